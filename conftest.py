@@ -1,0 +1,98 @@
+"""What every test may ask for: PostgreSQL and Kafka, real ones, started once and when first used.
+
+database      a fresh, empty database with the addresses of its owner and of the app role
+servers       both servers; for a test that stops one of them, `own_servers`
+kafka         the broker's address
+make_topics   topics under names that no other test has
+"""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+from local_stack.databases import Database, create_database, drop_database
+from local_stack.servers import Servers, ephemeral_servers
+from local_stack.services import Stack, ephemeral_stack
+from local_stack.topics import create_topics
+
+settings.register_profile("check", derandomize=True, deadline=None)
+settings.register_profile("hunt", max_examples=10_000, deadline=None)
+settings.load_profile("check")  # pytest --hypothesis-profile=hunt wins
+
+
+STARTING = {"servers", "own_servers", "stack", "own_stack"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start servers are marked, so that the fast ones can be run alone."""
+    for item in items:
+        if STARTING.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Shared by all tests: leave both running."""
+    with ephemeral_servers() as started:
+        yield started
+
+
+@pytest.fixture
+def own_servers() -> Iterator[Servers]:
+    """A test's own pair, which it may stop, kill and start as it likes."""
+    with ephemeral_servers() as started:
+        yield started
+
+
+@pytest.fixture
+def make_database(servers: Servers) -> Iterator[Callable[..., Database]]:
+    """Makes any number of databases; `template` names one to copy (nobody may be using it)."""
+    made: list[Database] = []
+
+    def make(template: str | None = None) -> Database:
+        name = f"test_{uuid4().hex[:12]}"
+        made.append(create_database(servers.postgres_url, name, template))
+        return made[-1]
+
+    yield make
+    if servers.own_postgres is None:  # ours is thrown away whole
+        for database in made:
+            drop_database(servers.postgres_url, database.name)
+
+
+@pytest.fixture
+def database(make_database: Callable[..., Database]) -> Database:
+    return make_database()
+
+
+@pytest.fixture
+def kafka(servers: Servers) -> str:
+    return servers.kafka
+
+
+@pytest.fixture
+def make_topics(kafka: str) -> Callable[..., list[str]]:
+    """Topics of 64 partitions, named after those given but unlike any other test's."""
+
+    def make(*names: str) -> list[str]:
+        unlike = uuid4().hex[:8]
+        made = [f"{name}.{unlike}" for name in names]
+        create_topics(kafka, made)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stack(servers: Servers) -> Iterator[Stack]:
+    """The services, shared by all tests: use ids that no other test has."""
+    with ephemeral_stack(on=servers) as started:
+        yield started
+
+
+@pytest.fixture
+def own_stack() -> Iterator[Stack]:
+    """A test's own services and servers, which it may stop, kill and start as it likes."""
+    with ephemeral_stack() as started:
+        yield started

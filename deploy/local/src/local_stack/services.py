@@ -1,0 +1,307 @@
+"""Servers in, the four services out: migrated, started (API and worker each), ready."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+
+from local_stack import databases, description, issuer, processes, topics
+from local_stack.databases import SERVICES, Database
+from local_stack.description import Description
+from local_stack.errors import StackError
+from local_stack.processes import Tethered
+from local_stack.servers import Ports, Servers, servers
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+PATIENCE_SECONDS = 20.0  # for the last processes of a stack that was killed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackPorts:
+    """Zero, or not named: any free one."""
+
+    servers: Ports = field(default_factory=Ports)
+    api: Mapping[str, int] = field(default_factory=dict[str, int])
+    worker: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+def usual_ports() -> StackPorts:
+    """The same at every start, so that URLs can be kept; each can be set in the environment."""
+
+    def setting(name: str, usual: int) -> int:
+        return int(os.environ.get(f"AFTERSALES_{name}_PORT", usual))
+
+    numbered = list(enumerate(SERVICES))
+    return StackPorts(
+        servers=Ports(
+            postgres=setting("POSTGRES", 15432),
+            kafka=setting("KAFKA", 19092),
+            kafka_controller=setting("KAFKA_CONTROLLER", 19093),
+        ),
+        api={name: setting(name.upper(), 8101 + i) for i, name in numbered},
+        worker={name: setting(f"{name.upper()}_WORKER", 8111 + i) for i, name in numbered},
+    )
+
+
+@dataclass(slots=True)
+class Service:
+    """One process of a service, `review-api` or `review-worker`; it can be started again."""
+
+    name: str
+    package: str
+    command: str
+    port: int
+    log: Path
+    env: Mapping[str, str]
+    keep_open: tuple[int, ...]
+    _process: Tethered | None = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        self._process = processes.start(
+            self.name,
+            [sys.executable, "-m", self.package, self.command],
+            log=self.log,
+            env=self.env,
+            keep_open=self.keep_open,
+        )
+
+    def wait_ready(self) -> None:
+        assert self._process is not None
+        processes.wait_until(self._is_ready, self._process, seconds=READY_SECONDS, ready="ready")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL: it has no last words."""
+        if self._process is not None:
+            self._process.kill()
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.running()
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2).is_success
+        except httpx.TransportError:
+            return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Everything that was started; `services` by the names of their processes."""
+
+    folder: Path
+    description: Description
+    servers: Servers
+    services: Mapping[str, Service]
+
+    def token(self, role: str, sub: str, *, seller_id: str | None = None) -> str:
+        return issuer.mint(self.folder, sub=sub, roles=[role], seller_id=seller_id)
+
+    def ended(self) -> list[Service]:
+        """Those that ended by themselves."""
+        return [service for service in self.services.values() if not service.running()]
+
+    def environment(self) -> dict[str, str]:
+        """What a command that works with this stack is told."""
+        told = self.description
+        addresses = {f"AFTERSALES_{name.upper()}_URL": url for name, url in told.urls.items()}
+        return addresses | {
+            "AFTERSALES_KAFKA": told.kafka,
+            "AFTERSALES_POSTGRES_URL": told.postgres_url,
+            "AFTERSALES_STACK": str(self.folder),
+        }
+
+
+def _silence(_: str) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def stack(
+    folder: Path,
+    *,
+    ports: StackPorts | None = None,
+    ephemeral: bool = False,
+    on: Servers | None = None,
+    say: Callable[[str], None] = _silence,
+) -> Generator[Stack]:
+    """All of it, ready; at the end everything that was started is stopped.
+
+    `on` names servers that are running already and stay.
+    """
+    ports = ports or StackPorts()
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as undo:
+        keep_open = (undo.enter_context(description.locked(folder, PATIENCE_SECONDS)),)
+        shutil.rmtree(folder / "logs", ignore_errors=True)  # the last run's
+        (folder / "logs").mkdir()
+        issuer.ensure_key(folder)
+        taken = _take_ports(ports)
+        started = on or undo.enter_context(
+            servers(folder, ports=ports.servers, ephemeral=ephemeral, keep_open=keep_open, say=say)
+        )
+        prefix = _prefix(started, shared=ephemeral and (on is not None or not started.own_postgres))
+        made = databases.create_databases(started.postgres_url, prefix)
+        if prefix:
+            undo.callback(_drop, started.postgres_url, made)
+            undo.callback(topics.delete_topics, started.kafka, topics.TOPICS)
+        described = _describe(folder, started, made, taken)
+        services = {
+            service.name: service
+            for name in SERVICES
+            for service in _processes_of(name, described, made[name], keep_open)
+        }
+        undo.callback(_together, [service.stop for service in services.values()])
+        say("migrating the databases and starting the services")
+        _together(
+            [partial(topics.create_topics, started.kafka)]
+            + [partial(_bring_up, name, services) for name in SERVICES]
+        )
+        undo.callback(description.remove, folder)
+        description.save(folder, described)
+        yield Stack(folder=folder, description=described, servers=started, services=services)
+
+
+@contextlib.contextmanager
+def ephemeral_stack(
+    say: Callable[[str], None] = _silence, *, on: Servers | None = None
+) -> Generator[Stack]:
+    """All of it on free ports, with data that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="aftersales-"))
+    folder.chmod(0o711)
+    try:
+        with stack(folder, ephemeral=True, on=on, say=say) as started:
+            yield started
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_ports(ports: StackPorts) -> dict[str, tuple[int, int]]:
+    """The ports of each service's API and worker."""
+    return {
+        name: (
+            processes.take_port(
+                ports.api.get(name, 0), f"{name}-service", f"AFTERSALES_{name.upper()}_PORT"
+            ),
+            processes.take_port(
+                ports.worker.get(name, 0),
+                f"{name}-service's worker",
+                f"AFTERSALES_{name.upper()}_WORKER_PORT",
+            ),
+        )
+        for name in SERVICES
+    }
+
+
+def _prefix(started: Servers, *, shared: bool) -> str:
+    """An ephemeral stack on servers that others use too keeps away from what they hold."""
+    if shared and topics.any_there(started.kafka):
+        raise StackError(
+            f"the Kafka at {started.kafka} holds the topics of another stack: leave "
+            "AFTERSALES_KAFKA unset, and an own one is started"
+        )
+    return f"stack_{uuid4().hex[:8]}_" if shared else ""
+
+
+def _drop(admin_url: str, made: Mapping[str, Database]) -> None:
+    for database in made.values():
+        databases.drop_database(admin_url, database.name)
+
+
+def _describe(
+    folder: Path,
+    started: Servers,
+    made: dict[str, Database],
+    ports: Mapping[str, tuple[int, int]],
+) -> Description:
+    return Description(
+        pid=os.getpid(),
+        urls={name: f"http://{HOST}:{api}" for name, (api, _) in ports.items()},
+        worker_urls={name: f"http://{HOST}:{worker}" for name, (_, worker) in ports.items()},
+        kafka=started.kafka,
+        postgres_url=started.postgres_url,
+        databases=made,
+        issuer=issuer.ISSUER,
+        audience=issuer.AUDIENCE,
+        issuer_key=str(issuer.key_file(folder)),
+        jwks=str(issuer.jwks_file(folder)),
+        clock_file=str(folder / "clock"),
+        logs=str(folder / "logs"),
+    )
+
+
+def _processes_of(
+    name: str, told: Description, database: Database, keep_open: tuple[int, ...]
+) -> Iterable[Service]:
+    urls = {"api": told.urls[name], "worker": told.worker_urls[name]}
+    ports = {command: int(url.rpartition(":")[2]) for command, url in urls.items()}
+    inherited = {
+        key: value for key, value in os.environ.items() if not key.startswith("AFTERSALES_")
+    }
+    env = inherited | {
+        "AFTERSALES_ENV": "local",
+        "AFTERSALES_DATABASE_URL": database.app_url,
+        "AFTERSALES_MIGRATION_URL": database.owner_url,
+        "AFTERSALES_KAFKA": told.kafka,
+        "AFTERSALES_JWKS_URL": f"file://{told.jwks}",
+        "AFTERSALES_ISSUER": told.issuer,
+        "AFTERSALES_AUDIENCE": told.audience,
+        "AFTERSALES_HOST": HOST,
+        "AFTERSALES_PORT": str(ports["api"]),
+        "AFTERSALES_WORKER_PORT": str(ports["worker"]),
+        "AFTERSALES_CLOCK_FILE": told.clock_file,
+        "AFTERSALES_LOG_LEVEL": os.environ.get("AFTERSALES_LOG_LEVEL", "INFO"),
+    }
+    for command in ("api", "worker"):
+        yield Service(
+            name=f"{name}-{command}",
+            package=f"{name}_service",
+            command=command,
+            port=ports[command],
+            log=Path(told.logs) / f"{name}-{command}.log",
+            env=env,
+            keep_open=keep_open,
+        )
+
+
+def _bring_up(name: str, services: Mapping[str, Service]) -> None:
+    api, worker = services[f"{name}-api"], services[f"{name}-worker"]
+    migration = processes.start(
+        f"{name}-migrate",
+        [sys.executable, "-m", api.package, "migrate"],
+        log=api.log.with_name(f"{name}-migrate.log"),
+        env=api.env,
+        keep_open=api.keep_open,
+    )
+    if code := migration.wait():
+        raise StackError(
+            f"{migration.name} failed with code {code}; see {migration.log}\n{migration.tail()}"
+        )
+    for service in (api, worker):
+        service.start()
+    for service in (api, worker):
+        service.wait_ready()
+
+
+def _together(steps: Sequence[Callable[[], None]]) -> None:
+    """Takes all steps at once; raises the first failure after all have ended."""
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for step in [pool.submit(step) for step in steps]:
+            step.result()

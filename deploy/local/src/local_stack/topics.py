@@ -1,0 +1,99 @@
+"""A broker's address in, the platform's topics out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+from shared_events.partition import PARTITIONS
+
+from local_stack import blocking
+from local_stack.errors import StackError
+
+TOPICS = (
+    "orders.events",
+    "review.events",
+    "dispute.events",
+    "returns.events",
+    "reputation.events",
+    "marketplace.orders",
+)
+KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+REQUEST_MILLISECONDS = 10_000
+READY_LOOKS = 1200
+LOOK_SECONDS = 0.05
+
+
+def create_topics(bootstrap: str, names: Iterable[str] = TOPICS) -> None:
+    """Makes those that are not there yet, with 64 partitions and for ever; waits for them."""
+    blocking.run(_create(bootstrap, set(names)))
+
+
+def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
+    """Deletes topics with all that is in them."""
+    blocking.run(_delete(bootstrap, list(names)))
+
+
+def any_there(bootstrap: str, names: Iterable[str] = TOPICS) -> bool:
+    """Whether a broker already holds one of these topics."""
+    return not set(names).isdisjoint(blocking.run(_list(bootstrap)))
+
+
+def is_up(bootstrap: str) -> bool:
+    """Whether a broker answers for its cluster."""
+    return blocking.run(_is_up(bootstrap))
+
+
+async def _create(bootstrap: str, names: set[str]) -> None:
+    async with _admin(bootstrap) as admin:
+        missing = sorted(names - set(await admin.list_topics()))
+        if missing:
+            await admin.create_topics(
+                [NewTopic(name, PARTITIONS, 1, topic_configs=KEPT_FOR_EVER) for name in missing],
+                timeout_ms=REQUEST_MILLISECONDS,
+            )
+        for _ in range(READY_LOOKS):
+            if await _are_led(admin, names):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+    raise StackError(f"Kafka's topics are not ready after {READY_LOOKS * LOOK_SECONDS:.0f} s")
+
+
+async def _are_led(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
+    """A topic that was made is of use only when its partitions have leaders."""
+    found = await admin.describe_topics(sorted(names))
+    partitions = [partition for topic in found for partition in topic["partitions"]]
+    return len(partitions) >= PARTITIONS * len(names) and all(
+        partition["error_code"] == 0 for partition in partitions
+    )
+
+
+async def _delete(bootstrap: str, names: list[str]) -> None:
+    async with _admin(bootstrap) as admin:
+        await admin.delete_topics(names, timeout_ms=REQUEST_MILLISECONDS)
+
+
+async def _list(bootstrap: str) -> list[str]:
+    async with _admin(bootstrap) as admin:
+        return await admin.list_topics()
+
+
+async def _is_up(bootstrap: str) -> bool:
+    try:
+        async with _admin(bootstrap) as admin:
+            return bool((await admin.describe_cluster())["brokers"])
+    except (KafkaError, OSError):
+        return False
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncGenerator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MILLISECONDS
+    )
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()

@@ -1,0 +1,514 @@
+"""Facts about returns and refunds: topic `returns.events`, keyed by seller.
+
+Streams `return-<return id>` (goods) and `refunds-<order id>` (the order's ledger: all money that
+is given back).
+Stored and published for ever: add optional fields and new events, never rename. Free text and
+media are sealed fields and come with sealing: until then the schemas take none.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from shared_events.dispute import DisputeReason
+from shared_events.fields import (
+    Code,
+    Count,
+    Currency,
+    Id,
+    Instant,
+    Milli,
+    Minor,
+    Quantity,
+    Seconds,
+    Sha256,
+    Unit,
+)
+
+TOPIC = "returns.events"
+
+type AskedKind = Literal["RETURN", "EXCHANGE", "CLAIM"]
+"""What a buyer asks for. A CLAIM leaves the goods with the buyer."""
+type ReturnKind = Literal["RETURN", "EXCHANGE", "CLAIM", "WITHDRAWAL"]
+type Lane = Literal["FAST", "STANDARD", "STATUTORY"]
+type ReturnReason = (
+    Literal[
+        "DAMAGED",
+        "WRONG_ITEM",
+        "NOT_AS_DESCRIBED",
+        "DEFECTIVE",
+        "MISSING_PARTS",
+        "SIZE_MISFIT",
+        "CHANGE_OF_MIND",
+    ]
+    | DisputeReason
+)
+"""A remedy's return has the reason of its dispute."""
+type Payer = Literal["SELLER", "BUYER", "PLATFORM"]
+type UnitResult = Literal[
+    "REFUNDED",
+    "EXCHANGED",
+    "REPLACED",
+    "KEPT",
+    "EXPIRED",
+    "CANCELLED",
+    "DECLINED",
+    "REJECTED",
+    "CONTESTED",
+]
+type Resolution = UnitResult | Literal["MIXED"]
+type RefundSource = Literal[
+    "RETURN",
+    "OFFER",
+    "WITHDRAWAL",
+    "EXCHANGE_FALLBACK",
+    "EXCHANGE_DIFFERENCE",
+    "CLAIM",
+    "DISPUTE",
+    "GOODWILL",
+]
+type RuleTrace = list[Code]
+"""The tests made, in order: `code:pass` or `code:fail`."""
+
+
+class RefundFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every event about an order's refunds says."""
+
+    order_id: Id
+    seller_id: Id
+    buyer_id: Id
+    policy_version: Id
+
+
+class ReturnFact(RefundFact, frozen=True, kw_only=True):
+    """What every event about a return says."""
+
+    return_id: Id
+
+
+class ReturnedLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How many pieces of a line."""
+
+    line_id: Id
+    quantity: Quantity
+
+
+class ReceivedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was found in the parcel in place of a unit."""
+
+    unit: Unit
+    reception: Literal["RECEIVED", "WRONG_ITEM", "SHORT"]
+
+
+class AcceptedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of a unit, and what its refund is less for that."""
+
+    unit: Unit
+    grade: Literal["A", "B", "C", "D"]
+    deduction_milli: Milli
+
+
+class RejectedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    unit: Unit
+    reason: Literal["WRONG_ITEM", "SHORT", "NOT_OURS", "USED", "OTHER"]
+
+
+class ClosedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a unit."""
+
+    unit: Unit
+    result: UnitResult
+
+
+class PaidUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the buyer paid for a unit after all discounts."""
+
+    unit: Unit
+    paid_minor: Minor
+
+
+class RefundedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is given back for a unit."""
+
+    unit: Unit
+    amount_minor: Minor
+
+
+class ReplacedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The money that moved from a unit to the one in its place, and what the buyer added."""
+
+    old_unit: Unit
+    new_unit: Unit
+    moved_minor: Minor
+    added_minor: Minor
+
+
+class ReturnRequested(ReturnFact, frozen=True, kw_only=True, tag="ReturnRequested.v1"):
+    """`value_ref_minor` is in the policy's reference currency, `asked_minor` in `currency`."""
+
+    kind: AskedKind
+    origin: Literal["BUYER", "DISPUTE"]
+    remedy_id: Id | None = None
+    reason: ReturnReason
+    wants: Literal["REFUND", "EXCHANGE", "REPLACEMENT"]
+    units: list[Unit]
+    value_ref_minor: Minor
+    replacement_sku: Id | None = None
+    currency: Currency
+    asked_minor: Minor | None = None
+    size_ordered: Code | None = None
+    size_felt: Code | None = None
+    size_measured: Code | None = None
+    requested_at: Instant
+
+
+class WithdrawalDeclared(ReturnFact, frozen=True, kw_only=True, tag="WithdrawalDeclared.v1"):
+    """The first of two steps; takes no units yet."""
+
+    lines: list[ReturnedLine]
+    declared_at: Instant
+    confirm_by: Instant
+
+
+class WithdrawalConfirmed(ReturnFact, frozen=True, kw_only=True, tag="WithdrawalConfirmed.v1"):
+    """The second step: the receipt is the hash of what was confirmed, and the instant."""
+
+    units: list[Unit]
+    content_sha256: Sha256
+    confirmed_at: Instant
+    refund_due: Instant
+
+
+class ReturnReviewRequired(ReturnFact, frozen=True, kw_only=True, tag="ReturnReviewRequired.v1"):
+    by: Literal["SELLER", "AGENT"]
+    answer_due: Instant
+    rule_trace: RuleTrace
+
+
+class ReturnAuthorized(ReturnFact, frozen=True, kw_only=True, tag="ReturnAuthorized.v1"):
+    """`kind` may differ from what was asked: silence turns a CLAIM into a RETURN.
+
+    `amount_minor` is that of a CLAIM; `ship_by` is absent if the goods stay.
+    """
+
+    kind: ReturnKind
+    lane: Lane
+    by: Literal["RULE", "SELLER", "AGENT", "SILENCE"]
+    units: list[Unit]
+    goods_back: bool
+    currency: Currency
+    amount_minor: Minor | None = None
+    ship_by: Instant | None = None
+    label_paid_by: Payer
+    rule_trace: RuleTrace
+    decision_seconds: Seconds
+
+
+class ReturnDeclined(ReturnFact, frozen=True, kw_only=True, tag="ReturnDeclined.v1"):
+    by: Literal["SELLER", "AGENT"]
+    code: Literal["FINAL_SALE", "PERIOD_ENDED", "NOT_AS_CLAIMED", "OTHER"]
+    units: list[Unit]
+    contest_until: Instant
+    decision_seconds: Seconds
+
+
+class PartialOfferMade(ReturnFact, frozen=True, kw_only=True, tag="PartialOfferMade.v1"):
+    """A refund of `amount_minor` if the buyer keeps the goods."""
+
+    offer_id: Id
+    currency: Currency
+    amount_minor: Minor
+    answer_due: Instant
+
+
+class OfferAccepted(ReturnFact, frozen=True, kw_only=True, tag="OfferAccepted.v1"):
+    offer_id: Id
+    currency: Currency
+    amount_minor: Minor
+    units: list[Unit]
+
+
+class OfferDeclined(ReturnFact, frozen=True, kw_only=True, tag="OfferDeclined.v1"):
+    offer_id: Id
+    lapsed: bool
+
+
+class LabelIssued(ReturnFact, frozen=True, kw_only=True, tag="LabelIssued.v1"):
+    label_id: Id
+    carrier: Id
+    paid_by: Payer
+    currency: Currency
+    cost_minor: Minor
+
+
+class ReturnShipped(ReturnFact, frozen=True, kw_only=True, tag="ReturnShipped.v1"):
+    units: list[Unit]
+    tracking_id: Id
+    lost_at: Instant
+
+
+class ReturnScanned(ReturnFact, frozen=True, kw_only=True, tag="ReturnScanned.v1"):
+    """`inspect_by` comes with DELIVERED_BACK."""
+
+    kind: Literal["HANDED_OVER", "DELIVERED_BACK"]
+    units: list[Unit]
+    scanned_at: Instant
+    inspect_by: Instant | None = None
+
+
+class ReturnExpired(ReturnFact, frozen=True, kw_only=True, tag="ReturnExpired.v1"):
+    """The units that were not shipped in time."""
+
+    units: list[Unit]
+    ship_by: Instant
+
+
+class UnitsReceived(ReturnFact, frozen=True, kw_only=True, tag="UnitsReceived.v1"):
+    """`surplus` pieces are noted and never refunded."""
+
+    units: list[ReceivedUnit]
+    surplus: Annotated[int, Meta(ge=0)]
+    inspect_by: Instant
+
+
+class UnitsLost(ReturnFact, frozen=True, kw_only=True, tag="UnitsLost.v1"):
+    """Covered by the platform's label, or contestable until `contest_until`."""
+
+    units: list[Unit]
+    covered: bool
+    contest_until: Instant | None = None
+
+
+class UnitsAccepted(ReturnFact, frozen=True, kw_only=True, tag="UnitsAccepted.v1"):
+    """`contest_until` is present if a deduction was made."""
+
+    units: list[AcceptedUnit]
+    by_default: bool
+    handling_seconds: Seconds
+    contest_until: Instant | None = None
+
+
+class UnitsRejected(ReturnFact, frozen=True, kw_only=True, tag="UnitsRejected.v1"):
+    units: list[RejectedUnit]
+    contest_until: Instant
+
+
+class AdvanceUnrecovered(ReturnFact, frozen=True, kw_only=True, tag="AdvanceUnrecovered.v1"):
+    """The amount is borne by the platform and owed to the seller."""
+
+    units: list[Unit]
+    currency: Currency
+    amount_minor: Minor
+
+
+class ReplacementReserved(ReturnFact, frozen=True, kw_only=True, tag="ReplacementReserved.v1"):
+    """Above 0 the buyer owes the difference by `pay_by`; below 0 it is credited."""
+
+    units: list[Unit]
+    new_units: list[Unit]
+    sku: Id
+    currency: Currency
+    difference_minor: int
+    pay_by: Instant | None = None
+    ship_by: Instant
+    cross_shipped: bool
+
+
+class DifferencePaid(ReturnFact, frozen=True, kw_only=True, tag="DifferencePaid.v1"):
+    """`ship_by` counts from here."""
+
+    currency: Currency
+    difference_minor: Minor
+    payment_ref: Id
+    ship_by: Instant
+
+
+class ExchangeFellBack(ReturnFact, frozen=True, kw_only=True, tag="ExchangeFellBack.v1"):
+    """There is no replacement: the units are refunded as those of a RETURN."""
+
+    units: list[Unit]
+    reason: Literal["OUT_OF_STOCK", "UNPAID", "NOT_SHIPPED"]
+
+
+class ExchangeShipped(ReturnFact, frozen=True, kw_only=True, tag="ExchangeShipped.v1"):
+    units: list[Unit]
+    new_units: list[Unit]
+    remedy_id: Id | None = None
+    tracking_id: Id
+    currency: Currency
+    difference_minor: int
+    shipped_at: Instant
+
+
+class ExchangeDelivered(ReturnFact, frozen=True, kw_only=True, tag="ExchangeDelivered.v1"):
+    """`original_due` is present if the original is still out."""
+
+    new_units: list[Unit]
+    delivered_at: Instant
+    original_due: Instant | None = None
+
+
+class ExchangeUnreturned(ReturnFact, frozen=True, kw_only=True, tag="ExchangeUnreturned.v1"):
+    """The amount is noted, never charged by itself."""
+
+    units: list[Unit]
+    currency: Currency
+    amount_minor: Minor
+
+
+class ReturnContested(ReturnFact, frozen=True, kw_only=True, tag="ReturnContested.v1"):
+    """dispute-service opens a dispute for these units."""
+
+    units: list[Unit]
+    ground: Literal["DECLINED", "REJECTED", "LOST", "DEDUCTION"]
+    remedy_id: Id | None = None
+    contest_until: Instant
+
+
+class ReturnCancelled(ReturnFact, frozen=True, kw_only=True, tag="ReturnCancelled.v1"):
+    units: list[Unit]
+
+
+class ReturnClosed(ReturnFact, frozen=True, kw_only=True, tag="ReturnClosed.v1"):
+    """The end of every return. `forced`: ordered by a dispute, or won by the seller's silence."""
+
+    kind: ReturnKind
+    lane: Lane | None = None
+    remedy_id: Id | None = None
+    reason: ReturnReason
+    resolution: Resolution
+    units: list[ClosedUnit]
+    currency: Currency
+    refunded_minor: Minor
+    seller_at_fault: bool
+    decision_seconds: Seconds | None = None
+    handling_seconds: Seconds | None = None
+    timely: bool
+    forced: bool
+    closed_at: Instant
+
+
+class RefundLedgerOpened(RefundFact, frozen=True, kw_only=True, tag="RefundLedgerOpened.v1"):
+    """All that can be given back. `total_ref_minor` is in the policy's reference currency."""
+
+    units: list[PaidUnit]
+    currency: Currency
+    shipping_minor: Minor
+    total_minor: Minor
+    total_ref_minor: Minor
+
+
+class RefundRequested(RefundFact, frozen=True, kw_only=True, tag="RefundRequested.v1"):
+    """Reserves the money. `remaining_minor` is what is left of the whole order after it.
+
+    `clipped_from_minor` is what was asked, where less was left.
+    """
+
+    refund_id: Id
+    source: RefundSource
+    source_id: Id
+    remedy_id: Id | None = None
+    units: list[RefundedUnit]
+    currency: Currency
+    shipping_minor: Minor
+    goodwill_minor: Minor
+    label_cost_minor: Minor
+    total_minor: Minor
+    clipped_from_minor: Minor | None = None
+    advance: bool
+    remaining_minor: Minor
+    overdue_at: Instant
+
+
+class RefundSettled(RefundFact, frozen=True, kw_only=True, tag="RefundSettled.v1"):
+    """The payment gateway's word."""
+
+    refund_id: Id
+    gateway_ref: Id
+    settled_at: Instant
+
+
+class RefundIssued(RefundFact, frozen=True, kw_only=True, tag="RefundIssued.v1"):
+    """The one event about a refund that other services read.
+
+    `refunded_total_minor` and `remaining_minor` are those of the order so far.
+    """
+
+    refund_id: Id
+    source: RefundSource
+    source_id: Id
+    remedy_id: Id | None = None
+    units: list[RefundedUnit]
+    currency: Currency
+    total_minor: Minor
+    refunded_total_minor: Minor
+    remaining_minor: Minor
+    issued_at: Instant
+
+
+class RefundFailed(RefundFact, frozen=True, kw_only=True, tag="RefundFailed.v1"):
+    """Tried again at `retry_at`; if `final`, the reserved money is free again."""
+
+    refund_id: Id
+    code: Code
+    attempt: Count
+    final: bool
+    retry_at: Instant | None = None
+
+
+class RefundRetried(RefundFact, frozen=True, kw_only=True, tag="RefundRetried.v1"):
+    refund_id: Id
+    attempt: Count
+
+
+class RemedyAlreadyMet(RefundFact, frozen=True, kw_only=True, tag="RemedyAlreadyMet.v1"):
+    """Nothing is left to give: the refunds named have given it."""
+
+    remedy_id: Id
+    refund_ids: list[Id]
+
+
+class UnitsReplaced(RefundFact, frozen=True, kw_only=True, tag="UnitsReplaced.v1"):
+    currency: Currency
+    pairs: list[ReplacedUnit]
+
+
+type ReturnEvent = (
+    ReturnRequested
+    | WithdrawalDeclared
+    | WithdrawalConfirmed
+    | ReturnReviewRequired
+    | ReturnAuthorized
+    | ReturnDeclined
+    | PartialOfferMade
+    | OfferAccepted
+    | OfferDeclined
+    | LabelIssued
+    | ReturnShipped
+    | ReturnScanned
+    | ReturnExpired
+    | UnitsReceived
+    | UnitsLost
+    | UnitsAccepted
+    | UnitsRejected
+    | AdvanceUnrecovered
+    | ReplacementReserved
+    | DifferencePaid
+    | ExchangeFellBack
+    | ExchangeShipped
+    | ExchangeDelivered
+    | ExchangeUnreturned
+    | ReturnContested
+    | ReturnCancelled
+    | ReturnClosed
+)
+type RefundEvent = (
+    RefundLedgerOpened
+    | RefundRequested
+    | RefundSettled
+    | RefundIssued
+    | RefundFailed
+    | RefundRetried
+    | RemedyAlreadyMet
+    | UnitsReplaced
+)

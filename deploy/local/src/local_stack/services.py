@@ -166,7 +166,7 @@ def stack(
         services = {
             service.name: service
             for name in SERVICES
-            for service in _processes_of(name, described, made[name], keep_open)
+            for service in _processes_of(name, described, keep_open)
         }
         undo.callback(_together, [service.stop for service in services.values()])
         say("migrating the databases and starting the services")
@@ -247,38 +247,42 @@ def _describe(
     )
 
 
-def _processes_of(
-    name: str, told: Description, database: Database, keep_open: tuple[int, ...]
-) -> Iterable[Service]:
-    urls = {"api": told.urls[name], "worker": told.worker_urls[name]}
-    ports = {command: int(url.rpartition(":")[2]) for command, url in urls.items()}
+def environment_of(name: str, told: Description) -> dict[str, str]:
+    """What the processes of a service are told."""
     inherited = {
         key: value for key, value in os.environ.items() if not key.startswith("AFTERSALES_")
     }
-    env = inherited | {
+    return inherited | {
         "AFTERSALES_ENV": "local",
-        "AFTERSALES_DATABASE_URL": database.app_url,
-        "AFTERSALES_MIGRATION_URL": database.owner_url,
+        "AFTERSALES_DATABASE_URL": told.databases[name].app_url,
+        "AFTERSALES_MIGRATION_URL": told.databases[name].owner_url,
         "AFTERSALES_KAFKA": told.kafka,
         "AFTERSALES_JWKS_URL": f"file://{told.jwks}",
         "AFTERSALES_ISSUER": told.issuer,
         "AFTERSALES_AUDIENCE": told.audience,
         "AFTERSALES_HOST": HOST,
-        "AFTERSALES_PORT": str(ports["api"]),
-        "AFTERSALES_WORKER_PORT": str(ports["worker"]),
+        "AFTERSALES_PORT": str(_port(told.urls[name])),
+        "AFTERSALES_WORKER_PORT": str(_port(told.worker_urls[name])),
         "AFTERSALES_CLOCK_FILE": told.clock_file,
         "AFTERSALES_LOG_LEVEL": os.environ.get("AFTERSALES_LOG_LEVEL", "INFO"),
     }
-    for command in ("api", "worker"):
+
+
+def _processes_of(name: str, told: Description, keep_open: tuple[int, ...]) -> Iterable[Service]:
+    for command, urls in (("api", told.urls), ("worker", told.worker_urls)):
         yield Service(
             name=f"{name}-{command}",
             package=f"{name}_service",
             command=command,
-            port=ports[command],
+            port=_port(urls[name]),
             log=Path(told.logs) / f"{name}-{command}.log",
-            env=env,
+            env=environment_of(name, told),
             keep_open=keep_open,
         )
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _bring_up(name: str, services: Mapping[str, Service]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from shared_events.fields import Code, Id, Instant, Party
+from shared_events.fields import Code, Id, Instant, Party, Sha256
 
 TOPIC = "reputation.events"
 
@@ -44,6 +44,9 @@ type Measure = Literal[
     "RATING_RIGHT_LOST",
     "SUSPENSION",
 ]
+type Band = Literal["UNRATED", "RED", "ORANGE", "YELLOW", "GREEN", "GOLD"]
+type Day = Annotated[int, Meta(ge=0)]
+type ScoreMicro = Annotated[int, Meta(ge=0, le=100_000_000)]
 type AppealOutcome = Literal["UPHELD", "REDUCED", "REVERSED"]
 
 
@@ -193,6 +196,23 @@ class SubjectErased(AccountFact, frozen=True, kw_only=True, tag="SubjectErased.v
     erased_at: Instant
 
 
+class ScoreEvaluated(Struct, frozen=True, kw_only=True, tag="ScoreEvaluated.v1"):
+    """A weekly evaluation that changed the seller's score or level. No fold reads it.
+
+    `day` counts from 1970-01-01, the score is in micro-points of 0..100, `state_sha256` is the
+    digest of the buckets that it was read from.
+    """
+
+    seller_id: Id
+    day: Day
+    policy_id: Id
+    state_sha256: Sha256
+    score_micro: ScoreMicro
+    level: Band
+    public_level: Band
+    balance: Balance
+
+
 class CaseOpened(CaseFact, frozen=True, kw_only=True, tag="CaseOpened.v1"):
     rule: Rule
     cause_key: Id
@@ -262,6 +282,7 @@ type AccountEvent = (
     | AccountTerminated
     | ErasureDeferred
     | SubjectErased
+    | ScoreEvaluated
 )
 type CaseEvent = (
     CaseOpened

@@ -154,6 +154,13 @@ OF_TYPE: dict[type[Struct], dict[str, object]] = {
     dispute.DisputedUnits: {"units": "1/1,1/2"},
     reputation.AccountOpened: {"balance": 100},
     reputation.ProtectionGranted: {"reason": "WAREHOUSE_FLOOD"},
+    reputation.ScoreEvaluated: {
+        "day": 20_454,
+        "policy_id": "default-1",
+        "score_micro": 72_578_533,
+        "level": "GREEN",
+        "public_level": "GREEN",
+    },
 }
 # A review by the buyer has stars and no rating, a seller's account no buyer.
 CONTRADICTIONS = {

@@ -1,0 +1,57 @@
+"""`make bench`: the promises of speed as a table of ratios, all measured in this one run."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+from local_stack.servers import Servers, ephemeral_servers
+
+from bench import appending, peer, relaying, replaying
+from bench.measure import Comparison, Ratio, compare
+from bench.world import World, world
+
+type Row = Callable[[World], Awaitable[Comparison]]
+
+ROWS: dict[str, Row] = {
+    "commands": appending.commands,
+    "batches": appending.batches,
+    "relay": relaying.relay,
+    "replay": replaying.replay,
+    "peer-append": peer.append,
+    "peer-projection": peer.project,
+}
+
+
+async def run(servers: Servers, names: list[str]) -> list[Ratio]:
+    ratios: list[Ratio] = []
+    for name in names:
+        async with world(servers, name.replace("-", "_")) as made:
+            ratios.append(await compare(await ROWS[name](made)))
+        print(line(ratios[-1]), flush=True)
+    return ratios
+
+
+def line(ratio: Ratio) -> str:
+    verdict = "holds" if ratio.holds else "MISSED"
+    return (
+        f"{ratio.name:44} {ratio.ours:12,.0f} {ratio.unit:11} {ratio.ratio:8.2f} "
+        f"(>= {ratio.at_least:g}, {ratio.lowest:.2f}..{ratio.highest:.2f}) {verdict}\n"
+        f"  against {ratio.against}: {ratio.raw:,.0f} {ratio.unit}"
+    )
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(ROWS)
+    if unknown := set(names) - set(ROWS):
+        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    with (
+        ephemeral_servers(say=lambda what: print(what, file=sys.stderr)) as servers,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        ratios = runner.run(run(servers, names))
+    sys.exit(0 if all(ratio.holds for ratio in ratios) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The log against plain inserts: one command at a time by many, and a thousand events a call."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared_runtime.log import Decisions, handle, handle_many
+
+from bench.measure import ROUNDS, WARM_UP_ROUNDS, Comparison
+from bench.world import (
+    EVALUATIONS,
+    EVENT_COLUMNS,
+    World,
+    history,
+    log_rows,
+    opening,
+    raw_rows,
+    submission,
+)
+
+WRITERS = 32
+COMMANDS = 3_000
+BATCH = 1_000
+BATCHES = 10
+OPENED_AT_ONCE = 500
+
+READ = "SELECT body FROM raw.event WHERE stream_id = $1 ORDER BY stream_version"
+INSERT = """
+    INSERT INTO raw.event (topic, partition, event_id, stream_id, stream_version, type,
+                           recorded_at, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+OPENED_RAW = """
+    INSERT INTO raw.event (topic, partition, event_id, stream_id, stream_version, type,
+                           recorded_at, body)
+    SELECT topic, partition, event_id, stream_id, stream_version, type, recorded_at, body
+    FROM es.event
+"""
+
+
+async def commands(world: World) -> Comparison:
+    """Each command meets a stream of one event and adds one: a review is submitted."""
+    rounds = [
+        [f"order-{number * COMMANDS + i}" for i in range(COMMANDS)]
+        for number in range(WARM_UP_ROUNDS + ROUNDS)
+    ]
+    submitted = [await _open(world, orders) for orders in rounds]
+    await world.pool.execute(OPENED_RAW)
+    await world.pool.execute("ANALYZE")
+
+    async def ours(number: int) -> int:
+        waiting = iter(rounds[number])
+
+        async def writer() -> None:
+            for order in waiting:
+                await handle(world.log, EVALUATIONS, submission(order))
+
+        await asyncio.gather(*(writer() for _ in range(WRITERS)))
+        return COMMANDS
+
+    async def raw(number: int) -> int:
+        waiting = iter(submitted[number])
+
+        async def writer() -> None:
+            for row in waiting:
+                await world.pool.fetch(READ, row[3])
+                await world.pool.execute(INSERT, *row)
+
+        await asyncio.gather(*(writer() for _ in range(WRITERS)))
+        return COMMANDS
+
+    return Comparison(
+        name=f"command through the handler, {WRITERS} at once",
+        against="read and insert the same bytes, no order, hash or check",
+        unit="commands/s",
+        at_least=0.7,
+        ours=ours,
+        raw=raw,
+    )
+
+
+async def _open(world: World, orders: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Opens the evaluations; the rows that submitting to them will make, for the raw insert."""
+    rows: list[tuple[Any, ...]] = []
+    for at in range(0, len(orders), OPENED_AT_ONCE):
+        some = orders[at : at + OPENED_AT_ONCE]
+        await handle_many(world.log, EVALUATIONS, [opening(order) for order in some])
+        decisions = Decisions(world.log)
+        asks = [submission(order) for order in some]
+        await decisions.read(ask.stream for ask in asks)
+        for ask in asks:
+            decisions.decide(EVALUATIONS, ask)
+        rows += raw_rows(decisions.planned, datetime.now(UTC))
+    return rows
+
+
+async def batches(world: World) -> Comparison:
+    """A thousand events a call, into the same table with the same indexes."""
+    size = BATCH * BATCHES
+    ours_planned = [
+        [history(f"a{number}", at * BATCH, BATCH) for at in range(BATCHES)]
+        for number in range(WARM_UP_ROUNDS + ROUNDS)
+    ]
+    copied = [
+        [
+            log_rows(history(f"c{number}", at * BATCH, BATCH), number * size + at * BATCH)
+            for at in range(BATCHES)
+        ]
+        for number in range(WARM_UP_ROUNDS + ROUNDS)
+    ]
+
+    async def ours(number: int) -> int:
+        for planned in ours_planned[number]:
+            await world.log.append(planned)
+        return size
+
+    async def raw(number: int) -> int:
+        async with world.pool.acquire() as db:
+            for rows in copied[number]:
+                await db.copy_records_to_table(
+                    "log", schema_name="raw", columns=EVENT_COLUMNS, records=rows
+                )
+        return size
+
+    return Comparison(
+        name=f"batch append, {BATCH} events a call",
+        against="asyncpg COPY of the same rows into the same indexes",
+        unit="events/s",
+        at_least=0.5,
+        ours=ours,
+        raw=raw,
+    )

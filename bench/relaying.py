@@ -1,0 +1,100 @@
+"""The relay against a producer that is handed the same bytes in ready-made batches."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+from local_stack.topics import create_topics
+from shared_events.partition import PARTITIONS
+from shared_runtime.delivery import NO_CHAIN, Cursor, Delivery
+from shared_runtime.relay import BATCH_BYTES_MAX, Relay, relay_subscription
+from shared_runtime.sources import OwnLog
+from shared_runtime.subscription import Runner
+
+from bench.measure import Comparison
+from bench.world import TOPICS, World, fill
+
+EVENTS = 20_000
+START_OVER = "UPDATE es.cursor SET position = 0, chain_hash = $1 WHERE subscription = 'relay'"
+RAW_TOPIC = "bench.raw"
+
+
+async def relay(world: World) -> Comparison:
+    """The whole log is relayed in each round. By hand: no database, cursor or header to make."""
+    await fill(world, EVENTS)
+    create_topics(world.kafka, [RAW_TOPIC])
+    relaying = Relay(world.kafka)
+    runner = Runner(
+        subscription=relay_subscription(relaying, TOPICS),
+        source=OwnLog(world.pool, TOPICS),
+        pool=world.pool,
+        now=world.now,
+    )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=world.kafka,
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=BATCH_BYTES_MAX,
+    )
+    await producer.start()
+    world.at_end.push_async_callback(producer.stop)
+    world.at_end.push_async_callback(relaying.close)
+    logged = [
+        (place[1], [(delivery.key.encode(), delivery.body) for delivery in group])
+        for place, group in groupby(await everything(world), key=attrgetter("place"))
+    ]
+
+    async def ours(_: int) -> int:
+        await world.pool.execute(START_OVER, NO_CHAIN)
+        await runner.start()
+        done = 0
+        while done < EVENTS:
+            done += await runner.turn()
+        return done
+
+    async def raw(_: int) -> int:
+        acknowledged = [
+            await producer.send_batch(batch, RAW_TOPIC, partition=partition)
+            for partition, records in logged
+            for batch in batched(producer, records)
+        ]
+        await asyncio.gather(*acknowledged)
+        return EVENTS
+
+    return Comparison(
+        name="relay, log to Kafka",
+        against="idempotent produce of the same bytes, acks=all",
+        unit="events/s",
+        at_least=0.3,
+        ours=ours,
+        raw=raw,
+    )
+
+
+async def everything(world: World) -> list[Delivery]:
+    """The whole log, partition by partition."""
+    source = OwnLog(world.pool, TOPICS)
+    cursors = {(topic, partition): Cursor() for topic in TOPICS for partition in range(PARTITIONS)}
+    found: list[Delivery] = []
+    while len(found) < EVENTS:
+        taken = await source.take(cursors)
+        for delivery in taken:
+            cursors[delivery.place] = Cursor(position=delivery.position)
+        found += taken
+    return sorted(found, key=attrgetter("topic", "partition", "position"))
+
+
+def batched(
+    producer: AIOKafkaProducer, records: Iterable[tuple[bytes, bytes]]
+) -> Iterator[BatchBuilder]:
+    """Keys and values in batches, each as large as it may be."""
+    batch = producer.create_batch()
+    for key, value in records:
+        if batch.append(timestamp=None, key=key, value=value) is None:
+            yield batch
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=key, value=value)
+    yield batch

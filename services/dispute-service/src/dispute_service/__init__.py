@@ -1,0 +1,1 @@
+"""Owns `inquiry-<id>` and `dispute-<id>`, announces on `dispute.events`, reacts to orders."""

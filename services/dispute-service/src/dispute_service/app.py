@@ -1,0 +1,23 @@
+"""The parts of dispute-service, put together."""
+
+from shared_events import dispute
+from shared_runtime.service import Service
+from shared_runtime.settings import Settings
+from shared_runtime.worker import Workload
+
+from dispute_service.projections import PROJECTIONS
+
+DESCRIPTION = """
+Disputes between buyers and sellers. This release keeps the facts of every order, with which
+disputes will be decided; opening one comes with a later release.
+"""
+
+SERVICE = Service(
+    name="dispute-service",
+    package="dispute_service",
+    description=DESCRIPTION,
+    settings=Settings,
+    projections=PROJECTIONS,
+    routers=lambda _: [],
+    workload=lambda _: Workload(own_topics=(dispute.TOPIC,), kafka_projections=PROJECTIONS),
+)

@@ -1,0 +1,381 @@
+"""Events in, rows out: facts, the ledger of what they contribute, and the buckets of its sums.
+
+A batch costs a look-up of what is known of its entities and one write for each table. Nearly
+every fact is the first of its entity, or the next version of it: then the rows that it adds
+follow from the version before. Only a late or lower version is compared with the ledger.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from shared_events import dispute, orders, returns, review
+from shared_events.dispute import DisputeClosed, DisputeOpened, InquiryClosed
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderCompleted, OrderReopened
+from shared_events.partition import partition_of
+from shared_events.returns import ReturnClosed
+from shared_events.review import ReviewWeighted
+from shared_runtime.delivery import Connection
+from shared_runtime.projections import Projection
+
+from reputation_service.domain.decay import WEEK_DAYS
+from reputation_service.domain.facts import Fact, OrderFact, Origin
+from reputation_service.domain.ledger import (
+    NOTHING,
+    LedgerRow,
+    advance,
+    is_next,
+    join,
+    join_order,
+    order_entity,
+    order_steps,
+    order_timeline,
+    rows_of,
+    steps,
+)
+from reputation_service.domain.observations import observe
+from reputation_service.domain.policy import CONDUCT, DEFAULT, DISPUTE
+from reputation_service.domain.read import Bucket
+
+# What is in time is decided when an event is observed. Other SLAs are another projection.
+SLA = DEFAULT.sla
+NUMBERED = ("COMPLETED", "REOPENED")  # order facts whose reference is a completion's number
+
+SCORE_DDL = """
+    -- Every version of every observation. Instants are microseconds and days are days since
+    -- 1970-01-01, as everywhere in a score.
+    CREATE TABLE fact (
+        seller_id text COLLATE "C" NOT NULL,
+        dimension text COLLATE "C" NOT NULL,
+        entity_id text COLLATE "C" NOT NULL,
+        version bigint NOT NULL,
+        day integer NOT NULL,
+        weight_milli integer NOT NULL,
+        k integer NOT NULL,
+        recorded_at bigint NOT NULL,
+        reasons text[] NOT NULL,
+        topic text NOT NULL,
+        partition integer NOT NULL,
+        position bigint NOT NULL,
+        PRIMARY KEY (seller_id, entity_id, dimension, version)
+    );
+
+    -- What is known of each order, whose worth is a function of the set.
+    CREATE TABLE order_fact (
+        seller_id text COLLATE "C" NOT NULL,
+        order_id text COLLATE "C" NOT NULL,
+        kind text NOT NULL,
+        ref text NOT NULL,
+        day integer NOT NULL,
+        recorded_at bigint NOT NULL,
+        topic text NOT NULL,
+        partition integer NOT NULL,
+        position bigint NOT NULL,
+        PRIMARY KEY (seller_id, order_id, kind, ref)
+    );
+
+    -- The steps of every entity's contribution. Rows are only added: as of an instant, the sums
+    -- are those of the rows recorded by then.
+    CREATE TABLE contribution (
+        seller_id text COLLATE "C" NOT NULL,
+        dimension text COLLATE "C" NOT NULL,
+        entity_id text COLLATE "C" NOT NULL,
+        version bigint NOT NULL,
+        day integer NOT NULL,
+        recorded_at bigint NOT NULL,
+        d_n bigint NOT NULL,
+        d_a bigint NOT NULL,
+        d_b bigint NOT NULL,
+        d_s bigint NOT NULL,
+        reasons text[] NOT NULL,
+        topic text NOT NULL,
+        partition integer NOT NULL,
+        position bigint NOT NULL
+    );
+    CREATE INDEX contribution_as_recorded ON contribution (seller_id, recorded_at);
+
+    -- The sums of all rows of a week.
+    CREATE TABLE bucket (
+        seller_id text COLLATE "C" NOT NULL,
+        dimension text COLLATE "C" NOT NULL,
+        week integer NOT NULL,
+        n bigint NOT NULL,
+        a bigint NOT NULL,
+        b bigint NOT NULL,
+        s bigint NOT NULL,
+        PRIMARY KEY (seller_id, dimension, week)
+    ) WITH (fillfactor = 70);
+"""
+# A step that came late is written as a difference to the rows before it, and may leave a week
+# with nothing in it: what adds up to the same is the same.
+COMPARED = {
+    "contribution": """
+        SELECT seller_id, dimension, entity_id, recorded_at, day,
+               sum(d_n) AS n, sum(d_a) AS a, sum(d_b) AS b, sum(d_s) AS s
+        FROM {table} GROUP BY seller_id, dimension, entity_id, recorded_at, day
+        HAVING sum(d_n) <> 0 OR sum(d_a) <> 0 OR sum(d_b) <> 0 OR sum(d_s) <> 0
+    """,
+    "bucket": "SELECT * FROM {table} WHERE n > 0",
+}
+
+# Facts of one order come from two topics, and two workers may hold them at once. Both would see
+# an order without the other's fact and neither would write the step that the two make together.
+# So they take turns, by the partition of the seller; in ascending order, so that two batches that
+# share two partitions cannot deadlock. The schema keeps a rebuild out of the live one's way.
+TAKE_TURNS = """
+    SELECT pg_advisory_xact_lock(hashtext(current_schema()), partition)
+    FROM unnest($1::int[]) AS partition
+"""
+FIND_FACTS = """
+    SELECT fact.* FROM unnest($1::text[], $2::text[]) AS told (seller_id, entity_id)
+    JOIN fact USING (seller_id, entity_id)
+"""
+FIND_ORDER_FACTS = """
+    SELECT order_fact.* FROM unnest($1::text[], $2::text[]) AS told (seller_id, order_id)
+    JOIN order_fact USING (seller_id, order_id)
+"""
+# The rows of an entity lie at the instants of its facts: the index finds them by these.
+FIND_ROWS = """
+    SELECT row.* FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+        AS step (seller_id, dimension, entity_id, recorded_at)
+    JOIN contribution AS row USING (seller_id, dimension, entity_id, recorded_at)
+"""
+# Weeks are changed in the order of their keys: a buyer's conduct is told by sellers of many
+# partitions, and two workers that meet in two of its weeks must not deadlock.
+ADD_TO_BUCKETS = """
+    INSERT INTO bucket AS held (seller_id, dimension, week, n, a, b, s)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[],
+                         $6::bigint[], $7::bigint[])
+    ON CONFLICT (seller_id, dimension, week) DO UPDATE SET
+        n = held.n + excluded.n, a = held.a + excluded.a,
+        b = held.b + excluded.b, s = held.s + excluded.s
+"""
+MARK_CHANGED = "INSERT INTO ranking.changed (seller_id) SELECT unnest($1::text[])"
+
+type Entity = tuple[str, str, str]
+"""Seller, dimension, entity: what facts are versions of."""
+type Order = tuple[str, str]
+"""Seller and order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The facts of a batch, each under what it is about, in the order in which they came."""
+
+    facts: dict[Entity, list[Fact]] = field(default_factory=dict[Entity, list[Fact]])
+    orders: dict[Order, list[OrderFact]] = field(default_factory=dict[Order, list[OrderFact]])
+
+
+async def score(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+    """Takes the facts of a batch in. Raises ConflictingFact, which parks the seller."""
+    arrived = arrivals(batch)
+    if arrived.orders:
+        partitions = {partition_of(seller_id) for seller_id, _ in arrived.orders}
+        await db.execute(TAKE_TURNS, sorted(partitions))
+    known = Arrived(await find_facts(arrived.facts, db), await find_order_facts(arrived.orders, db))
+    rows, late = usual_steps(arrived, known)
+    if late.facts or late.orders:
+        rows += late_steps(late, known, await _written(late, known, db))
+    await _copy("fact", new_facts(arrived, known), db)
+    await _copy("order_fact", new_order_facts(arrived, known), db)
+    await _copy("contribution", [_flat(row) for row in rows], db)
+    await _add_to_buckets(rows, db)
+
+
+def arrivals(batch: Sequence[Recorded[Any]]) -> Arrived:
+    """What a batch of events says, by entity and by order."""
+    arrived = Arrived()
+    for recorded in batch:
+        for fact in observe(recorded, SLA):
+            if isinstance(fact, OrderFact):
+                arrived.orders.setdefault((fact.seller_id, fact.order_id), []).append(fact)
+            else:
+                arrived.facts.setdefault(fact[:3], []).append(fact)
+    return arrived
+
+
+def usual_steps(arrived: Arrived, known: Arrived) -> tuple[list[LedgerRow], Arrived]:
+    """The rows of entities whose facts come in order; and what remains, for `late_steps`."""
+    rows: list[LedgerRow] = []
+    late = Arrived()
+    for entity, facts in arrived.facts.items():
+        newest = max(known.facts.get(entity, ()), key=_version, default=None)
+        following: list[LedgerRow] = []
+        for fact in facts:
+            if not is_next(newest, fact):
+                late.facts[entity] = facts
+                break
+            following += advance(newest, fact)
+            newest = fact
+        else:
+            rows += following
+    for told, order_facts in arrived.orders.items():
+        if told in known.orders:
+            late.orders[told] = order_facts
+        else:
+            rows += rows_of(order_timeline(join_order((), order_facts)))
+    return rows, late
+
+
+def late_steps(
+    late: Arrived, known: Arrived, written: dict[Entity, list[LedgerRow]]
+) -> list[LedgerRow]:
+    """The rows that bring what was written of these entities to what it should be."""
+    rows: list[LedgerRow] = []
+    for entity, facts in late.facts.items():
+        rows += steps(known.facts.get(entity, ()), written.get(entity, ()), facts)
+    for told, order_facts in late.orders.items():
+        entity = _order_entity(told)
+        rows += order_steps(known.orders.get(told, ()), written.get(entity, ()), order_facts)
+    return rows
+
+
+async def find_facts(entities: Iterable[Entity], db: Connection) -> dict[Entity, list[Fact]]:
+    """The versions that are known already."""
+    found: dict[Entity, list[Fact]] = {}
+    if wanted := {(seller_id, entity_id) for seller_id, _, entity_id in entities}:
+        for row in await db.fetch(FIND_FACTS, *zip(*wanted, strict=True)):
+            fact = fact_of(row)
+            found.setdefault(fact[:3], []).append(fact)
+    return found
+
+
+async def find_order_facts(told: Iterable[Order], db: Connection) -> dict[Order, list[OrderFact]]:
+    """What is known already of these orders."""
+    found: dict[Order, list[OrderFact]] = {}
+    if wanted := list(told):
+        for row in await db.fetch(FIND_ORDER_FACTS, *zip(*wanted, strict=True)):
+            fact = order_fact_of(row)
+            found.setdefault((fact.seller_id, fact.order_id), []).append(fact)
+    return found
+
+
+def fact_of(row: asyncpg.Record) -> Fact:
+    """A row of `fact` as the domain knows it."""
+    seller_id, dimension, entity_id, version, day, weight, k, recorded_at, reasons, *origin = row
+    return Fact(
+        seller_id,
+        dimension,
+        entity_id,
+        version,
+        day,
+        weight,
+        k,
+        recorded_at,
+        tuple(reasons),
+        Origin(*origin),
+    )
+
+
+def order_fact_of(row: asyncpg.Record) -> OrderFact:
+    """A row of `order_fact` as the domain knows it."""
+    seller_id, order_id, kind, ref, day, recorded_at = row[:6]
+    number = int(ref) if kind in NUMBERED else ref
+    return OrderFact(seller_id, order_id, kind, number, day, recorded_at, Origin(*row[6:9]))
+
+
+async def _written(late: Arrived, known: Arrived, db: Connection) -> dict[Entity, list[LedgerRow]]:
+    """The rows that were written of these entities and orders."""
+    places: set[tuple[str, str, str, int]] = set()
+    for entity in late.facts:
+        places |= {(*entity, fact.recorded_at) for fact in known.facts.get(entity, ())}
+    for told in late.orders:
+        entity = _order_entity(told)
+        places |= {(*entity, fact.recorded_at) for fact in known.orders.get(told, ())}
+    found: dict[Entity, list[LedgerRow]] = {}
+    if places:
+        for told_row in await db.fetch(FIND_ROWS, *zip(*sorted(places), strict=True)):
+            row = _row_of(told_row)
+            found.setdefault(row[:3], []).append(row)
+    return found
+
+
+def new_facts(arrived: Arrived, known: Arrived) -> list[tuple[Any, ...]]:
+    """The rows of `fact` to add. Raises ConflictingFact."""
+    added: list[Fact] = []
+    for entity, facts in arrived.facts.items():
+        held = known.facts.get(entity, [])
+        added += facts if len(facts) == 1 and not held else join(held, facts)[len(held) :]
+    return [_flat(fact) for fact in added]
+
+
+def new_order_facts(arrived: Arrived, known: Arrived) -> list[tuple[Any, ...]]:
+    """The rows of `order_fact` to add. Raises ConflictingFact."""
+    added: list[OrderFact] = []
+    for told, facts in arrived.orders.items():
+        held = known.orders.get(told, [])
+        added += join_order(held, facts)[len(held) :]
+    return [(*f[:3], str(f.ref), f.day, f.recorded_at, *f.origin) for f in added]
+
+
+async def _copy(table: str, rows: Sequence[tuple[Any, ...]], db: Connection) -> None:
+    if rows:
+        await db.copy_records_to_table(table, records=rows)
+
+
+async def _add_to_buckets(rows: Sequence[LedgerRow], db: Connection) -> None:
+    weeks: dict[tuple[str, str, int], Bucket] = {}
+    for row in rows:
+        week = (row.seller_id, row.dimension, row.day // WEEK_DAYS)
+        n, a, b, s = weeks.get(week, NOTHING)
+        weeks[week] = (n + row.d_n, a + row.d_a, b + row.d_b, s + row.d_s)
+    if weeks:
+        in_order = [(*week, *weeks[week]) for week in sorted(weeks)]
+        await db.execute(ADD_TO_BUCKETS, *zip(*in_order, strict=True))
+        changed = {seller_id for seller_id, dimension, _ in weeks if dimension != CONDUCT}
+        await db.execute(MARK_CHANGED, sorted(changed))
+
+
+def _row_of(row: asyncpg.Record) -> LedgerRow:
+    seller_id, dimension, entity_id, version, day, recorded_at, n, a, b, s, reasons, *origin = row
+    return LedgerRow(
+        seller_id,
+        dimension,
+        entity_id,
+        version,
+        day,
+        recorded_at,
+        n,
+        a,
+        b,
+        s,
+        tuple(reasons),
+        Origin(*origin),
+    )
+
+
+def _flat(row: Fact | LedgerRow) -> tuple[Any, ...]:
+    """The columns: the origin comes last and is three."""
+    return (*row[:-1], *row.origin)
+
+
+def _order_entity(told: Order) -> Entity:
+    seller_id, order_id = told
+    return (seller_id, DISPUTE, order_entity(order_id))
+
+
+def _version(fact: Fact) -> int:
+    return fact.version
+
+
+SCORE = Projection(
+    name="score",
+    version=1,
+    topics=(orders.TOPIC, review.TOPIC, dispute.TOPIC, returns.TOPIC),
+    handles=(
+        ReviewWeighted,
+        OrderCompleted,
+        OrderReopened,
+        DisputeOpened,
+        DisputeClosed,
+        InquiryClosed,
+        ReturnClosed,
+    ),
+    tables=("fact", "order_fact", "contribution", "bucket"),
+    ddl=SCORE_DDL,
+    apply=score,
+    compared=COMPARED,
+)
+PROJECTIONS = (SCORE,)

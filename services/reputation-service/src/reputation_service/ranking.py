@@ -1,0 +1,100 @@
+"""Changed buckets and passing days in, the table of sellers out.
+
+Scores fade with time, so the table is worked out anew: at once for a seller whose buckets have
+changed, for all sellers when the day changes (or the policy, or the projection behind it). It is
+no projection: no log says what is in it.
+"""
+
+import asyncio
+
+import asyncpg
+from shared_runtime.clock import Clock
+from shared_runtime.delivery import Connection
+
+from reputation_service import sweeps
+from reputation_service.domain.facts import day_of, instant, micros
+from reputation_service.domain.policy import ScorePolicy
+from reputation_service.projections import SCORE
+from reputation_service.queries import Account, accounts, latest
+from reputation_service.sweeps import FIRST, Sweep
+
+NAME = "ranking"
+SELLERS_MAX = 200
+"""So many hold up the other work of the loop for less than a quarter of a second."""
+PAUSE_SECONDS = 0.1
+
+GENERATION = "SELECT generation FROM es.projection WHERE name = $1"
+# All marks of those who have waited longest: one look at their buckets answers them all.
+TAKE_CHANGED = """
+    WITH waiting AS (
+        SELECT seller_id FROM ranking.changed GROUP BY seller_id ORDER BY min(id) LIMIT $1
+    ), taken AS (
+        DELETE FROM ranking.changed USING waiting
+        WHERE changed.seller_id = waiting.seller_id
+    )
+    SELECT seller_id FROM waiting
+"""
+PUT = """
+    INSERT INTO ranking.seller (seller_id, score_micro, public_level, rated, stars_micro,
+                                recent_milli, as_of)
+    SELECT *, $7 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::bigint[],
+                             $6::bigint[])
+    ON CONFLICT (seller_id) DO UPDATE SET
+        score_micro = excluded.score_micro, public_level = excluded.public_level,
+        rated = excluded.rated, stars_micro = excluded.stars_micro,
+        recent_milli = excluded.recent_milli, as_of = excluded.as_of
+"""
+TAKE_OUT = "DELETE FROM ranking.seller WHERE seller_id = ANY($1)"
+
+
+async def run_ranking(
+    pool: asyncpg.Pool, policy: ScorePolicy, now: Clock, stop: asyncio.Event
+) -> None:
+    """Keeps the table until `stop`."""
+
+    async def turn() -> bool:
+        return await refresh(pool, policy, now)
+
+    await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
+
+
+async def refresh(pool: asyncpg.Pool, policy: ScorePolicy, now: Clock) -> bool:
+    """Works out some of the sellers who have to be; whether a walk over all of them goes on."""
+    async with pool.acquire() as db, db.transaction():
+        if not await sweeps.try_lock(NAME, db):
+            return False
+        at = micros(now())
+        changed = [row["seller_id"] for row in await db.fetch(TAKE_CHANGED, SELLERS_MAX)]
+        generation = await db.fetchval(GENERATION, SCORE.name)
+        goal = f"{day_of(at)}/{generation}/{policy.policy_id}"
+        sweep = await sweeps.find(NAME, db)
+        if sweep is None or sweep.goal != goal:
+            sweep = Sweep(goal=goal, reached=FIRST)
+        sellers, sweep = await sweeps.step(NAME, sweep, SELLERS_MAX, db)
+        await rank(db, sorted({*changed, *sellers}), policy, at)
+        return sweep.reached is not None
+
+
+async def rank(db: Connection, sellers: list[str], policy: ScorePolicy, at: int) -> None:
+    """Puts these sellers where they belong now; out, if nothing tells of them any more."""
+    if not sellers:
+        return
+    as_of = await latest(db, sellers, at)
+    found = await accounts(db, sellers, as_of, policy)
+    rows = [_row(account, policy) for account in found if account.sells]
+    if rows:
+        await db.execute(PUT, *zip(*rows, strict=True), instant(as_of))
+    await db.execute(TAKE_OUT, [each.seller_id for each in found if not each.sells])
+
+
+def _row(account: Account, policy: ScorePolicy) -> tuple[str, int, str, bool, int, int]:
+    standing = account.standing(policy)
+    score = standing.score
+    return (
+        account.seller_id,
+        score.score_micro,
+        standing.level.public,
+        score.is_rated,
+        score.overall_stars_micro,
+        score.recent_milli,
+    )

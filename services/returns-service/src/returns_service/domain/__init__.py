@@ -1,0 +1,1 @@
+"""What returns are decided with: no clock, no chance, no input or output."""

@@ -1,0 +1,1 @@
+"""HTTP in, commands and answers out: a module for each resource."""

@@ -1,0 +1,177 @@
+"""What clients send about orders and reviews, and the commands' own values that it stands for."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import ConfigDict, Field
+from shared_events.review import Incentive
+from shared_runtime.decider import FieldError, InvalidValue
+from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money
+
+from review_service.api import examples
+from review_service.bulk.line import ToldOrder, foreign_currencies
+from review_service.domain.commands import BuyerReview, Content, SellerReview
+
+LINES_MAX = 500
+QUANTITY_MAX = 999
+
+type Stars = Annotated[int, Field(ge=1, le=5)]
+type StatedAt = Annotated[
+    Instant | None,
+    Field(description="When it happened, if a feed or an importer tells; else it is now."),
+]
+STARS = ("quality", "logistics", "service")
+
+
+class OrderLineBody(Body):
+    """A quantity of one product. The discount is for the whole line."""
+
+    line_id: IdStr
+    sku: IdStr
+    category: IdStr
+    quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX)]
+    unit_price: Money
+    line_discount: Money | None = None
+
+
+class OrderBody(Body):
+    """An order as it was placed: the total is the lines less discounts plus shipping.
+
+    All money is in the order's currency, but `total_ref`: the total in USD.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER]})
+
+    order_id: IdStr
+    seller_id: IdStr
+    buyer_id: IdStr
+    marketplace_id: IdStr
+    country: Country
+    currency: Currency
+    placed_at: Instant
+    lines: Annotated[list[OrderLineBody], Field(min_length=1, max_length=LINES_MAX)]
+    order_discount: Money | None = None
+    shipping: Money
+    total: Money
+    total_ref: Money
+    dispatch_by: Instant | None = None
+    deliver_by: Instant | None = None
+    buyer_registered_at: Instant | None = None
+    withdrawal_right: bool
+
+    def told(self) -> ToldOrder:
+        """The same as a line of the bulk door has it. Raises `InvalidValue`."""
+        told = msgspec.convert(self, ToldOrder, from_attributes=True)
+        if errors := list(foreign_currencies(told)):
+            raise InvalidValue(errors=errors)
+        return told
+
+
+class PaymentBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"payment_ref": "P-1"}]})
+
+    at: StatedAt = None
+    payment_ref: IdStr
+
+
+class ShipmentBody(Body):
+    """`deliver_by`, where given, replaces the one of placing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"tracking_id": "BR123", "deliver_by": "2026-01-20T00:00:00Z"}]
+        }
+    )
+
+    at: StatedAt = None
+    deliver_by: Instant | None = None
+    tracking_id: IdStr | None = None
+
+
+class DeliveryBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"signed": True}]})
+
+    at: StatedAt = None
+    signed: bool
+
+
+class CompletionBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+    at: StatedAt = None
+
+
+class CancellationBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"by": "SELLER", "reason": "OUT_OF_STOCK"}]}
+    )
+
+    at: StatedAt = None
+    by: Literal["BUYER", "SELLER", "PLATFORM"]
+    reason: IdStr
+
+
+class ReopeningBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "CARRIER_CORRECTION"}]})
+
+    at: StatedAt = None
+    reason: Literal["CARRIER_CORRECTION", "PAYMENT_REVERSED"]
+
+
+class DelayAttributionBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"incident_id": "STORM-12", "liable": "FORCE_MAJEURE"}]}
+    )
+
+    at: StatedAt = None
+    incident_id: IdStr
+    liable: Literal["CARRIER", "FORCE_MAJEURE"]
+
+
+class ReviewContentBody(Body):
+    """A buyer gives three stars and says what he got for it; a seller rates the buyer.
+
+    An importer says on whose behalf, and when it was written.
+    """
+
+    quality: Stars | None = None
+    logistics: Stars | None = None
+    service: Stars | None = None
+    incentive: Incentive | None = None
+    rating: Stars | None = None
+    on_behalf_of: Literal["BUYER", "SELLER"] | None = None
+    at: StatedAt = None
+
+    def content(self) -> Content:
+        """Either side's review. Raises `InvalidValue` naming what is missing or too much."""
+        by_buyer = {name: getattr(self, name) for name in STARS}
+        stars = {name: value for name, value in by_buyer.items() if value is not None}
+        if self.rating is not None:
+            odd = [*stars, *(["incentive"] if self.incentive else [])]
+            _check(odd, "not with a rating: it is the seller's")
+            return SellerReview(rating=self.rating)
+        _check([name for name in STARS if name not in stars], "required, unless with a rating")
+        return BuyerReview(**stars, incentive=self.incentive or "NONE")
+
+
+class ReviewBody(ReviewContentBody):
+    """`review_id` is made up where it is not given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [examples.BUYER_REVIEW, examples.SELLER_REVIEW]}
+    )
+
+    review_id: IdStr | None = None
+
+
+class AmendmentBody(ReviewContentBody):
+    """Replaces the whole of what was written."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [examples.BUYER_REVIEW, examples.SELLER_REVIEW]}
+    )
+
+
+def _check(fields: list[str], bound: str) -> None:
+    if fields:
+        raise InvalidValue(errors=[FieldError(field=name, bound=bound) for name in fields])

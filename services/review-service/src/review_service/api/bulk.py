@@ -1,0 +1,207 @@
+"""POST /v1/orders/bulk: NDJSON in, NDJSON out, both as they come.
+
+Lines are taken in batches. The next one is read when the last is recorded and its answers are on
+their way, so that neither the size of an upload nor a slow reader costs memory.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from shared_runtime.auth import Caller, require
+from shared_runtime.decider import RoleNotAllowed
+from shared_runtime.problems import UnsupportedMediaType, refusals
+from shared_runtime.telemetry import valid_traceparent
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from review_service.api import examples
+from review_service.api.callers import FEEDS
+from review_service.bulk.intake import Intake, Numbered, Tally
+from review_service.bulk.line import LINE_BYTES_MAX, Line
+from review_service.bulk.ndjson import Lines
+from review_service.bulk.story import Teller, feed, importer
+
+type Feed = Annotated[Caller, Depends(require(*FEEDS))]
+
+PATH = "/v1/orders/bulk"
+NDJSON = "application/x-ndjson"
+NDJSON_TYPE = re.compile(r"application/x-ndjson\s*(;|$)", re.IGNORECASE)
+BATCH_LINES_MAX = 250
+BATCH_BYTES_MAX = 1024 * 1024
+LINGER_SECONDS = 0.01
+"""How long lines that are there wait for more to come with them."""
+
+
+class NotNdjson(UnsupportedMediaType):
+    """The body must be application/x-ndjson."""
+
+    @classmethod
+    def slug(cls) -> str:
+        return UnsupportedMediaType.slug()
+
+
+class Upload:
+    """The body of a request, as it comes. `whole` says how it ended, when it has."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._coming: asyncio.Task[Message] | None = None
+        self.ended = False
+        self.whole = False
+
+    async def chunk(self, patience_seconds: float | None) -> bytes | None:
+        """The next bytes; None when none have come for so long."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._next())
+        done, _ = await asyncio.wait({self._coming}, timeout=patience_seconds)
+        if not done:
+            return None
+        message, self._coming = self._coming.result(), None
+        if message["type"] == "http.disconnect":
+            self.ended = True
+            return b""
+        self.ended = self.whole = not message.get("more_body", False)
+        body: bytes = message.get("body", b"")
+        return body
+
+    def abandon(self) -> None:
+        if self._coming is not None:
+            self._coming.cancel()
+
+    async def _next(self) -> Message:
+        return await self._receive()
+
+
+async def batches(upload: Upload) -> AsyncGenerator[list[Numbered]]:
+    """The lines of an upload, as many together as are there. A line that was cut off is none."""
+    lines = Lines()
+    batch: list[Numbered] = []
+    size = 0
+    while not upload.ended:
+        chunk = await upload.chunk(LINGER_SECONDS if batch else None)
+        if chunk is None:
+            yield batch
+            batch, size = [], 0
+            continue
+        for numbered in lines.feed(chunk):
+            batch.append(numbered)
+            size += len(numbered.text) if isinstance(numbered.text, bytes) else 0
+            if len(batch) == BATCH_LINES_MAX or size >= BATCH_BYTES_MAX:
+                yield batch
+                batch, size = [], 0
+    if upload.whole:  # then the last line may do without a line end
+        batch.extend(lines.rest())
+    if batch:
+        yield batch
+
+
+class Exchange(Response):
+    """The answer: begun when the first lines are recorded, ended when the upload has ended.
+
+    Reads the request itself, because Starlette's streaming answer reads it to its end to see
+    whether the client is still there.
+    """
+
+    def __init__(self, intake: Intake, teller: Teller) -> None:
+        super().__init__(media_type=NDJSON)
+        self._intake = intake
+        self._teller = teller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        upload = Upload(receive)
+        tally = Tally()
+        begun = False
+        try:
+            async with aclosing(batches(upload)) as coming:
+                async for batch in coming:
+                    answers = await self._intake.take(batch, self._teller, tally)
+                    if not begun:
+                        await send(START)
+                        begun = True
+                    await send(_part(answers))
+        finally:
+            upload.abandon()
+        if not upload.whole:
+            raise ClientDisconnect
+        if not begun:
+            await send(START)
+        await send(_part(tally.summary(), last=True))
+
+
+START: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", NDJSON.encode())],
+}
+
+
+def _part(body: bytes, *, last: bool = False) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": not last}
+
+
+DESCRIPTION = f"""
+For SYSTEM and IMPORTER. A line is an order as it was placed, the instants of the states that it
+has reached, and its reviews (on behalf of the parties: an IMPORTER's alone). It is judged as of
+those instants; deadlines that have passed since are met. Lines are idempotent by their order: no
+Idempotency-Key.
+
+Answered is a line for each line, in order, while the upload goes on: **read while you send**, a
+client that does not is made to wait. The last line sums up. An upload that breaks off has done
+what it has answered, and at most {BATCH_LINES_MAX} lines more: send it again, whole lines that
+were taken are `unchanged`. A line whose order is refused (whichever step of it) changes nothing;
+a refused review leaves its order and the other review. A line has at most {LINE_BYTES_MAX} bytes.
+"""
+
+
+def _inlined(schema: object, parts: dict[str, Any]) -> object:
+    """A schema without references: those of msgspec do not hold inside of an OpenAPI document."""
+    if isinstance(schema, list):
+        return [_inlined(item, parts) for item in cast("list[object]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    told = cast("dict[str, object]", schema)
+    if "$ref" in told:
+        return _inlined(parts[str(told["$ref"]).rpartition("/")[2]], parts)
+    return {name: _inlined(each, parts) for name, each in told.items() if name != "discriminator"}
+
+
+def _line_schema() -> dict[str, Any]:
+    (schema,), parts = msgspec.json.schema_components([Line])
+    inlined = cast("dict[str, Any]", _inlined(schema, parts))
+    return {**inlined, "description": "One line of the body."}
+
+
+REQUEST = {
+    "required": True,
+    "content": {NDJSON: {"schema": _line_schema(), "example": examples.line_of(examples.LINE)}},
+}
+ANSWERS = {
+    "description": "A line for each line, and a summary.",
+    "content": {NDJSON: {"schema": {"type": "string"}, "example": examples.ANSWERS}},
+}
+
+
+def bulk_api(intake: Intake) -> APIRouter:
+    router = APIRouter(prefix="/v1/orders", tags=["bulk"])
+
+    @router.post(
+        "/bulk",
+        summary="Whole histories of orders, a line each",
+        description=DESCRIPTION,
+        response_class=Response,
+        responses=refusals(RoleNotAllowed) | {200: ANSWERS},
+        openapi_extra={"requestBody": REQUEST},
+    )
+    async def take_lines(request: Request, caller: Feed) -> Response:
+        if not NDJSON_TYPE.match(request.headers.get("content-type", "")):
+            raise NotNdjson
+        traceparent = valid_traceparent(request.headers.get("traceparent"))
+        tells = importer if "IMPORTER" in caller.roles else feed
+        return Exchange(intake, tells(caller.sub, traceparent))
+
+    return router

@@ -1,0 +1,64 @@
+"""Who is calling and the order that it is about in, who he is to that order out.
+
+A party is a party first, whatever other roles he has. To everybody else but staff and the feeds
+the order is not there.
+"""
+
+from datetime import datetime
+
+from shared_runtime.auth import Caller
+from shared_runtime.decider import Actor, FieldError, InvalidValue, Role
+from shared_runtime.problems import NotFound
+
+from review_service.bulk.line import AHEAD_MAX
+from review_service.domain.order import Order, Placed
+
+STAFF: tuple[Role, ...] = ("AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR")
+FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
+PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")
+EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF, *FEEDS, "PRIVACY")
+
+
+def existing(order: Order) -> Placed:
+    """Raises `NotFound` where there is none."""
+    if isinstance(order, Placed):
+        return order
+    raise NotFound
+
+
+def feed_actor(caller: Caller) -> Actor | None:
+    """A connector, or an importer who speaks for one; None if the caller is neither."""
+    if "SYSTEM" in caller.roles:
+        return caller.actor("SYSTEM")
+    if "IMPORTER" in caller.roles:
+        return caller.actor("IMPORTER", on_behalf_of="SYSTEM")
+    return None
+
+
+def party(caller: Caller, order: Placed) -> Actor | None:
+    """The buyer or the seller of this order; None if the caller is neither."""
+    if "BUYER" in caller.roles and caller.sub == order.placed.buyer_id:
+        return caller.actor("BUYER")
+    if "SELLER" in caller.roles and order.placed.seller_id in (caller.sub, caller.seller_id):
+        return caller.actor("SELLER")
+    return None
+
+
+def reader(caller: Caller, order: Order) -> Actor:
+    """Who reads: a party, a feed or staff. Raises `NotFound` for anybody else."""
+    known = existing(order)
+    actor = party(caller, known) or feed_actor(caller)
+    if actor is None and caller.roles.isdisjoint(STAFF):
+        raise NotFound
+    return actor or caller.actor(*STAFF)
+
+
+def stated(at: datetime | None, now: datetime, *, may_state: bool, field: str = "at") -> datetime:
+    """When it happened: as a feed or an importer says, else now."""
+    if at is None:
+        return now
+    if not may_state:
+        raise InvalidValue(errors=[FieldError(field=field, bound="a feed or an importer says it")])
+    if at > now + AHEAD_MAX:
+        raise InvalidValue(errors=[FieldError(field=field, bound="not after now")])
+    return at

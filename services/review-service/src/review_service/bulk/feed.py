@@ -1,0 +1,93 @@
+"""CloudEvents of the topic `marketplace.orders` in, recorded events out: the same lines again.
+
+A line that is refused is told in the log of the process, with its place in the topic, and the
+feed goes on: the marketplace's record is not ours to mend, and a later one may.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+import structlog
+from msgspec import Raw, Struct
+from prometheus_client import Counter
+from shared_runtime.decider import Refused
+from shared_runtime.delivery import Apply, Connection, Delivery, Subscription
+from shared_runtime.log import Decisions, PostgresLog
+
+from review_service.bulk.intake import decide_lines
+from review_service.bulk.line import Line, MalformedLine, decode_line
+from review_service.bulk.story import LineTold, Rules, importer
+
+TOPIC = "marketplace.orders"
+ORDER = "marketplace.order"
+"""The `type` of the CloudEvents that are ours to read."""
+
+log = structlog.get_logger()
+refused_total = Counter("marketplace_feed_refused", "Lines of the feed refused.", ["rule"])
+
+
+class CloudEvent(Struct, frozen=True):
+    """What we look at; its other attributes are the producer's own."""
+
+    type: str
+    data: Raw = Raw()
+
+
+_decode = msgspec.json.Decoder(CloudEvent).decode
+
+
+def marketplace_feed(
+    own_log: PostgresLog, rules: Rules, now: Callable[[], datetime]
+) -> Subscription:
+    """The orders that the marketplace announces."""
+    return Subscription(name="marketplace", topics=(TOPIC,), apply=_apply(own_log, rules, now))
+
+
+def _apply(own_log: PostgresLog, rules: Rules, now: Callable[[], datetime]) -> Apply:
+    teller = importer(TOPIC)
+
+    async def apply(deliveries: Sequence[Delivery], db: Connection) -> None:
+        ours = [
+            (delivery, line)
+            for delivery in deliveries
+            if (line := _line(delivery.body, now())) is not None
+        ]
+        decisions = Decisions(own_log.within(db))
+        lines = [line for _, line in ours]
+        told = await decide_lines(lines, decisions, rules, teller, now())
+        for (delivery, _), each in zip(ours, told, strict=True):
+            _tell_refusals(delivery, each)
+        await decisions.append()
+
+    return apply
+
+
+def _line(body: bytes, now: datetime) -> Line | Refused | None:
+    """None for an event of another type."""
+    try:
+        event = _decode(body)
+    except (ValueError, RecursionError):
+        return MalformedLine()
+    if event.type != ORDER:
+        return None
+    try:
+        return decode_line(event.data, now)
+    except Refused as refused:
+        return refused
+
+
+def _tell_refusals(delivery: Delivery, told: LineTold) -> None:
+    # A review of a refused order shares its fate: it is told once.
+    reviews = [] if told.problem else [(review.by, review.problem) for review in told.reviews]
+    for part, refused in (("ORDER", told.problem), *reviews):
+        if refused is not None:
+            refused_total.labels(refused.slug()).inc()
+            log.warning(
+                "told in vain",
+                rule=refused.slug(),
+                part=part,
+                topic=delivery.topic,
+                partition=delivery.partition,
+                position=delivery.position,
+            )

@@ -1,0 +1,168 @@
+"""Lines of text in, what became of each out; a batch is one read, one append, one transaction."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from shared_events.envelope import Recorded
+from shared_events.review import Side
+from shared_runtime.decider import Refused
+from shared_runtime.log import ATTEMPTS_MAX, Decisions, Log, VersionConflict
+from shared_runtime.problems import ConcurrentChange, encode_json, problem_body
+
+from review_service.bulk.line import Line, decode_line
+from review_service.bulk.story import LineTold, Outcome, Rules, Teller, refuse, streams_of, tell
+
+OUTCOMES: tuple[Outcome, ...] = ("accepted", "unchanged", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A line of an upload: its number, and its text or why it has none."""
+
+    number: int
+    text: bytes | Refused
+
+
+class ReviewAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    by: Side
+    outcome: Outcome
+    problem: dict[str, object] | None = None
+
+
+class LineAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a line. `order_id` is null where the line does not tell it."""
+
+    line: int
+    order_id: str | None
+    order: Outcome
+    problem: dict[str, object] | None = None
+    reviews: list[ReviewAnswer]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of an upload so far. Its size does not grow with the upload's."""
+
+    lines: int = 0
+    events: int = 0
+    orders: Counter[Outcome] = field(default_factory=Counter[Outcome])
+    reviews: Counter[Outcome] = field(default_factory=Counter[Outcome])
+    reached: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+
+    def count(self, told: LineTold) -> None:
+        self.lines += 1
+        self.orders[told.order] += 1
+        self.reviews.update(review.outcome for review in told.reviews)
+
+    def note(self, recorded: Sequence[Recorded[Any]]) -> None:
+        self.events += len(recorded)
+        for each in recorded:
+            self.reached[each.topic, each.partition] = each.position
+
+    def summary(self) -> bytes:
+        """The last line of the answer."""
+        told = {
+            "summary": {
+                "lines": self.lines,
+                "orders": {outcome: self.orders[outcome] for outcome in OUTCOMES},
+                "reviews": {outcome: self.reviews[outcome] for outcome in OUTCOMES},
+                "events": self.events,
+            },
+            "tokens": [
+                f"{topic}/{partition}:{position}"
+                for (topic, partition), position in sorted(self.reached.items())
+            ],
+        }
+        return encode_json(told) + b"\n"
+
+
+class Intake:
+    """Takes batches of lines into the log."""
+
+    def __init__(self, log: Log, rules: Rules, now: Callable[[], datetime]) -> None:
+        self._log = log
+        self._rules = rules
+        self._now = now
+
+    async def take(self, batch: Sequence[Numbered], teller: Teller, tally: Tally) -> bytes:
+        """Decides and appends a batch; the answers, a line for each of its lines."""
+        lines = [self._decoded(each) for each in batch]
+        told = await self._append(lines, teller, tally)
+        for each in told:
+            tally.count(each)
+        return b"".join(
+            _answer(numbered.number, line, outcome)
+            for numbered, line, outcome in zip(batch, lines, told, strict=True)
+        )
+
+    def _decoded(self, numbered: Numbered) -> Line | Refused:
+        if isinstance(numbered.text, Refused):
+            return numbered.text
+        try:
+            return decode_line(numbered.text, self._now())
+        except Refused as refused:
+            return refused
+
+    async def _append(
+        self, lines: Sequence[Line | Refused], teller: Teller, tally: Tally
+    ) -> list[LineTold]:
+        """Decides again when others were first on a stream; in the end line by line.
+
+        A line that others never leave alone is refused; the upload goes on.
+        """
+        for _ in range(ATTEMPTS_MAX):
+            decisions = Decisions(self._log)
+            told = await decide_lines(lines, decisions, self._rules, teller, self._now())
+            try:
+                tally.note(await decisions.append())
+            except VersionConflict:
+                continue
+            return told
+        if len(lines) == 1:
+            return [refuse(lines[0], ConcurrentChange())]
+        half = len(lines) // 2
+        return [
+            *await self._append(lines[:half], teller, tally),
+            *await self._append(lines[half:], teller, tally),
+        ]
+
+
+async def decide_lines(
+    lines: Sequence[Line | Refused],
+    decisions: Decisions,
+    rules: Rules,
+    teller: Teller,
+    now: datetime,
+) -> list[LineTold]:
+    """Decides lines in turn, each on what the ones before left."""
+    await decisions.read(
+        stream for line in lines if isinstance(line, Line) for stream in streams_of(line)
+    )
+    return [
+        refuse(line, line)
+        if isinstance(line, Refused)
+        else tell(line, decisions, rules, teller, now)
+        for line in lines
+    ]
+
+
+def _answer(number: int, line: Line | Refused, told: LineTold) -> bytes:
+    answer = LineAnswer(
+        line=number,
+        order_id=line.order.order_id if isinstance(line, Line) else None,
+        order=told.order,
+        problem=_problem(told.problem),
+        reviews=[
+            ReviewAnswer(by=review.by, outcome=review.outcome, problem=_problem(review.problem))
+            for review in told.reviews
+        ],
+    )
+    return encode_json(answer) + b"\n"
+
+
+def _problem(refused: Refused | None) -> dict[str, object] | None:
+    return None if refused is None else problem_body(refused)

@@ -1,0 +1,305 @@
+"""One line in, what its commands recorded on both of the order's streams out.
+
+The commands are decided as if each had come when it happened: before each, the deadlines that
+had passed by then are met, with their own instant as `now`; a completed order opens its
+evaluation with the reaction that the worker has; at the end, what the line armed and the clock
+has passed is met too. Causes are made of what is told and when, so that the ids of all events
+are the same whenever, wherever and however often the line is told.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+from shared_events.orders import OrderEvent
+from shared_events.review import EvaluationEvent, Side
+from shared_runtime.decider import Actor, Command, Decider, InvalidValue, Refused
+from shared_runtime.ids import derived_id
+from shared_runtime.log import Ask, Decisions
+from shared_runtime.timers import Arm, due_timer
+
+from review_service.bulk.line import (
+    Line,
+    Reviewed,
+    as_told,
+    content_of,
+    place_order,
+    side_of,
+)
+from review_service.domain.commands import (
+    CancelOrder,
+    CompleteOrder,
+    EvaluationCommand,
+    MarkDelivered,
+    MarkPaid,
+    MarkShipped,
+    OrderCommand,
+    OrderFacts,
+    SubmitReview,
+)
+from review_service.domain.evaluation import evaluations
+from review_service.domain.evaluation_state import Evaluation
+from review_service.domain.order import Order, Placed, facts_of, orders
+from review_service.domain.policy import Policies
+from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.reactions import (
+    AUTO_COMPLETE,
+    on_evaluation_timer,
+    on_order,
+    on_order_timer,
+    timers_of,
+)
+
+TOLD = "a7c7a6a4-6f0b-5a7e-8f0e-3d1c2b9f4e60"
+"""The namespace of the causes of what is told, and of the ids of reviews that were told without."""
+
+type Outcome = Literal["accepted", "unchanged", "refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is decided with. The two deciders of this service."""
+
+    orders: Decider[Order, OrderCommand, OrderEvent]
+    evaluations: Decider[Evaluation, EvaluationCommand, EvaluationEvent]
+
+
+def rules(policies: Policies) -> Rules:
+    return Rules(orders=orders(policies), evaluations=evaluations(policies))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teller:
+    """Who tells: of orders, and of each side's review on its behalf."""
+
+    orders: Actor
+    sides: dict[Side, Actor]
+    traceparent: str | None = None
+
+
+def importer(name: str, traceparent: str | None = None) -> Teller:
+    """Somebody who brings a marketplace's history."""
+
+    def on_behalf_of(role: Literal["SYSTEM", "BUYER", "SELLER"]) -> Actor:
+        return Actor(role="IMPORTER", id=name, on_behalf_of=role)
+
+    return Teller(
+        orders=on_behalf_of("SYSTEM"),
+        sides={"BUYER": on_behalf_of("BUYER"), "SELLER": on_behalf_of("SELLER")},
+        traceparent=traceparent,
+    )
+
+
+def feed(name: str, traceparent: str | None = None) -> Teller:
+    """A connector: it speaks for orders, and for nobody's opinion."""
+    actor = Actor(role="SYSTEM", id=name)
+    return Teller(orders=actor, sides={"BUYER": actor, "SELLER": actor}, traceparent=traceparent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewTold:
+    by: Side
+    outcome: Outcome
+    problem: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineTold:
+    """What came of a line. If its order was refused, nothing of the line was done."""
+
+    order: Outcome
+    reviews: list[ReviewTold]
+    problem: Refused | None = None
+
+
+class Deadline(Struct, frozen=True, kw_only=True):
+    """An armed timer. `told`: by this line, so that nobody else has it in hand yet."""
+
+    due: datetime
+    armed_by: str
+    told: bool
+
+
+def streams_of(line: Line) -> tuple[str, str]:
+    order_id = line.order.order_id
+    return order_stream(order_id), evaluation_stream(order_id)
+
+
+def tell(line: Line, decisions: Decisions, rules: Rules, teller: Teller, now: datetime) -> LineTold:
+    """Decides a line whose streams have been read; what it recorded is in `decisions`."""
+    story = Story(line.order.order_id, decisions, rules, teller)
+    try:
+        with decisions.all_or_nothing(streams_of(line)):
+            changed = story.order(line)
+    except Refused as refused:
+        return refuse(line, refused)
+    reviews = story.reviews(line.reviews)
+    story.meet(now, told_alone=True)
+    return LineTold(order="accepted" if changed else "unchanged", reviews=reviews)
+
+
+def refuse(line: Line | Refused, why: Refused) -> LineTold:
+    """Nothing of the line was done. Reviews share the fate of their order."""
+    told = line.reviews if isinstance(line, Line) else []
+    reviews = [ReviewTold(by=side_of(each), outcome="refused", problem=why) for each in told]
+    return LineTold(order="refused", reviews=reviews, problem=why)
+
+
+def steps(line: Line, actor: Actor) -> Iterator[tuple[str, OrderCommand]]:
+    """What the order has gone through since it was placed, by the name of its part of the line."""
+    if paid := line.paid:
+        yield "paid", MarkPaid(payment_ref=paid.payment_ref, now=paid.at, actor=actor)
+    if shipped := line.shipped:
+        yield (
+            "shipped",
+            MarkShipped(
+                deliver_by=shipped.deliver_by,
+                tracking_id=shipped.tracking_id,
+                now=shipped.at,
+                actor=actor,
+            ),
+        )
+    if delivered := line.delivered:
+        yield (
+            "delivered",
+            MarkDelivered(signed=delivered.signed, now=delivered.at, actor=actor),
+        )
+    if completed := line.completed:
+        yield "completed", CompleteOrder(by_feed=True, now=completed.at, actor=actor)
+    if cancelled := line.cancelled:
+        yield (
+            "cancelled",
+            CancelOrder(by=cancelled.by, reason=cancelled.reason, now=cancelled.at, actor=actor),
+        )
+
+
+class Story:
+    """The two streams of an order, as a line goes through them."""
+
+    def __init__(self, order_id: str, decisions: Decisions, rules: Rules, teller: Teller) -> None:
+        self._id = order_id
+        self._order = order_stream(order_id)
+        self._evaluation = evaluation_stream(order_id)
+        self._decisions = decisions
+        self._rules = rules
+        self._teller = teller
+        self._deadlines: dict[tuple[str, str], Deadline] = {}
+        for stream in (self._order, self._evaluation):
+            for recorded in decisions.history(stream):
+                self._arm(stream, recorded.event, recorded.event_id, told=False)
+
+    def order(self, line: Line) -> bool:
+        """The order's life as far as it is told. Raises the refusal of a step that is refused."""
+        actor = self._teller.orders
+        changed = self._step("order", place_order(line.order, actor))
+        for part, command in steps(line, actor):
+            changed |= self._step(part, command)
+        return changed
+
+    def reviews(self, told: Sequence[Reviewed]) -> list[ReviewTold]:
+        """In the order in which they were written, answered in the order in which they stand."""
+        if not told:
+            return []
+        numbers = sorted(range(len(told)), key=lambda number: told[number].at)
+        answers = {number: self._review(number, told[number]) for number in numbers}
+        return [answers[number] for number in range(len(told))]
+
+    def meet(self, now: datetime, *, told_alone: bool = False) -> None:
+        """Fires what is due, the earliest first; each with its own instant as `now`.
+
+        `told_alone`: what was armed before this line is the worker's to fire, and by its clock.
+        """
+        while self._deadlines and (
+            due := min(
+                (
+                    (deadline.due, place)
+                    for place, deadline in self._deadlines.items()
+                    if deadline.due <= now and (deadline.told or not told_alone)
+                ),
+                default=None,
+            )
+        ):
+            self._fire(*due[1])
+
+    def _fire(self, stream: str, name: str) -> None:
+        deadline = self._deadlines.pop((stream, name))
+        due = deadline.due
+        timer = due_timer(stream, name, due, deadline.armed_by, clock=due)
+        if name == AUTO_COMPLETE:
+            self._decide(self._rules.orders, on_order_timer(timer))
+        else:
+            self._decide(self._rules.evaluations, on_evaluation_timer(timer, self._facts()))
+
+    def _step(self, part: str, command: OrderCommand) -> bool:
+        """Whether anything came of a step."""
+        self.meet(command.now)
+        ask = self._asked(self._order, command, part)
+        try:
+            return self._decide(self._rules.orders, ask)
+        except InvalidValue as refused:
+            raise as_told(refused, part) from None
+
+    def _review(self, number: int, told: Reviewed) -> ReviewTold:
+        side = side_of(told)
+        self.meet(told.at)
+        command = SubmitReview(
+            review_id=told.review_id or default_review_id(self._id, side),
+            content=content_of(told),
+            facts=self._facts(),
+            now=told.at,
+            actor=self._teller.sides[side],
+        )
+        ask: Ask[EvaluationCommand] = self._asked(self._evaluation, command, f"review/{side}")
+        try:
+            changed = self._decide(self._rules.evaluations, ask)
+        except InvalidValue as refused:
+            problem = as_told(refused, f"reviews[{number}]")
+            return ReviewTold(by=side, outcome="refused", problem=problem)
+        except Refused as refused:
+            return ReviewTold(by=side, outcome="refused", problem=refused)
+        return ReviewTold(by=side, outcome="accepted" if changed else "unchanged")
+
+    def _facts(self) -> OrderFacts:
+        order = self._decisions.state(self._rules.orders, self._order)
+        assert isinstance(order, Placed)
+        return facts_of(order)
+
+    def _asked[C: Command](self, stream: str, command: C, what: str) -> Ask[C]:
+        told_at = command.now.isoformat()
+        return Ask(
+            stream=stream,
+            command=command,
+            cause=derived_id(TOLD, f"{stream}/{what}/{told_at}"),
+            correlation=self._id,
+            states_time=True,
+            traceparent=self._teller.traceparent,
+        )
+
+    def _decide[S, C: OrderCommand | EvaluationCommand, E: Struct](
+        self, decider: Decider[S, C, E], ask: Ask[C]
+    ) -> bool:
+        """Decides, reacts and keeps the deadlines; whether anything came of it."""
+        first = len(self._decisions.planned)
+        self._decisions.decide(decider, ask)
+        planned = self._decisions.planned[first:]
+        for each in planned:
+            self._arm(each.stream, each.event, each.event_id, told=True)
+            for reaction in on_order(each):
+                self._decide(self._rules.evaluations, reaction)
+        return bool(planned)
+
+    def _arm(self, stream: str, event: Any, event_id: str, *, told: bool) -> None:  # noqa: ANN401
+        for timer in timers_of(event):
+            if isinstance(timer, Arm):
+                self._deadlines[stream, timer.name] = Deadline(
+                    due=timer.due, armed_by=event_id, told=told
+                )
+            else:
+                self._deadlines.pop((stream, timer.name), None)
+
+
+def default_review_id(order_id: str, side: Side) -> str:
+    """The id of a review that was told without one: a side writes one review of an order."""
+    return derived_id(TOLD, f"{order_id}/{side}")

@@ -1,0 +1,1 @@
+"""The rules of orders and evaluations: no clock, no chance, no input or output."""

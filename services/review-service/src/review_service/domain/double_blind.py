@@ -1,0 +1,259 @@
+"""Two reviews that do not see each other: what the sides write in, what is revealed out."""
+
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from shared_events.review import (
+    EvaluationClosed,
+    EvaluationEvent,
+    Incentive,
+    ReviewAmended,
+    ReviewsRevealed,
+    ReviewSubmitted,
+    ReviewWeighted,
+    Side,
+)
+from shared_runtime.decider import (
+    AlreadySubmitted,
+    EvidenceSealed,
+    FieldError,
+    InvalidValue,
+    MeasureInForce,
+    NotYetEligible,
+    WindowClosed,
+    WrongState,
+)
+
+from review_service.domain.commands import (
+    AmendReview,
+    BuyerReview,
+    CloseEvaluation,
+    Content,
+    OrderFacts,
+    SubmitReview,
+    VoidEvaluation,
+)
+from review_service.domain.evaluation_state import (
+    Closed,
+    Evaluation,
+    Known,
+    Open,
+    Paused,
+    Revealed,
+    Running,
+    Sheet,
+    Unopened,
+    evolve,
+    ids,
+)
+from review_service.domain.guards import Shape, require_party, require_role, utc
+from review_service.domain.policy import Policies, ReviewPolicy
+from review_service.domain.weight import weigh
+
+SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
+OTHER: dict[Side, Side] = {"BUYER": "SELLER", "SELLER": "BUYER"}
+
+
+class Stars(TypedDict):
+    quality: int | None
+    logistics: int | None
+    service: int | None
+    rating: int | None
+
+
+def submit_review(
+    state: Evaluation, command: SubmitReview, policies: Policies
+) -> list[EvaluationEvent]:
+    shape = Shape()
+    shape.id("review_id", command.review_id)
+    side = authored(state, command, shape)
+    if isinstance(state, Unopened):
+        raise NotYetEligible
+    other = state.sheet.reviews.get(OTHER[side])
+    if other and other.review_id == command.review_id:
+        bound = "not that of the other side's review"
+        raise InvalidValue(errors=[FieldError(field="review_id", bound=bound)])
+    if command.rating_right_lost and side == "BUYER":
+        measure = command.rating_right_lost
+        raise MeasureInForce(measure_id=measure.measure_id, until=measure.until)
+    if own := state.sheet.reviews.get(side):
+        if (own.review_id, own.submitted) == (command.review_id, command.content):
+            return []
+        raise AlreadySubmitted(existing_id=own.review_id)
+    running = taking_reviews(state, command.now)
+    submitted = ReviewSubmitted(
+        **ids(running.sheet),
+        review_id=command.review_id,
+        side=side,
+        submitted_at=utc(command.now),
+        **stars_of(command.content),
+        incentive=incentive_of(command.content),
+    )
+    if not running.sheet.reviews:
+        return [submitted]
+    both = evolve(running, submitted)
+    assert isinstance(both, Open | Paused)
+    policy = policies.of(both.sheet.policy_version)
+    return [submitted, *reveal(both.sheet, "BOTH_IN", utc(command.now), command.facts, policy)]
+
+
+def amend_review(state: Evaluation, command: AmendReview) -> list[EvaluationEvent]:
+    side = authored(state, command, Shape())
+    if isinstance(state, Unopened):
+        raise WrongState(state="NONE")
+    own = state.sheet.reviews.get(side)
+    if own is None:
+        may_submit = isinstance(state, Paused) or (
+            isinstance(state, Open) and command.now < state.closes_at
+        )
+        raise WrongState(state="EMPTY", allowed_actions=["SubmitReview"] if may_submit else [])
+    if own.content == command.content:
+        return []
+    if isinstance(state, Revealed):
+        raise EvidenceSealed(sealed_at=state.revealed_at)
+    sheet = taking_reviews(state, command.now).sheet
+    return [
+        ReviewAmended(
+            **ids(sheet),
+            review_id=own.review_id,
+            side=side,
+            version=own.version + 1,
+            **stars_of(command.content),
+            incentive=incentive_of(command.content),
+        )
+    ]
+
+
+def close(state: Evaluation, command: CloseEvaluation, policies: Policies) -> list[EvaluationEvent]:
+    shape = Shape()
+    shape.instant("now", command.now)
+    shape.check()
+    require_role(command, ["SYSTEM"])
+    if not isinstance(state, Open) or command.now < state.closes_at:
+        return []
+    sheet = state.sheet
+    if not sheet.reviews:
+        closed = EvaluationClosed(**ids(sheet), reason="EXPIRED", closed_at=state.closes_at)
+        return [closed]
+    policy = policies.of(sheet.policy_version)
+    # The instant it was due, not the one the timer came: a late timer moves no date.
+    return reveal(sheet, "WINDOW_CLOSED", state.closes_at, command.facts, policy)
+
+
+def void(state: Evaluation, command: VoidEvaluation) -> list[EvaluationEvent]:
+    shape = Shape()
+    shape.instant("now", command.now)
+    shape.check()
+    require_role(command, ["SYSTEM"])
+    if not isinstance(state, Open | Paused):
+        return []
+    if isinstance(state, Open) and command.now >= state.closes_at:
+        return []  # closing is due, and a late timer may not decide what is shown
+    closed_at = utc(command.now)
+    return [EvaluationClosed(**ids(state.sheet), reason="ORDER_CANCELLED", closed_at=closed_at)]
+
+
+def authored(state: Evaluation, command: SubmitReview | AmendReview, shape: Shape) -> Side:
+    """The side that the sender writes for, if the review is well-formed and he is that party."""
+    shape.instant("now", command.now)
+    content = command.content
+    check_stars(shape, content)
+    role = command.actor.acts_as
+    if role in ("BUYER", "SELLER"):
+        bound = "quality, logistics, service" if role == "BUYER" else "rating"
+        shape.require(side_of(content) == role, "review", f"a {role.lower()} gives {bound}")
+    shape.check()
+    require_role(command, ["BUYER", "SELLER"])
+    if not isinstance(state, Unopened):
+        sheet = state.sheet
+        require_party(command.actor, buyer_id=sheet.buyer_id, seller_id=sheet.seller_id)
+    return side_of(content)
+
+
+def taking_reviews(state: Known, now: datetime) -> Running:
+    """The evaluation, if it takes reviews at this instant; a pause has no end for them."""
+    if now < state.sheet.completed_at:
+        raise NotYetEligible(eligible_from=state.sheet.completed_at)
+    match state:
+        case Paused():
+            return state
+        case Open(closes_at=closes_at):
+            if now >= closes_at:
+                raise WindowClosed(closed_at=closes_at)
+            return state
+        case Revealed(revealed_at=revealed_at):
+            raise WindowClosed(closed_at=revealed_at)
+        case Closed(reason="EXPIRED", closed_at=closed_at):
+            raise WindowClosed(closed_at=closed_at)
+        case Closed():
+            raise WrongState(state="CLOSED")
+
+
+def reveal(
+    sheet: Sheet,
+    trigger: Literal["BOTH_IN", "WINDOW_CLOSED"],
+    at: datetime,
+    facts: OrderFacts,
+    policy: ReviewPolicy,
+) -> list[EvaluationEvent]:
+    """Everything that was written becomes visible and begins to count, in one commit."""
+    sides: list[Side] = [side for side in SIDES if side in sheet.reviews]
+    revealed = ReviewsRevealed(
+        **ids(sheet),
+        trigger=trigger,
+        revealed_at=at,
+        review_ids=[sheet.reviews[side].review_id for side in sides],
+        sides=sides,
+    )
+    return [revealed, *(weighted(sheet, side, at, facts, policy) for side in sides)]
+
+
+def weighted(
+    sheet: Sheet,
+    side: Side,
+    counted_at: datetime,
+    facts: OrderFacts,
+    policy: ReviewPolicy,
+) -> ReviewWeighted:
+    review = sheet.reviews[side]
+    weight = weigh(review.content, facts, policy)
+    return ReviewWeighted(
+        **ids(sheet),
+        review_id=review.review_id,
+        side=side,
+        seq=1,
+        **stars_of(review.content),
+        weight_milli=weight.weight_milli,
+        reasons=weight.reasons,
+        excluded_dimensions=[],
+        counted_at=counted_at,
+        decided_by="RULE",
+    )
+
+
+def side_of(content: Content) -> Side:
+    return "BUYER" if isinstance(content, BuyerReview) else "SELLER"
+
+
+def stars_of(content: Content) -> Stars:
+    if isinstance(content, BuyerReview):
+        return Stars(
+            quality=content.quality,
+            logistics=content.logistics,
+            service=content.service,
+            rating=None,
+        )
+    return Stars(quality=None, logistics=None, service=None, rating=content.rating)
+
+
+def incentive_of(content: Content) -> Incentive:
+    return content.incentive if isinstance(content, BuyerReview) else "NONE"
+
+
+def check_stars(shape: Shape, content: Content) -> None:
+    if isinstance(content, BuyerReview):
+        shape.stars("quality", content.quality)
+        shape.stars("logistics", content.logistics)
+        shape.stars("service", content.service)
+    else:
+        shape.stars("rating", content.rating)

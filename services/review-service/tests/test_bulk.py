@@ -1,0 +1,504 @@
+"""Whole histories come in by the line: judged as of then, taken once, answered one by one."""
+
+import asyncio
+import json
+import socket
+import tracemalloc
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from review_service.api import bulk
+from review_service.api.bulk import BATCH_LINES_MAX, NDJSON
+from review_service.api.examples import LINE, line_of
+from review_service.bulk.intake import Intake, Numbered, Tally
+from review_service.bulk.line import LINE_BYTES_MAX
+from review_service.bulk.story import importer as teller
+from review_service.bulk.story import rules
+from review_service.domain.policy import policies
+from review_service.settings import ReviewSettings
+from shared_events.envelope import Recorded
+from shared_runtime.http import serve
+from shared_runtime.ids import derived_id
+from shared_runtime.log import Planned, PostgresLog, Reply, VersionConflict
+from shared_runtime.service import Parts
+from shared_runtime.testing import ManualClock
+
+type Answers = list[dict[str, Any]]
+type Caller = Callable[..., httpx.AsyncClient]
+type Work = Callable[[], Awaitable[None]]
+PATH = bulk.PATH
+SUMMARY = -1
+
+
+def line(order_id: str = "O1", **parts: object) -> dict[str, Any]:
+    """A whole history; a part is replaced, or left out where it is None."""
+    told: dict[str, Any] = deepcopy(LINE) | parts
+    told["order"] |= {"order_id": order_id}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def altered(path: str, value: object) -> dict[str, Any]:
+    """The history with another value in one place; `...` leaves the place out."""
+    told = line()
+    *parents, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
+    place: Any = told
+    for step in parents:
+        place = place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return told
+
+
+def body(*lines: object) -> bytes:
+    return b"".join(each if isinstance(each, bytes) else line_of(each).encode() for each in lines)
+
+
+async def send(client: httpx.AsyncClient, content: bytes, kind: str = NDJSON) -> Answers:
+    """The answers, the summary last."""
+    answered = await client.post(PATH, content=content, headers={"Content-Type": kind})
+    assert answered.status_code == 200, answered.text
+    assert answered.headers["Content-Type"] == NDJSON
+    return [json.loads(each) for each in answered.content.splitlines()]
+
+
+def rule(answer: dict[str, Any]) -> tuple[str, str | None]:
+    problem = answer.get("problem")
+    return answer.get("order") or answer["outcome"], problem and slug(problem)
+
+
+def slug(problem: dict[str, Any]) -> str:
+    kind: str = problem["type"]
+    return kind.removeprefix("/problems/")
+
+
+def wrong(answer: dict[str, Any]) -> dict[str, str]:
+    """The fields of a line that are invalid, and their bounds."""
+    assert rule(answer) == ("refused", "invalid-value")
+    return {error["field"]: error["bound"] for error in answer["problem"]["errors"]}
+
+
+async def recorded(pool: asyncpg.Pool) -> list[str]:
+    rows = await pool.fetch(
+        "SELECT stream_id, type FROM es.event ORDER BY stream_id, stream_version"
+    )
+    return [f"{row['stream_id'].partition('-')[0]} {row['type'].partition('.')[0]}" for row in rows]
+
+
+WHOLE = [
+    "evaluation EvaluationOpened",
+    "evaluation ReviewSubmitted",
+    "evaluation ReviewSubmitted",
+    "evaluation ReviewsRevealed",
+    "evaluation ReviewWeighted",
+    "evaluation ReviewWeighted",
+    "order OrderPlaced",
+    "order OrderPaid",
+    "order OrderShipped",
+    "order OrderDelivered",
+    "order OrderCompleted",
+]
+
+
+@pytest.fixture
+def importer(caller: Caller, clock: ManualClock) -> httpx.AsyncClient:
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    return caller("IMPORTER", "olist")
+
+
+async def test_a_line_brings_an_order_and_all_that_came_of_it(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    first, summary = await send(importer, body(line("O1")))
+    assert first == {
+        "line": 1,
+        "order_id": "O1",
+        "order": "accepted",
+        "reviews": [
+            {"by": "BUYER", "outcome": "accepted"},
+            {"by": "SELLER", "outcome": "accepted"},
+        ],
+    }
+    assert summary["summary"] == {
+        "lines": 1,
+        "orders": {"accepted": 1, "unchanged": 0, "refused": 0},
+        "reviews": {"accepted": 2, "unchanged": 0, "refused": 0},
+        "events": 11,
+    }
+    assert [token.rpartition("/")[0] for token in summary["tokens"]] == [
+        "orders.events",
+        "review.events",
+    ]
+    assert await recorded(pool) == WHOLE
+
+
+async def test_the_same_again_changes_nothing_and_says_so(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool, work: Work
+) -> None:
+    lines = body(*(line(f"O{n}") for n in range(3)))
+    await send(importer, lines)
+    await work()
+    *answers, summary = await send(importer, lines)
+    assert {rule(each) for each in answers} == {("unchanged", None)}
+    assert {rule(review) for each in answers for review in each["reviews"]} == {("unchanged", None)}
+    assert summary["summary"]["events"] == 0
+    assert summary["tokens"] == []
+    assert len(await recorded(pool)) == 3 * len(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "last"),
+    [
+        (("paid", "shipped", "delivered", "completed"), "OrderPlaced"),
+        (("shipped", "delivered", "completed"), "OrderPaid"),
+        (("delivered", "completed"), "OrderShipped"),
+    ],
+)
+async def test_an_order_comes_in_in_the_state_that_it_reached(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool, left_out: tuple[str, ...], last: str
+) -> None:
+    parts: dict[str, object] = dict.fromkeys((*left_out, "reviews"))
+    first, _ = await send(importer, body(line("O1", **parts)))
+    assert rule(first) == ("accepted", None)
+    assert (await recorded(pool))[-1] == f"order {last}"
+
+
+async def test_a_cancelled_order_comes_in_cancelled(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    cancelled = {"at": "2026-01-11T00:00:00Z", "by": "SELLER", "reason": "OUT_OF_STOCK"}
+    told = line(cancelled=cancelled, shipped=None, delivered=None, completed=None)
+    first, _ = await send(importer, body(told))
+    assert rule(first) == ("accepted", None)
+    assert {rule(review) for review in first["reviews"]} == {("refused", "not-yet-eligible")}
+    assert await recorded(pool) == ["order OrderPlaced", "order OrderPaid", "order OrderCancelled"]
+
+
+async def test_deadlines_that_have_passed_since_are_met_in_the_same_commit(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool, work: Work
+) -> None:
+    await send(importer, body(line(completed=None, reviews=[])))
+    assert (await recorded(pool))[:2] == [
+        "evaluation EvaluationOpened",
+        "evaluation EvaluationClosed",
+    ]
+    assert (await recorded(pool))[-1] == "order OrderCompleted"
+    rows = await pool.fetch("SELECT DISTINCT xmin::text FROM es.event")
+    assert len(rows) == 1
+    delivered = datetime(2026, 1, 15, 14, tzinfo=UTC)
+    times = await happened(pool)
+    assert times["OrderCompleted"] == delivered + timedelta(days=7)
+    assert times["EvaluationClosed"] == delivered + timedelta(days=22)
+    events = len(await recorded(pool))
+    await work()
+    assert len(await recorded(pool)) == events
+
+
+async def happened(pool: asyncpg.Pool) -> dict[str, datetime]:
+    bodies = [json.loads(row["body"]) for row in await pool.fetch("SELECT body FROM es.event")]
+    return {each["type"].partition(".")[0]: datetime.fromisoformat(each["time"]) for each in bodies}
+
+
+async def test_the_worker_finds_nothing_left_to_do(
+    importer: httpx.AsyncClient, parts: Parts[ReviewSettings], work: Work
+) -> None:
+    """The ids are those that its reaction and its timers would have given."""
+    await send(importer, body(line(reviews=LINE["reviews"][:1])))
+    await work()
+    histories = await parts.log.read(["order-O1", "evaluation-O1"])
+    completed = histories["order-O1"][-1]
+    opened, _, revealed, weighted = histories["evaluation-O1"]
+    assert opened.event_id == derived_id(completed.event_id, "evaluation-O1/0")
+    timer = derived_id(opened.event_id, "EVALUATION_CLOSE")
+    assert revealed.event_id == derived_id(timer, "evaluation-O1/0")
+    assert weighted.event_id == derived_id(timer, "evaluation-O1/1")
+
+
+async def test_a_review_on_day_sixteen_of_an_old_order_is_refused_like_any_other(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    seller, buyer = LINE["reviews"][1], LINE["reviews"][0] | {"at": "2026-01-31T18:00:00Z"}
+    first, summary = await send(importer, body(line(reviews=[buyer, seller])))
+    assert rule(first) == ("accepted", None)
+    late, in_time = first["reviews"]
+    assert rule(late) == ("refused", "window-closed")
+    assert late["problem"]["closed_at"] == "2026-01-30T18:00:00Z"
+    assert rule(in_time) == ("accepted", None)
+    assert summary["summary"]["reviews"] == {"accepted": 1, "unchanged": 0, "refused": 1}
+    assert (await recorded(pool))[:4] == [
+        "evaluation EvaluationOpened",
+        "evaluation ReviewSubmitted",
+        "evaluation ReviewsRevealed",
+        "evaluation ReviewWeighted",
+    ]
+
+
+async def test_reviews_are_taken_as_they_were_written_and_answered_as_they_stand(
+    importer: httpx.AsyncClient,
+) -> None:
+    buyer, seller = LINE["reviews"]
+    twice = buyer | {"at": "2026-01-15T19:00:00Z", "quality": 1}
+    first, _ = await send(importer, body(line(reviews=[seller, buyer, twice])))
+    assert [(review["by"], rule(review)) for review in first["reviews"]] == [
+        ("SELLER", ("accepted", None)),
+        ("BUYER", ("refused", "already-submitted")),
+        ("BUYER", ("accepted", None)),
+    ]
+
+
+async def test_a_review_out_of_range_is_refused_and_its_order_is_not(
+    importer: httpx.AsyncClient,
+) -> None:
+    first, _ = await send(importer, body(altered("reviews.0.quality", 6)))
+    assert rule(first) == ("accepted", None)
+    assert [rule(review) for review in first["reviews"]] == [
+        ("refused", "invalid-value"),
+        ("accepted", None),
+    ]
+    (error,) = first["reviews"][0]["problem"]["errors"]
+    assert error == {"field": "reviews[0].quality", "bound": "1..5"}
+
+
+EARLY = {"at": "2026-01-10T09:45:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"shipped": None, "delivered": None}, "wrong-state"),
+        ({"completed": EARLY}, "time-goes-back"),
+        ({"shipped": {"at": "2026-01-10T09:30:30Z"}}, "time-goes-back"),
+        (
+            {"cancelled": {"at": "2026-02-01T00:00:00Z", "by": "BUYER", "reason": "X"}},
+            "wrong-state",
+        ),
+        # It had completed by itself by then.
+        ({"completed": {"at": "2026-01-23T00:00:00Z"}}, "already-submitted"),
+    ],
+)
+async def test_a_line_of_which_a_step_is_refused_changes_nothing_at_all(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool, parts: dict[str, object], why: str
+) -> None:
+    refused, good, summary = await send(importer, body(line("O1", **parts), line("O2")))
+    assert rule(refused) == ("refused", why)
+    assert [rule(review) for review in refused["reviews"]] == [("refused", why)] * 2
+    assert rule(good) == ("accepted", None)
+    assert summary["summary"]["orders"] == {"accepted": 1, "unchanged": 0, "refused": 1}
+    assert not await pool.fetchval("SELECT count(*) FROM es.event WHERE stream_id LIKE '%-O1'")
+
+
+async def test_an_order_that_is_told_differently_is_refused_and_stays_as_it_was(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    other = altered("order.lines.0.sku", "LAMP-5")
+    answers = await send(importer, body(line("O1"), other, line("O1")))
+    assert [rule(each) for each in answers[:3]] == [
+        ("accepted", None),
+        ("refused", "already-submitted"),
+        ("unchanged", None),
+    ]
+    assert await recorded(pool) == WHOLE
+    again, _ = await send(importer, body(altered("paid.payment_ref", "P-2")))
+    assert rule(again) == ("refused", "already-submitted")
+    assert await recorded(pool) == WHOLE
+
+
+async def test_a_later_line_tells_how_the_order_went_on(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    begun = line(delivered=None, completed=None, reviews=None)
+    answers = await send(importer, body(begun, line()))
+    assert [rule(each) for each in answers[:2]] == [("accepted", None)] * 2
+    assert await recorded(pool) == WHOLE
+
+
+LONG, CONTROL = "x" * 65, "a\u0007b"
+WRONG: list[tuple[str, object, str, str]] = [
+    ("order.lines.0.quantity", "2", "order.lines[0].quantity", "Expected int, got str"),
+    ("order.lines.0.quantity", True, "order.lines[0].quantity", "Expected int, got bool"),
+    ("order.lines.0.quantity", 1000, "order.lines[0].quantity", "1..999"),
+    ("order.lines", [], "order.lines", "Expected array of length >= 1"),
+    ("order.total", ..., "order.total", "required"),
+    ("order.colour", "red", "order.colour", "unknown field"),
+    ("returned", {}, "returned", "unknown field"),
+    ("order.shipping.amount", -1, "order.shipping.amount", "Expected int >= 0"),
+    ("order.shipping.amount", 12.5, "order.shipping.amount", "Expected int, got float"),
+    ("order.shipping.amount", 2**53, "order.shipping.amount", f"Expected int <= {2**53 - 1}"),
+    ("order.shipping.currency", "EUR", "order.shipping.currency", "the order's currency"),
+    ("order.total_ref.currency", "BRL", "order.total_ref.currency", "USD"),
+    ("order.currency", "brl", "order.shipping.currency", "the order's currency"),
+    ("order.country", "Brazil", "order.country", "2 capital letters"),
+    (
+        "order.total.amount",
+        1,
+        "order.total.amount",
+        "the lines less discounts plus shipping, 10680",
+    ),
+    ("order.buyer_id", "S-77", "order.buyer_id", "not the seller's"),
+    ("order.order_id", LONG, "order.order_id", "1..64 printable characters"),
+    ("order.order_id", "", "order.order_id", "1..64 printable characters"),
+    ("order.lines.0.sku", CONTROL, "order.lines[0].sku", "1..64 printable characters"),
+    ("paid.payment_ref", LONG, "paid.payment_ref", "1..64 printable characters"),
+    (
+        "cancelled",
+        {"at": "2026-01-11T00:00:00Z", "by": "ME", "reason": "X"},
+        "cancelled.by",
+        "Invalid enum value 'ME'",
+    ),
+    (
+        "order.placed_at",
+        "2026-01-10T06:30:00-03:00",
+        "order.placed_at",
+        bulk_utc := "an instant in UTC (Z), from 1970 until 2200",
+    ),
+    ("order.placed_at", "1969-12-31T00:00:00Z", "order.placed_at", bulk_utc),
+    (
+        "order.placed_at",
+        "2026-01-10T06:30:00",
+        "order.placed_at",
+        "Expected datetime with a timezone component",
+    ),
+    ("order.placed_at", "2026-03-01T00:05:01Z", "order.placed_at", "not after now"),
+    ("order.placed_at", 1768000000, "order.placed_at", "Expected datetime, got int"),
+    ("order.deliver_by", "2200-01-01T00:00:00Z", "order.deliver_by", bulk_utc),
+    ("delivered.at", "2026-01-15T11:00:00-03:00", "delivered.at", bulk_utc),
+    ("shipped.deliver_by", "2026-01-15T11:00:00-03:00", "shipped.deliver_by", bulk_utc),
+    ("reviews.1.at", "2027-01-01T00:00:00Z", "reviews[1].at", "not after now"),
+    ("reviews.0.by", "CARRIER", "reviews[0].by", "Invalid value 'CARRIER'"),
+    ("reviews.0.rating", 5, "reviews[0].rating", "unknown field"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "field", "bound"), WRONG)
+async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
+    importer: httpx.AsyncClient,
+    pool: asyncpg.Pool,
+    path: str,
+    value: object,
+    field: str,
+    bound: str,
+) -> None:
+    bad, good, _ = await send(importer, body(altered(path, value), line("O2")))
+    assert wrong(bad)[field] == bound
+    assert bad["line"] == 1
+    assert rule(good) == ("accepted", None)
+    assert await recorded(pool) == WHOLE
+
+
+NOT_JSON: list[tuple[bytes, str]] = [
+    (b"{", "malformed-line"),
+    (b"nonsense", "malformed-line"),
+    (b'{"order": "\xff"}', "malformed-line"),
+    (b"\xef\xbb\xbf{}", "malformed-line"),
+    (b'{"a":' * 10_000, "invalid-value"),
+    (b"[" * LINE_BYTES_MAX, "invalid-value"),
+    (b"[]", "invalid-value"),
+    (b"{}", "invalid-value"),
+    (b"null", "invalid-value"),
+    (b"7", "invalid-value"),
+    (b" " * LINE_BYTES_MAX + b"7", "line-too-long"),
+    (b"7" * 10_000_000, "line-too-long"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_JSON, ids=range(len(NOT_JSON)))
+async def test_what_is_no_line_is_refused_and_the_rest_goes_on(
+    importer: httpx.AsyncClient, text: bytes, why: str
+) -> None:
+    bad, good, summary = await send(importer, text + b"\n" + body(line()))
+    assert bad["order_id"] is None
+    assert rule(bad) == ("refused", why)
+    assert bad["reviews"] == []
+    assert (good["line"], rule(good)) == (2, ("accepted", None))
+    assert summary["summary"]["lines"] == 2
+
+
+async def test_empty_lines_are_passed_over_and_counted_as_in_an_editor(
+    importer: httpx.AsyncClient,
+) -> None:
+    text = b"\n" + body(line("O1")).replace(b"\n", b"\r\n") + b"  \r\n" + body(line("O2")).rstrip()
+    *answers, summary = await send(importer, text)
+    assert [(each["line"], rule(each)) for each in answers] == [
+        (2, ("accepted", None)),
+        (4, ("accepted", None)),
+    ]
+    assert summary["summary"]["lines"] == 2
+    assert (await send(importer, b""))[SUMMARY]["summary"]["lines"] == 0
+
+
+async def test_an_upload_that_ends_within_a_line_is_taken_up_to_there(
+    importer: httpx.AsyncClient,
+) -> None:
+    *answers, summary = await send(importer, body(line("O1"), line("O2"))[:-40])
+    assert [rule(each) for each in answers] == [("accepted", None), ("refused", "malformed-line")]
+    assert summary["summary"]["orders"] == {"accepted": 1, "unchanged": 0, "refused": 1}
+
+
+async def test_only_feeds_and_importers_come_in_by_this_door(caller: Caller) -> None:
+    for role in ("BUYER", "SELLER", "MODERATOR", "AUDITOR"):
+        answered = await caller(role, "X").post(
+            PATH, content=body(line()), headers={"Content-Type": NDJSON}
+        )
+        assert (answered.status_code, slug(answered.json())) == (403, "role-not-allowed")
+
+
+async def test_what_is_not_ndjson_is_not_looked_at(importer: httpx.AsyncClient) -> None:
+    for kind in ("application/json", "text/plain", ""):
+        answered = await importer.post(PATH, content=b"{}", headers={"Content-Type": kind})
+        assert (answered.status_code, slug(answered.json())) == (415, "unsupported-media-type")
+        assert answered.json()["detail"] == "The body must be application/x-ndjson."
+    assert await send(importer, b"", "Application/X-NDJSON; charset=utf-8")
+
+
+async def test_a_feed_speaks_for_orders_and_for_nobodys_opinion(
+    caller: Caller, clock: ManualClock
+) -> None:
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    first, _ = await send(caller("SYSTEM", "market"), body(line()))
+    assert rule(first) == ("accepted", None)
+    assert {rule(review) for review in first["reviews"]} == {("refused", "role-not-allowed")}
+
+
+async def test_of_uploads_that_race_each_line_is_taken_once(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    lines = [line(f"O{n}") for n in range(40)]
+    racing = [send(importer, body(*lines)), send(importer, body(*reversed(lines)))] * 1
+    both = await asyncio.gather(*racing)
+    told = [[rule(each)[0] for each in answers[:-1]] for answers in both]
+    assert {tuple(sorted(pair)) for pair in zip(told[0], reversed(told[1]), strict=True)} == {
+        ("accepted", "unchanged")
+    }
+    assert len(await recorded(pool)) == len(lines) * len(WHOLE)
+
+
+class OthersFirst(PostgresLog):
+    """A log on which others are always first on the streams of one order."""
+
+    async def append(
+        self, planned: Sequence[Planned], reply: Reply | None = None
+    ) -> list[Recorded[Any]]:
+        if any(item.correlation == "O7" for item in planned):
+            raise VersionConflict
+        return await super().append(planned, reply)
+
+
+async def test_a_line_that_always_loses_its_race_is_refused_and_the_rest_is_not(
+    pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    log = OthersFirst(pool, source="/review-service", now=clock)
+    lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
+    answers = await Intake(log, rules(policies()), clock).take(lines, teller("olist"), Tally())
+    told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
+    assert told.pop("O7") == ("refused", "concurrent-change")
+    assert set(told.values()) == {("accepted", None)}
+    assert len(await recorded(pool)) == 19 * len(WHOLE)

@@ -1,0 +1,169 @@
+"""What order events ask of evaluations, and which deadlines events set and take away."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from review_service.domain.commands import (
+    CloseEvaluation,
+    CompleteOrder,
+    OpenEvaluation,
+    OrderFacts,
+    PauseEvaluation,
+    ResumeEvaluation,
+    VoidEvaluation,
+)
+from review_service.domain.streams import evaluation_stream, order_id_of, order_stream
+from review_service.reactions import (
+    ORDERS,
+    on_evaluation_timer,
+    on_order,
+    on_order_timer,
+    timers_of,
+)
+from shared_events.envelope import Recorded
+from shared_events.orders import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderDelivered,
+    OrderEvent,
+    OrderPaid,
+    OrderReopened,
+)
+from shared_events.review import (
+    EvaluationClosed,
+    EvaluationEvent,
+    EvaluationOpened,
+    EvaluationPaused,
+    EvaluationResumed,
+    ReviewsRevealed,
+)
+from shared_runtime.log import Ask
+from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer
+
+AT = datetime(2025, 3, 1, 10, tzinfo=UTC)
+DUE = AT + timedelta(days=15)
+CAUSE = "0b5bd9b6-0000-4000-8000-000000000001"
+IDS = {"order_id": "O-1", "seller_id": "S1", "buyer_id": "B1", "policy_version": "ae-2025-1"}
+
+paid = OrderPaid(**IDS, paid_at=AT, payment_ref="P1")
+delivered = OrderDelivered(**IDS, delivered_at=AT, late=False, signed=True, auto_complete_at=DUE)
+completed = OrderCompleted(
+    **IDS, completed_at=AT, completion_no=1, how="FEED", total_ref_minor=600, late=False
+)
+reopened = OrderReopened(**IDS, reopened_at=AT, completion_no=1, reason="PAYMENT_REVERSED")
+cancelled = OrderCancelled(**IDS, cancelled_at=AT, by="BUYER", reason="CHANGED_MIND")
+opened = EvaluationOpened(**IDS, completed_at=AT, completion_no=1, opened_at=AT, closes_at=DUE)
+paused = EvaluationPaused(**IDS, cause="DISPUTE", cause_id="d1", remaining_seconds=1, cap_at=DUE)
+resumed = EvaluationResumed(**IDS, cause_id="d1", open_causes=[], closes_at=DUE)
+still_paused = EvaluationResumed(**IDS, cause_id="d1", open_causes=["d2"], closes_at=None)
+closed = EvaluationClosed(**IDS, reason="EXPIRED", closed_at=DUE)
+revealed = ReviewsRevealed(
+    **IDS, trigger="BOTH_IN", revealed_at=AT, review_ids=["R1"], sides=["BUYER"]
+)
+
+
+def recorded(event: OrderEvent) -> Recorded[OrderEvent]:
+    return Recorded(
+        topic="orders.events",
+        partition=0,
+        position=1,
+        event_id=CAUSE,
+        stream=order_stream("O-1"),
+        version=1,
+        type=type(event).__name__,
+        time=AT,
+        recorded_at=AT,
+        key="S1",
+        actor="system:feed",
+        correlation_id="O-1",
+        causation_id=CAUSE,
+        event=event,
+    )
+
+
+def due(name: str, stream: str) -> DueTimer:
+    return DueTimer(stream=stream, name=name, due=DUE, now=DUE, cause=CAUSE)
+
+
+def test_a_completed_order_opens_its_evaluation() -> None:
+    command = OpenEvaluation(
+        order_id="O-1",
+        seller_id="S1",
+        buyer_id="B1",
+        completed_at=AT,
+        completion_no=1,
+        open_disputes=("d1",),
+        now=AT,
+        actor=ORDERS,
+    )
+    assert on_order(recorded(completed), open_disputes=("d1",)) == [
+        Ask(stream="evaluation-O-1", command=command, cause=CAUSE, correlation="O-1")
+    ]
+
+
+def test_a_reopened_order_pauses_its_evaluation() -> None:
+    (ask,) = on_order(recorded(reopened))
+    assert ask.command == PauseEvaluation(
+        cause="ORDER_REOPENED", cause_id="completion-1", now=AT, actor=ORDERS
+    )
+
+
+def test_a_cancelled_order_ends_its_evaluation() -> None:
+    (ask,) = on_order(recorded(cancelled))
+    assert ask.command == VoidEvaluation(now=AT, actor=ORDERS)
+
+
+@pytest.mark.parametrize("event", [paid, delivered])
+def test_other_steps_of_an_order_ask_nothing(event: OrderEvent) -> None:
+    assert on_order(recorded(event)) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "deadlines"),
+    [
+        (paid, []),
+        (reopened, []),
+        (delivered, [Arm(name="AUTO_COMPLETE", due=DUE)]),
+        (completed, [Cancel(name="AUTO_COMPLETE")]),
+        (cancelled, [Cancel(name="AUTO_COMPLETE")]),
+        (opened, [Arm(name="EVALUATION_CLOSE", due=DUE)]),
+        (paused, [Cancel(name="EVALUATION_CLOSE"), Arm(name="PAUSE_CAP", due=DUE)]),
+        (resumed, [Cancel(name="PAUSE_CAP"), Arm(name="EVALUATION_CLOSE", due=DUE)]),
+        (still_paused, []),
+        (revealed, [Cancel(name="EVALUATION_CLOSE"), Cancel(name="PAUSE_CAP")]),
+        (closed, [Cancel(name="EVALUATION_CLOSE"), Cancel(name="PAUSE_CAP")]),
+    ],
+)
+def test_events_set_and_take_away_deadlines(
+    event: OrderEvent | EvaluationEvent, deadlines: list[Arm | Cancel]
+) -> None:
+    assert timers_of(event) == deadlines
+
+
+def test_an_order_completes_when_nobody_complained() -> None:
+    ask = on_order_timer(due("AUTO_COMPLETE", "order-O-1"), open_disputes=("d1",))
+    assert ask == Ask(
+        stream="order-O-1",
+        command=CompleteOrder(open_disputes=("d1",), now=DUE, actor=TIMER),
+        cause=CAUSE,
+        correlation="O-1",
+    )
+
+
+def test_an_evaluation_closes_with_the_facts_of_its_order() -> None:
+    facts = OrderFacts(total_ref_minor=600, placed_at=AT)
+    ask = on_evaluation_timer(due("EVALUATION_CLOSE", "evaluation-O-1"), facts)
+    assert ask.command == CloseEvaluation(facts=facts, now=DUE, actor=TIMER)
+    assert (ask.stream, ask.correlation) == ("evaluation-O-1", "O-1")
+
+
+def test_the_longest_pause_ends_with_every_cause() -> None:
+    facts = OrderFacts(total_ref_minor=600, placed_at=AT)
+    ask = on_evaluation_timer(due("PAUSE_CAP", "evaluation-O-1"), facts)
+    assert ask.command == ResumeEvaluation(cause_id=None, now=DUE, actor=TIMER)
+
+
+@pytest.mark.parametrize("order_id", ["O1", "O-1", "-", "order-1"])
+def test_the_name_of_a_stream_leads_back_to_its_order(order_id: str) -> None:
+    assert order_id_of(order_stream(order_id)) == order_id
+    assert order_id_of(evaluation_stream(order_id)) == order_id

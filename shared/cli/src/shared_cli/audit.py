@@ -1,0 +1,128 @@
+"""The platform's logs in, a verdict out: whole and unchanged, and scores that follow from them."""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from reputation_service.domain.policy import DEFAULT, ScorePolicy, policy_from
+from shared_runtime.decider import InvalidValue
+from typer import Option, Typer
+
+from shared_cli import audit_replay, audit_verify, reach
+from shared_cli.audit_replay import NotReplayable, Replayed
+from shared_cli.audit_verify import Verified
+from shared_cli.terminal import out, progress
+
+DIFFERENT = 1  # exit code
+SHOWN_DIFFERENCES = 10
+
+app = Typer(no_args_is_help=True, help="Check the logs, and every score against them.")
+
+type Json = Annotated[bool, Option("--json", help="One JSON object instead of lines.")]
+
+
+@app.command()
+def verify(*, as_json: Json = False) -> None:
+    """Recompute the hash chains of all logs, and compare Kafka with them byte for byte.
+
+    Of every log: positions 1 to n without a hole, every leaf and chain hash, the heads, and that
+    the columns say what the hashed bytes say. Of every topic: key, value and headers of each
+    record, none missing, none too many; what was sent twice is counted.
+
+    Exit code 0 when all is equal, 1 when something differs (the first difference of each
+    partition is named), 3 when a server does not answer.
+    """
+    verified = asyncio.run(audit_verify.verify(reach.databases(), reach.kafka(), progress()))
+    if as_json:
+        typer.echo(msgspec.json.encode({"equal": not verified.differences} | asdict(verified)))
+    else:
+        _print_verified(verified)
+    if verified.differences:
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def replay(
+    *,
+    policy: Annotated[
+        Path | None, Option(help="The score policy of the live service, if not the default (JSON).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fold all scores again, from Kafka alone and from the databases alone, and compare them.
+
+    Both are compared with the live service as of one instant: scores to the last micro-point,
+    levels, and the digest of every account's sums.
+
+    Exit code 0 when all is equal, 1 when something differs (it is named), 2 when the policy cannot
+    be read, 3 when a server does not answer.
+    """
+    try:
+        replayed = asyncio.run(
+            audit_replay.replay(
+                bootstrap=reach.kafka(),
+                databases=reach.databases(),
+                reputation_url=reach.service_url("reputation"),
+                headers=reach.bearer("AUDITOR"),
+                policy=_policy(policy),
+                say=progress(),
+            )
+        )
+    except NotReplayable as failure:
+        if as_json:
+            typer.echo(msgspec.json.encode({"equal": False, "not_replayable": str(failure)}))
+        else:
+            out.print(f"cannot be folded: {failure}", markup=False)
+        raise typer.Exit(DIFFERENT) from failure
+    if as_json:
+        typer.echo(msgspec.json.encode({"equal": not replayed.differences} | asdict(replayed)))
+    else:
+        _print_replayed(replayed)
+    if replayed.differences:
+        raise typer.Exit(DIFFERENT)
+
+
+def _print_verified(verified: Verified) -> None:
+    _print_first([str(difference) for difference in verified.differences], "partitions")
+    verdict = "DIFFERENT" if verified.differences else "equal"
+    out.print(
+        f"{verified.events:,} events in the logs, {verified.records:,} records in Kafka "
+        f"({verified.duplicates:,} sent twice): {verdict}",
+        style="bold",
+    )
+
+
+def _print_replayed(replayed: Replayed) -> None:
+    _print_first([str(difference) for difference in replayed.differences], "accounts")
+    for side, digest in replayed.state_sha256.items():
+        out.print(f"{side:10} {replayed.events[side]:,} events, state {digest}", markup=False)
+    verdict = "DIFFERENT" if replayed.differences else "equal to the last micro-point"
+    out.print(
+        f"{replayed.accounts['live']:,} accounts as of {replayed.as_of:%Y-%m-%dT%H:%M:%S.%fZ}: "
+        f"{verdict}",
+        style="bold",
+    )
+
+
+def _print_first(differences: list[str], of_what: str) -> None:
+    for difference in differences[:SHOWN_DIFFERENCES]:
+        out.print(difference, markup=False)
+    if len(differences) > SHOWN_DIFFERENCES:
+        out.print(f"… and {len(differences) - SHOWN_DIFFERENCES:,} more {of_what}")
+
+
+def _policy(file: Path | None) -> ScorePolicy:
+    if file is None:
+        return DEFAULT
+    try:
+        return policy_from(msgspec.json.decode(file.read_bytes(), type=dict[str, Any]))
+    except OSError as failure:
+        raise typer.BadParameter(f"{file}: {failure.strerror}") from failure
+    except msgspec.MsgspecError as failure:
+        raise typer.BadParameter(f"{file}: {failure}") from failure
+    except InvalidValue as refused:
+        wrong = "; ".join(f"{error.field}: {error.bound}" for error in refused.errors)
+        raise typer.BadParameter(f"{file}: {wrong}") from refused

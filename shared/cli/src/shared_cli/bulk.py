@@ -1,0 +1,193 @@
+"""Bulk lines in, what became of every one out: some hundred a request, two requests in flight."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import httpx
+import msgspec
+from local_stack.errors import StackError
+
+from shared_cli.bulk_line import Answer, Line, decode_answer
+
+LINES_A_REQUEST = 500
+REQUESTS_IN_FLIGHT = 2
+REQUEST_SECONDS = 120.0
+PATIENCE_SECONDS = 30.0  # without an answer to a single line: the service does not come back
+PAUSE_SECONDS = 0.5
+FINAL_SECONDS = 300.0
+DETAIL_LENGTH = 500
+TOLD_EVERY_SECONDS = 2.0
+
+type Say = Callable[[str], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Taken:
+    """What became of the lines that were answered.
+
+    `orders` and `reviews` by outcome, refusals by rule; `unjudged` are the reviews of orders that
+    were refused. `tokens`: the highest position appended, by `<topic>/<partition>`.
+    """
+
+    lines: int = 0
+    orders: Counter[str] = field(default_factory=Counter[str])
+    orders_refused: Counter[str] = field(default_factory=Counter[str])
+    reviews: Counter[str] = field(default_factory=Counter[str])
+    reviews_refused: Counter[str] = field(default_factory=Counter[str])
+    unjudged: int = 0
+    events: int = 0
+    tokens: dict[str, int] = field(default_factory=dict[str, int])
+
+    def take(self, line: bytes, answer: Answer) -> None:
+        """Counts what became of a line."""
+        self.lines += 1
+        self.orders[answer.order or "refused"] += 1
+        if answer.order == "refused":
+            self.orders_refused[answer.problem.rule if answer.problem else "unknown"] += 1
+            sent = msgspec.json.decode(line, type=Line)
+            self.unjudged += len(sent.reviews) - len(answer.reviews)
+        for review in answer.reviews:
+            self.reviews[review.outcome] += 1
+            if review.outcome == "refused":
+                self.reviews_refused[review.problem.rule if review.problem else "unknown"] += 1
+
+    def close(self, answer: Answer) -> None:
+        """Takes the last word about a request."""
+        assert answer.summary is not None
+        self.events += answer.summary.events
+        for token in answer.tokens:
+            place, _, position = token.rpartition(":")
+            self.tokens[place] = max(self.tokens.get(place, 0), int(position))
+
+
+def client(headers: dict[str, str]) -> httpx.AsyncClient:
+    """For the requests of this module."""
+    return httpx.AsyncClient(timeout=REQUEST_SECONDS, headers=headers)
+
+
+async def send(web: httpx.AsyncClient, review_url: str, lines: Iterable[bytes], say: Say) -> Taken:
+    """Sends all lines and counts the answers. Lines are drawn as they are sent.
+
+    A request that breaks off is sent again from the first line without an answer: lines are
+    idempotent by their ids. Raises StackError when the service refuses or does not come back, and
+    whatever `lines` raises.
+    """
+    taken = Taken()
+    batches = itertools.batched(lines, LINES_A_REQUEST, strict=False)
+    meter = _Meter(say)
+
+    async def work() -> None:
+        for batch in batches:  # one iterator for all: each batch goes to whoever is free
+            await _deliver(web, review_url, deque(batch), taken)
+            meter.show(taken)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(REQUESTS_IN_FLIGHT):
+                group.create_task(work())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return taken
+
+
+async def wait_until_final(
+    web: httpx.AsyncClient, reputation_url: str, tokens: Mapping[str, int]
+) -> None:
+    """Returns when every score contains all events up to the tokens (positions by place)."""
+    deadline = time.monotonic() + FINAL_SECONDS
+    for place, position in sorted(tokens.items()):
+        while True:
+            answer = await web.get(
+                f"{reputation_url}/v1/sellers",
+                params={"limit": 1},
+                headers={"Consistency-Token": f"{place}:{position}"},
+            )
+            if answer.is_success:
+                break
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise StackError(_refused("reputation-service", answer))
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the scores do not contain {place}:{position} after {FINAL_SECONDS:.0f} s: "
+                    "does reputation-service's worker run?"
+                )
+            await asyncio.sleep(_retry_after(answer))
+
+
+async def _deliver(
+    web: httpx.AsyncClient, review_url: str, lines: deque[bytes], taken: Taken
+) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while lines:
+        unanswered = len(lines)
+        try:
+            await _post(web, review_url, lines, taken)
+        except (httpx.TransportError, _Busy) as failure:
+            now = time.monotonic()
+            if len(lines) < unanswered:
+                deadline = now + PATIENCE_SECONDS
+            if now > deadline:
+                raise StackError(f"review-service does not answer: {failure}") from failure
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+class _Busy(Exception):  # noqa: N818 - a state of the service
+    """It asks to be tried again later."""
+
+
+async def _post(web: httpx.AsyncClient, review_url: str, lines: deque[bytes], taken: Taken) -> None:
+    """Sends the lines; those that have been answered leave the queue."""
+    async with web.stream(
+        "POST",
+        f"{review_url}/v1/orders/bulk",
+        content=b"".join(lines),
+        headers={"Content-Type": "application/x-ndjson"},
+    ) as answer:
+        if not answer.is_success:
+            await answer.aread()
+            if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise _Busy(_refused("review-service", answer))
+            raise StackError(_refused("review-service", answer))
+        async for told in _lines_of(answer):
+            became = decode_answer(told)
+            if became.summary is not None:
+                taken.close(became)
+            else:
+                taken.take(lines.popleft(), became)
+
+
+async def _lines_of(answer: httpx.Response) -> AsyncGenerator[bytes]:
+    rest = b""
+    async for chunk in answer.aiter_bytes():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    told = answer.headers.get("Retry-After", "")
+    return float(told) if told.isdecimal() else PAUSE_SECONDS
+
+
+def _refused(service: str, answer: httpx.Response) -> str:
+    return f"{service} refuses ({answer.status_code}): {answer.text[:DETAIL_LENGTH]}"
+
+
+class _Meter:
+    """Tells now and then how far it has come, and how fast."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._began = self._told_at = time.monotonic()
+
+    def show(self, taken: Taken) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= TOLD_EVERY_SECONDS:
+            self._told_at = now
+            rate = taken.lines / (now - self._began)
+            self._say(f"{taken.lines:,} orders, {rate:,.0f} orders/s")

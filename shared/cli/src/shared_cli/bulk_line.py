@@ -1,0 +1,147 @@
+"""An order's life and its reviews in, a line of bulk intake out; a line of the answer in, what
+became of it out.
+
+These are the shapes of `POST /v1/orders/bulk` as its client sees them: what may be absent is left
+out, and what the answer has beyond this is passed over.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+
+class Money(Struct, frozen=True):
+    """In minor units."""
+
+    amount: int
+    currency: str
+
+
+class OrderLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    line_id: str
+    sku: str
+    category: str
+    quantity: int
+    unit_price: Money
+    line_discount: Money | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order as it was placed. `total_ref` is the total in the policy's reference currency."""
+
+    order_id: str
+    seller_id: str
+    buyer_id: str
+    marketplace_id: str
+    country: str
+    currency: str
+    placed_at: datetime
+    lines: list[OrderLine]
+    shipping: Money
+    total: Money
+    total_ref: Money
+    withdrawal_right: bool
+    order_discount: Money | None = None
+    dispatch_by: datetime | None = None
+    deliver_by: datetime | None = None
+    buyer_registered_at: datetime | None = None
+
+
+class Paid(Struct, frozen=True, kw_only=True):
+    at: datetime
+    payment_ref: str
+
+
+class Shipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    at: datetime
+    tracking_id: str | None = None
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    at: datetime
+    signed: bool
+
+
+class Completed(Struct, frozen=True, kw_only=True):
+    at: datetime
+
+
+class Cancelled(Struct, frozen=True, kw_only=True):
+    at: datetime
+    by: Literal["BUYER", "SELLER", "PLATFORM"]
+    reason: str
+
+
+class BuyerReview(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="by", tag="BUYER"
+):
+    at: datetime
+    quality: int
+    logistics: int
+    service: int
+    incentive: Literal["NONE", "FREE_OR_DISCOUNTED", "PAYMENT", "RELATED_PARTY"] = "NONE"
+
+
+class SellerReview(Struct, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
+    at: datetime
+    rating: int
+
+
+class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order with the instants of the states that it has reached, and its reviews."""
+
+    order: Order
+    paid: Paid | None = None
+    shipped: Shipped | None = None
+    delivered: Delivered | None = None
+    completed: Completed | None = None
+    cancelled: Cancelled | None = None
+    reviews: list[BuyerReview | SellerReview] = []
+
+
+type Outcome = Literal["accepted", "unchanged", "refused"]
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Why something was refused; `type` ends in the name of the rule."""
+
+    type: str
+
+    @property
+    def rule(self) -> str:
+        return self.type.rpartition("/")[2]
+
+
+class ReviewAnswer(Struct, frozen=True, kw_only=True):
+    outcome: Outcome
+    problem: Problem | None = None
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    events: int
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What became of one line; or, with `summary`, the last word about all lines of a request."""
+
+    order: Outcome | None = None
+    problem: Problem | None = None
+    reviews: list[ReviewAnswer] = []
+    summary: Summary | None = None
+    tokens: list[str] = []
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Answer).decode
+
+
+def encode(line: Line) -> bytes:
+    """The bytes of a line, with its end."""
+    return _encode(line) + b"\n"
+
+
+def decode_answer(line: bytes | str) -> Answer:
+    """Raises msgspec.DecodeError on what is no answer of bulk intake."""
+    return _decode(line)

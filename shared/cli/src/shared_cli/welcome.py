@@ -1,0 +1,196 @@
+"""A running stack in, a marketplace loaded into it and the first steps printed out."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import msgspec
+from local_stack.errors import StackError
+from local_stack.services import Stack
+
+from shared_cli import bulk, clock
+from shared_cli.terminal import out
+
+SEED = 7
+ORDERS = 3_000
+REQUEST_SECONDS = 60.0
+PAGE = 100
+SHOWN_SELLERS = 5
+
+type Say = Callable[[str], None]
+type Page = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An order of the demo to try things on."""
+
+    order_id: str
+    buyer_id: str
+    seller_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What is known of the demo in a database: the instant at which its story ends, and, once
+    all of it is there, an example.
+    """
+
+    database: str
+    ends_at: datetime
+    example: Example | None = None
+
+
+def urls(stack: Stack) -> None:
+    """Where the services are, with their documentation."""
+    out.print()
+    for name, url in stack.description.urls.items():
+        out.print(f"  {name + '-service':20} {url}    API: {url}/docs")
+    out.print(f"  logs                 {stack.description.logs}\n")
+
+
+def load_demo(stack: Stack, say: Say) -> None:
+    """Loads the demo marketplace once; the mark that it is there is written last.
+
+    A load that was broken off goes on with the story of its beginning: the same lines again
+    change nothing.
+    """
+    mark = _mark(stack) or _begin(stack)
+    if mark.example is not None:
+        say("the demo marketplace is there already")
+        return
+    from shared_cli.demo import marketplace  # noqa: PLC0415 - needed once in a stack's life
+
+    say(f"loading a marketplace of {ORDERS:,} orders")
+    examples: list[Example] = []
+    lines = _noting_examples(marketplace(SEED, ORDERS, mark.ends_at), examples)
+    asyncio.run(_load(stack, lines, say))
+    _save(stack, replace(mark, example=examples[-1]))
+
+
+def first_steps(stack: Stack) -> None:
+    """The top and the bottom of the seller table, and what to paste for each role."""
+    _seller_table(_sellers(stack))
+    mark = _mark(stack)
+    if mark is None or mark.example is None:
+        return
+    example = mark.example
+    review, reputation = stack.description.urls["review"], stack.description.urls["reputation"]
+    order = f"{review}/v1/orders/{example.order_id}"
+    seller = f"/v1/sellers/{example.seller_id}"
+    _paste("a buyer", stack.token("BUYER", example.buyer_id), [f"{order}/evaluation"])
+    _paste(
+        "a seller",
+        stack.token("SELLER", example.seller_id),
+        [f"{review}{seller}/reviews", f"{reputation}{seller}/score"],
+    )
+    _paste(
+        "an auditor",
+        stack.token("AUDITOR", "auditor-1"),
+        [f"{reputation}/v1/sellers", f"{reputation}{seller}/score/explain"],
+    )
+    out.print("More tokens: .venv/bin/aftersales token --role BUYER --sub B1. Ctrl-C stops it all.")
+
+
+async def _load(stack: Stack, lines: Iterator[bytes], say: Say) -> None:
+    urls = stack.description.urls
+    headers = {"Authorization": f"Bearer {stack.token('IMPORTER', 'demo')}"}
+    async with bulk.client(headers) as web:
+        taken = await bulk.send(web, urls["review"], lines, say)
+        if taken.orders_refused or taken.unjudged:
+            raise StackError(f"the demo was not taken: {dict(taken.orders_refused)}")
+        say(f"{taken.lines:,} orders with {taken.reviews.total():,} reviews are in")
+        await bulk.wait_until_final(web, urls["reputation"], taken.tokens)
+    say("the scores are final")
+
+
+def _noting_examples(lines: Iterator[bytes], examples: list[Example]) -> Iterator[bytes]:
+    """The lines as they are. A completed order that both sides have reviewed has something to
+    show to everybody.
+    """
+    for line in lines:
+        told = json.loads(line)
+        order = told["order"]
+        if len(told.get("reviews", ())) > 1:
+            example = Example(
+                order_id=order["order_id"],
+                buyer_id=order["buyer_id"],
+                seller_id=order["seller_id"],
+            )
+            examples.append(example)
+        yield line
+
+
+def _begin(stack: Stack) -> Mark:
+    ahead = clock.offset(Path(stack.description.clock_file))
+    mark = Mark(database=stack.description.postgres_url, ends_at=datetime.now(UTC) + ahead)
+    _save(stack, mark)
+    return mark
+
+
+def _mark(stack: Stack) -> Mark | None:
+    """What is known of the demo in the databases that are used now."""
+    try:
+        found = msgspec.json.decode(_mark_file(stack).read_bytes(), type=Mark)
+    except FileNotFoundError:
+        return None
+    return found if found.database == stack.description.postgres_url else None
+
+
+def _save(stack: Stack, mark: Mark) -> None:
+    unfinished = _mark_file(stack).with_suffix(".new")
+    unfinished.write_bytes(msgspec.json.encode(mark))
+    unfinished.rename(_mark_file(stack))
+
+
+def _mark_file(stack: Stack) -> Path:
+    return stack.folder / "demo.json"
+
+
+def _sellers(stack: Stack) -> Page:
+    """All sellers, best first."""
+    found: Page = []
+    query = {"limit": str(PAGE)}
+    with _client(stack, "AUDITOR", "auditor-1") as client:
+        while True:
+            answer = client.get(
+                f"{stack.description.urls['reputation']}/v1/sellers", params=query
+            ).raise_for_status()
+            page = cast("dict[str, Any]", answer.json())
+            found += page["items"]
+            if not page.get("next_cursor"):
+                return found
+            query["cursor"] = page["next_cursor"]
+
+
+def _seller_table(sellers: Page) -> None:
+    if not sellers:
+        return
+    out.print(f"{len(sellers)} sellers by score:")
+    numbered = list(enumerate(sellers, 1))
+    top, bottom = numbered[:SHOWN_SELLERS], numbered[SHOWN_SELLERS:][-SHOWN_SELLERS:]
+    for place, seller in top + bottom:
+        if bottom and place == bottom[0][0]:
+            out.print("   …")
+        score = seller["score_micro"] / 1_000_000
+        level = seller.get("public_level") or seller.get("level") or ""
+        out.print(f"  {place:3}  {seller['seller_id']:24} {score:10.6f}  {level}")
+    out.print()
+
+
+def _paste(who: str, token: str, addresses: Iterable[str]) -> None:
+    out.print(f"As {who}:", style="bold")
+    out.print(f"TOKEN={token}")
+    for address in addresses:
+        out.print(f'curl -s -H "Authorization: Bearer $TOKEN" {address}')
+    out.print()
+
+
+def _client(stack: Stack, role: str, sub: str) -> httpx.Client:
+    token = stack.token(role, sub)
+    return httpx.Client(timeout=REQUEST_SECONDS, headers={"Authorization": f"Bearer {token}"})

@@ -1,0 +1,185 @@
+"""An HTTP request that asks for a command in, the answer of what came of it out.
+
+The one way for an api.py to run a command: a repeat gets the answer that was kept, a dry run the
+events that would be recorded, everything else is decided and appended with its answer.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+from msgspec import Raw, Struct
+from shared_events.registry import encode_data
+
+from shared_runtime.auth import caller_of
+from shared_runtime.decider import Command, Decider, Refused
+from shared_runtime.idempotency import Kept, command_id, find_reply, fingerprint, idempotency_key
+from shared_runtime.log import (
+    AlreadyAnswered,
+    Ask,
+    Database,
+    Decisions,
+    Log,
+    Outcome,
+    Reply,
+    StaleVersion,
+    VersionConflict,
+    handle,
+    read_stream,
+)
+from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
+from shared_runtime.reading import IfMatch, answer, etag_of
+from shared_runtime.telemetry import valid_traceparent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What every request for a command carries besides its body."""
+
+    id: UUID
+    fingerprint: bytes
+    expected: int | None
+    validate_only: bool
+    traceparent: str | None
+
+    def require_version(self) -> None:
+        """For decisions of staff: raises `PreconditionRequired` without If-Match."""
+        if self.expected is None:
+            raise PreconditionRequired
+
+
+async def asked(
+    request: Request,
+    key: Annotated[str, Depends(idempotency_key)],
+    expected: IfMatch,
+    *,
+    validate_only: Annotated[
+        bool, Query(description="Only tell which events would be recorded.")
+    ] = False,
+) -> Asked:
+    """A dependency of every POST: see `AskedFor`."""
+    return Asked(
+        id=command_id(caller_of(request).sub, key),
+        fingerprint=await fingerprint(request),
+        expected=expected,
+        validate_only=validate_only,
+        traceparent=valid_traceparent(request.headers.get("traceparent")),
+    )
+
+
+type AskedFor = Annotated[Asked, Depends(asked)]
+
+
+class Commands:
+    """Runs commands of HTTP on a log, each once per Idempotency-Key.
+
+    `find` looks up the answer kept for a request.
+    """
+
+    def __init__(self, log: Log, find: Callable[[UUID], Awaitable[Kept | None]]) -> None:
+        self._log = log
+        self._find = find
+
+    async def run[S, C: Command, E: Struct](
+        self,
+        asked: Asked,
+        decider: Decider[S, C, E],
+        command: C,
+        *,
+        stream: str,
+        correlation: str,
+        view: Callable[[S], object],
+        status: int = 200,
+        states_time: bool = False,
+        rehearsed: Callable[[E], bool] = lambda _: True,
+    ) -> Response:
+        """The answer: `status` and the view of the state after, 200 if nothing changed.
+
+        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts.
+        `rehearsed`: which events a dry run tells of (the others' content is not the caller's yet).
+        """
+        ask = Ask(
+            stream=stream,
+            command=command,
+            cause=str(asked.id),
+            correlation=correlation,
+            expected=asked.expected,
+            states_time=states_time,
+            traceparent=asked.traceparent,
+        )
+        # Spares a repeat the decision; it is the append that keeps it from being recorded twice.
+        if kept := await self._find(asked.id):
+            return replayed(kept.matching(asked.fingerprint))
+        if asked.validate_only:
+            return await self._rehearse(decider, ask, rehearsed)
+
+        body = b""
+
+        def reply(outcome: Outcome[S, E]) -> Reply:
+            nonlocal body
+            body = encode_json(view(outcome.state))
+            return Reply(
+                request_id=asked.id,
+                fingerprint=asked.fingerprint,
+                status=status,
+                etag=etag_of(outcome.version),
+                body=body,
+            )
+
+        try:
+            outcome = await handle(self._log, decider, ask, reply=reply)
+        except (Refused, VersionConflict, AlreadyAnswered) as lost:
+            return await self._twin(asked) or await self._refuse(lost, ask)
+        if not outcome.recorded:
+            # Nothing left to do: also what a retry finds whose first attempt has just committed.
+            twin = await self._twin(asked)
+            return twin or answer(view(outcome.state), version=outcome.version)
+        return answer(
+            Raw(body),
+            status=status,
+            version=outcome.version,
+            headers={"Consistency-Token": outcome.token or ""},
+        )
+
+    async def _twin(self, asked: Asked) -> Response | None:
+        """The answer of the same request, sent at the same time, that was first."""
+        kept = await self._find(asked.id)
+        return replayed(kept.matching(asked.fingerprint)) if kept else None
+
+    async def _refuse[C](self, lost: Exception, ask: Ask[C]) -> Response:
+        if isinstance(lost, VersionConflict) and ask.expected is not None:
+            actual = len(await read_stream(self._log, ask.stream))
+            raise StaleVersion(expected=ask.expected, actual=actual) from lost
+        if isinstance(lost, Refused):
+            raise lost
+        raise ConcurrentChange from lost
+
+    async def _rehearse[S, C: Command, E: Struct](
+        self, decider: Decider[S, C, E], ask: Ask[C], rehearsed: Callable[[E], bool]
+    ) -> Response:
+        decisions = Decisions(self._log)
+        await decisions.read([ask.stream])
+        events = [event for event in decisions.decide(decider, ask) if rehearsed(event)]
+        return answer({"events": [Raw(encode_data(event)) for event in events]})
+
+
+def commands_on(log: Log, db: Database) -> Commands:
+    """Commands on a log whose answers are kept in this database."""
+
+    async def find(request_id: UUID) -> Kept | None:
+        return await find_reply(db, request_id)
+
+    return Commands(log, find)
+
+
+def replayed(kept: Kept) -> Response:
+    """The answer that the first of equal requests was given."""
+    headers = {"Idempotent-Replayed": "true", "ETag": kept.etag, "Consistency-Token": kept.token}
+    return Response(
+        kept.body,
+        kept.status,
+        headers={name: value for name, value in headers.items() if value is not None},
+        media_type="application/json",
+    )

@@ -1,0 +1,154 @@
+"""A record of a log on its way to whoever reads it: what is taken, from where, by whom."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from shared_events.envelope import decode_envelope
+
+NO_CHAIN = bytes(32)
+
+type Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+type Place = tuple[str, int]
+"""Topic and partition."""
+
+
+class TakenOver(Exception):  # noqa: N818 - a race that was lost
+    """Another worker has moved the cursor: forget the batch and read the cursors again."""
+
+
+# What the world does to us: tried again for as long as it lasts. Anything else is the event's
+# own fault (or this release's), and its key is parked.
+WORLD_FAILURES = (
+    OSError,
+    TimeoutError,
+    KafkaError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a statement on a connection that the server is just ending
+    asyncpg.TransactionRollbackError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.CannotConnectNowError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The last position that has been applied, and the chain hash up to it."""
+
+    position: int = 0
+    chain_hash: bytes = NO_CHAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A record of a log. `chain_hash` is absent in a topic that is not one of our logs: there,
+    the position is the offset + 1 and may skip numbers.
+    """
+
+    topic: str
+    partition: int
+    position: int
+    body: bytes
+    chain_hash: bytes | None
+    record_key: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition
+
+    @property
+    def key(self) -> str:
+        """The account that the record belongs to. An envelope that cannot be read shares one."""
+        if self.record_key is not None:
+            return self.record_key
+        try:
+            return decode_envelope(self.body).partitionkey
+        except ValueError:
+            return ""
+
+
+class Source(Protocol):
+    """Where deliveries come from: the service's own log, or Kafka."""
+
+    async def places(self) -> frozenset[Place]:
+        """The partitions that may come beyond the `PARTITIONS` of every topic."""
+        ...
+
+    async def take(
+        self, cursors: Mapping[Place, Cursor], held: frozenset[Place] = frozenset()
+    ) -> list[Delivery]:
+        """The next records of each place, in order; empty after a short wait without any.
+
+        `held`: places that are not read for now. They wait where they are.
+        """
+        ...
+
+    async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
+        """Goes on right behind these cursors; the record at a cursor may come once more."""
+        ...
+
+    async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
+        """The records at these positions (ascending), for the retry of parked ones."""
+        ...
+
+
+type Apply = Callable[[Sequence[Delivery], Connection], Awaitable[None]]
+type Before = Callable[[Sequence[Delivery]], Awaitable[Mapping[Place, Exception]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One build of a projection's tables, in a schema of its own. Only the live one is read."""
+
+    projection: str
+    number: int
+    live: bool
+
+    @property
+    def schema(self) -> str:
+        return f"{self.projection}_g{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A name for the cursors, what it reads, and what it does with a batch in a transaction.
+
+    `before`: what it does with the batch outside of the database, before the transaction, so that
+    nothing is locked meanwhile; it answers the places that it failed on. After a crash it is done
+    again.
+    `parks`: an event that cannot be applied sets its key aside (False: its partition waits).
+    `tables`: for a projection, the schema that it writes to.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    apply: Apply
+    before: Before | None = None
+    parks: bool = True
+    tables: Generation | None = None
+
+
+ENTER = """
+    SELECT set_config('search_path', $1, true) FROM es.projection
+    WHERE name = $2 AND generation = $3 FOR SHARE
+"""
+
+
+async def enter_tables(db: Connection, tables: Generation | None) -> None:
+    """Makes the projection's tables the ones that unqualified names mean, in this transaction.
+
+    Raises `TakenOver` if the tables were live and another generation has been switched to. The
+    shared lock holds off a switch until this transaction ends.
+    """
+    if tables is None:
+        return
+    if not tables.live:
+        await db.execute("SELECT set_config('search_path', $1, true)", tables.schema)
+        return
+    if await db.fetchval(ENTER, tables.schema, tables.projection, tables.number) is None:
+        raise TakenOver

@@ -1,0 +1,102 @@
+"""The same request twice in, one set of events and one answer out.
+
+A POST's Idempotency-Key and its sender make the command's id. The answer is kept in `es.reply` by
+the append that records the events, so there are both or neither; the events' own ids come from
+the command's id, so that even without the kept answer they could not be recorded twice.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID, uuid5
+
+from fastapi import Header, Request
+
+from shared_runtime.decider import FieldError, InvalidValue
+from shared_runtime.log import Database
+from shared_runtime.problems import IdempotencyKeyMissing, IdempotencyMismatch
+
+KEY_LENGTH_MAX = 128
+KEY = re.compile(rf"[\x21-\x7e]{{1,{KEY_LENGTH_MAX}}}")
+KEPT_FOR = timedelta(days=30)
+PURGE_MAX = 10_000
+COMMANDS = UUID("6f1d8f3c-6a0e-5d0b-9a53-0b5f7c3a1e42")
+"""The namespace of command ids."""
+DRY_RUN = "validate_only"
+
+FIND = "SELECT fingerprint, status, etag, body, token FROM es.reply WHERE request_id = $1"
+PURGE = """
+    DELETE FROM es.reply WHERE request_id IN (
+        SELECT request_id FROM es.reply WHERE created_at < $1 ORDER BY created_at LIMIT $2)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The answer that a request was given, as `es.reply` has it."""
+
+    fingerprint: bytes
+    status: int
+    etag: str | None
+    body: bytes
+    token: str | None
+
+    def matching(self, fingerprint: bytes) -> "Kept":
+        """This answer. Raises `IdempotencyMismatch` if another request was given it."""
+        if fingerprint != self.fingerprint:
+            raise IdempotencyMismatch
+        return self
+
+
+def idempotency_key(
+    value: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="A new one for each new request, the same one for its retry.",
+        ),
+    ] = None,
+) -> str:
+    """A dependency: the key, which every POST needs."""
+    if value is None:
+        raise IdempotencyKeyMissing
+    if not KEY.fullmatch(value):
+        bound = f"1..{KEY_LENGTH_MAX} visible ASCII characters"
+        raise InvalidValue(errors=[FieldError(field="Idempotency-Key", bound=bound)])
+    return value
+
+
+def command_id(sub: str, key: str) -> UUID:
+    """Two senders may use the same key. A line break is in neither `sub` nor key."""
+    return uuid5(COMMANDS, f"{sub}\n{key}")
+
+
+async def fingerprint(request: Request) -> bytes:
+    """SHA-256 of what was asked: method, path, query and body, however the JSON is written."""
+    body = await request.body()
+    query = sorted((k, v) for k, v in request.query_params.multi_items() if k != DRY_RUN)
+    asked = [request.method, request.url.path, urlencode(query), canonical(body)]
+    return hashlib.sha256("\n".join(asked).encode("utf-8", "surrogatepass")).digest()
+
+
+def canonical(body: bytes) -> str:
+    """The same text for the same JSON, whatever its spaces and the order of its members."""
+    if not body:
+        return ""
+    return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+
+
+async def find_reply(db: Database, request_id: UUID) -> Kept | None:
+    """The answer kept for a request, if it has had one."""
+    row = await db.fetchrow(FIND, request_id)
+    return None if row is None else Kept(**dict(row))
+
+
+async def purge_replies(db: Database, now: datetime) -> int:
+    """Forgets answers older than `KEPT_FOR`, `PURGE_MAX` at most; how many there were."""
+    done = await db.execute(PURGE, now - KEPT_FOR, PURGE_MAX)
+    return int(done.split()[-1])

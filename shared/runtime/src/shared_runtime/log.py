@@ -1,0 +1,436 @@
+"""Commands in, recorded events out.
+
+A command reads one stream, a pure function decides, and the events are appended in one short
+transaction. Reactions, timers and bulk intake do the same for many streams at once.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+from shared_events.envelope import (
+    RECORDED_TIME_OFFSET,
+    Recorded,
+    decode_recorded,
+    encode_envelope,
+)
+from shared_events.partition import partition_of
+from shared_events.registry import key_of, tag_of, topic_of
+
+from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
+from shared_runtime.ids import derived_id
+
+ATTEMPTS_MAX = 3
+SQL_TIME_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+
+type Database = asyncpg.Pool | asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+"""A pool runs each statement in a transaction of its own; a connection in the one it is in."""
+
+
+class VersionConflict(Exception):  # noqa: N818 - a race that was lost, not an error
+    """Another writer was first on the stream: decide again on the new history."""
+
+
+class AlreadyRecorded(VersionConflict):
+    """An event of the same cause is in the log: whoever decides again finds it in the history."""
+
+
+class AlreadyAnswered(Exception):  # noqa: N818 - a race that was lost, not an error
+    """A request with this id has been answered meanwhile: give its answer."""
+
+
+@dataclass(kw_only=True, eq=False)
+class StaleVersion(Refused):
+    """The object changed since you read it."""
+
+    expected: int
+    actual: int
+
+
+class Ask[C](Struct, frozen=True, kw_only=True):
+    """A command for a stream, and what caused it.
+
+    `cause` is a UUID: of the command itself (a person's) or of the event that it reacts to. The
+    ids of the events that come of it are derived from it, so a cause cannot be recorded twice.
+    `expected` is the version that the client saw (If-Match). `states_time`: the command tells
+    when something happened (a feed, an import) rather than what the clock says now.
+    """
+
+    stream: str
+    command: C
+    cause: str
+    correlation: str
+    expected: int | None = None
+    states_time: bool = False
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome[S, E]:
+    """What came of an `Ask`: the stream's version and state after it, and what was appended."""
+
+    version: int
+    state: S
+    recorded: list[Recorded[E]]
+
+    @property
+    def token(self) -> str | None:
+        """The Consistency-Token of the last event: `<topic>/<partition>:<position>`."""
+        if not self.recorded:
+            return None
+        last = self.recorded[-1]
+        return f"{last.topic}/{last.partition}:{last.position}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to keep with the events, for the request that comes twice."""
+
+    request_id: UUID
+    fingerprint: bytes
+    status: int
+    etag: str | None
+    body: bytes
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """An event that has been decided and is not yet appended."""
+
+    event: Struct
+    event_id: str
+    stream: str
+    version: int
+    time: datetime
+    actor: str
+    correlation: str
+    cause: str
+    traceparent: str | None = None
+
+
+class Log(Protocol):
+    """Where streams are read from and appended to: PostgreSQL, or memory in fast tests."""
+
+    async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
+        """The histories of the streams, in order; absent streams are left out."""
+        ...
+
+    async def append(
+        self, planned: Sequence[Planned], reply: Reply | None = None
+    ) -> list[Recorded[Any]]:
+        """Appends all or nothing. Raises `VersionConflict` or `AlreadyAnswered`."""
+        ...
+
+
+LOST_RACES: dict[str | None, type[Exception]] = {
+    "event_stream_id_stream_version_key": VersionConflict,
+    "event_event_id_key": AlreadyRecorded,
+    "reply_pkey": AlreadyAnswered,
+}
+"""What it means that one of these keys is taken. Any other would be a broken log."""
+READ = """
+    SELECT topic, partition, position, stream_id, body FROM es.event
+    WHERE stream_id = ANY($1::text[]) ORDER BY stream_id, stream_version
+"""
+APPEND = """
+    SELECT positions, recorded FROM es.append(
+        $1, $2::text[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::text[], $8::bytea[],
+        $9, $10, $11, $12, $13, $14, $15)
+"""
+APPEND_ONE = """
+    SELECT place, recorded FROM es.append_one(
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
+
+
+class PostgresLog:
+    """The log of one service. Given a pool it commits each append; given a connection it joins
+    the transaction of that connection (append last: it locks the heads until the commit).
+
+    `topic_of` names the topic of an event: under another name in tests that share a broker.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        source: str,
+        now: Callable[[], datetime],
+        topic_of: Callable[[Struct], str] = topic_of,
+    ) -> None:
+        self._db = db
+        self._source = source
+        self._now = now
+        self._topic_of = topic_of
+
+    def within(self, db: Database) -> "PostgresLog":
+        """The same log, in the transaction of a connection."""
+        return PostgresLog(db, source=self._source, now=self._now, topic_of=self._topic_of)
+
+    async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
+        histories: dict[str, list[Recorded[Any]]] = {}
+        for topic, partition, position, stream, body in await self._db.fetch(READ, streams):
+            recorded = decode_recorded(topic, partition, position, body)
+            histories.setdefault(stream, []).append(recorded)
+        return histories
+
+    async def append(
+        self, planned: Sequence[Planned], reply: Reply | None = None
+    ) -> list[Recorded[Any]]:
+        if not planned:
+            return []
+        now = self._now()
+        topics = [self._topic_of(item.event) for item in planned]
+        partitions = [partition_of(key_of(item.event)) for item in planned]
+        columns = (
+            topics,
+            partitions,
+            [item.event_id for item in planned],
+            [item.stream for item in planned],
+            [item.version for item in planned],
+            [tag_of(item.event) for item in planned],
+            [self._encode(item, now) for item in planned],
+        )
+        try:
+            places = await self._store(now, columns, reply)
+        except asyncpg.UniqueViolationError as taken:
+            if lost := LOST_RACES.get(taken.constraint_name):
+                raise lost from taken
+            raise
+        return [
+            _recorded(item, topic, partition, position, recorded_at)
+            for item, topic, partition, (position, recorded_at) in zip(
+                planned, topics, partitions, places, strict=True
+            )
+        ]
+
+    async def _store(
+        self, now: datetime, columns: Sequence[Sequence[Any]], reply: Reply | None
+    ) -> list[tuple[int, datetime]]:
+        """Where the events have come to stand, and when they were recorded."""
+        kept = (
+            (reply.request_id, reply.fingerprint, reply.status, reply.etag, reply.body)
+            if reply
+            else (None,) * 5
+        )
+        common = (RECORDED_TIME_OFFSET, SQL_TIME_FORMAT, *kept)
+        if len(columns[0]) == 1:
+            row = await self._db.fetchrow(
+                APPEND_ONE, now, *(column[0] for column in columns), *common
+            )
+            assert row is not None
+            return [(row["place"], row["recorded"])]
+        row = await self._db.fetchrow(APPEND, now, *columns, *common)
+        assert row is not None
+        return list(zip(row["positions"], row["recorded"], strict=True))
+
+    def _encode(self, item: Planned, now: datetime) -> bytes:
+        return encode_envelope(
+            item.event,
+            event_id=item.event_id,
+            source=self._source,
+            stream=item.stream,
+            version=item.version,
+            time=item.time,
+            recorded_at=now,
+            actor=item.actor,
+            correlation_id=item.correlation,
+            causation_id=item.cause,
+            traceparent=item.traceparent,
+        )
+
+
+def _recorded(
+    item: Planned, topic: str, partition: int, position: int, recorded_at: datetime
+) -> Recorded[Any]:
+    return Recorded(
+        topic=topic,
+        partition=partition,
+        position=position,
+        event_id=item.event_id,
+        stream=item.stream,
+        version=item.version,
+        type=tag_of(item.event),
+        time=item.time,
+        recorded_at=recorded_at,
+        key=key_of(item.event),
+        actor=item.actor,
+        correlation_id=item.correlation,
+        causation_id=item.cause,
+        event=item.event,
+    )
+
+
+@dataclass(slots=True)
+class _Stream:
+    state: Any
+    version: int = 0
+    last: datetime | None = None
+
+
+@dataclass(slots=True)
+class Decisions:
+    """Decides command after command on streams that were read once; appends all with one call.
+
+    Each command sees what the ones before it left. Read every stream before deciding on it.
+    """
+
+    log: Log
+    planned: list[Planned] = field(default_factory=list[Planned])
+    _histories: dict[str, list[Recorded[Any]]] = field(
+        default_factory=dict[str, list[Recorded[Any]]]
+    )
+    _streams: dict[str, _Stream] = field(default_factory=dict[str, _Stream])
+    _known: set[str] = field(default_factory=set[str])
+
+    async def read(self, streams: Iterable[str]) -> None:
+        """Fetches the histories of streams that are not here yet, in one round trip."""
+        if wanted := sorted(set(streams) - self._known):
+            self._histories.update(await self.log.read(wanted))
+            self._known.update(wanted)
+
+    def history(self, stream: str) -> Sequence[Recorded[Any]]:
+        """What had been recorded of a stream when it was read."""
+        return self._histories.get(stream, ())
+
+    @contextmanager
+    def all_or_nothing(self, streams: Sequence[str]) -> Generator[None]:
+        """Undoes all that was decided inside, on these streams, when a refusal comes out of it."""
+        planned = len(self.planned)
+        before = {name: copy(known) for name in streams if (known := self._streams.get(name))}
+        try:
+            yield
+        except Refused:
+            del self.planned[planned:]
+            for name in streams:
+                self._streams.pop(name, None)
+            self._streams.update(before)
+            raise
+
+    def state[S, C: Command, E: Struct](self, decider: Decider[S, C, E], stream: str) -> S:
+        """The state of a stream, with what has been decided here."""
+        return cast("S", self._stream(decider, stream).state)
+
+    def version(self, stream: str) -> int:
+        """The version of a stream that has been folded here, with what has been decided here."""
+        return self._streams[stream].version
+
+    def decide[S, C: Command, E: Struct](self, decider: Decider[S, C, E], ask: Ask[C]) -> list[E]:
+        """The events that come of a command. Raises `Refused`; a refusal changes nothing."""
+        stream = self._stream(decider, ask.stream)
+        if ask.expected is not None and ask.expected != stream.version:
+            raise StaleVersion(expected=ask.expected, actual=stream.version)
+        command = _in_time(ask, stream.last)
+        events = decider.decide(stream.state, command)
+        if events and stream.last is not None and command.now < stream.last:
+            raise TimeGoesBack(last_at=stream.last)
+        actor = str(command.actor) if events else ""
+        for n, event in enumerate(events):
+            stream.version += 1
+            stream.state = decider.evolve(stream.state, event)
+            stream.last = command.now
+            self.planned.append(
+                Planned(
+                    event=event,
+                    event_id=derived_id(ask.cause, f"{ask.stream}/{n}"),
+                    stream=ask.stream,
+                    version=stream.version,
+                    time=command.now,
+                    actor=actor,
+                    correlation=ask.correlation,
+                    cause=ask.cause,
+                    traceparent=ask.traceparent,
+                )
+            )
+        return events
+
+    async def append(self, reply: Reply | None = None) -> list[Recorded[Any]]:
+        """Appends all that was decided: the last statement of a transaction."""
+        return await self.log.append(self.planned, reply)
+
+    def _stream[S, C: Command, E: Struct](self, decider: Decider[S, C, E], name: str) -> _Stream:
+        if name not in self._streams:
+            assert name in self._known, f"{name} was not read"
+            history = self._histories.get(name, [])
+            self._streams[name] = _Stream(
+                state=decider.fold(recorded.event for recorded in history),
+                version=len(history),
+                last=history[-1].time if history else None,
+            )
+        return self._streams[name]
+
+
+def _in_time[C: Command](ask: Ask[C], last: datetime | None) -> C:
+    """`now` is never before the stream's last event: a clock's reading is lifted to it, a stated
+    instant stays as it is (and is refused if anything comes of it).
+    """
+    if last is None or ask.command.now >= last or ask.states_time:
+        return ask.command
+    return cast("C", replace(cast("Any", ask.command), now=last))
+
+
+async def handle[S, C: Command, E: Struct](
+    log: Log,
+    decider: Decider[S, C, E],
+    ask: Ask[C],
+    *,
+    reply: Callable[[Outcome[S, E]], Reply] | None = None,
+) -> Outcome[S, E]:
+    """Decides one command and appends what comes of it, with the answer to keep.
+
+    Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
+    """
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        decisions = Decisions(log)
+        await decisions.read([ask.stream])
+        decisions.decide(decider, ask)
+        outcome = Outcome[S, E](
+            version=_version(decisions, decider, ask.stream),
+            state=decisions.state(decider, ask.stream),
+            recorded=[],
+        )
+        try:
+            kept = reply(outcome) if reply and decisions.planned else None
+            return replace(outcome, recorded=await decisions.append(kept))
+        except VersionConflict:
+            if ask.expected is not None or attempt == ATTEMPTS_MAX:
+                raise
+    raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+def _version[S, C: Command, E: Struct](
+    decisions: Decisions, decider: Decider[S, C, E], stream: str
+) -> int:
+    decisions.state(decider, stream)
+    return decisions.version(stream)
+
+
+async def handle_many[S, C: Command, E: Struct](
+    log: Log, decider: Decider[S, C, E], asks: Sequence[Ask[C]]
+) -> list[int | Refused]:
+    """Decides every command in order on what the one before left; appends all with one call.
+
+    For each: its stream's new version, or the rule that refused it.
+    """
+    decisions = Decisions(log)
+    await decisions.read(ask.stream for ask in asks)
+    answers: list[int | Refused] = []
+    for ask in asks:
+        try:
+            decisions.decide(decider, ask)
+            answers.append(decisions.version(ask.stream))
+        except Refused as refused:
+            answers.append(refused)
+    await decisions.append()
+    return answers
+
+
+async def read_stream(log: Log, stream: str) -> list[Recorded[Any]]:
+    """The history of one stream; empty if it does not exist."""
+    histories: Mapping[str, list[Recorded[Any]]] = await log.read([stream])
+    return histories.get(stream, [])

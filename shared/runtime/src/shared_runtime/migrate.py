@@ -1,0 +1,89 @@
+"""Migration files in, a database at head out: under a lock, as a command.
+
+Alembic runs them with the owner's rights. A service refuses to start on a database that is behind.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+from alembic import command, op
+from alembic.config import Config
+from shared_events.partition import PARTITIONS
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import await_only
+
+from shared_runtime.projections import Projection, create_projections
+
+MIGRATION_LOCK = 0x61667465  # any number, the same for all who migrate
+
+
+class DatabaseBehind(Exception):  # noqa: N818 - a state of the database
+    """The database has not been migrated to this release."""
+
+
+async def migrate(package: str, owner_url: str, projections: Iterable[Projection] = ()) -> None:
+    """Brings a service's database to head and makes the tables of new projections."""
+    owner = await asyncpg.connect(owner_url)
+    try:
+        await owner.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        await _upgrade(package, owner_url)
+        await owner.execute("GRANT SELECT ON alembic_version TO aftersales_app")  # check_migrated
+        await create_projections(owner, projections)
+    finally:
+        await owner.close()
+
+
+async def check_migrated(db: asyncpg.Pool, package: str) -> None:
+    """Raises `DatabaseBehind` unless the database is at the newest migration of the package."""
+    try:
+        current = await db.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        current = None
+    if current != (head := newest_migration(package)):
+        raise DatabaseBehind(f"{package}: the database is at {current}, this release needs {head}")
+
+
+def newest_migration(package: str) -> str:
+    """The revision of the newest migration file: files are named by their revision, in order."""
+    versions = files(package) / "migrations" / "versions"
+    return max(
+        entry.name.removesuffix(".py") for entry in versions.iterdir() if entry.name[:1].isdigit()
+    )
+
+
+async def _upgrade(package: str, owner_url: str) -> None:
+    engine = create_async_engine(
+        owner_url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
+            "postgres://", "postgresql+asyncpg://", 1
+        )
+    )
+    config = Config()
+    config.set_main_option("script_location", str(files(package) / "migrations"))
+    async with engine.begin() as connection:
+        config.attributes["connection"] = connection.sync_connection
+        await connection.run_sync(lambda _: command.upgrade(config, "head"))
+    await engine.dispose()
+
+
+def run_sql(sql: str) -> None:
+    """Runs a script of several statements in a migration."""
+    driver: Any = op.get_bind().connection.driver_connection
+    await_only(driver.execute(sql))
+
+
+def create_log(topics: Iterable[str]) -> None:
+    """The first migration of every service: the log, with the heads of its own topics."""
+    run_sql((files("shared_runtime") / "sql" / "0001_log.sql").read_text())
+    for topic in topics:
+        op.execute(
+            f"INSERT INTO es.head (topic, partition) "  # noqa: S608 - a constant of the code
+            f"SELECT '{topic}', partition FROM generate_series(0, {PARTITIONS - 1}) AS partition"
+        )
+
+
+def migrate_command(package: str, owner_url: str, projections: Iterable[Projection]) -> None:
+    """`python -m <service> migrate`."""
+    asyncio.run(migrate(package, owner_url, projections))

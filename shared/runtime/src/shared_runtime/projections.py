@@ -1,0 +1,312 @@
+"""Events in, rows out: tables that can be thrown away, built again beside the live ones, switched.
+
+A projection's tables live in a schema of their own, a *generation*. Readers go through views in
+the schema `read`, which name the live generation; a switch replaces the views in one transaction,
+so that a statement sees the old tables or the new ones, never a mix.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import structlog
+from msgspec import Struct
+from shared_events.envelope import Recorded
+
+from shared_runtime.delivery import (
+    Apply,
+    Connection,
+    Cursor,
+    Delivery,
+    Generation,
+    Place,
+    Source,
+    Subscription,
+    TakenOver,
+)
+from shared_runtime.subscription import Runner, decoded, read_cursors
+
+SWITCH_ATTEMPTS_MAX = 20
+SWITCH_WAIT_MS = 500  # less than PostgreSQL's deadlock_timeout, after which it may end a reader
+DIGEST_SECONDS_MAX = 600.0
+STUCK_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+LOCK_REBUILD = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+UNLOCK_REBUILD = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
+SWITCH = "UPDATE es.projection SET generation = $2, version = $3 WHERE name = $1"
+DISCARDED = """
+    SELECT topic, partition, position FROM es.parked_event
+    WHERE subscription = $1 AND state = 'DISCARDED'
+"""
+HAND_ON_DISCARDED = """
+    WITH parked AS (DELETE FROM es.parked_event WHERE subscription = $1 RETURNING *)
+    INSERT INTO es.parked_event (subscription, topic, partition, position, key, state, reason)
+    SELECT $2, topic, partition, position, key, state, reason FROM parked WHERE state = 'DISCARDED'
+    ON CONFLICT (subscription, topic, partition, position)
+    DO UPDATE SET state = excluded.state, reason = excluded.reason
+"""
+
+
+class CannotRebuild(Exception):  # noqa: N818 - a state of the projection
+    """The message says what is in the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """What is read, the tables it is turned into (`ddl`, unqualified names), and how.
+
+    `version` rises when the tables or the meaning of their rows change. `compared`: for a table
+    whose rows depend on the order in which topics arrive, the query over `{table}` that does not.
+    """
+
+    name: str
+    version: int
+    topics: tuple[str, ...]
+    handles: tuple[type[Struct], ...]
+    tables: tuple[str, ...]
+    ddl: str
+    apply: Callable[[Sequence[Recorded[Any]], Connection], Awaitable[None]]
+    compared: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def subscription_of(projection: Projection, number: int, *, live: bool) -> Subscription:
+    """The subscription that fills one generation of a projection."""
+    return Subscription(
+        name=f"{projection.name}/{number}",
+        topics=projection.topics,
+        apply=decoded(projection.handles, projection.apply),
+        tables=Generation(projection=projection.name, number=number, live=live),
+    )
+
+
+async def live_subscription(pool: asyncpg.Pool, projection: Projection) -> Subscription:
+    """The subscription that fills the live generation."""
+    number = await pool.fetchval(
+        "SELECT generation FROM es.projection WHERE name = $1", projection.name
+    )
+    assert number is not None, f"projection {projection.name} has not been migrated"
+    return subscription_of(projection, number, live=True)
+
+
+async def create_projections(owner: Connection, projections: Iterable[Projection]) -> None:
+    """Makes the first generation of each projection that has none. By the owner of the log."""
+    for projection in projections:
+        async with owner.transaction():
+            added = await owner.fetchval(
+                """
+                INSERT INTO es.projection (name, version, generation) VALUES ($1, $2, 1)
+                ON CONFLICT DO NOTHING RETURNING name
+                """,
+                projection.name,
+                projection.version,
+            )
+            if added:
+                first = Generation(projection=projection.name, number=1, live=True)
+                await _create_tables(owner, projection, first)
+                await _point_views(owner, projection, first)
+
+
+async def rebuild(
+    projection: Projection,
+    source: Source,
+    *,
+    owner: asyncpg.Pool,
+    now: Callable[[], datetime],
+) -> bool:
+    """Builds a projection again from the log, beside the live one, and switches to it.
+
+    True if the new tables equal the old ones at the same positions (always, but for a new
+    version or a damaged table). Run with the owner's rights: it makes and drops schemas. A
+    `KafkaLog` must be in a group of its own. Raises `CannotRebuild`: nothing has changed.
+    """
+    name = f"rebuild {projection.name}"
+    async with owner.acquire() as session:
+        if not await session.fetchval(LOCK_REBUILD, name):
+            raise CannotRebuild(f"{projection.name} is being rebuilt already")
+        try:
+            return await _rebuild(projection, source, owner, now)
+        finally:
+            await session.execute(UNLOCK_REBUILD, name)
+
+
+async def _rebuild(
+    projection: Projection, source: Source, owner: asyncpg.Pool, now: Callable[[], datetime]
+) -> bool:
+    live = await live_subscription(owner, projection)
+    assert live.tables is not None
+    built = subscription_of(projection, live.tables.number + 1, live=False)
+    built = replace(built, apply=_leaving_out(await _discarded(owner, live), built.apply))
+    await _start_over(owner, projection, built)
+    runner = Runner(subscription=built, source=source, pool=owner, now=now)
+    await _catch_up(runner, source, await read_cursors(owner, live))
+    equal = await _switch(projection, live, runner, source, owner)
+    log.info("projection switched", projection=projection.name, to=built.name, equal=equal)
+    return equal
+
+
+async def _switch(
+    projection: Projection, live: Subscription, runner: Runner, source: Source, owner: asyncpg.Pool
+) -> bool:
+    """Makes the new tables the live ones, in one transaction; whether they equal the old ones."""
+    for attempt in range(1, SWITCH_ATTEMPTS_MAX + 1):
+        try:
+            async with owner.acquire() as db, db.transaction():
+                return await _try_switch(projection, live, runner, source, db)
+        except asyncpg.LockNotAvailableError:
+            if attempt == SWITCH_ATTEMPTS_MAX:
+                raise
+    raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+async def _try_switch(
+    projection: Projection, live: Subscription, runner: Runner, source: Source, db: Connection
+) -> bool:
+    old, new = live.tables, runner.subscription.tables
+    assert old is not None
+    assert new is not None
+    # Turns of the live generation hold this row shared: they wait here until the switch, then
+    # find themselves taken over.
+    await db.execute("SELECT 1 FROM es.projection WHERE name = $1 FOR UPDATE", projection.name)
+    await _catch_up(runner, source, await read_cursors(db, live))
+    equal = await _digest(db, projection, old) == await _digest(db, projection, new)
+    await db.execute(SWITCH, projection.name, new.number, projection.version)
+    # A reader of several views may hold one that is replaced later while it waits for one that is
+    # replaced already. It is this transaction that gives way and is tried again, and it does so
+    # before the readers that queue up behind it have waited long.
+    await db.execute(f"SET LOCAL lock_timeout = '{SWITCH_WAIT_MS}ms'")
+    await _point_views(db, projection, new)
+    await db.execute(f"DROP SCHEMA {old.schema} CASCADE")
+    await db.execute("DELETE FROM es.cursor WHERE subscription = $1", live.name)
+    await db.execute("DELETE FROM es.parked_key WHERE subscription = $1", live.name)
+    await db.execute(HAND_ON_DISCARDED, live.name, runner.subscription.name)
+    return equal
+
+
+async def _discarded(db: asyncpg.Pool, live: Subscription) -> frozenset[tuple[str, int, int]]:
+    """Topic, partition and position of the events that were given up for good."""
+    return frozenset(tuple(row) for row in await db.fetch(DISCARDED, live.name))
+
+
+def _leaving_out(discarded: frozenset[tuple[str, int, int]], apply: Apply) -> Apply:
+    async def apply_others(deliveries: Sequence[Delivery], db: Connection) -> None:
+        kept = [d for d in deliveries if (*d.place, d.position) not in discarded]
+        if kept:
+            await apply(kept, db)
+
+    return apply_others
+
+
+async def _start_over(owner: asyncpg.Pool, projection: Projection, built: Subscription) -> None:
+    """Clears what a rebuild that was broken off has left, and makes empty tables."""
+    assert built.tables is not None
+    async with owner.acquire() as db, db.transaction():
+        await db.execute(f"DROP SCHEMA IF EXISTS {built.tables.schema} CASCADE")
+        for table in ("cursor", "parked_key", "parked_event"):
+            await db.execute(f"DELETE FROM es.{table} WHERE subscription = $1", built.name)  # noqa: S608 - of these three
+        await _create_tables(db, projection, built.tables)
+
+
+async def _create_tables(owner: Connection, projection: Projection, tables: Generation) -> None:
+    await owner.execute(f"CREATE SCHEMA {tables.schema}")
+    await owner.execute("SELECT set_config('search_path', $1, true)", tables.schema)
+    await owner.execute(projection.ddl)
+    await owner.execute("SET LOCAL search_path TO DEFAULT")
+    await owner.execute(f"GRANT USAGE ON SCHEMA {tables.schema} TO aftersales_app")
+    await owner.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {tables.schema} TO aftersales_app")
+
+
+async def _point_views(owner: Connection, projection: Projection, tables: Generation) -> None:
+    await owner.execute("CREATE SCHEMA IF NOT EXISTS read")
+    await owner.execute("GRANT USAGE ON SCHEMA read TO aftersales_app")
+    for table in projection.tables:
+        await owner.execute(f"DROP VIEW IF EXISTS read.{table}")
+        # Names come from the code's own projections, never from a request.
+        await owner.execute(f"CREATE VIEW read.{table} AS SELECT * FROM {tables.schema}.{table}")  # noqa: S608
+        await owner.execute(f"GRANT SELECT ON read.{table} TO aftersales_app")
+
+
+async def _digest(db: Connection, projection: Projection, tables: Generation) -> list[Any]:
+    """A digest of all rows of each table, whatever their order."""
+    queries = dict.fromkeys(projection.tables, "SELECT * FROM {table}")
+    queries |= projection.compared
+    return [
+        tuple(
+            await db.fetchrow(
+                f"""
+                SELECT count(*), sum(hashtextextended(t::text, 0)::numeric)
+                FROM ({query.format(table=f"{tables.schema}.{table}")}) AS t
+                """,  # noqa: S608 - names from the code's own projections
+                timeout=DIGEST_SECONDS_MAX,
+            )
+            or ()
+        )
+        for table, query in queries.items()
+    ]
+
+
+async def _catch_up(runner: Runner, source: Source, goal: Mapping[Place, Cursor]) -> None:
+    """Turns until the goal. Raises `CannotRebuild` if a partition does not get there."""
+    runner.source = _UpTo(source, goal)
+    await runner.start()
+    clock = asyncio.get_running_loop().time
+    progressed_at = clock()
+    while behind := [p for p in goal if runner.cursors[p].position < goal[p].position]:
+        stuck = [place for place in behind if place in runner.held()]
+        if not stuck and clock() - progressed_at > STUCK_SECONDS:
+            stuck = behind
+        if stuck:
+            (topic, partition), hold = stuck[0], runner.holds.get(stuck[0])
+            raise CannotRebuild(
+                f"{runner.subscription.name} stops in {topic}/{partition} behind "
+                f"{runner.cursors[stuck[0]].position}: {hold.why if hold else 'no more events'}"
+            )
+        try:
+            if await runner.turn():
+                progressed_at = clock()
+        except TakenOver:  # Kafka has assigned the partitions anew
+            await runner.start()
+
+
+class _UpTo:
+    """A source that ends at some cursors, so that two builds can be compared at one place."""
+
+    def __init__(self, source: Source, goal: Mapping[Place, Cursor]) -> None:
+        self._source = source
+        self._goal = goal
+
+    async def places(self) -> frozenset[Place]:
+        return await self._source.places()
+
+    async def take(
+        self, cursors: Mapping[Place, Cursor], held: frozenset[Place] = frozenset()
+    ) -> list[Delivery]:
+        return [
+            delivery
+            for delivery in await self._source.take(cursors, held)
+            if delivery.position <= self._goal[delivery.place].position
+        ]
+
+    async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
+        await self._source.rewind(cursors)
+
+    async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
+        return await self._source.fetch(place, positions)
+
+
+APPLIED = """
+    SELECT cursor.position FROM es.cursor AS cursor JOIN es.projection AS projection
+        ON cursor.subscription = projection.name || '/' || projection.generation
+    WHERE projection.name = $1 AND cursor.topic = $2 AND cursor.partition = $3
+"""
+
+
+async def applied_position(
+    db: asyncpg.Pool | Connection, projection: str, topic: str, partition: int
+) -> int:
+    """The last position of a log partition that the live tables of a projection contain."""
+    return int(await db.fetchval(APPLIED, projection, topic, partition) or 0)

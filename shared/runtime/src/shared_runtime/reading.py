@@ -1,0 +1,184 @@
+"""What a client has seen in, what a read may answer out: ETags, tokens, cursors, pages."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import asyncpg
+import msgspec
+from fastapi import Depends, Header, Query, Response
+from pydantic import AfterValidator
+from shared_events.partition import PARTITIONS
+
+from shared_runtime.decider import FieldError, InvalidValue
+from shared_runtime.problems import NotYetVisible, encode_json
+from shared_runtime.projections import Projection
+
+VISIBLE_SECONDS_MAX = 2.0
+LOOK_SECONDS = 0.005
+LOOK_SECONDS_MAX = 0.05
+PAGE_SIZE = 20
+PAGE_SIZE_MAX = 100
+CURSOR_LENGTH_MAX = 1024
+SIGNATURE_LENGTH = 16
+VERSION = re.compile(r'"([0-9]{1,9})"', re.ASCII)
+TOKEN = re.compile(r"([a-z][a-z.-]{0,62})/([0-9]{1,2}):([0-9]{1,18})", re.ASCII)
+
+POSITION = """
+    SELECT coalesce(cursor.position, 0) FROM es.projection AS projection
+    LEFT JOIN es.cursor AS cursor
+        ON cursor.subscription = projection.name || '/' || projection.generation
+        AND cursor.topic = $2 AND cursor.partition = $3
+    WHERE projection.name = $1
+"""
+
+type PositionOf = Callable[[str, int], Awaitable[int | None]]
+"""How far a read model has come in a topic's partition; None if it does not read that topic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A place in a log that a read shall have reached."""
+
+    topic: str
+    partition: int
+    position: int
+
+
+def if_match(
+    value: Annotated[
+        str | None, Header(alias="If-Match", description='The ETag that you saw, like "3".')
+    ] = None,
+) -> int | None:
+    """A dependency: the version that the client saw, if he says so."""
+    if value is None:
+        return None
+    match = VERSION.fullmatch(value)
+    if match is None:
+        raise _invalid("If-Match", 'one ETag, like "3"')
+    return int(match[1])
+
+
+def consistency_token(
+    value: Annotated[
+        str | None,
+        Header(alias="Consistency-Token", description="From a command's answer: wait for it."),
+    ] = None,
+) -> Token | None:
+    """A dependency: the place to wait for, if the client names one."""
+    if value is None:
+        return None
+    match = TOKEN.fullmatch(value)
+    if match is None or int(match[2]) >= PARTITIONS:
+        raise _invalid("Consistency-Token", "a token from a command's answer")
+    return Token(topic=match[1], partition=int(match[2]), position=int(match[3]))
+
+
+type IfMatch = Annotated[int | None, Depends(if_match)]
+type ConsistencyToken = Annotated[Token | None, Depends(consistency_token)]
+type Limit = Annotated[
+    int,
+    Query(ge=1, description=f"More than {PAGE_SIZE_MAX} is {PAGE_SIZE_MAX}."),
+    AfterValidator(lambda limit: min(limit, PAGE_SIZE_MAX)),
+]
+type CursorText = Annotated[
+    str | None, Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of a page.")
+]
+
+
+async def wait_for(token: Token | None, position_of: PositionOf) -> None:
+    """Returns when the read model has come to the token. Raises `NotYetVisible` after 2 s.
+
+    Sound because positions have no holes: who is at 8 has applied 1..8.
+    """
+    if token is None:
+        return
+    pause = LOOK_SECONDS
+    try:
+        async with asyncio.timeout(VISIBLE_SECONDS_MAX):
+            while await _position(token, position_of) < token.position:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LOOK_SECONDS_MAX)
+    except TimeoutError as too_late:
+        raise NotYetVisible from too_late
+
+
+async def _position(token: Token, position_of: PositionOf) -> int:
+    position = await position_of(token.topic, token.partition)
+    if position is None:
+        raise _invalid("Consistency-Token", "this read does not depend on that topic")
+    return position
+
+
+def position_of(pool: asyncpg.Pool, projection: Projection) -> PositionOf:
+    """How far the live tables of a projection have come."""
+
+    async def position(topic: str, partition: int) -> int | None:
+        if topic not in projection.topics:
+            return None
+        reached: int | None = await pool.fetchval(POSITION, projection.name, topic, partition)
+        return reached or 0
+
+    return position
+
+
+class Cursors:
+    """Where a page ends in, opaque text out; and back. Signed, so that nobody makes one up.
+
+    A cursor belongs to one list (`of` names it, filters included) and is refused by another.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def text(self, of: str, last: Sequence[str | int]) -> str:
+        payload = msgspec.json.encode(last)
+        return base64.urlsafe_b64encode(self._signature(of, payload) + payload).decode()
+
+    def last(self, of: str, text: str | None) -> list[str | int] | None:
+        """The sort key of the last row seen; None on the first page. Raises `InvalidValue`."""
+        if text is None:
+            return None
+        try:
+            raw = base64.b64decode(text, altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raw = b""
+        signature, payload = raw[:SIGNATURE_LENGTH], raw[SIGNATURE_LENGTH:]
+        if not hmac.compare_digest(signature, self._signature(of, payload)):
+            raise _invalid("cursor", "the `next_cursor` of a page of this list")
+        return msgspec.json.decode(payload, type=list[str | int])
+
+    def _signature(self, of: str, payload: bytes) -> bytes:
+        signed = hmac.digest(self._key, of.encode() + b"\x00" + payload, hashlib.sha256)
+        return signed[:SIGNATURE_LENGTH]
+
+
+def answer(
+    value: object,
+    *,
+    status: int = 200,
+    version: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A value as the body of an answer, with the version of the aggregate as its ETag."""
+    etag = {} if version is None else {"ETag": etag_of(version)}
+    return Response(
+        encode_json(value),
+        status,
+        headers=etag | dict(headers or {}),
+        media_type="application/json",
+    )
+
+
+def etag_of(version: int) -> str:
+    return f'"{version}"'
+
+
+def _invalid(field: str, bound: str) -> InvalidValue:
+    return InvalidValue(errors=[FieldError(field=field, bound=bound)])

@@ -1,0 +1,265 @@
+"""A service's parts in, one of its processes out.
+
+`python -m <package> api | worker | migrate | rebuild NAME`
+
+    SERVICE = Service(name="review-service", package="review_service", …)      # its app.py
+    main(SERVICE)                                                              # its __main__.py
+
+All processes of a service are wired here, the same way; what differs is in its `Service`.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import structlog
+import uvloop
+from fastapi import APIRouter, FastAPI
+from pydantic import ValidationError
+
+from shared_runtime.auth import Verifier
+from shared_runtime.clock import Clock, clock_of, system_clock
+from shared_runtime.database import CONNECT_SECONDS_MAX, open_pool
+from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.http import serve_api, serve_worker, service_app, worker_health_app
+from shared_runtime.idempotency import purge_replies
+from shared_runtime.log import PostgresLog
+from shared_runtime.migrate import DatabaseBehind, check_migrated, migrate
+from shared_runtime.projections import CannotRebuild, Projection, rebuild
+from shared_runtime.settings import Settings, load
+from shared_runtime.sources import KafkaLog, OwnLog
+from shared_runtime.telemetry import configure_logging
+from shared_runtime.worker import Worker, Workload
+
+PURGE_SECONDS = 3600.0
+DATABASE_LOOK_SECONDS = 1.0
+USAGE = 2  # exit code
+REFUSED = 1
+UNAVAILABLE = 3
+
+log = structlog.get_logger()
+
+
+class NoSuchProjection(Exception):  # noqa: N818 - the name says what was asked for
+    """The message says which there are."""
+
+
+class WasDifferent(Exception):  # noqa: N818 - what a rebuild has found
+    """The rows of a projection were not what its log says: a fault, or somebody's hand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts[S: Settings]:
+    """What every process of a service has in hand."""
+
+    settings: S
+    pool: asyncpg.Pool
+    log: PostgresLog
+    now: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service[S: Settings]:
+    """What makes a service this one.
+
+    `title` and `description` open its OpenAPI page. `projections` are made by `migrate` and can be
+    rebuilt. `routers` and `workload` are what its API answers and what its worker does.
+    `streamed`: the paths whose bodies have any size.
+    """
+
+    name: str
+    package: str
+    description: str
+    settings: type[S]
+    projections: tuple[Projection, ...]
+    routers: Callable[[Parts[S]], Sequence[APIRouter]]
+    workload: Callable[[Parts[S]], Workload]
+    streamed: frozenset[str] = frozenset()
+
+
+def main[S: Settings](service: Service[S]) -> None:
+    """Runs the process that the command line names, until it is told to end."""
+    command = _asked_for(sys.argv[1:])
+    if command is None:
+        usage = f"usage: python -m {service.package} api | worker | migrate | rebuild NAME\n"
+        sys.stderr.write(usage)
+        sys.exit(USAGE)
+    try:
+        settings = load(service.settings)
+    except ValidationError as wrong:
+        sys.stderr.write(f"{service.name} cannot start: {wrong}\n")
+        sys.exit(USAGE)
+    configure_logging(settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(command(service, settings))
+    except DatabaseBehind as behind:
+        sys.stderr.write(f"{behind}: run `python -m {service.package} migrate`\n")
+        sys.exit(REFUSED)
+    except NoSuchProjection as unknown:
+        sys.stderr.write(f"{unknown}\n")
+        sys.exit(USAGE)
+    except CannotRebuild as failure:
+        sys.stderr.write(f"nothing has changed: {failure}\n")
+        sys.exit(UNAVAILABLE)
+    except WasDifferent as different:
+        sys.stderr.write(f"{different}\n")
+        sys.exit(REFUSED)
+
+
+def _asked_for(arguments: Sequence[str]) -> Callable[[Any, Any], Coroutine[Any, Any, None]] | None:
+    match arguments:
+        case ["api"]:
+            return run_api
+        case ["worker"]:
+            return run_worker
+        case ["migrate"]:
+            return run_migrate
+        case ["rebuild", name]:
+            return partial(run_rebuild, name=name)
+        case _:
+            return None
+
+
+async def run_api[S: Settings](service: Service[S], settings: S) -> None:
+    """Serves the API."""
+    async with _parts(service, settings) as parts:
+        await serve_api(api_app(service, parts), settings)
+
+
+async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
+    """Relays, projects, reacts and fires timers; serves its health."""
+    async with _parts(service, settings) as parts:
+        workload = service.workload(parts)
+        worker = Worker(
+            service=service.name,
+            pool=parts.pool,
+            kafka=settings.kafka,
+            own_log=parts.log,
+            now=parts.now,
+            workload=workload,
+        )
+        health = worker_health_app(
+            title=f"{service.name} worker", ready=_ready(service, parts), alive=worker.is_alive
+        )
+
+        async def run(stop: asyncio.Event) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_purge(parts, stop))
+                await worker.run(stop)
+
+        await serve_worker(run, health, settings)
+
+
+async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
+    """Brings the database to this release, with the owner's rights."""
+    await migrate(service.package, _owner_url(settings), service.projections)
+
+
+async def run_rebuild[S: Settings](service: Service[S], settings: S, *, name: str) -> None:
+    """Builds a projection again beside the live one and switches to it, with the owner's rights.
+
+    Raises `NoSuchProjection`; `CannotRebuild`, when nothing has changed; `WasDifferent` after the
+    switch.
+    """
+    url = _owner_url(settings)
+    try:
+        async with asyncpg.create_pool(url, min_size=0, timeout=CONNECT_SECONDS_MAX) as owner:
+            await check_migrated(owner, service.package)
+            await _rebuild(service, settings, owner, name)
+    except WORLD_FAILURES as failure:
+        raise CannotRebuild(str(failure) or type(failure).__name__) from failure
+
+
+async def _rebuild[S: Settings](
+    service: Service[S], settings: S, owner: asyncpg.Pool, name: str
+) -> None:
+    now = clock_of(settings)
+    own_log = PostgresLog(owner, source=f"/{service.name}", now=now)
+    workload = service.workload(Parts(settings=settings, pool=owner, log=own_log, now=now))
+    projection = next((each for each in service.projections if each.name == name), None)
+    if projection is None:
+        known = ", ".join(each.name for each in service.projections) or "none"
+        raise NoSuchProjection(f"no such projection: {name}; {service.name} has {known}")
+    before = await owner.fetchval("SELECT version FROM es.projection WHERE name = $1", name)
+    if projection in workload.own_projections:
+        equal = await rebuild(projection, OwnLog(owner, projection.topics), owner=owner, now=now)
+    else:
+        group = f"{service.name}.{name}.rebuild-{uuid4()}"
+        source = KafkaLog(settings.kafka, group, projection.topics)
+        try:
+            equal = await rebuild(projection, source, owner=owner, now=now)
+        finally:
+            await source.close()
+    if not equal and projection.version == before:
+        raise WasDifferent(f"{name} was not what the log says; it has been replaced")
+
+
+def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
+    """The API of a service as an application: also for tests and for its OpenAPI document."""
+    settings = parts.settings
+    return service_app(
+        title=service.name,
+        version=version(service.name),
+        description=service.description,
+        routers=service.routers(parts),
+        verifier=Verifier(
+            settings.jwks_url,
+            issuer=settings.issuer,
+            audience=settings.audience,
+            now=system_clock,
+        ),
+        ready=_ready(service, parts),
+        streamed=service.streamed,
+    )
+
+
+def _owner_url(settings: Settings) -> str:
+    if settings.migration_url is None:
+        sys.stderr.write("AFTERSALES_MIGRATION_URL is needed: the database by its owner\n")
+        sys.exit(USAGE)
+    return settings.migration_url.get_secret_value()
+
+
+def _ready[S: Settings](service: Service[S], parts: Parts[S]) -> Callable[[], Any]:
+    return partial(check_migrated, parts.pool, service.package)
+
+
+@asynccontextmanager
+async def _parts[S: Settings](service: Service[S], settings: S) -> AsyncGenerator[Parts[S]]:
+    now = clock_of(settings)
+    pool = await open_pool(settings.database_url.get_secret_value())
+    try:
+        await _wait_for_database(service, pool)
+        own_log = PostgresLog(pool, source=f"/{service.name}", now=now)
+        yield Parts(settings=settings, pool=pool, log=own_log, now=now)
+    finally:
+        pool.terminate()
+
+
+async def _wait_for_database[S: Settings](service: Service[S], pool: asyncpg.Pool) -> None:
+    """A process may be started before its database answers; never on one that is behind."""
+    while True:
+        try:
+            await check_migrated(pool, service.package)
+        except WORLD_FAILURES as failure:
+            log.warning("the database does not answer yet", failure=type(failure).__name__)
+            await asyncio.sleep(DATABASE_LOOK_SECONDS)
+        else:
+            return
+
+
+async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
+    """Forgets answers to requests that nobody will repeat any more."""
+    while not stop.is_set():
+        with suppress(*WORLD_FAILURES):
+            await purge_replies(parts.pool, parts.now())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PURGE_SECONDS)

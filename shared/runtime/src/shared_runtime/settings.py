@@ -1,0 +1,73 @@
+"""Environment in, one frozen object out; secrets from files.
+
+A service may add its own fields in a subclass. What is unsafe outside of a developer's machine
+has a default, or is allowed at all, only where AFTERSALES_ENV is `local`.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Self, cast
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRETS_DIR = Path("/run/secrets")
+CURSOR_KEY_LENGTH_MIN = 32
+LOCAL_CURSOR_KEY = "local: the pages of a list on one machine are no secret"
+
+
+class Settings(BaseSettings):
+    """What every process of a service is told.
+
+    A field is read from AFTERSALES_<NAME>, else from the file `aftersales_<name>` in the folder of
+    secrets (AFTERSALES_SECRETS_DIR, usually /run/secrets).
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="AFTERSALES_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # a message about a bad secret must not show it
+    )
+
+    env: Literal["local", "production"] = "production"
+    database_url: SecretStr
+    migration_url: SecretStr | None = None
+    kafka: str = Field(min_length=1)
+    jwks_url: str
+    issuer: str = Field(min_length=1)
+    audience: str = Field(default="aftersales", min_length=1)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    worker_port: int = Field(default=8001, ge=0, le=65535)
+    clock_file: Path | None = None
+    cursor_key: SecretStr | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def cursor_secret(self) -> bytes:
+        """The key that signs the cursors of lists."""
+        key = self.cursor_key.get_secret_value() if self.cursor_key else LOCAL_CURSOR_KEY
+        return key.encode()
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.jwks_url.startswith(("file:///", "https://")):
+            raise ValueError("AFTERSALES_JWKS_URL must be file:///… or https://…")
+        if self.env == "local":
+            return self
+        if self.clock_file is not None:
+            raise ValueError("AFTERSALES_CLOCK_FILE moves the clock: AFTERSALES_ENV=local only")
+        if self.cursor_key is None:
+            raise ValueError("AFTERSALES_CURSOR_KEY is needed unless AFTERSALES_ENV=local")
+        if len(self.cursor_secret) < CURSOR_KEY_LENGTH_MIN:
+            raise ValueError(f"AFTERSALES_CURSOR_KEY needs {CURSOR_KEY_LENGTH_MIN} bytes or more")
+        return self
+
+
+def load[T: Settings](kind: type[T]) -> T:
+    """The settings of this process. Raises pydantic.ValidationError naming all that is wrong."""
+    folder = Path(os.environ.get("AFTERSALES_SECRETS_DIR", SECRETS_DIR))
+    read = cast("Callable[..., T]", kind)  # its fields come from the environment
+    return read(_secrets_dir=folder) if folder.is_dir() else read()

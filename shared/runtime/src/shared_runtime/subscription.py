@@ -1,0 +1,453 @@
+"""A log in, effects out: each event once, in order, whatever crashes.
+
+One loop serves projections, reactions, timers and the relay. A turn takes a batch, drops what
+is at or below the cursor, refuses gaps and forks, and then in one transaction moves the cursor
+and applies the batch. Nothing of that depends on Kafka's offsets.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+import asyncpg
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter, Gauge
+from shared_events.envelope import Recorded, decode_wanted
+from shared_events.partition import PARTITIONS
+from shared_events.registry import name_of
+
+from shared_runtime.decider import Command, Decider, Refused
+from shared_runtime.delivery import (
+    WORLD_FAILURES,
+    Apply,
+    Before,
+    Connection,
+    Cursor,
+    Delivery,
+    Place,
+    Source,
+    Subscription,
+    TakenOver,
+    enter_tables,
+)
+from shared_runtime.log import Ask, Decisions, PostgresLog, VersionConflict
+from shared_runtime.parking import (
+    TooManyParked,
+    is_of_the_events,
+    park_failing_keys,
+    retry_parked,
+    set_aside,
+)
+from shared_runtime.sources import BATCH_MAX
+
+PAUSE_SECONDS = 0.05
+PAUSE_SECONDS_MAX = 5.0
+HOLD_SECONDS_MAX = 30.0
+DOUBLINGS_MAX = 16
+RETRY_LOOK_SECONDS = 1.0
+LEASE_LOOK_SECONDS = 0.5
+
+log = structlog.get_logger()
+applied_total = Counter("aftersales_applied", "Events applied", ["subscription"])
+stopped_partitions = Gauge(
+    "aftersales_stopped_partitions", "Partitions that are not read on", ["subscription"]
+)
+gaps_total = Counter("aftersales_gaps", "Gaps met and read again", ["subscription"])
+
+
+class Gap(Exception):  # noqa: N818 - a state of the source
+    """The source left out a position."""
+
+
+class Forked(Exception):  # noqa: N818 - a state of the source
+    """The source lost a tail that was already applied, and rewrote it."""
+
+
+def decoded(
+    handles: Iterable[type[Struct]],
+    apply: Callable[[Sequence[Recorded[Any]], Connection], Awaitable[None]],
+) -> Apply:
+    """Applies only the event types that are handled; the others are passed over undecoded."""
+    names = frozenset(name_of(event_type) for event_type in handles)
+
+    async def apply_decoded(deliveries: Sequence[Delivery], db: Connection) -> None:
+        batch = [
+            recorded
+            for d in deliveries
+            if (recorded := decode_wanted(names, d.topic, d.partition, d.position, d.body))
+        ]
+        if batch:
+            await apply(batch, db)
+
+    return apply_decoded
+
+
+def reaction(
+    handles: Iterable[type[Struct]],
+    react: Callable[[Decisions, Sequence[Recorded[Any]]], Awaitable[None]],
+    own_log: PostgresLog,
+) -> Apply:
+    """Decides on a batch of events and appends what comes of it, in the cursor's transaction."""
+
+    async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+        decisions = Decisions(own_log.within(db))
+        await react(decisions, batch)
+        await decisions.append()
+
+    return decoded(handles, apply)
+
+
+def decide_or_log[S, C: Command, E: Struct](
+    decisions: Decisions, decider: Decider[S, C, E], ask: Ask[C]
+) -> list[E]:
+    """What a reaction or timer does with a refusal: it is the business's answer, told and kept."""
+    try:
+        return decisions.decide(decider, ask)
+    except Refused as refused:
+        log.warning("reaction refused", rule=refused.slug(), stream=ask.stream, cause=ask.cause)
+        return []
+
+
+MOVE_CURSORS = """
+    WITH step AS (
+        SELECT * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bytea[])
+            AS step (topic, partition, started_from, position, chain_hash)
+    ), moved AS (
+        UPDATE es.cursor AS cursor SET position = step.position, chain_hash = step.chain_hash
+        FROM step
+        WHERE cursor.subscription = $1 AND cursor.topic = step.topic
+          AND cursor.partition = step.partition AND cursor.position = step.started_from
+        RETURNING 1
+    ), parked AS (
+        SELECT parked.topic, parked.partition, parked.key
+        FROM es.parked_key AS parked JOIN step USING (topic, partition)
+        WHERE parked.subscription = $1 FOR SHARE OF parked
+    )
+    SELECT (SELECT count(*) FROM moved),
+           (SELECT count(*) FROM es.parked_key WHERE subscription = $1),
+           (SELECT array_agg(ARRAY[topic, partition::text, key]) FROM parked)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A partition that is not read for a while, and why; the others go on.
+
+    A source with a gap may fill up again, parked keys may be freed: it is tried again at `until`
+    (of the loop's clock), less and less often. A fork stays until somebody has decided.
+    """
+
+    why: Literal["fork", "gap", "parked-keys", "fault"]
+    until: float
+    times: int
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs one subscription: `run` until stopped, or `start` and `turn` by turn in tests.
+
+    `may_turn`: whether this worker is the one that does it now.
+    """
+
+    subscription: Subscription
+    source: Source
+    pool: asyncpg.Pool
+    now: Callable[[], datetime]
+    resolve: Callable[[], Awaitable[Subscription]] | None = None
+    may_turn: Callable[[], Awaitable[bool]] | None = None
+    cursors: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
+    holds: dict[Place, Hold] = field(default_factory=dict[Place, Hold])
+    batch_max: int = BATCH_MAX
+    turned_at: float = 0.0
+    retried_at: float = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Turns until `stop`; the world's failures are waited out with a growing pause."""
+        failures = 0
+        while not stop.is_set():
+            self.turned_at = asyncio.get_running_loop().time()
+            try:
+                if self.may_turn is not None and not await self.may_turn():
+                    self.cursors.clear()  # whoever turns now moves them
+                    await _pause(stop, LEASE_LOOK_SECONDS)
+                    continue
+                if not self.cursors or failures:
+                    await self.start()
+                await self.turn()
+                await self._retry_parked()
+                failures = 0
+            except (TakenOver, VersionConflict):
+                failures = 1
+                await _pause(stop, PAUSE_SECONDS)
+            except WORLD_FAILURES as failure:
+                failures += 1
+                log.warning(
+                    "subscription waits",
+                    subscription=self.subscription.name,
+                    failure=type(failure).__name__,
+                )
+                await _pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
+
+    async def start(self) -> None:
+        """Reads the cursors and goes on right behind them (of the live tables, if it has some)."""
+        if self.resolve is not None:
+            self.subscription = await self.resolve()
+        places = await self.source.places()
+        self.cursors = await read_cursors(self.pool, self.subscription, places)
+        self.holds.clear()
+        await self.source.rewind(self.cursors)
+
+    async def turn(self) -> int:
+        """Takes a batch and applies it; the number of events that were new and are applied."""
+        deliveries = await self.source.take(self.cursors, self.held())
+        fresh, reached = await self._check(deliveries)
+        if self.subscription.before is not None and fresh:
+            fresh = await self._do_before(self.subscription.before, fresh, reached)
+        if not fresh:
+            return 0
+        try:
+            applied = await self._apply(fresh, reached)
+        except (TimeoutError, VersionConflict):
+            # Too much for one statement, or too long to be left alone by other writers.
+            self.batch_max = max(1, min(self.batch_max, len(fresh)) // 2)
+            raise
+        self.batch_max = min(BATCH_MAX, 2 * self.batch_max)
+        applied_total.labels(self.subscription.name).inc(applied)
+        return applied
+
+    def held(self) -> frozenset[Place]:
+        """The partitions that are not read for now."""
+        now = asyncio.get_running_loop().time()
+        return frozenset(place for place, hold in self.holds.items() if hold.until > now)
+
+    async def _retry_parked(self) -> None:
+        """Looks now and then whether somebody asked for parked keys to be tried again."""
+        if self.turned_at - self.retried_at >= RETRY_LOOK_SECONDS:
+            self.retried_at = self.turned_at
+            await retry_parked(self.subscription, self.source, self.pool)
+
+    async def _check(
+        self, deliveries: Sequence[Delivery]
+    ) -> tuple[list[Delivery], dict[Place, Cursor]]:
+        """What is new and continues the chain, and the cursors after it."""
+        fresh: list[Delivery] = []
+        reached: dict[Place, Cursor] = {}
+        again: dict[Place, Cursor] = {}  # places that have to be read again from there
+        for delivery in deliveries:
+            place = delivery.place
+            if place in again or place not in self.cursors:
+                continue
+            cursor = reached.get(place) or self.cursors[place]
+            if len(fresh) >= self.batch_max:
+                again[place] = cursor
+                continue
+            try:
+                after = advance(cursor, delivery)
+            except (Gap, Forked) as broken:
+                self._break(delivery, cursor, broken)
+                again[place] = cursor
+                continue
+            if after is not None:
+                reached[place] = after
+                fresh.append(delivery)
+        if again:
+            await self.source.rewind(again)
+        return fresh, reached
+
+    def _break(self, delivery: Delivery, cursor: Cursor, broken: Gap | Forked) -> None:
+        told = {
+            "position": delivery.position,
+            "reached": cursor.position,
+            "continues_from": cursor.chain_hash.hex(),
+            "source_has": (delivery.chain_hash or b"").hex(),
+        }
+        if isinstance(broken, Gap):
+            gaps_total.labels(self.subscription.name).inc()
+            self._hold(delivery.place, "gap", **told)
+        else:
+            self._hold(delivery.place, "fork", **told)
+
+    def _hold(
+        self,
+        place: Place,
+        why: Literal["fork", "gap", "parked-keys", "fault"],
+        **told: object,
+    ) -> None:
+        before = self.holds.get(place)
+        times = before.times + 1 if before else 1
+        pause = _growing(times, HOLD_SECONDS_MAX)
+        if why == "fork":
+            pause = float("inf")
+        elif why == "gap" and times == 1:
+            pause = 0.0  # most often the source was only read from a wrong place
+        until = asyncio.get_running_loop().time() + pause
+        self.holds[place] = Hold(why=why, until=until, times=times)
+        self._tell_held()
+        tell = log.error if pause else log.warning
+        tell(
+            "partition held",
+            subscription=self.subscription.name,
+            topic=place[0],
+            partition=place[1],
+            why=why,
+            seconds=pause,
+            **told,
+        )
+
+    def _tell_held(self) -> None:
+        stopped_partitions.labels(self.subscription.name).set(len(self.holds))
+
+    def _reach(self, reached: Mapping[Place, Cursor]) -> None:
+        self.cursors.update(reached)
+        if self.holds.keys() & reached.keys():
+            for place in reached:
+                self.holds.pop(place, None)
+            self._tell_held()
+
+    async def _do_before(
+        self, before: Before, fresh: list[Delivery], reached: dict[Place, Cursor]
+    ) -> list[Delivery]:
+        """What is left after the places that failed outside of the database."""
+        failed = await before(fresh)
+        for place, fault in failed.items():
+            self._hold(place, "fault", fault=f"{type(fault).__name__}: {fault}")
+            del reached[place]
+        if failed:
+            await self.source.rewind({place: self.cursors[place] for place in failed})
+        return [delivery for delivery in fresh if delivery.place not in failed]
+
+    async def _apply(self, fresh: list[Delivery], reached: dict[Place, Cursor]) -> int:
+        try:
+            await self._transact(fresh, reached, by_key=False)
+        except Exception as fault:
+            if not is_of_the_events(fault):
+                raise
+            log.warning(
+                "batch refused, applying apart",
+                subscription=self.subscription.name,
+                fault=type(fault).__name__,
+            )
+            return await self._apply_apart(fresh, reached)
+        self._reach(reached)
+        return len(fresh)
+
+    async def _apply_apart(self, fresh: list[Delivery], reached: dict[Place, Cursor]) -> int:
+        """Partition by partition, each in a transaction of its own, and key by key if it parks.
+
+        What the first try did is rolled back whole: this starts from where that one started.
+        """
+        applied = 0
+        for place, cursor in reached.items():
+            deliveries = [delivery for delivery in fresh if delivery.place == place]
+            try:
+                await self._transact(deliveries, {place: cursor}, by_key=self.subscription.parks)
+            except TooManyParked as full:
+                self._hold(place, "parked-keys", fault=str(full))
+            except Exception as fault:
+                if not is_of_the_events(fault):
+                    raise
+                self._hold(place, "fault", fault=f"{type(fault).__name__}: {fault}")
+            else:
+                self._reach({place: cursor})
+                applied += len(deliveries)
+                continue
+            await self.source.rewind({place: self.cursors[place]})
+        return applied
+
+    async def _transact(
+        self, fresh: list[Delivery], reached: dict[Place, Cursor], *, by_key: bool
+    ) -> None:
+        subscription = self.subscription
+        async with self.pool.acquire() as db, db.transaction():
+            await enter_tables(db, subscription.tables)
+            parked_keys, parked = await self._move_cursors(db, reached)
+            rest = await set_aside(subscription, fresh, parked, db)
+            if by_key:
+                await park_failing_keys(subscription, rest, db, parked_keys, self.now())
+            elif rest:
+                await subscription.apply(rest, db)
+
+    async def _move_cursors(
+        self, db: Connection, reached: Mapping[Place, Cursor]
+    ) -> tuple[int, set[tuple[str, int, str]]]:
+        """Moves the cursors; how many keys are parked, and which of these partitions.
+
+        Raises `TakenOver`.
+        """
+        # Moved before the batch is applied: of two workers, the second waits here and does no
+        # work; and what the batch appends stays the last thing of the transaction.
+        row = await db.fetchrow(
+            MOVE_CURSORS,
+            self.subscription.name,
+            [topic for topic, _ in reached],
+            [partition for _, partition in reached],
+            [self.cursors[place].position for place in reached],
+            [cursor.position for cursor in reached.values()],
+            [cursor.chain_hash for cursor in reached.values()],
+        )
+        assert row is not None
+        moved, parked_keys, parked = row
+        if moved != len(reached):
+            raise TakenOver
+        return parked_keys, {(topic, int(number), key) for topic, number, key in parked or ()}
+
+
+def advance(cursor: Cursor, delivery: Delivery) -> Cursor | None:
+    """The cursor after a delivery; None if that is not new. Raises `Gap` or `Forked`."""
+    new = delivery.position > cursor.position
+    if delivery.chain_hash is None:  # not one of our logs: it may skip numbers, and has no chain
+        return Cursor(position=delivery.position) if new else None
+    if not new:
+        # What is below the cursor was compared when it was at the cursor.
+        if delivery.position == cursor.position and delivery.chain_hash != cursor.chain_hash:
+            raise Forked
+        return None
+    if delivery.position != cursor.position + 1:
+        raise Gap
+    leaf = sha256(b"\x00" + delivery.body).digest()
+    chain_hash = sha256(cursor.chain_hash + leaf).digest()
+    if chain_hash != delivery.chain_hash:
+        raise Forked
+    return Cursor(position=delivery.position, chain_hash=chain_hash)
+
+
+def _growing(times: int, seconds_max: float) -> float:
+    return min(seconds_max, PAUSE_SECONDS * 2.0 ** min(times, DOUBLINGS_MAX))
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+ADD_CURSORS = """
+    INSERT INTO es.cursor (subscription, topic, partition)
+    SELECT $1, * FROM unnest($2::text[], $3::int[]) ON CONFLICT DO NOTHING
+"""
+READ_CURSORS = "SELECT * FROM es.cursor WHERE subscription = $1 AND topic = ANY($2)"
+
+
+async def read_cursors(
+    db: asyncpg.Pool | Connection,
+    subscription: Subscription,
+    places: frozenset[Place] = frozenset(),
+) -> dict[Place, Cursor]:
+    """The cursors of a subscription, made where they are missing."""
+    topics = subscription.topics
+    wanted = places | {(topic, number) for topic in topics for number in range(PARTITIONS)}
+    rows = await db.fetch(READ_CURSORS, subscription.name, topics)
+    if missing := sorted(wanted - {(row["topic"], row["partition"]) for row in rows}):
+        topics_missing, partitions_missing = zip(*missing, strict=True)
+        await db.execute(ADD_CURSORS, subscription.name, topics_missing, partitions_missing)
+        rows = await db.fetch(READ_CURSORS, subscription.name, topics)
+    return {
+        (row["topic"], row["partition"]): Cursor(
+            position=row["position"], chain_hash=row["chain_hash"]
+        )
+        for row in rows
+    }

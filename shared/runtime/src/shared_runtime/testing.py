@@ -1,0 +1,214 @@
+"""Named events and commands in, a sentence about the business that holds or fails out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+from msgspec.structs import replace
+from shared_events.envelope import Recorded, decode_recorded, encode_envelope
+from shared_events.partition import partition_of
+from shared_events.registry import encode_data, key_of, topic_of
+
+from shared_runtime.decider import Command, Decider, Refused
+from shared_runtime.log import (
+    AlreadyAnswered,
+    AlreadyRecorded,
+    Planned,
+    Reply,
+    VersionConflict,
+)
+
+TESTS = UUID("7d3a4c1e-1f5b-5f0e-8a52-0d6b3e9c7f10")
+"""The namespace of ids that tests make up."""
+
+
+@dataclass(slots=True)
+class ManualClock:
+    """A clock that stands still until it is told otherwise: give it where `now` is wanted."""
+
+    at: datetime
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, by: timedelta) -> datetime:
+        self.at += by
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Played[S, E]:
+    """What became of commands in turn: the events of all, the refusal of the last, the state."""
+
+    state: S
+    events: list[E] = field(default_factory=list[E])
+    refused: Refused | None = None
+
+    def then(self, *events: E) -> None:
+        """Exactly these events, and the last command was not refused."""
+        assert self.refused is None, f"refused: {self.refused}"
+        assert self.events == list(events), _difference(self.events, events)
+
+    def then_nothing(self) -> None:
+        """No event and no refusal."""
+        self.then()
+
+    def then_refused(self, rule: type[Refused], **members: object) -> None:
+        """The last command was refused by this rule; the members named have these values."""
+        assert self.refused is not None, f"not refused: {self.events}"
+        assert type(self.refused) is rule, f"refused: {self.refused}"
+        told = self.refused.members()
+        assert {name: told.get(name) for name in members} == members, f"refused: {self.refused}"
+
+
+@dataclass(frozen=True, slots=True)
+class Given[S, C: Command, E: Struct]:
+    """A history that commands are about to meet."""
+
+    decider: Decider[S, C, E]
+    history: tuple[E, ...] = ()
+
+    def when(self, *commands: C) -> Played[S, E]:
+        """Plays the commands in turn. A refused one changes nothing and the next goes on."""
+        return play(self.decider, commands, self.history)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario[S, C: Command, E: Struct]:
+    """`Scenario(decider).given(*events).when(*commands).then(*events)`."""
+
+    decider: Decider[S, C, E]
+
+    def given(self, *events: E) -> Given[S, C, E]:
+        return Given(self.decider, events)
+
+    def when(self, *commands: C) -> Played[S, E]:
+        """Nothing has happened yet."""
+        return self.given().when(*commands)
+
+
+def play[S, C: Command, E: Struct](
+    decider: Decider[S, C, E], commands: Sequence[C], history: Sequence[E] = ()
+) -> Played[S, E]:
+    """Runs commands in turn on one stream. Every event must be one that the log would take."""
+    state = decider.fold(history)
+    events: list[E] = []
+    refused: Refused | None = None
+    for command in commands:
+        refused = None
+        try:
+            decided = decider.decide(state, command)
+        except Refused as refusal:
+            refused = refusal
+            continue
+        for event in decided:
+            encode_data(cast("Struct", event))
+            state = decider.evolve(state, event)
+        events += decided
+    return Played(state=state, events=events, refused=refused)
+
+
+def facts(
+    stream: str, *events: Struct, at: datetime, after: int = 0, cause: str = ""
+) -> list[Planned]:
+    """Events for a log as they are, without a decider: versions `after + 1` and on of a stream.
+
+    Their ids follow from stream, version and `cause`.
+    """
+    cause_id = uuid5(TESTS, cause or stream)
+    return [
+        Planned(
+            event=event,
+            event_id=str(uuid5(cause_id, f"{stream}/{version}")),
+            stream=stream,
+            version=version,
+            time=at,
+            actor="system:test",
+            correlation=stream,
+            cause=str(cause_id),
+        )
+        for version, event in enumerate(events, start=after + 1)
+    ]
+
+
+@dataclass(slots=True)
+class InMemoryLog:
+    """The log as a dict of streams: for fast tests of commands. Nothing is chained or kept.
+
+    The contract tests of the log run on it and on PostgreSQL.
+    """
+
+    now: Callable[[], datetime]
+    streams: dict[str, dict[int, Recorded[Any]]] = field(
+        default_factory=dict[str, dict[int, Recorded[Any]]]
+    )
+    heads: dict[tuple[str, int], tuple[int, datetime]] = field(
+        default_factory=dict[tuple[str, int], tuple[int, datetime]]
+    )
+    event_ids: set[str] = field(default_factory=set[str])
+    replies: dict[UUID, Reply] = field(default_factory=dict[UUID, Reply])
+
+    async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
+        return {
+            stream: [history[version] for version in sorted(history)]
+            for stream in streams
+            if (history := self.streams.get(stream))
+        }
+
+    async def append(
+        self, planned: Sequence[Planned], reply: Reply | None = None
+    ) -> list[Recorded[Any]]:
+        now = self.now()
+        bodies = [_encoded(item, now) for item in planned]
+        self._refuse_taken(planned)
+        if planned and reply is not None:
+            if reply.request_id in self.replies:
+                raise AlreadyAnswered
+            self.replies[reply.request_id] = reply
+        return [self._add(item, body, now) for item, body in zip(planned, bodies, strict=True)]
+
+    def _refuse_taken(self, planned: Sequence[Planned]) -> None:
+        ids = [item.event_id for item in planned]
+        places = [(item.stream, item.version) for item in planned]
+        if len(set(ids)) < len(ids) or not self.event_ids.isdisjoint(ids):
+            raise AlreadyRecorded
+        if len(set(places)) < len(places) or any(
+            version in self.streams.get(stream, {}) for stream, version in places
+        ):
+            raise VersionConflict
+
+    def _add(self, item: Planned, body: bytes, now: datetime) -> Recorded[Any]:
+        topic, partition = topic_of(item.event), partition_of(key_of(item.event))
+        position, newest = self.heads.get((topic, partition), (0, now))
+        recorded_at = max(now, newest)
+        recorded = replace(
+            decode_recorded(topic, partition, position + 1, body), recorded_at=recorded_at
+        )
+        self.heads[topic, partition] = (position + 1, recorded_at)
+        self.streams.setdefault(item.stream, {})[item.version] = recorded
+        self.event_ids.add(item.event_id)
+        return recorded
+
+
+def _encoded(item: Planned, now: datetime) -> bytes:
+    return encode_envelope(
+        item.event,
+        event_id=item.event_id,
+        source="/test",
+        stream=item.stream,
+        version=item.version,
+        time=item.time,
+        recorded_at=now,
+        actor=item.actor,
+        correlation_id=item.correlation,
+        causation_id=item.cause,
+        traceparent=item.traceparent,
+    )
+
+
+def _difference(told: Sequence[object], wanted: Sequence[object]) -> str:
+    lines = [f"  {event}" for event in told]
+    return "\n".join(["events:", *lines, "instead of:", *(f"  {event}" for event in wanted)])

@@ -1,0 +1,182 @@
+"""A service's subscriptions, timers and relay in, one running worker out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from shared_runtime.delivery import Source, Subscription
+from shared_runtime.log import PostgresLog
+from shared_runtime.projections import Projection, live_subscription
+from shared_runtime.relay import Relay, relay_subscription
+from shared_runtime.sources import KafkaLog, OwnLog
+from shared_runtime.subscription import Runner
+from shared_runtime.timers import Fire, run_timers
+
+TAKE_LEASE = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+STALLED_AFTER_SECONDS = 60.0
+
+type Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What a service's worker does besides relaying its own topics.
+
+    `feeds` read topics of others' making (CloudEvents of any producer): no chain, no gaps.
+    `tasks` run beside, until the event they are given is set.
+    """
+
+    own_topics: tuple[str, ...]
+    on_own_log: Sequence[Subscription] = ()
+    on_kafka: Sequence[Subscription] = ()
+    feeds: Sequence[Subscription] = ()
+    own_projections: Sequence[Projection] = ()
+    kafka_projections: Sequence[Projection] = ()
+    fire: Fire | None = None
+    tasks: Sequence[Task] = ()
+
+
+class Leases:
+    """One worker at a time reads an own log under a name; session locks of PostgreSQL, all of a
+    worker's on one connection.
+
+    They spare work and guard nothing: correctness is the cursor's. They end with their session,
+    so a killed worker's are free at once.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._session: asyncpg.pool.PoolConnectionProxy | None = None
+        self._held: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()  # a connection does one thing at once
+
+    async def hold(self, name: str) -> bool:
+        """Whether this worker has the lease, which it takes if it is free. Raises the world's
+        failures.
+        """
+        if name in self._held and self._session is not None and not self._session.is_closed():
+            return True
+        async with self._one_at_a_time:
+            session = await self._open()
+            if name not in self._held and await session.fetchval(TAKE_LEASE, f"lease {name}"):
+                self._held.add(name)
+            return name in self._held
+
+    async def release(self) -> None:
+        """Gives all of them up."""
+        session, self._session = self._session, None
+        self._held.clear()
+        if session is not None:
+            session.terminate()  # its locks end with it
+            await self._pool.release(session)
+
+    async def _open(self) -> asyncpg.pool.PoolConnectionProxy:
+        if self._session is None or self._session.is_closed():
+            await self.release()
+            self._session = await self._pool.acquire()
+        return self._session
+
+
+@dataclass(slots=True)
+class Worker:
+    """Runs a workload until stopped."""
+
+    service: str
+    pool: asyncpg.Pool
+    kafka: str
+    own_log: PostgresLog
+    now: Callable[[], datetime]
+    workload: Workload
+    runners: list[Runner] = field(default_factory=list[Runner])
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
+        relay = Relay(self.kafka)
+        leases = Leases(self.pool)
+        consumers: list[KafkaLog] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                for runner in self._own(relay, leases):
+                    group.create_task(runner.run(stop))
+                for runner, source in self._on_kafka():
+                    consumers.append(source)
+                    group.create_task(runner.run(stop))
+                if self.workload.fire is not None:
+                    group.create_task(
+                        run_timers(self.pool, self.own_log, self.workload.fire, self.now, stop)
+                    )
+                for task in self.workload.tasks:
+                    group.create_task(task(stop))
+        finally:
+            await leases.release()
+            await relay.close()
+            for consumer in consumers:
+                await consumer.close()
+
+    def is_alive(self) -> bool:
+        """Whether every loop has turned lately: what /livez says."""
+        loop_time = asyncio.get_running_loop().time()
+        return all(
+            runner.turned_at == 0 or loop_time - runner.turned_at < STALLED_AFTER_SECONDS
+            for runner in self.runners
+        )
+
+    def _own(self, relay: Relay, leases: Leases) -> list[Runner]:
+        topics = self.workload.own_topics
+        runners = [
+            self._runner(subscription, OwnLog(self.pool, subscription.topics))
+            for subscription in (relay_subscription(relay, topics), *self.workload.on_own_log)
+        ] + [
+            self._projecting(projection, OwnLog(self.pool, projection.topics))
+            for projection in self.workload.own_projections
+        ]
+        for runner in runners:
+            runner.may_turn = partial(leases.hold, runner.subscription.name)
+        return runners
+
+    def _on_kafka(self) -> list[tuple[Runner, KafkaLog]]:
+        started: list[tuple[Runner, KafkaLog]] = []
+        for subscription in self.workload.on_kafka:
+            source = self._kafka_log(subscription.name, subscription.topics)
+            started.append((self._runner(subscription, source), source))
+        for subscription in self.workload.feeds:
+            source = self._kafka_log(subscription.name, subscription.topics, foreign=True)
+            started.append((self._runner(subscription, source), source))
+        for projection in self.workload.kafka_projections:
+            source = self._kafka_log(projection.name, projection.topics)
+            started.append((self._projecting(projection, source), source))
+        return started
+
+    def _kafka_log(self, name: str, topics: tuple[str, ...], *, foreign: bool = False) -> KafkaLog:
+        return KafkaLog(self.kafka, f"{self.service}.{name}", topics, foreign=foreign)
+
+    def _runner(
+        self,
+        subscription: Subscription,
+        source: Source,
+        resolve: Callable[[], Awaitable[Subscription]] | None = None,
+    ) -> Runner:
+        runner = Runner(
+            subscription=subscription,
+            source=source,
+            pool=self.pool,
+            now=self.now,
+            resolve=resolve,
+        )
+        self.runners.append(runner)
+        return runner
+
+    def _projecting(self, projection: Projection, source: Source) -> Runner:
+        placeholder = Subscription(
+            name=projection.name, topics=projection.topics, apply=_never_applied
+        )
+        return self._runner(placeholder, source, partial(live_subscription, self.pool, projection))
+
+
+async def _never_applied(*_: object) -> None:
+    raise AssertionError("a projection's live generation is resolved before the first turn")

@@ -1,0 +1,266 @@
+"""The topic equals the log, byte for byte, whatever dies between the two.
+
+Run as a program, this file is a relay that kills itself at one step of its work.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal, cast
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from local_stack.databases import Database, create_database
+from local_stack.servers import Servers
+from local_stack.topics import create_topics
+from shared_events import orders
+from shared_events.envelope import decode_envelope
+from shared_events.orders import OrderPaid
+from shared_events.partition import PARTITIONS, partition_of
+from shared_runtime.clock import system_clock
+from shared_runtime.database import open_pool
+from shared_runtime.delivery import Connection, Delivery, Place, Subscription
+from shared_runtime.log import PostgresLog
+from shared_runtime.migrate import migrate
+from shared_runtime.relay import Relay, relay_subscription
+from shared_runtime.sources import OwnLog, reading
+from shared_runtime.subscription import Runner, read_cursors
+from shared_runtime.testing import facts
+
+AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+BUSY, CALM = "S1", "S2"
+
+type Step = Literal["taken", "produced", "moving", "moved", "none"]
+type Record = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int]
+
+
+def paid(order: str, seller: str) -> OrderPaid:
+    return OrderPaid(
+        order_id=order,
+        seller_id=seller,
+        buyer_id="B1",
+        policy_version="p1",
+        paid_at=AT,
+        payment_ref="\u00fc",  # more bytes than characters
+    )
+
+
+async def write(log: PostgresLog, name: str, counts: Mapping[str, int]) -> int:
+    """So many events for each seller, in one append; how many in all."""
+    planned = [
+        item
+        for seller, count in counts.items()
+        for item in facts(f"{name}-{seller}", *[paid(name, seller)] * count, at=AT)
+    ]
+    await log.append(planned)
+    return len(planned)
+
+
+async def in_log(pool: asyncpg.Pool, topic: str) -> dict[int, list[Record]]:
+    """What each partition of the topic must hold."""
+    expected: dict[int, list[Record]] = {}
+    for row in await pool.fetch(
+        "SELECT * FROM es.event WHERE topic = $1 ORDER BY partition, position", topic
+    ):
+        headers = (
+            ("content-type", b"application/cloudevents+json"),
+            ("type", row["type"].encode()),
+            ("position", str(row["position"]).encode()),
+            ("chainhash", row["chain_hash"].hex().encode()),
+        )
+        key = decode_envelope(row["body"]).partitionkey.encode()
+        milliseconds = int(row["recorded_at"].timestamp() * 1000)
+        expected.setdefault(row["partition"], []).append((key, row["body"], headers, milliseconds))
+    return expected
+
+
+async def in_kafka(kafka: str, topic: str) -> dict[int, list[Record]]:
+    """All records of each partition, as often as they are there."""
+    places = [(topic, partition) for partition in range(PARTITIONS)]
+    found: dict[int, list[Record]] = {}
+    async with reading(kafka, places) as consumer:
+        ends = await consumer.end_offsets([TopicPartition(*place) for place in places])
+        left = sum(ends.values())
+        async with asyncio.timeout(20):
+            while left:
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    left -= len(records)
+                    for record in records:
+                        found.setdefault(record.partition, []).append(as_sent(record))
+    return found
+
+
+def as_sent(record: ConsumerRecord) -> Record:
+    return record.key, record.value, tuple(record.headers), record.timestamp
+
+
+def without_duplicates(topic: Mapping[int, Sequence[Record]]) -> dict[int, list[Record]]:
+    return {partition: list(dict.fromkeys(records)) for partition, records in topic.items()}
+
+
+def duplicates(topic: Mapping[int, Sequence[Record]]) -> int:
+    return sum(len(records) - len(set(records)) for records in topic.values())
+
+
+def runner_of(pool: asyncpg.Pool, subscription: Subscription) -> Runner:
+    return Runner(
+        subscription=subscription,
+        source=OwnLog(pool, subscription.topics),
+        pool=pool,
+        now=system_clock,
+    )
+
+
+@asynccontextmanager
+async def relays(url: str, kafka: str, topic: str, count: int = 1) -> AsyncGenerator[Subscription]:
+    """So many relays at work, each with its own connections."""
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        for _ in range(count):
+            pool = await stack.enter_async_context(await open_pool(url, size=4))
+            relay = Relay(kafka)
+            stack.push_async_callback(relay.close)
+            subscription = relay_subscription(relay, (topic,))
+            runner = runner_of(pool, subscription)
+            running = group.create_task(runner.run(stop))
+            stack.push_async_callback(asyncio.wait, [running])
+        stack.callback(stop.set)
+        yield relay_subscription(Relay(kafka), (topic,))
+
+
+async def relayed(pool: asyncpg.Pool, subscription: Subscription, count: int) -> None:
+    """Returns when so many events are behind the cursors."""
+    async with asyncio.timeout(30):
+        while await reached(pool, subscription) < count:
+            await asyncio.sleep(0.01)
+
+
+async def reached(pool: asyncpg.Pool, subscription: Subscription) -> int:
+    cursors = await read_cursors(pool, subscription)
+    return sum(cursor.position for cursor in cursors.values())
+
+
+# --- A relay that dies
+
+
+async def relay_that_dies(at: Step, url: str, kafka: str, topic: str, count: int) -> None:
+    """Relays until `count` events are behind the cursors, or kills itself at a step."""
+
+    def step(name: Step) -> None:
+        if at == name:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def before(deliveries: Sequence[Delivery]) -> Mapping[Place, Exception]:
+        step("taken")
+        failed = await relay.produce(deliveries)
+        step("produced")
+        return failed
+
+    async def apply(_: Sequence[Delivery], __: Connection) -> None:
+        step("moving")
+
+    relay = Relay(kafka)
+    subscription = replace(relay_subscription(relay, (topic,)), before=before, apply=apply)
+    async with await open_pool(url, size=4) as pool:
+        runner = runner_of(pool, subscription)
+        await runner.start()
+        while await reached(pool, subscription) < count:
+            await runner.turn()
+            step("moved")
+        await relay.close()
+
+
+def run_relay(at: Step, database: Database, kafka: str, topic: str, count: int) -> int:
+    command = [sys.executable, __file__, at, database.app_url, kafka, topic, str(count)]
+    return subprocess.run(command, check=False, timeout=30).returncode  # noqa: S603 - this file
+
+
+async def test_i3_a_relay_killed_at_any_step_leaves_no_hole_and_no_difference(
+    database: Database, pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    # More than one batch takes, so that there is a step behind the one that dies.
+    count = await write(journal, "O1", {BUSY: 900, CALM: 60})
+    subscription = relay_subscription(Relay(kafka), (topic,))
+    before_the_cursor: tuple[Step, ...] = ("taken", "produced", "moving")
+    for step in before_the_cursor:
+        assert run_relay(step, database, kafka, topic, count) == -signal.SIGKILL
+        assert await reached(pool, subscription) == 0
+    assert run_relay("moved", database, kafka, topic, count) == -signal.SIGKILL
+    assert 0 < await reached(pool, subscription) < count
+    assert run_relay("none", database, kafka, topic, count) == 0
+    found = await in_kafka(kafka, topic)
+    assert without_duplicates(found) == await in_log(pool, topic)
+    assert list(found) == sorted([partition_of(BUSY), partition_of(CALM)]) or len(found) == 2
+    assert duplicates(found) > 0
+
+
+async def test_i3_two_relays_at_once_write_what_one_writes(
+    database: Database, pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    count = await write(journal, "before", {BUSY: 700, CALM: 20})
+    async with relays(database.app_url, kafka, topic, 2) as subscription:
+        for number in range(40):
+            count += await write(journal, f"O{number}", {BUSY: 9, CALM: 1, f"S{number}": 2})
+        await relayed(pool, subscription, count)
+    found = await in_kafka(kafka, topic)
+    assert without_duplicates(found) == await in_log(pool, topic)
+
+
+async def test_i3_what_was_appended_while_the_broker_was_away_arrives(
+    own_servers: Servers,
+) -> None:
+    if (broker := own_servers.own_kafka) is None:
+        pytest.skip("this broker is not ours to stop")
+    database = create_database(own_servers.postgres_url, f"relay_{uuid4().hex[:12]}")
+    await migrate("review_service", database.owner_url)
+    topic = orders.TOPIC
+    create_topics(own_servers.kafka, [topic])
+    async with (
+        await open_pool(database.app_url) as pool,
+        relays(database.app_url, own_servers.kafka, topic) as subscription,
+    ):
+        log = PostgresLog(pool, source="/test", now=system_clock)
+        count = await write(log, "before", {BUSY: 30, CALM: 30})
+        await relayed(pool, subscription, count)
+        count += await write(log, "under way", {BUSY: 400, CALM: 30})
+        await asyncio.to_thread(broker.stop)
+        count += await write(log, "away", {BUSY: 30, CALM: 30})
+        assert await reached(pool, subscription) < count
+        await asyncio.to_thread(broker.start)
+        count += await write(log, "back", {BUSY: 30, CALM: 30})
+        await relayed(pool, subscription, count)
+        found = await in_kafka(own_servers.kafka, topic)
+        assert without_duplicates(found) == await in_log(pool, topic)
+
+
+async def test_a_partition_that_kafka_does_not_have_holds_up_no_other(
+    pool: asyncpg.Pool, journal: PostgresLog, owner: asyncpg.Pool, kafka: str, topic: str
+) -> None:
+    """Half of what is taken cannot be produced: the other half arrives, once."""
+    await write(journal, "O1", {BUSY: 3, CALM: 4})
+    await owner.execute("INSERT INTO es.head (topic, partition) SELECT $1, 0", f"{topic}.not-there")
+    relay = Relay(kafka)
+    try:
+        taken = await OwnLog(pool, (topic,)).take(
+            await read_cursors(pool, relay_subscription(relay, (topic,)))
+        )
+        alien = [replace(d, partition=PARTITIONS) for d in taken if d.key == BUSY]
+        failed = await relay.produce([*alien, *(d for d in taken if d.key == CALM)])
+    finally:
+        await relay.close()
+    assert list(failed) == [(topic, PARTITIONS)]
+    assert list(await in_kafka(kafka, topic)) == [partition_of(CALM)]
+
+
+if __name__ == "__main__":
+    at, url, kafka, topic, count = sys.argv[1:]
+    asyncio.run(relay_that_dies(cast("Step", at), url, kafka, topic, int(count)))

@@ -1,0 +1,141 @@
+"""A table of folds: one row a key, whatever comes in which batch."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import asyncpg
+import pytest
+from local_stack.databases import Database
+from msgspec import Struct
+from shared_events.envelope import Recorded
+from shared_runtime.rows import Rows
+
+AT = datetime(2026, 1, 15, 12, 30, 0, 123456, tzinfo=UTC)
+
+type Stage = Literal["NEW", "OLD"]
+
+
+class Item(Struct, frozen=True):
+    name: str
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basket:
+    basket_id: str
+    stage: Stage
+    items: list[Item]
+    events: int
+    open: bool
+    at: datetime
+    note: str | None = None
+    paid_at: datetime | None = None
+    first: Item | None = None
+
+
+class Added(Struct, frozen=True):
+    basket_id: str
+    item: Item
+
+
+DDL = """
+    CREATE TABLE basket (basket_id text PRIMARY KEY, stage text, items jsonb, events bigint,
+                         open boolean, at timestamptz, note text, paid_at timestamptz, first jsonb)
+"""
+BASKETS = Rows(table="basket", key="basket_id", row=Basket)
+
+
+def evolve(basket: Basket | None, event: Added) -> Basket | None:
+    if event.item.pieces == 0:
+        return basket
+    if basket is None:
+        return Basket(
+            basket_id=event.basket_id,
+            stage="NEW",
+            items=[event.item],
+            events=1,
+            open=True,
+            at=AT,
+            first=event.item,
+        )
+    return replace(basket, stage="OLD", items=[*basket.items, event.item], events=basket.events + 1)
+
+
+def recorded(event: Added) -> Recorded[Added]:
+    return Recorded(
+        topic="t",
+        partition=0,
+        position=1,
+        event_id="e",
+        stream="s",
+        version=1,
+        type="",
+        time=AT,
+        recorded_at=AT,
+        key="k",
+        actor="system:test",
+        correlation_id="c",
+        causation_id="c",
+        event=event,
+    )
+
+
+def folded(events: Sequence[Added]) -> dict[str, Basket]:
+    """What the table should hold, by hand."""
+    baskets: dict[str, Basket | None] = {}
+    for event in events:
+        baskets[event.basket_id] = evolve(baskets.get(event.basket_id), event)
+    return {key: basket for key, basket in baskets.items() if basket is not None}
+
+
+@pytest.fixture
+async def db(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.owner_url)
+    await connection.execute(DDL)
+    yield connection
+    await connection.close()
+
+
+async def test_a_row_is_read_as_it_was_written(db: asyncpg.Connection) -> None:
+    whole = Basket(
+        basket_id="b1",
+        stage="OLD",
+        items=[Item(name="a cup, “blue”", pieces=2)],
+        events=2**40,
+        open=False,
+        at=AT,
+        note="",
+        paid_at=AT,
+        first=Item(name="", pieces=1),
+    )
+    bare = replace(whole, basket_id="b2", items=[], note=None, paid_at=None, first=None)
+    await BASKETS.write([whole, bare], db)
+    assert await BASKETS.read(["b1", "b2", "b3"], db) == {"b1": whole, "b2": bare}
+
+
+async def test_a_row_is_put_in_the_place_of_the_one_before(db: asyncpg.Connection) -> None:
+    before = Basket(basket_id="b1", stage="NEW", items=[], events=1, open=True, at=AT, note="old")
+    after = replace(before, events=2, note=None)
+    await BASKETS.write([before], db)
+    await BASKETS.write([after], db)
+    assert await BASKETS.read(["b1"], db) == {"b1": after}
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_the_table_is_the_fold_however_events_are_batched(
+    db: asyncpg.Connection, seed: int
+) -> None:
+    events = [
+        Added(basket_id=f"b{n * (seed + 3) % 4}", item=Item(name=f"i{n}", pieces=n % 3))
+        for n in range(20)
+    ]
+    for cut in (events[: seed * 2], events[seed * 2 : 15], events[15:]):
+        await BASKETS.fold(
+            [recorded(event) for event in cut],
+            db,
+            key_of=lambda event: event.basket_id,
+            evolve=evolve,
+        )
+    assert await BASKETS.read(["b0", "b1", "b2", "b3"], db) == folded(events)

@@ -1,0 +1,67 @@
+"""The environment and files of secrets in, settings that are safe where they are used out."""
+
+from pathlib import Path
+
+import pytest
+from shared_runtime.clock import offset_clock, system_clock
+from shared_runtime.settings import Settings, load
+
+ENVIRONMENT = {
+    "AFTERSALES_DATABASE_URL": "postgres://app@db/review",
+    "AFTERSALES_KAFKA": "broker:9092",
+    "AFTERSALES_JWKS_URL": "https://issuer.example/jwks",
+    "AFTERSALES_ISSUER": "https://issuer.example",
+    "AFTERSALES_CURSOR_KEY": "k" * 32,
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AFTERSALES_SECRETS_DIR", str(tmp_path))
+    return monkeypatch
+
+
+def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AFTERSALES_PORT", "8101")
+    settings = load(Settings)
+    assert (settings.env, settings.port, settings.audience) == ("production", 8101, "aftersales")
+
+
+def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.delenv("AFTERSALES_CURSOR_KEY")
+    (tmp_path / "aftersales_cursor_key").write_text("s" * 40)
+    assert load(Settings).cursor_secret == b"s" * 40
+    assert "s" * 40 not in repr(load(Settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CLOCK_FILE", "/clock", "AFTERSALES_CLOCK_FILE"),
+        ("CURSOR_KEY", "short", "AFTERSALES_CURSOR_KEY"),
+        ("JWKS_URL", "http://issuer.example/jwks", "AFTERSALES_JWKS_URL"),
+        ("ENV", "staging", "env"),
+    ],
+)
+def test_unsafe_settings_are_refused(
+    environment: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    environment.setenv(f"AFTERSALES_{name}", value)
+    with pytest.raises(ValueError, match=said):
+        load(Settings)
+
+
+def test_on_a_developers_machine_the_clock_may_be_moved(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("AFTERSALES_ENV", "local")
+    environment.setenv("AFTERSALES_CLOCK_FILE", str(tmp_path / "clock"))
+    environment.delenv("AFTERSALES_CURSOR_KEY")
+    settings = load(Settings)
+    assert settings.clock_file is not None
+    assert abs((offset_clock(settings.clock_file)() - system_clock()).total_seconds()) < 5
+    settings.clock_file.write_text("1296000\n")
+    ahead = offset_clock(settings.clock_file)() - system_clock()
+    assert round(ahead.total_seconds() / 86_400) == 15

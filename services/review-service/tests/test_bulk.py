@@ -271,7 +271,7 @@ EARLY = {"at": "2026-01-10T09:45:00Z"}
 
 
 @pytest.mark.parametrize(
-    ("parts", "why"),
+    ("told", "why"),
     [
         ({"shipped": None, "delivered": None}, "wrong-state"),
         ({"completed": EARLY}, "time-goes-back"),
@@ -285,9 +285,9 @@ EARLY = {"at": "2026-01-10T09:45:00Z"}
     ],
 )
 async def test_a_line_of_which_a_step_is_refused_changes_nothing_at_all(
-    importer: httpx.AsyncClient, pool: asyncpg.Pool, parts: dict[str, object], why: str
+    importer: httpx.AsyncClient, pool: asyncpg.Pool, told: dict[str, object], why: str
 ) -> None:
-    refused, good, summary = await send(importer, body(line("O1", **parts), line("O2")))
+    refused, good, summary = await send(importer, body(line("O1", **told), line("O2")))
     assert rule(refused) == ("refused", why)
     assert [rule(review) for review in refused["reviews"]] == [("refused", why)] * 2
     assert rule(good) == ("accepted", None)
@@ -377,26 +377,30 @@ WRONG: list[tuple[str, object, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "field", "bound"), WRONG)
 async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
-    importer: httpx.AsyncClient,
-    pool: asyncpg.Pool,
-    path: str,
-    value: object,
-    field: str,
-    bound: str,
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
-    bad, good, _ = await send(importer, body(altered(path, value), line("O2")))
-    assert wrong(bad)[field] == bound
-    assert bad["line"] == 1
+    told = [altered(path, value) for path, value, _, _ in WRONG]
+    *answers, good, summary = await send(importer, body(*told, line("good")))
+    for number, (answer, (path, _, field, bound)) in enumerate(
+        zip(answers, WRONG, strict=True), start=1
+    ):
+        assert answer["line"] == number
+        assert (path, wrong(answer).get(field)) == (path, bound)
     assert rule(good) == ("accepted", None)
+    assert summary["summary"]["orders"] == {
+        "accepted": 1,
+        "unchanged": 0,
+        "refused": len(WRONG),
+    }
     assert await recorded(pool) == WHOLE
 
 
 NOT_JSON: list[tuple[bytes, str]] = [
     (b"{", "malformed-line"),
     (b"nonsense", "malformed-line"),
-    (b'{"order": "\xff"}', "malformed-line"),
+    (line_of(LINE).encode().strip().replace(b"LAMP-4", b"LAMP-\xff"), "malformed-line"),
+    (line_of(LINE).encode().strip().replace(b"LAMP-4", b"\\ud800"), "malformed-line"),
     (b"\xef\xbb\xbf{}", "malformed-line"),
     (b'{"a":' * 10_000, "invalid-value"),
     (b"[" * LINE_BYTES_MAX, "invalid-value"),
@@ -409,16 +413,16 @@ NOT_JSON: list[tuple[bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "why"), NOT_JSON, ids=range(len(NOT_JSON)))
 async def test_what_is_no_line_is_refused_and_the_rest_goes_on(
-    importer: httpx.AsyncClient, text: bytes, why: str
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
-    bad, good, summary = await send(importer, text + b"\n" + body(line()))
-    assert bad["order_id"] is None
-    assert rule(bad) == ("refused", why)
-    assert bad["reviews"] == []
-    assert (good["line"], rule(good)) == (2, ("accepted", None))
-    assert summary["summary"]["lines"] == 2
+    texts = b"".join(text + b"\n" for text, _ in NOT_JSON)
+    *answers, good, _ = await send(importer, texts + body(line()))
+    for answer, (text, why) in zip(answers, NOT_JSON, strict=True):
+        assert (text[:20], rule(answer)) == (text[:20], ("refused", why))
+        assert (answer["order_id"], answer["reviews"]) == (None, [])
+    assert (good["line"], rule(good)) == (len(NOT_JSON) + 1, ("accepted", None))
+    assert await recorded(pool) == WHOLE
 
 
 async def test_empty_lines_are_passed_over_and_counted_as_in_an_editor(

@@ -4,10 +4,16 @@ database     a migrated database, copied from one that is migrated once
 pool, owner  connections to it: of the app role, of the owner
 topic        a name that both its log and the broker know
 journal      the log, with all that is appended in that topic
+sight        tables that tell how often and in which order events were applied
+dying        workers that kill themselves at a step of their work
 """
 
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -24,6 +30,25 @@ from shared_runtime.testing import ManualClock
 ADD_HEADS = """
     INSERT INTO es.head (topic, partition)
     SELECT $1, partition FROM generate_series(0, $2 - 1) AS partition
+"""
+
+
+SIGHT = """
+    CREATE TABLE seen (topic text, partition int, position bigint, times int,
+                       PRIMARY KEY (topic, partition, position));
+    CREATE TABLE history (key text PRIMARY KEY, positions bigint[]);
+    CREATE FUNCTION see(topics text[], partitions int[], positions bigint[], keys text[])
+    RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+        INSERT INTO seen AS seen (topic, partition, position, times)
+        SELECT *, 1 FROM unnest(topics, partitions, positions)
+        ON CONFLICT (topic, partition, position) DO UPDATE SET times = seen.times + 1;
+        INSERT INTO history AS history (key, positions)
+        SELECT key, array_agg(position ORDER BY ord)
+        FROM unnest(keys, positions) WITH ORDINALITY AS event (key, position, ord)
+        GROUP BY key
+        ON CONFLICT (key) DO UPDATE SET positions = history.positions || excluded.positions
+    $$;
+    GRANT ALL ON seen, history TO aftersales_app;
 """
 
 
@@ -75,3 +100,38 @@ async def topic(owner: asyncpg.Pool, make_topics: Callable[..., list[str]]) -> s
 @pytest.fixture
 def journal(pool: asyncpg.Pool, topic: str, clock: ManualClock) -> PostgresLog:
     return PostgresLog(pool, source="/test", now=clock, topic_of=lambda _: topic)
+
+
+@pytest.fixture
+async def sight(owner: asyncpg.Pool) -> None:
+    """`see(topics, partitions, positions, keys)` notes that events were applied, in turn."""
+    await owner.execute(SIGHT)
+
+
+@pytest.fixture(scope="session")
+def mortuary() -> Iterator[Callable[[dict[str, str | int]], int]]:
+    """dying.py, started once: a worker's description in, its exit code out."""
+    program = [sys.executable, str(Path(__file__).with_name("dying.py"))]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, answered = process.stdin, process.stdout
+
+        def run(life: dict[str, str | int]) -> int:
+            told.write(json.dumps(life) + "\n")
+            told.flush()
+            return int(answered.readline())
+
+        yield run
+        told.close()
+
+
+@pytest.fixture
+def dying(
+    mortuary: Callable[[dict[str, str | int]], int], database: Database, kafka: str, topic: str
+) -> Callable[[str, str, int], int]:
+    """`dying(role, step, count)` runs a worker of dying.py on the topic: its exit code."""
+    on = {"url": database.app_url, "kafka": kafka, "topic": topic}
+    return lambda role, at, count: mortuary({**on, "role": role, "at": at, "count": count})

@@ -15,5 +15,5 @@ def test_a_derived_id_is_the_uuid_of_version_5(cause: UUID, name: str) -> None:
 
 @pytest.mark.parametrize("cause", ["", "no uuid", "12" * 15, "12" * 17])
 def test_a_cause_is_a_uuid(cause: str) -> None:
-    with pytest.raises(ValueError, match="UUID|hex"):
+    with pytest.raises(ValueError, match=r"UUID|hex"):
         derived_id(cause, "name")

@@ -55,12 +55,17 @@ SELLERS = """
     SELECT DISTINCT seller_id FROM read.bucket WHERE seller_id > $1 AND dimension <> $3
     ORDER BY seller_id LIMIT $2
 """
-RANKED = """
+RANKED_FIRST = """
     SELECT seller_id, score_micro, public_level, rated, stars_micro, recent_milli, as_of
-    FROM ranking.seller WHERE (-score_micro, seller_id) > ($1, $2)
-    ORDER BY -score_micro, seller_id LIMIT $3
+    FROM ranking.seller ORDER BY -score_micro, seller_id LIMIT $1
 """
-
+RANKED_AFTER = """
+    SELECT seller_id, score_micro, public_level, rated, stars_micro, recent_milli, as_of
+    FROM ranking.seller WHERE (-score_micro, seller_id) > (-$2::bigint, $3)
+    ORDER BY -score_micro, seller_id LIMIT $1
+"""
+NEWEST_MARK = "SELECT max(id) FROM ranking.changed"
+IS_MARKED = "SELECT EXISTS (SELECT FROM ranking.changed WHERE id <= $1)"
 
 type Correction = tuple[int, str, int, Bucket]
 """What was recorded after an instant, of one dimension and week, to be taken off."""
@@ -132,10 +137,23 @@ async def sellers_after(db: Database, seller_id: str, limit: int) -> list[str]:
     return [row[0] for row in await db.fetch(SELLERS, seller_id, limit, CONDUCT)]
 
 
-async def ranked_after(db: Database, score_micro: int, seller_id: str, limit: int) -> list[Ranked]:
-    """The sellers that come after this place in the table, the best first."""
-    rows = await db.fetch(RANKED, -score_micro, seller_id, limit)
+async def ranked_after(db: Database, place: tuple[int, str] | None, limit: int) -> list[Ranked]:
+    """The sellers that come after this score and id in the table, the best first."""
+    rows = await (
+        db.fetch(RANKED_FIRST, limit) if place is None else db.fetch(RANKED_AFTER, limit, *place)
+    )
     return [Ranked(**dict(row)) for row in rows]
+
+
+async def newest_mark(db: Database) -> int:
+    """The newest change that the table of sellers does not reflect; 0 if there is none."""
+    mark: int | None = await db.fetchval(NEWEST_MARK)
+    return mark or 0
+
+
+async def is_marked(db: Database, mark: int) -> bool:
+    """Whether the table still misses a change up to that one."""
+    return bool(await db.fetchval(IS_MARKED, mark))
 
 
 async def buckets_at(
@@ -146,10 +164,10 @@ async def buckets_at(
     live: State = {}
     corrections: dict[str, list[Correction]] = {}
     for row in await db.fetch(BUCKETS_AT, sellers, ordered):
-        seller, dimension, week, later, n, a, b, s = _told(row)
+        seller, dimension, week, later, n, a, b, s = row
         if later:
-            correction: Correction = (ordered[later - 1], dimension, week, (n, a, b, s))
-            corrections.setdefault(seller, []).append(correction)
+            before = ordered[int(later) - 1]
+            corrections.setdefault(seller, []).append((before, dimension, week, (n, a, b, s)))
         else:
             live.setdefault(seller, {}).setdefault(dimension, {})[week] = (n, a, b, s)
     return {

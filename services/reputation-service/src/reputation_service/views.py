@@ -4,9 +4,10 @@ micro = 10^-6, nano = 10^-9, milli = 10^-3. A score is in micro-points of 0..100
 not fit into 64 bits are texts.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from reputation_service.domain.explain import (
     DimensionExplanation,
@@ -19,7 +20,7 @@ from reputation_service.domain.explain import (
 )
 from reputation_service.domain.facts import Fact, Origin, instant
 from reputation_service.domain.level import Standing, band, evaluations
-from reputation_service.domain.policy import STARS, Band
+from reputation_service.domain.policy import STARS, Band, ScorePolicy
 from reputation_service.domain.read import Buckets, DimensionScore, SellerScore
 from reputation_service.queries import Account, Ranked
 
@@ -193,21 +194,8 @@ class ExplanationView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankedView:
-    """A seller in the table, as he stood at `as_of`."""
-
-    seller_id: str
-    score_micro: int
-    public_level: Band
-    rated: bool
-    stars_micro: int
-    recent_milli: int
-    as_of: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RankingPage:
-    items: list[RankedView]
+    items: list[Ranked]
     next_cursor: str | None
 
 
@@ -261,7 +249,7 @@ def score_view(
         return public
     until = level.protected_until
     return OwnScoreView(
-        **{name: getattr(public, name) for name in ScoreView.__dataclass_fields__},
+        **_fields(public),
         base_level=level.base,
         balance=level.balance,
         credit_level=level.credit.name,
@@ -373,11 +361,8 @@ def raise_view(found: Raise | None) -> RaiseView | None:
     return RaiseView(goal=found.goal, five_star_reviews=found.five_star_reviews)
 
 
-def ranked_view(ranked: Ranked) -> RankedView:
-    return RankedView(**asdict(ranked))
-
-
-def account_view(account: Account, standing: Standing | None) -> AccountView:
+def account_view(account: Account, policy: ScorePolicy) -> AccountView:
+    standing = account.standing(policy) if account.sells else None
     return AccountView(
         seller_id=account.seller_id,
         score_micro=standing.score.score_micro if standing else None,
@@ -387,5 +372,6 @@ def account_view(account: Account, standing: Standing | None) -> AccountView:
     )
 
 
-def _fields(fact: FactView) -> Mapping[str, object]:
-    return {name: getattr(fact, name) for name in FactView.__dataclass_fields__}
+def _fields(view: ScoreView | FactView) -> dict[str, Any]:
+    """What a view that says more begins with."""
+    return {field.name: getattr(view, field.name) for field in fields(view)}

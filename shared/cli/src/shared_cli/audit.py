@@ -4,24 +4,30 @@ import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
+import httpx
 import msgspec
 import typer
+from local_stack.errors import StackError
 from reputation_service.domain.policy import DEFAULT, ScorePolicy, policy_from
 from shared_runtime.decider import InvalidValue
-from typer import Option, Typer
+from typer import Argument, Option, Typer
 
-from shared_cli import audit_replay, audit_verify, reach
-from shared_cli.audit_replay import NotReplayable, Replayed
+from shared_cli import audit_explain, audit_replay, audit_verify, reach
+from shared_cli.audit_explain import Explanation
+from shared_cli.audit_replay import NotReplayable, OtherPolicy, Replayed
 from shared_cli.audit_verify import Verified
-from shared_cli.terminal import out, progress
+from shared_cli.terminal import err, out, progress
 
 DIFFERENT = 1  # exit code
 SHOWN_DIFFERENCES = 10
+LARGEST_MAX = 1_000
+REQUEST_SECONDS = 60.0
 
 app = Typer(no_args_is_help=True, help="Check the logs, and every score against them.")
 
-type Json = Annotated[bool, Option("--json", help="One JSON object instead of lines.")]
+Json = Annotated[bool, Option("--json", help="One JSON object instead of lines.")]
 
 
 @app.command()
@@ -71,6 +77,10 @@ def replay(
                 say=progress(),
             )
         )
+    except OtherPolicy as other:
+        raise typer.BadParameter(
+            f"the live service reads with policy {other}: give its file", param_hint="--policy"
+        ) from other
     except NotReplayable as failure:
         if as_json:
             typer.echo(msgspec.json.encode({"equal": False, "not_replayable": str(failure)}))
@@ -83,6 +93,54 @@ def replay(
         _print_replayed(replayed)
     if replayed.differences:
         raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def explain(
+    seller: Annotated[str, Argument(metavar="SELLER", help="His account.")],
+    *,
+    as_of: Annotated[
+        str | None, Option(help="What was known at this instant: 2026-01-31T12:00:00Z.")
+    ] = None,
+    largest: Annotated[
+        int, Option(min=1, max=LARGEST_MAX, help="How many events of each dimension to list.")
+    ] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the events behind a seller's score, with what each adds to it.
+
+    Exit code 1 when there is no such seller, 3 when the service does not answer.
+    """
+    query = {"largest": str(largest)} | ({"as_of": as_of} if as_of else {})
+    url = f"{reach.service_url('reputation')}/v1/sellers/{quote(seller, safe='')}/score/explain"
+    with reach.reaching("reputation-service"):
+        answer = httpx.get(
+            url, params=query, headers=reach.bearer("AUDITOR"), timeout=REQUEST_SECONDS
+        )
+    if answer.is_client_error:
+        err.print(answer.text, markup=False)
+        raise typer.Exit(DIFFERENT)
+    if not answer.is_success:
+        raise StackError(f"reputation-service does not answer: {answer.text}")
+    if as_json:
+        typer.echo(answer.content)
+    else:
+        _print_explanation(msgspec.json.decode(answer.content, type=Explanation))
+
+
+def _print_explanation(found: Explanation) -> None:
+    out.print(audit_explain.headline(found), style="bold", markup=False)
+    out.print(audit_explain.dimensions_table(found))
+    out.print()
+    out.print(audit_explain.shares_table(found))
+    for what, facts, count in (
+        ("do not count", found.excluded, found.excluded_events),
+        ("count less", found.reduced, found.reduced_events),
+    ):
+        if count:
+            out.print(f"\n{count} events {what}:", style="bold")
+            out.print(audit_explain.facts_table(facts))
+    out.print(f"\n{audit_explain.advice(found.what_would_raise)}")
 
 
 def _print_verified(verified: Verified) -> None:

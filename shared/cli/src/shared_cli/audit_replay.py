@@ -87,6 +87,7 @@ class Score(Struct, frozen=True, kw_only=True):
 
 
 class ScorePage(Struct, frozen=True, kw_only=True):
+    policy_id: str
     items: list[Score]
     next_cursor: str | None = None
 
@@ -125,6 +126,10 @@ class Replayed:
 
 class NotReplayable(Exception):  # noqa: N818 - a state of the log
     """An event that no fold can take: it is broken, or contradicts another."""
+
+
+class OtherPolicy(Exception):  # noqa: N818 - the name says what was met
+    """The live service reads its scores with this policy, not with ours."""
 
 
 class Replay:
@@ -233,8 +238,10 @@ def differences(sides: Mapping[str, Scores]) -> Iterator[Difference]:
                 break
 
 
-async def live_scores(web: httpx.AsyncClient, url: str, as_of: datetime) -> Scores:
-    """What the service answers of every account. Raises StackError."""
+async def live_scores(
+    web: httpx.AsyncClient, url: str, as_of: datetime, policy: ScorePolicy
+) -> Scores:
+    """What the service answers of every account. Raises `OtherPolicy` and StackError."""
     found: dict[str, Score] = {}
     query: dict[str, str | int] = {"as_of": _rfc3339(as_of), "limit": PAGE}
     while True:
@@ -244,6 +251,8 @@ async def live_scores(web: httpx.AsyncClient, url: str, as_of: datetime) -> Scor
                 f"reputation-service refuses ({answer.status_code}): {answer.text[:200]}"
             )
         page = msgspec.json.decode(answer.content, type=ScorePage)
+        if page.policy_id != policy.policy_id:
+            raise OtherPolicy(page.policy_id)
         # An account whose facts were all taken back by then is one of whom nothing is known.
         found |= {s.seller_id: s for s in page.items if s.state_sha256 != NOTHING}
         if page.next_cursor is None:
@@ -260,7 +269,9 @@ async def replay(
     policy: ScorePolicy,
     say: Say,
 ) -> Replayed:
-    """Folds both sides and asks the live service. Raises `NotReplayable` and StackError."""
+    """Folds both sides and asks the live service. Raises `NotReplayable`, `OtherPolicy` and
+    StackError.
+    """
     heads = await read_heads(databases)
     as_of = heads.recorded_at
     async with bulk.client(headers) as web:
@@ -268,7 +279,7 @@ async def replay(
             say(f"as of {_rfc3339(as_of)}: waiting until the service has come so far")
             with reach.reaching("reputation-service"):
                 await bulk.wait_until_final(web, reputation_url, heads.tokens)
-                live = await live_scores(web, reputation_url, as_of)
+                live = await live_scores(web, reputation_url, as_of, policy)
             say(f"{len(live):,} accounts live; folding the databases")
             folded = {"databases": await from_databases(databases, TOPICS, policy)}
             say(f"{folded['databases'].events:,} events that a score reads; folding Kafka")

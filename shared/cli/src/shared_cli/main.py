@@ -1,16 +1,45 @@
 """The command `aftersales`: one line for each of its parts."""
 
-from typer import Typer
+from importlib.metadata import version as version_of
+from typing import Annotated
 
-from shared_cli import clock, stack, token
+import typer
+from typer import Option, Typer
+
+from shared_cli import audit, clock, import_, parked, projections, score, stack, token
 from shared_cli.terminal import Commands
 
 app = Typer(
     cls=Commands,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
     help="The after-sales platform at the terminal.",
+    epilog="Exit codes: 0 done or equal, 1 refused or different, 2 usage, 3 something does not "
+    "answer.",
 )
 app.add_typer(stack.app, name="stack")
-app.command()(token.token)
+app.add_typer(import_.app, name="import")
+app.add_typer(score.app, name="score")
+app.add_typer(audit.app, name="audit")
+app.add_typer(projections.app, name="projections")
+app.add_typer(parked.app, name="parked")
 app.add_typer(clock.app, name="clock")
+app.command()(token.token)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"aftersales {version_of('shared-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def aftersales(
+    *,
+    version: Annotated[
+        bool,
+        Option("--version", is_eager=True, callback=_tell_version, help="Print the version."),
+    ] = False,
+) -> None:
+    """The after-sales platform at the terminal."""

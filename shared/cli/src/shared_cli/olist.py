@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from shared_runtime.fields import MINOR_MAX
+
 from shared_cli.bulk_line import (
     BuyerReview,
     Cancelled,
@@ -203,7 +205,7 @@ def minor(column: str, text: str) -> int:
         amount = Decimal(text) * 100
     except InvalidOperation:
         raise Unreadable(column, text, "amount") from None
-    if not amount.is_finite() or amount < 0 or amount != int(amount):
+    if not amount.is_finite() or not 0 <= amount <= MINOR_MAX or amount != int(amount):
         raise Unreadable(column, text, "amount")
     return int(amount)
 

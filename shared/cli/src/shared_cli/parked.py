@@ -22,10 +22,10 @@ app = Typer(
     help="Events that could not be applied: their keys wait, other keys go on.",
 )
 
-type Service = Annotated[str, Argument(help="review, dispute, returns or reputation.")]
-type SubscriptionName = Annotated[str, Argument(help="Who stumbled, as `list` names it.")]
-type Key = Annotated[str, Argument(help="The account whose events wait.")]
-type Topic = Annotated[str | None, Option(help="Only in this topic.")]
+Service = Annotated[str, Argument(help="review, dispute, returns or reputation.")]
+SubscriptionName = Annotated[str, Argument(help="Who stumbled, as `list` names it.")]
+Key = Annotated[str, Argument(help="The account whose events wait.")]
+Topic = Annotated[str | None, Option(help="Only in this topic.")]
 
 
 @app.command("list")

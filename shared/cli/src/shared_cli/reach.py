@@ -82,11 +82,14 @@ async def connected(service: str, url: str) -> AsyncGenerator[asyncpg.Connection
 
 
 @contextmanager
-def reaching(what: str, *failures: type[Exception]) -> Generator[None]:
-    """Failures of the world (or only these) become the message that `what` does not answer."""
+def reaching(what: str, *kinds: type[Exception]) -> Generator[None]:
+    """Failures of the world (or only of these kinds) become the message that `what` does not
+    answer: StackError.
+    """
+    expected = kinds or (*WORLD_FAILURES, httpx.TransportError)
     try:
         yield
-    except failures or (*WORLD_FAILURES, httpx.TransportError) as failure:
+    except expected as failure:
         reason = str(failure) or type(failure).__name__
         raise StackError(f"{what} does not answer: {reason}") from failure
 

@@ -1,0 +1,91 @@
+"""What the OpenAPI page says of answers: their schemas, and examples that the code itself makes."""
+
+from typing import Any
+
+import msgspec
+from shared_runtime.problems import encode_json
+
+from reputation_service.domain.facts import DAY_MICROS, Fact, Origin, instant
+from reputation_service.domain.fold import fold
+from reputation_service.domain.level import evaluations
+from reputation_service.domain.policy import DEFAULT, STARS
+from reputation_service.queries import Account, Ranked
+from reputation_service.views import (
+    AccountPage,
+    ExplanationView,
+    OwnScoreView,
+    RankingPage,
+    ScoreView,
+    account_view,
+    explanation_view,
+    score_view,
+)
+
+SELLER = "S-17"
+DAY = 20_454  # 2026-01-01
+AS_OF = DAY * DAY_MICROS + DAY_MICROS // 2
+
+type Documented = dict[int | str, dict[str, Any]]
+
+
+def _read(model: object, example: object) -> Documented:
+    told = msgspec.json.decode(encode_json(example))
+    return {200: {"model": model, "content": {"application/json": {"example": told}}}}
+
+
+def _facts() -> list[Fact]:
+    """Twelve reviews, two a week, the newest of which weighs nothing while it is looked at."""
+    return [
+        Fact(
+            SELLER,
+            dimension,
+            f"R-{number}",
+            1,
+            DAY - 1 - 3 * number,
+            1000 if number else 0,
+            4 if number % 5 else 2,
+            (DAY - 3 * number) * DAY_MICROS,
+            ("FULL",) if number else ("HELD",),
+            Origin("review.events", 17, 140 - number),
+        )
+        for number in range(12)
+        for dimension in STARS
+    ]
+
+
+def _account() -> Account:
+    instants = [AS_OF, *(look.as_of for look in evaluations(AS_OF, DEFAULT))]
+    return Account(
+        seller_id=SELLER,
+        as_of=AS_OF,
+        buckets_at={
+            at: fold(fact for fact in _facts() if fact.recorded_at <= at)[SELLER] for at in instants
+        },
+    )
+
+
+_ACCOUNT = _account()
+_STANDING = _ACCOUNT.standing(DEFAULT)
+_SCORE = score_view(_ACCOUNT, _STANDING, _STANDING.score, own=True)
+_EXPLANATION = explanation_view(
+    SELLER, AS_OF, _facts(), _ACCOUNT.buckets, _STANDING.score, largest=3, without=["R-5"]
+)
+_RANKED = Ranked(
+    seller_id=SELLER,
+    score_micro=_STANDING.score.score_micro,
+    public_level=_STANDING.level.public,
+    rated=_STANDING.score.is_rated,
+    stars_micro=_STANDING.score.overall_stars_micro,
+    recent_milli=_STANDING.score.recent_milli,
+    as_of=instant(AS_OF),
+)
+_ACCOUNTS = AccountPage(
+    as_of=instant(AS_OF),
+    policy_id=DEFAULT.policy_id,
+    items=[account_view(_ACCOUNT, DEFAULT)],
+    next_cursor=None,
+)
+SCORE = _read(OwnScoreView | ScoreView, _SCORE)
+EXPLANATION = _read(ExplanationView, _EXPLANATION)
+RANKING = _read(RankingPage, RankingPage(items=[_RANKED], next_cursor=None))
+ACCOUNTS = _read(AccountPage, _ACCOUNTS)

@@ -1,0 +1,58 @@
+"""The parts of reputation-service, put together."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from fastapi import APIRouter
+from shared_events import reputation
+from shared_runtime.reading import Cursors
+from shared_runtime.service import Parts, Service
+from shared_runtime.worker import Workload
+
+from reputation_service.api import accounts_api, ranking_api, seller_api
+from reputation_service.projections import PROJECTIONS
+from reputation_service.ranking import run_ranking
+from reputation_service.settings import ReputationSettings
+from reputation_service.snapshots import run_snapshots
+
+DESCRIPTION = """
+The score of every seller, from what was recorded of orders, reviews, disputes, inquiries and
+returns: as of any instant, with the share of every event, to the last bit the same for everyone
+who recomputes it.
+
+Credit points, cases, measures and protections come with a later release: until then no level is
+capped by points or kept by a protection.
+"""
+
+
+def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
+    cursors = Cursors(parts.settings.cursor_secret)
+    policy = parts.settings.policy
+    return [
+        ranking_api(parts.pool, cursors),
+        seller_api(parts.pool, policy, parts.now),
+        accounts_api(parts.pool, policy, cursors, parts.now),
+    ]
+
+
+def workload(parts: Parts[ReputationSettings]) -> Workload:
+    policy = parts.settings.policy
+    return Workload(
+        own_topics=(reputation.TOPIC,),
+        kafka_projections=PROJECTIONS,
+        tasks=(
+            partial(run_ranking, parts.pool, policy, parts.now),
+            partial(run_snapshots, parts.pool, parts.log, policy, parts.now),
+        ),
+    )
+
+
+SERVICE = Service(
+    name="reputation-service",
+    package="reputation_service",
+    description=DESCRIPTION,
+    settings=ReputationSettings,
+    projections=PROJECTIONS,
+    routers=routers,
+    workload=workload,
+)

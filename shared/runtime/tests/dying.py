@@ -1,0 +1,114 @@
+"""A worker that kills itself by SIGKILL at one step of its work: a line of JSON in, its end out.
+
+Each line starts a worker in a process of its own, forked from this one, which has all modules
+loaded: {"role": "relay", "at": "produced", "url": …, "kafka": …, "topic": …, "count": 960}. It
+works until `count` events are behind the cursors, or dies at its step (`none`: it does not). The
+answer is its exit code, negative for a signal. `conftest.dying` runs this file.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import uuid4
+
+import asyncpg
+from shared_runtime.clock import system_clock
+from shared_runtime.database import open_pool
+from shared_runtime.delivery import Connection, Delivery, Place, Source, Subscription
+from shared_runtime.relay import Relay, relay_subscription
+from shared_runtime.sources import KafkaLog, OwnLog
+from shared_runtime.subscription import Runner
+
+type Step = Literal["taken", "produced", "applied", "moved", "none"]
+
+BATCH = 100
+REACHED = "SELECT sum(position) FROM es.cursor WHERE subscription = $1 AND topic = $2"
+SEE = "SELECT see($1, $2, $3, $4)"  # the function of `conftest.sight`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What a worker shall do, and where it shall die."""
+
+    role: Literal["relay", "projection"]
+    at: Step
+    url: str
+    kafka: str
+    topic: str
+    count: int
+
+    def reach(self, step: Step) -> None:
+        if step == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def live(life: Life) -> None:
+    async with await open_pool(life.url, size=4) as pool:
+        await (relay if life.role == "relay" else project)(life, pool)
+
+
+async def relay(life: Life, pool: asyncpg.Pool) -> None:
+    relay = Relay(life.kafka)
+
+    async def before(deliveries: Sequence[Delivery]) -> Mapping[Place, Exception]:
+        life.reach("taken")
+        failed = await relay.produce(deliveries)
+        life.reach("produced")
+        return failed
+
+    async def apply(_: Sequence[Delivery], __: Connection) -> None:
+        life.reach("applied")
+
+    subscription = replace(relay_subscription(relay, (life.topic,)), before=before, apply=apply)
+    await work(life, pool, subscription, OwnLog(pool, (life.topic,)))
+    await relay.close()
+
+
+async def project(life: Life, pool: asyncpg.Pool) -> None:
+    async def before(_: Sequence[Delivery]) -> Mapping[Place, Exception]:
+        life.reach("taken")
+        return {}
+
+    async def apply(deliveries: Sequence[Delivery], db: Connection) -> None:
+        await db.execute(
+            SEE,
+            [d.topic for d in deliveries],
+            [d.partition for d in deliveries],
+            [d.position for d in deliveries],
+            [d.key for d in deliveries],
+        )
+        life.reach("applied")
+
+    subscription = Subscription(name="sight", topics=(life.topic,), apply=apply, before=before)
+    # A group of its own: Kafka would wait for the dead member's return before it shares anew.
+    source = KafkaLog(life.kafka, f"dying-{uuid4().hex}", (life.topic,))
+    await work(life, pool, subscription, source)
+    await source.close()
+
+
+async def work(life: Life, pool: asyncpg.Pool, subscription: Subscription, source: Source) -> None:
+    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    await runner.start()
+    while await pool.fetchval(REACHED, subscription.name, life.topic) < life.count:
+        runner.batch_max = BATCH
+        await runner.turn()
+        life.reach("moved")
+
+
+def main() -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(live(Life(**json.loads(line))))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main()

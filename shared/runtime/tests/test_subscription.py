@@ -1,0 +1,462 @@
+"""Each event once and in order, whatever crashes; a source that is not what it was is noticed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from local_stack.databases import Database
+from local_stack.servers import Servers
+from shared_events.orders import OrderPaid
+from shared_events.partition import partition_of
+from shared_runtime.clock import system_clock
+from shared_runtime.database import open_pool
+from shared_runtime.delivery import Connection, Delivery, Source, Subscription, TakenOver
+from shared_runtime.log import PostgresLog
+from shared_runtime.relay import Relay, relay_subscription
+from shared_runtime.sources import KafkaLog, OwnLog, reading
+from shared_runtime.subscription import Runner
+from shared_runtime.testing import facts
+
+AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+BUSY, CALM = "S1", "S2"
+
+pytestmark = pytest.mark.usefixtures("sight")
+
+
+def paid(order: str, seller: str) -> OrderPaid:
+    return OrderPaid(
+        order_id=order,
+        seller_id=seller,
+        buyer_id="B1",
+        policy_version="p1",
+        paid_at=AT,
+        payment_ref="P1",
+    )
+
+
+async def write(log: PostgresLog, name: str, **counts: int) -> int:
+    """So many events for each seller, in one append; how many in all."""
+    planned = [
+        item
+        for seller, count in counts.items()
+        for item in facts(f"{name}-{seller}", *[paid(name, seller)] * count, at=AT)
+    ]
+    await log.append(planned)
+    return len(planned)
+
+
+async def see(deliveries: Sequence[Delivery], db: Connection) -> None:
+    await db.execute(
+        "SELECT see($1, $2, $3, $4)",
+        [d.topic for d in deliveries],
+        [d.partition for d in deliveries],
+        [d.position for d in deliveries],
+        [d.key for d in deliveries],
+    )
+
+
+def runner_on(pool: asyncpg.Pool, source: Source, topic: str) -> Runner:
+    subscription = Subscription(name="sight", topics=(topic,), apply=see)
+    return Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+
+
+@asynccontextmanager
+async def kafka_log(
+    kafka: str, topic: str, group: str = "", *, foreign: bool = False
+) -> AsyncGenerator[KafkaLog]:
+    source = KafkaLog(kafka, group or f"sight-{uuid4().hex}", (topic,), foreign=foreign)
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+async def relay_all(pool: asyncpg.Pool, kafka: str, topic: str) -> None:
+    relay = Relay(kafka)
+    runner = Runner(
+        subscription=relay_subscription(relay, (topic,)),
+        source=OwnLog(pool, (topic,)),
+        pool=pool,
+        now=system_clock,
+    )
+    await runner.start()
+    while await runner.turn():
+        pass
+    await relay.close()
+
+
+async def turn_until_idle(runner: Runner, empty: int = 2) -> None:
+    """Turns until nothing new has come a few times in a row."""
+    left = empty
+    while left:
+        left = empty if await runner.turn() else left - 1
+
+
+async def histories(pool: asyncpg.Pool) -> dict[str, list[int]]:
+    """The positions that were applied, by seller and in the order of their application."""
+    return {key: positions for key, positions in await pool.fetch("SELECT * FROM history")}
+
+
+async def times_applied(pool: asyncpg.Pool) -> set[int]:
+    return {row["times"] for row in await pool.fetch("SELECT times FROM seen")}
+
+
+def counted(**counts: int) -> dict[str, list[int]]:
+    return {seller: list(range(1, count + 1)) for seller, count in counts.items()}
+
+
+# --- Once
+
+
+async def test_i4_a_consumer_killed_at_any_step_applies_each_event_once(
+    pool: asyncpg.Pool, journal: PostgresLog, dying: Callable[[str, str, int], int]
+) -> None:
+    count = await write(journal, "O1", S1=400, S2=60)
+    # The topic holds duplicates: a relay has died between produce and cursor.
+    assert dying("relay", "produced", count) == -signal.SIGKILL
+    assert dying("relay", "none", count) == 0
+    for step in ("taken", "applied"):
+        assert dying("projection", step, count) == -signal.SIGKILL
+        assert await histories(pool) == {}
+    assert dying("projection", "moved", count) == -signal.SIGKILL
+    reached = await histories(pool)
+    assert 0 < sum(len(positions) for positions in reached.values()) < count
+    assert dying("projection", "applied", count) == -signal.SIGKILL
+    assert await histories(pool) == reached
+    assert dying("projection", "none", count) == 0
+    assert await histories(pool) == counted(S1=400, S2=60)
+    assert await times_applied(pool) == {1}
+
+
+async def test_i4_two_consumers_on_one_partition_apply_each_event_once(
+    database: Database, pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    await write(journal, "O0", S1=300, S2=30)
+    await relay_all(pool, kafka, topic)
+    stop = asyncio.Event()
+    async with (
+        await open_pool(database.app_url) as other_pool,
+        kafka_log(kafka, topic) as one,
+        kafka_log(kafka, topic) as other,
+        asyncio.TaskGroup() as group,
+    ):
+        for source, its_pool in ((one, pool), (other, other_pool)):
+            runner = runner_on(its_pool, source, topic)
+            runner.batch_max = 50
+            group.create_task(runner.run(stop))
+        for number in range(1, 21):
+            await write(journal, f"O{number}", S1=10, S2=1)
+            await relay_all(pool, kafka, topic)
+        async with asyncio.timeout(30):
+            while await histories(pool) != counted(S1=500, S2=50):
+                await asyncio.sleep(0.01)
+        stop.set()
+    assert await times_applied(pool) == {1}
+
+
+async def test_i4_who_was_overtaken_forgets_his_batch(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    await write(journal, "O1", S1=3)
+    one, other = (runner_on(pool, OwnLog(pool, (topic,)), topic) for _ in range(2))
+    await one.start()
+    await other.start()
+    assert await one.turn() == 3
+    with pytest.raises(TakenOver):
+        await other.turn()
+    await other.start()
+    assert await other.turn() == 0
+    assert await times_applied(pool) == {1}
+
+
+async def test_i4_partitions_that_change_hands_lose_and_double_nothing(
+    pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    """A second member joins the group, the first one leaves it; events come all the while."""
+    sellers = {f"S{n}": 3 for n in range(20)}
+    await write(journal, "O0", **sellers)
+    await relay_all(pool, kafka, topic)
+    stop_first, stop_second = asyncio.Event(), asyncio.Event()
+    group_name = f"sight-{uuid4().hex}"
+    async with kafka_log(kafka, topic, group_name) as second, asyncio.TaskGroup() as group:
+        async with kafka_log(kafka, topic, group_name) as first:
+            leaving = group.create_task(runner_on(pool, first, topic).run(stop_first))
+            await applied(pool, 3)
+            group.create_task(runner_on(pool, second, topic).run(stop_second))
+            await write(journal, "O1", **sellers)
+            await relay_all(pool, kafka, topic)
+            await applied(pool, 6)
+            stop_first.set()
+            await leaving
+        await write(journal, "O2", **sellers)
+        await relay_all(pool, kafka, topic)
+        await applied(pool, 9)
+        stop_second.set()
+    assert await times_applied(pool) == {1}
+
+
+async def applied(pool: asyncpg.Pool, count: int) -> None:
+    """Returns when each of twenty sellers' events are applied, so many of each, in order."""
+    async with asyncio.timeout(30):
+        while True:
+            found = await histories(pool)
+            if len(found) == 20 and {len(positions) for positions in found.values()} == {count}:
+                return
+            await asyncio.sleep(0.01)
+
+
+# --- Forks
+
+
+async def rewrite(
+    servers: Servers, database: Database, topic: str, position: int
+) -> None:
+    """The log of the busy seller ends at a position, as after a restore of an older backup."""
+    admin = await asyncpg.connect(servers.postgres_url.rpartition("/")[0] + f"/{database.name}")
+    try:
+        await admin.execute("SET session_replication_role = replica")  # no triggers
+        place = (topic, partition_of(BUSY), position)
+        await admin.execute(
+            "DELETE FROM es.event WHERE topic = $1 AND partition = $2 AND position > $3", *place
+        )
+        await admin.execute(
+            """
+            UPDATE es.head SET position = $3, chain_hash = (
+                SELECT chain_hash FROM es.event
+                WHERE topic = $1 AND partition = $2 AND position = $3)
+            WHERE topic = $1 AND partition = $2
+            """,
+            *place,
+        )
+    finally:
+        await admin.close()
+
+
+@pytest.mark.parametrize("rewritten", [2, 3])
+async def test_i9_a_log_that_lost_its_tail_and_rewrote_it_is_noticed_in_the_database(
+    servers: Servers,
+    database: Database,
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    topic: str,
+    rewritten: int,
+) -> None:
+    await write(journal, "O1", S1=5, S2=3)
+    runner = runner_on(pool, OwnLog(pool, (topic,)), topic)
+    await runner.start()
+    await turn_until_idle(runner)
+    await rewrite(servers, database, topic, 3)
+    await turn_until_idle(runner)  # a lost tail alone changes nothing
+    await write(journal, "another", S1=rewritten, S2=1)
+    await goes_on_without_the_busy_one(runner, pool, topic)
+
+
+@pytest.mark.parametrize("sent", [(4, 5, 6), (5,), (6,)])
+async def test_i9_a_log_that_lost_its_tail_and_rewrote_it_is_noticed_in_kafka(
+    servers: Servers,
+    database: Database,
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    sent: tuple[int, ...],
+) -> None:
+    await write(journal, "O1", S1=5, S2=3)
+    await relay_all(pool, kafka, topic)
+    async with kafka_log(kafka, topic) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until_idle(runner)
+        await rewrite(servers, database, topic, 3)
+        await write(journal, "another", S1=3, S2=1)
+        # What the relay sends depends on the cursor that the backup has given it.
+        rows = await pool.fetch(
+            """
+            SELECT topic, partition, position, body, chain_hash FROM es.event
+            WHERE topic = $1 AND (partition = $2 AND position = ANY($3)
+                                  OR partition = $4 AND position = 4)
+            """,
+            topic,
+            partition_of(BUSY),
+            sent,
+            partition_of(CALM),
+        )
+        relay = Relay(kafka)
+        assert await relay.produce([Delivery(**dict(row)) for row in rows]) == {}
+        await relay.close()
+        await goes_on_without_the_busy_one(runner, pool, topic)
+
+
+async def goes_on_without_the_busy_one(runner: Runner, pool: asyncpg.Pool, topic: str) -> None:
+    for _ in range(2):
+        await turn_until_idle(runner)
+        assert runner.holds[topic, partition_of(BUSY)].why == "fork"
+        assert runner.held() == {(topic, partition_of(BUSY))}
+        assert await histories(pool) == counted(S1=5, S2=4)
+        await runner.start()  # a restart does not make it good
+
+
+# --- Gaps
+
+
+async def truncate(kafka: str, topic: str, partition: int, before: int) -> None:
+    """Deletes the first records of a partition, as a retention that is too short does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_records(
+            {TopicPartition(topic, partition): RecordsToDelete(before_offset=before)}
+        )
+    finally:
+        await admin.close()
+
+
+async def test_a_gap_is_never_passed_and_holds_up_no_other_partition(
+    pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    await write(journal, "O1", S1=5, S2=3)
+    await relay_all(pool, kafka, topic)
+    await truncate(kafka, topic, partition_of(BUSY), 2)
+    async with kafka_log(kafka, topic) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until_idle(runner)
+        assert runner.holds[topic, partition_of(BUSY)].why == "gap"
+        assert await histories(pool) == counted(S2=3)
+        # Relayed once more, from the beginning: what was missing is there.
+        await pool.execute("DELETE FROM es.cursor WHERE subscription = 'relay'")
+        await relay_all(pool, kafka, topic)
+        await runner.start()
+        await turn_until_idle(runner)
+        assert runner.held() == frozenset()
+    assert await histories(pool) == counted(S1=5, S2=3)
+    assert await times_applied(pool) == {1}
+
+
+async def test_what_no_relay_has_written_is_passed_over(
+    pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    where = {"partition": partition_of(BUSY), "key": BUSY.encode()}
+    await producer.send_and_wait(topic, b"hello", **where)
+    await write(journal, "O1", S1=2)
+    await relay_all(pool, kafka, topic)
+    await producer.send_and_wait(topic, b"{}", **where, headers=[("position", b"three")])
+    await write(journal, "O2", S1=2)
+    await relay_all(pool, kafka, topic)
+    await producer.stop()
+    async with kafka_log(kafka, topic) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until_idle(runner)
+    assert await histories(pool) == counted(S1=4)
+
+
+async def test_a_topic_of_others_is_read_by_its_offsets(
+    pool: asyncpg.Pool, kafka: str, topic: str
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for _ in range(3):
+        await producer.send_and_wait(topic, b"hello", key=b"K", partition=7)
+    await truncate(kafka, topic, 7, 1)
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until_idle(runner)
+        await producer.send_and_wait(topic, b"hello", key=b"K", partition=7)
+        await runner.start()
+        await turn_until_idle(runner)
+    await producer.stop()
+    assert await histories(pool) == {"K": [2, 3, 4]}
+    assert await times_applied(pool) == {1}
+
+
+# --- Batches
+
+
+async def test_a_batch_that_is_too_much_is_taken_in_smaller_ones(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    sizes: list[int] = []
+
+    async def slow(deliveries: Sequence[Delivery], db: Connection) -> None:
+        sizes.append(len(deliveries))
+        if len(deliveries) > 30:
+            raise TimeoutError
+        await see(deliveries, db)
+
+    await write(journal, "O1", S1=100, S2=10)
+    runner = runner_on(pool, OwnLog(pool, (topic,)), topic)
+    runner.subscription = replace(runner.subscription, apply=slow)
+    await runner.start()
+    while await histories(pool) != counted(S1=100, S2=10):
+        with suppress(TimeoutError):
+            await runner.turn()
+    assert sizes[:4] == [110, 55, 27, 54]
+    assert await times_applied(pool) == {1}
+
+
+async def test_a_busy_partition_does_not_hold_up_the_others(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    sellers = {f"S{n}": 2 for n in range(2, 12)}
+    await write(journal, "O1", S1=1200, **sellers)
+    source = OwnLog(pool, (topic,))
+    runner = runner_on(pool, source, topic)
+    await runner.start()
+    await runner.turn()
+    found = await histories(pool)
+    assert {key: len(found[key]) for key in sellers} == sellers
+    assert len(found[BUSY]) < 1200
+
+
+async def test_records_are_fetched_by_their_positions_wherever_they_are(
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    dying: Callable[[str, str, int], int],
+) -> None:
+    count = await write(journal, "O1", S1=1500)
+    dying("relay", "produced", count)
+    await relay_all(pool, kafka, topic)
+    place = (topic, partition_of(BUSY))
+    wanted = [1, 2, 99, 100, 101, 700, 1499, 1500]
+    async with kafka_log(kafka, topic) as source:
+        from_kafka = await source.fetch(place, wanted)
+    from_log = await OwnLog(pool, (topic,)).fetch(place, wanted)
+    assert [d.position for d in from_kafka] == wanted
+    assert [replace(d, record_key=None) for d in from_kafka] == from_log
+
+
+async def test_kafka_is_told_how_far_a_group_has_come(
+    pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    await write(journal, "O1", S1=5)
+    await relay_all(pool, kafka, topic)
+    group = f"sight-{uuid4().hex}"
+    async with kafka_log(kafka, topic, group) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until_idle(runner)
+        source.committed_at = float("-inf")
+        await runner.turn()
+    async with reading(kafka, [(topic, partition_of(BUSY))]) as consumer:
+        assert consumer is not None
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group)
+    finally:
+        await admin.close()
+    assert offsets[TopicPartition(topic, partition_of(BUSY))].offset == 5

@@ -72,7 +72,7 @@ class Reviewed(PostgresTrackingRecorder):
 class ReviewedProjection(Projection[Reviewed]):
     name = "reviewed"
 
-    def process_event(self, domain_event: Any, tracking: Tracking) -> None:
+    def process_event(self, domain_event: Any, tracking: Tracking) -> None:  # noqa: ANN401  # pyright: ignore[reportIncompatibleVariableOverride] - the library's own way to say it
         self.view.add(domain_event.seller_id, domain_event.order_id, tracking)
 
 

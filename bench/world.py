@@ -12,7 +12,13 @@ import asyncpg
 from local_stack.databases import Database, create_database
 from local_stack.servers import Servers
 from local_stack.topics import create_topics, delete_topics
-from review_service.domain.commands import BuyerReview, OpenEvaluation, OrderFacts, SubmitReview
+from review_service.domain.commands import (
+    BuyerReview,
+    EvaluationCommand,
+    OpenEvaluation,
+    OrderFacts,
+    SubmitReview,
+)
 from review_service.domain.evaluation import evaluations
 from review_service.domain.policy import policies
 from review_service.domain.streams import evaluation_stream, order_stream
@@ -101,7 +107,7 @@ async def world(servers: Servers, name: str) -> AsyncGenerator[World]:
     delete_topics(servers.kafka, TOPICS)
 
 
-def opening(order: str) -> Ask[OpenEvaluation]:
+def opening(order: str) -> Ask[EvaluationCommand]:
     number = int(order.rpartition("-")[2])
     command = OpenEvaluation(
         order_id=order,
@@ -120,7 +126,7 @@ def opening(order: str) -> Ask[OpenEvaluation]:
     )
 
 
-def submission(order: str) -> Ask[SubmitReview]:
+def submission(order: str) -> Ask[EvaluationCommand]:
     number = int(order.rpartition("-")[2])
     command = SubmitReview(
         review_id=f"review-{number}",

@@ -130,17 +130,23 @@ def explain(
 
 def _print_explanation(found: Explanation) -> None:
     out.print(audit_explain.headline(found), style="bold", markup=False)
-    out.print(audit_explain.dimensions_table(found))
-    out.print()
-    out.print(audit_explain.shares_table(found))
+    _print_table(audit_explain.dimensions_table(found))
+    _print_table(audit_explain.shares_table(found))
     for what, facts, count in (
         ("do not count", found.excluded, found.excluded_events),
         ("count less", found.reduced, found.reduced_events),
     ):
         if count:
-            out.print(f"\n{count} events {what}:", style="bold")
-            out.print(audit_explain.facts_table(facts))
+            out.print(f"\n{count:,} events {what}:", style="bold", end="")
+            _print_table(audit_explain.facts_table(facts))
     out.print(f"\n{audit_explain.advice(found.what_would_raise)}")
+
+
+def _print_table(lines: list[str]) -> None:
+    header, *rows = lines
+    out.print(f"\n{header}", style="bold", markup=False)
+    for row in rows:
+        out.print(row, markup=False)
 
 
 def _print_verified(verified: Verified) -> None:

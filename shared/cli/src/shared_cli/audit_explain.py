@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
-from rich.table import Table
 
 MICRO = 1_000_000
 NANO_OF_A_MICRO_POINT = 10  # 10^-9 of a mean are a tenth of a micro-point of 100
@@ -80,28 +79,30 @@ def headline(found: Explanation) -> str:
     )
 
 
-def dimensions_table(found: Explanation) -> Table:
+def dimensions_table(found: Explanation) -> list[str]:
     """How the means of the dimensions come about, in points of 100."""
-    table = _table("dimension", "weight", "prior", "events' shares", "mean", "caution", "events")
-    for name, dimension in found.dimensions.items():
-        table.add_row(
+    rows = [
+        (
             name,
             f"{dimension.weight_milli / FULL_MILLI:.3f}",
             points(MICRO_POINTS * dimension.prior_mean_micro),
-            f"{'+' if dimension.total_micro > 0 else ''}{points(dimension.total_micro)}",
+            points(dimension.total_micro),
             points(dimension.mean_nano // NANO_OF_A_MICRO_POINT),
             points(-dimension.caution_nano // NANO_OF_A_MICRO_POINT),
             str(dimension.events),
         )
-    return table
+        for name, dimension in found.dimensions.items()
+    ]
+    header = ("dimension", "weight", "prior", "events' shares", "mean", "caution", "events")
+    return table([header, *rows], left=1)
 
 
-def shares_table(found: Explanation) -> Table:
-    """The events of every dimension that move its mean most; the last row is all the others."""
-    table = _table("dimension", "of", "event", "weight", "k of 4", "share in points", left=3)
+def shares_table(found: Explanation) -> list[str]:
+    """The events of every dimension that move its mean most, and the sum of all the others."""
+    rows = [("dimension", "of", "event", "weight", "k of 4", "share in points")]
     for name, dimension in found.dimensions.items():
-        for share in dimension.shares:
-            table.add_row(
+        rows += [
+            (
                 name,
                 share.entity_id,
                 str(share.event),
@@ -109,20 +110,40 @@ def shares_table(found: Explanation) -> Table:
                 str(share.k),
                 points(share.share_micro),
             )
+            for share in dimension.shares
+        ]
         if others := dimension.events - len(dimension.shares):
-            table.add_row(name, f"{others} others", "", "", "", points(dimension.rest_micro))
-    return table
+            rows.append((name, f"{others} others", "", "", "", points(dimension.rest_micro)))
+    return table(rows, left=3)
 
 
-def facts_table(facts: Sequence[Fact]) -> Table:
+def facts_table(facts: Sequence[Fact]) -> list[str]:
     """Events that count less than others, and why."""
-    table = _table("dimension", "of", "event", "why", "weight", left=4)
-    for fact in facts:
-        reasons = ", ".join(fact.reasons)
-        table.add_row(
-            fact.dimension, fact.entity_id, str(fact.event), reasons, str(fact.weight_milli)
+    rows = [
+        (
+            fact.dimension,
+            fact.entity_id,
+            str(fact.event),
+            ", ".join(fact.reasons),
+            str(fact.weight_milli),
         )
-    return table
+        for fact in facts
+    ]
+    return table([("dimension", "of", "event", "why", "weight"), *rows], left=4)
+
+
+def table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Lines with aligned columns, the first `left` of them to the left. Nothing is cut off: what
+    is not read at a terminal is searched.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def advice(found: Raise | None) -> str:
@@ -131,10 +152,3 @@ def advice(found: Raise | None) -> str:
     if found.five_star_reviews is None:
         return f"Reviews alone do not reach {found.goal}."
     return f"{found.five_star_reviews} full reviews of five stars more reach {found.goal}."
-
-
-def _table(*columns: str, left: int = 1) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
-    return table

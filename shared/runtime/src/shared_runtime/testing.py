@@ -1,6 +1,6 @@
 """Named events and commands in, a sentence about the business that holds or fails out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -13,6 +13,7 @@ from shared_events.partition import partition_of
 from shared_events.registry import encode_data, key_of, topic_of
 
 from shared_runtime.decider import Command, Decider, Refused
+from shared_runtime.delivery import Cursor, Delivery, Place
 from shared_runtime.log import (
     AlreadyAnswered,
     AlreadyRecorded,
@@ -191,6 +192,64 @@ class InMemoryLog:
         self.streams.setdefault(item.stream, {})[item.version] = recorded
         self.event_ids.add(item.event_id)
         return recorded
+
+
+@dataclass(slots=True)
+class InMemorySource:
+    """Recorded events as a source, `batch_max` at a time in the order given: not chained.
+
+    Within a place they must be in the order of their positions, as in any log.
+    """
+
+    recorded: Sequence[Recorded[Any]]
+    batch_max: int = 500
+
+    async def places(self) -> frozenset[Place]:
+        return frozenset()
+
+    async def take(
+        self, cursors: Mapping[Place, Cursor], held: frozenset[Place] = frozenset()
+    ) -> list[Delivery]:
+        new = [
+            each
+            for each in self.recorded
+            if (place := (each.topic, each.partition)) in cursors
+            and place not in held
+            and each.position > cursors[place].position
+        ]
+        return [_delivery(each) for each in new[: self.batch_max]]
+
+    async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
+        """Nothing to do: each `take` goes on right behind the cursors it is given."""
+
+    async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
+        return [
+            _delivery(each)
+            for each in self.recorded
+            if (each.topic, each.partition) == place and each.position in positions
+        ]
+
+
+def _delivery(recorded: Recorded[Any]) -> Delivery:
+    body = encode_envelope(
+        recorded.event,
+        event_id=recorded.event_id,
+        source="/test",
+        stream=recorded.stream,
+        version=recorded.version,
+        time=recorded.time,
+        recorded_at=recorded.recorded_at,
+        actor=recorded.actor,
+        correlation_id=recorded.correlation_id,
+        causation_id=recorded.causation_id,
+    )
+    return Delivery(
+        topic=recorded.topic,
+        partition=recorded.partition,
+        position=recorded.position,
+        body=body,
+        chain_hash=None,
+    )
 
 
 def _encoded(item: Planned, now: datetime) -> bytes:

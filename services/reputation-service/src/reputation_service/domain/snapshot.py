@@ -36,8 +36,8 @@ def evolve(newest: Snapshot, event: AccountEvent) -> Snapshot:
 
 
 def decide(newest: Snapshot, command: EvaluateScore) -> list[AccountEvent]:
-    """Evaluations are made in the order of their days: an older one has been made already."""
-    if newest is not None and (_is_made(newest, command) or _is_unchanged(newest, command)):
+    """Evaluations are made in the order of their days, and each day's once."""
+    if newest is not None and (command.day <= newest.day or _is_unchanged(newest, command)):
         return []
     return [
         ScoreEvaluated(
@@ -51,11 +51,6 @@ def decide(newest: Snapshot, command: EvaluateScore) -> list[AccountEvent]:
             balance=command.balance,
         )
     ]
-
-
-def _is_made(newest: ScoreEvaluated, command: EvaluateScore) -> bool:
-    same = newest.day == command.day and newest.policy_id == command.policy_id
-    return same or newest.day > command.day
 
 
 def _is_unchanged(newest: ScoreEvaluated, command: EvaluateScore) -> bool:

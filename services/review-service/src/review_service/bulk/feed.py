@@ -69,12 +69,7 @@ def _line(body: bytes, now: datetime) -> Line | Refused | None:
         event = _decode(body)
     except (ValueError, RecursionError):
         return MalformedLine()
-    if event.type != ORDER:
-        return None
-    try:
-        return decode_line(event.data, now)
-    except Refused as refused:
-        return refused
+    return decode_line(event.data, now) if event.type == ORDER else None
 
 
 def _tell_refusals(delivery: Delivery, told: LineTold) -> None:

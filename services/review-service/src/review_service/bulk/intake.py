@@ -100,12 +100,8 @@ class Intake:
         )
 
     def _decoded(self, numbered: Numbered) -> Line | Refused:
-        if isinstance(numbered.text, Refused):
-            return numbered.text
-        try:
-            return decode_line(numbered.text, self._now())
-        except Refused as refused:
-            return refused
+        text = numbered.text
+        return text if isinstance(text, Refused) else decode_line(text, self._now())
 
     async def _append(
         self, lines: Sequence[Line | Refused], teller: Teller, tally: Tally

@@ -136,17 +136,16 @@ FIELD_LENGTH_MAX = 100
 BOUND_LENGTH_MAX = 200
 
 
-def decode_line(text: bytes | msgspec.Raw, now: datetime) -> Line:
-    """What a line tells. Raises `MalformedLine`, or `InvalidValue` naming what is wrong."""
+def decode_line(text: bytes | msgspec.Raw, now: datetime) -> Line | Refused:
+    """What a line tells, or what is wrong with it: `MalformedLine`, or `InvalidValue`."""
     try:
         line = _decode(text)
     except msgspec.ValidationError as wrong:
-        raise InvalidValue(errors=[_field_error(str(wrong))]) from None
-    except (ValueError, RecursionError) as wrong:
-        raise MalformedLine from wrong
-    if errors := [*_instants(line, now + AHEAD_MAX), *foreign_currencies(line.order, "order.")]:
-        raise InvalidValue(errors=errors)
-    return line
+        return InvalidValue(errors=[_field_error(str(wrong))])
+    except (ValueError, RecursionError):
+        return MalformedLine()
+    errors = [*_instants(line, now + AHEAD_MAX), *foreign_currencies(line.order, "order.")]
+    return InvalidValue(errors=errors) if errors else line
 
 
 def side_of(reviewed: Reviewed) -> Side:

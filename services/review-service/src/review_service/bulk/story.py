@@ -134,10 +134,18 @@ def tell(line: Line, decisions: Decisions, rules: Rules, teller: Teller, now: da
         with decisions.all_or_nothing(streams_of(line)):
             changed = story.order(line)
     except Refused as refused:
-        return refuse(line, refused)
+        return refuse(line, kept(refused))
     reviews = story.reviews(line.reviews)
     story.meet(now, told_alone=True)
     return LineTold(order="accepted" if changed else "unchanged", reviews=reviews)
+
+
+def kept(refused: Refused) -> Refused:
+    """A refusal that is kept as a value, without the frames that it came through: they hold what
+    holds it, and whole batches would wait for the garbage collector.
+    """
+    refused.__context__ = None
+    return refused.with_traceback(None)
 
 
 def refuse(line: Line | Refused, why: Refused) -> LineTold:
@@ -258,7 +266,7 @@ class Story:
             problem = as_told(refused, f"reviews[{number}]")
             return ReviewTold(by=side, outcome="refused", problem=problem)
         except Refused as refused:
-            return ReviewTold(by=side, outcome="refused", problem=refused)
+            return ReviewTold(by=side, outcome="refused", problem=kept(refused))
         return ReviewTold(by=side, outcome="accepted" if changed else "unchanged")
 
     def _facts(self) -> OrderFacts:

@@ -1,0 +1,557 @@
+"""What is in the tables is the fold of the events, however and by whomever they are brought in."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from msgspec import Struct
+from reputation_service import queries
+from reputation_service.domain.facts import Fact, OrderFact, micros
+from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
+from reputation_service.domain.ledger import LedgerRow
+from reputation_service.domain.observations import observe
+from reputation_service.domain.policy import DEFAULT
+from reputation_service.domain.read import read
+from reputation_service.projections import SCORE, SCORE_DDL, fact_of, order_fact_of
+from shared_events.dispute import DisputeClosed, DisputeOpened, InquiryClosed
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderCompleted, OrderPaid, OrderReopened
+from shared_events.returns import ReturnClosed
+from shared_events.review import ReviewWeighted, WeightReason
+from shared_runtime.delivery import Connection, enter_tables
+from shared_runtime.parking import ask_retry, list_parked
+from shared_runtime.projections import live_subscription, rebuild
+from shared_runtime.subscription import Runner
+from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts
+
+START = datetime(2026, 1, 1, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+SELLERS = ("S1", "S2", "S3", "S4")
+FOR_EVER = micros(START + 1000 * DAY)
+
+type Told = list[Recorded[Any]]
+
+
+# --- What happens ----------------------------------------------------------------------------
+
+
+def ids(order: int, seller: str, buyer: str = "B1") -> dict[str, Any]:
+    return {
+        "order_id": f"o{order}",
+        "seller_id": seller,
+        "buyer_id": buyer,
+        "policy_version": "p1",
+    }
+
+
+def completed(of: dict[str, Any], at: datetime, number: int = 1) -> OrderCompleted:
+    return OrderCompleted(
+        **of, completed_at=at, completion_no=number, how="FEED", total_ref_minor=1, late=False
+    )
+
+
+def reopened(of: dict[str, Any], at: datetime) -> OrderReopened:
+    return OrderReopened(**of, reopened_at=at, completion_no=1, reason="PAYMENT_REVERSED")
+
+
+def reviewed(
+    of: dict[str, Any], at: datetime, *, stars: int = 5, seq: int = 1, weight: int = 1000
+) -> ReviewWeighted:
+    code = "FULL" if weight == 1000 else "HELD"
+    return ReviewWeighted(
+        **of,
+        review_id=f"r-{of['order_id']}",
+        side="BUYER",
+        seq=seq,
+        quality=stars,
+        logistics=stars,
+        service=3,
+        weight_milli=weight,
+        reasons=[WeightReason(code=code, effect_milli=weight)],
+        excluded_dimensions=[],
+        counted_at=at,
+        decided_by="RULE",
+    )
+
+
+def rated(of: dict[str, Any], at: datetime, stars: int) -> ReviewWeighted:
+    """The seller's word on the buyer."""
+    said = reviewed(of, at)
+    return msgspec.structs.replace(
+        said,
+        review_id=f"b-{of['order_id']}",
+        side="SELLER",
+        quality=None,
+        logistics=None,
+        service=None,
+        rating=stars,
+    )
+
+
+def disputed(of: dict[str, Any], at: datetime) -> DisputeOpened:
+    said = {
+        "type": "DisputeOpened.v1",
+        "dispute_id": f"d-{of['order_id']}",
+        "reason": "DAMAGED",
+        "lines": [{"line_id": "1", "quantity": 1, "units": "1/1"}],
+        "proposal_id": "q1",
+        "outcome": "REFUND_FULL",
+        "currency": "BRL",
+        "ceiling_minor": 100,
+        "held_minor": 100,
+        "opened_at": at,
+        "answer_due": at + DAY,
+        "auto_escalate_at": at + DAY,
+        "buyer_may_escalate_at": at + DAY,
+        "seller_may_escalate_at": at + DAY,
+    }
+    return msgspec.convert(of | said, DisputeOpened)
+
+
+def dispute_closed(of: dict[str, Any], at: datetime, how: str) -> DisputeClosed:
+    said = {
+        "type": "DisputeClosed.v1",
+        "dispute_id": f"d-{of['order_id']}",
+        "how": how,
+        "result": "WITHDRAWN" if how == "WITHDRAWN" else "REFUNDED",
+        "currency": "BRL",
+        "refunded_minor": 0,
+        "liable": "SELLER",
+        "resolved_by_seller": False,
+        "buyer_abuse": False,
+        "seller_fault_pct": 100,
+        "stage_reached": "NEGOTIATING",
+        "opened_at": at,
+        "closed_at": at,
+        "held_released_minor": 100,
+    }
+    return msgspec.convert(of | said, DisputeClosed)
+
+
+def inquiry_closed(of: dict[str, Any], at: datetime) -> InquiryClosed:
+    said = {
+        "type": "InquiryClosed.v1",
+        "inquiry_id": f"i-{of['order_id']}",
+        "reason": "IDLE",
+        "answered": True,
+        "within_sla": True,
+        "response_seconds": 60,
+        "sla_seconds": 86_400,
+        "closed_at": at,
+    }
+    return msgspec.convert(of | said, InquiryClosed)
+
+
+def return_closed(of: dict[str, Any], at: datetime) -> ReturnClosed:
+    said = {
+        "type": "ReturnClosed.v1",
+        "return_id": f"t-{of['order_id']}",
+        "kind": "RETURN",
+        "reason": "DEFECTIVE",
+        "resolution": "REFUNDED",
+        "units": [],
+        "currency": "BRL",
+        "refunded_minor": 100,
+        "seller_at_fault": True,
+        "timely": True,
+        "forced": False,
+        "closed_at": at,
+    }
+    return msgspec.convert(of | said, ReturnClosed)
+
+
+async def tell(*events: Struct, log: InMemoryLog) -> Told:
+    """Events as their logs have them, each recorded a while after the one before."""
+    told: Told = []
+    for event in events:
+        at = log.now()
+        stream = f"{type(event).__name__}-{len(log.event_ids)}"
+        told += await log.append(facts(stream, event, at=at))
+        assert isinstance(log.now, ManualClock)
+        log.now.advance(timedelta(hours=7))
+    return told
+
+
+def a_log() -> InMemoryLog:
+    return InMemoryLog(now=ManualClock(START))
+
+
+async def history(seed: int, orders: int = 24) -> Told:
+    """Orders of four sellers with all that may become of them, in the order of recording."""
+    chance = random.Random(seed)
+    events: list[tuple[int, Struct]] = []
+    for order in range(orders):
+        of = ids(order, chance.choice(SELLERS), f"B{chance.randrange(3)}")
+        at = START + chance.randrange(40) * DAY
+        begins = chance.randrange(60)
+        follows = [OrderPaid(**of, paid_at=at, payment_ref="p"), completed(of, at)]
+        follows.append(reviewed(of, at, stars=chance.randint(1, 5)))
+        follows.append(rated(of, at, chance.randint(1, 5)))
+        if chance.random() < 0.4:
+            follows.append(reviewed(of, at, seq=2, weight=chance.choice((0, 250))))
+            follows.append(reviewed(of, at + DAY, seq=3, stars=2))
+        if chance.random() < 0.3:
+            follows += [reopened(of, at), completed(of, at + 9 * DAY, 2)]
+        if chance.random() < 0.5:
+            ends = chance.choice(("WITHDRAWN", "DECIDED", "DEFAULT"))
+            follows += [disputed(of, at), dispute_closed(of, at + DAY, ends)]
+        if chance.random() < 0.3:
+            follows += [inquiry_closed(of, at), return_closed(of, at)]
+        events += [(begins + chance.randrange(9) * n, event) for n, event in enumerate(follows)]
+    in_turn = [event for _, event in sorted(events, key=lambda each: each[0])]
+    return await tell(*in_turn, log=a_log())
+
+
+def interleaved(told: Told, chance: random.Random) -> Told:
+    """Another order of arrival: each partition of each topic keeps its own."""
+    places: dict[tuple[str, int], Told] = {}
+    for recorded in told:
+        places.setdefault((recorded.topic, recorded.partition), []).append(recorded)
+    arriving: Told = []
+    while places:
+        place = chance.choice(sorted(places))
+        arriving.append(places[place].pop(0))
+        if not places[place]:
+            del places[place]
+    return arriving
+
+
+def batches(told: Told, size: int) -> Iterable[Told]:
+    return (told[i : i + size] for i in range(0, len(told), size))
+
+
+# --- What is in the tables -------------------------------------------------------------------
+
+
+def expected(told: Iterable[Recorded[Any]]) -> Facts:
+    return Facts(fact for recorded in told for fact in observe(recorded, DEFAULT.sla))
+
+
+async def project(batch: Told, pool: asyncpg.Pool) -> None:
+    """A batch of one worker in a transaction, in the live tables."""
+    subscription = await live_subscription(pool, SCORE)
+    async with pool.acquire() as db, db.transaction():
+        await enter_tables(db, subscription.tables)
+        await SCORE.apply(batch, db)
+
+
+async def trial(name: str, arriving: Iterable[Told], owner: asyncpg.Pool) -> State:
+    """The buckets after these batches, in tables of their own."""
+    async with owner.acquire() as db:
+        await db.execute(f"CREATE SCHEMA {name}; SET search_path TO {name}; {SCORE_DDL}")
+        try:
+            for batch in arriving:
+                async with db.transaction():
+                    await SCORE.apply(handled(batch), db)
+            return await buckets(db, name)
+        finally:
+            await db.execute("RESET search_path")
+
+
+def handled(batch: Told) -> Told:
+    return [recorded for recorded in batch if isinstance(recorded.event, SCORE.handles)]
+
+
+async def buckets(db: asyncpg.Pool | Connection, schema: str = "read") -> State:
+    state: State = {}
+    rows = await db.fetch(f"SELECT * FROM {schema}.bucket WHERE n > 0")  # noqa: S608
+    for seller, dimension, week, n, a, b, s in rows:
+        state.setdefault(seller, {}).setdefault(dimension, {})[week] = (n, a, b, s)
+    return state
+
+
+async def ledger(pool: asyncpg.Pool) -> list[LedgerRow]:
+    rows = await pool.fetch("SELECT * FROM read.contribution")
+    return [LedgerRow(*row[:10], tuple(row[10]), tuple(row[11:])) for row in rows]  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+async def stored_facts(pool: asyncpg.Pool) -> set[Fact | OrderFact]:
+    direct = [fact_of(row) for row in await pool.fetch("SELECT * FROM read.fact")]
+    of_orders = [order_fact_of(row) for row in await pool.fetch("SELECT * FROM read.order_fact")]
+    return {*direct, *of_orders}
+
+
+def scores_of(state: State) -> dict[str, int]:
+    return {seller: read(found, 20_500, DEFAULT).score_micro for seller, found in state.items()}
+
+
+# --- The fold --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_tables_are_the_fold_of_the_events(pool: asyncpg.Pool, seed: int) -> None:
+    told = await history(seed)
+    arriving = interleaved(handled(told), random.Random(seed))
+    for batch in batches(arriving, 11):
+        await project(batch, pool)
+    facts_told = expected(told)
+    assert await stored_facts(pool) == set(facts_told.received())
+    assert state_sha256(await buckets(pool)) == state_sha256(fold(facts_told.in_force()))
+    rows = await ledger(pool)
+    for as_of in [micros(each.recorded_at) for each in told[::9]]:
+        known = state_sha256(fold(facts_told.in_force(as_of)))
+        assert state_sha256(sum_rows(rows, as_of)) == known
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_i5_order_duplicates_and_batches_leave_the_same_bits(
+    owner: asyncpg.Pool, seed: int
+) -> None:
+    told = await history(seed)
+    chance = random.Random(seed)
+    once = await trial("once", [told], owner)
+    assert once == fold(expected(told).in_force())
+    for n, size in enumerate((1, 7, 40)):
+        arriving = interleaved(told, chance)
+        twice = [batch for each in batches(arriving, size) for batch in (each, each[:3])]
+        again = await trial(f"again{n}", [*twice, arriving], owner)
+        assert again == once
+        assert state_sha256(again) == state_sha256(once)
+        assert scores_of(again) == scores_of(once)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_i5_split_and_merged_leaves_the_same_bits(owner: asyncpg.Pool, seed: int) -> None:
+    told = await history(seed)
+    once = await trial("once", [told], owner)
+    # By the partitions of sellers no two parts share an entity: buckets merge by addition.
+    parts = [[each for each in told if each.partition % 3 == n] for n in range(3)]
+    states = [await trial(f"part{n}", batches(part, 9), owner) for n, part in enumerate(parts)]
+    assert merge(states) == once
+    assert state_sha256(merge(reversed(states))) == state_sha256(once)
+    # By topics they share orders: facts merge first.
+    of_orders = expected(each for each in told if each.topic == "orders.events")
+    of_orders.join(expected(each for each in told if each.topic != "orders.events"))
+    assert fold(of_orders.in_force()) == once
+
+
+async def test_a_batch_that_comes_twice_changes_nothing(pool: asyncpg.Pool) -> None:
+    told = handled(await history(5))
+    await project(told, pool)
+    before = (await buckets(pool), len(await ledger(pool)), await stored_facts(pool))
+    for batch in batches(told, 13):
+        await project(batch, pool)
+    assert (await buckets(pool), len(await ledger(pool)), await stored_facts(pool)) == before
+
+
+async def test_the_usual_event_adds_one_row_for_each_thing_it_says(pool: asyncpg.Pool) -> None:
+    of, log = ids(1, "S1"), a_log()
+    await project(await tell(reviewed(of, START), log=log), pool)
+    assert [row.d_n for row in await ledger(pool)] == [1000, 1000, 1000]
+    await project(await tell(reviewed(of, START, seq=2, weight=250), log=log), pool)
+    assert [row.d_n for row in await ledger(pool)][3:] == [-750, -750, -750]
+    moved = reviewed(of, START - 9 * DAY, seq=3)
+    await project(await tell(moved, log=log), pool)
+    assert sorted(row.d_n for row in (await ledger(pool))[6:]) == [-250] * 3 + [1000] * 3
+
+
+async def test_a_late_lower_version_changes_the_past_and_not_the_present(
+    pool: asyncpg.Pool,
+) -> None:
+    of, log = ids(1, "S1"), a_log()
+    first, second = await tell(
+        reviewed(of, START, stars=1), reviewed(of, START, stars=5, seq=2), log=log
+    )
+    await project([second], pool)
+    present = await buckets(pool)
+    await project([first], pool)
+    assert await buckets(pool) == present
+    rows = await ledger(pool)
+    between = sum_rows(rows, micros(first.recorded_at))
+    assert between["S1"]["quality"] == {2922: (1000, 0, 0, 1_000_000)}
+    assert state_sha256(sum_rows(rows)) == state_sha256(present)
+
+
+async def test_what_no_score_reads_is_not_even_decoded(pool: asyncpg.Pool) -> None:
+    told = await history(1, orders=4)
+    runner = Runner(
+        subscription=await live_subscription(pool, SCORE),
+        source=InMemorySource(told),
+        pool=pool,
+        now=lambda: START,
+    )
+    await runner.start()
+    while await runner.turn():
+        pass
+    assert state_sha256(await buckets(pool)) == state_sha256(fold(expected(told).in_force()))
+    position = await pool.fetchval("SELECT sum(position) FROM es.cursor")
+    assert position == len(told)
+
+
+# --- Two at once -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dispute_first", [True, False])
+async def test_two_workers_with_two_topics_of_one_order_lose_no_step(
+    pool: asyncpg.Pool, dispute_first: bool
+) -> None:
+    of, log = ids(1, "S1"), a_log()
+    (one,) = await tell(completed(of, START), log=log)
+    (other,) = await tell(disputed(of, START), log=log)
+    if dispute_first:
+        one, other = other, one
+    subscription = await live_subscription(pool, SCORE)
+    async with pool.acquire() as db, db.transaction():
+        await enter_tables(db, subscription.tables)
+        await SCORE.apply([one], db)
+        waiting = asyncio.create_task(project([other], pool))
+        await _until_somebody_waits(pool)
+        assert not waiting.done()
+    await waiting
+    assert await buckets(pool) == {}
+    told = [one, other]
+    rows = await ledger(pool)
+    for as_of in [micros(each.recorded_at) for each in told]:
+        known = state_sha256(fold(expected(told).in_force(as_of)))
+        assert state_sha256(sum_rows(rows, as_of)) == known
+
+
+async def test_sellers_who_rate_the_same_buyers_do_not_deadlock(pool: asyncpg.Pool) -> None:
+    log = a_log()
+    buyers = [f"B{n}" for n in range(30)]
+    works: list[Told] = []
+    for n, seller in enumerate(SELLERS):
+        in_turn = buyers if n % 2 else buyers[::-1]
+        events = [
+            rated(ids(100 * n + m, seller, buyer), START, 1 + m % 5)
+            for m, buyer in enumerate(in_turn)
+        ]
+        works.append(await tell(*events, log=log))
+    await asyncio.gather(*[project(work, pool) for work in works])
+    told = [each for work in works for each in work]
+    assert await buckets(pool) == fold(expected(told).in_force())
+
+
+async def _until_somebody_waits(pool: asyncpg.Pool) -> None:
+    waiting = """
+        SELECT count(*) FROM pg_locks JOIN pg_database AS base ON base.oid = pg_locks.database
+        WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()
+    """
+    async with asyncio.timeout(5):
+        while not await pool.fetchval(waiting):  # noqa: ASYNC110 - it is the server that is asked
+            await asyncio.sleep(0)
+
+
+# --- Bad facts -------------------------------------------------------------------------------
+
+
+async def test_a_contradiction_parks_its_seller_and_the_others_go_on(pool: asyncpg.Pool) -> None:
+    log = a_log()
+    of, other = ids(1, "S1"), ids(2, "S2")
+    told = await tell(
+        reviewed(of, START),
+        reviewed(of, START, stars=1),
+        reviewed(other, START),
+        completed(of, START),
+        log=log,
+    )
+    runner = Runner(
+        subscription=await live_subscription(pool, SCORE),
+        source=InMemorySource(told),
+        pool=pool,
+        now=lambda: START,
+    )
+    await runner.start()
+    while await runner.turn():
+        pass
+    (parked,) = await list_parked(pool)
+    assert (parked["key"], parked["topic"]) == ("S1", "review.events")
+    assert "ConflictingFact" in parked["reason"]
+    assert await ask_retry(pool, subscription=parked["subscription"], key="S1", now=START)
+    right = [told[0], *told[2:]]
+    assert await buckets(pool) == fold(expected(right).in_force())
+
+
+# --- Rebuild ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_i15_rebuilt_tables_equal_the_live_ones(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, seed: int
+) -> None:
+    told = await history(seed)
+    chance = random.Random(seed)
+
+    async def run(arriving: Told) -> None:
+        live = await live_subscription(pool, SCORE)
+        source = InMemorySource(arriving, batch_max=17)
+        runner = Runner(subscription=live, source=source, pool=pool, now=lambda: START)
+        await runner.start()
+        while await runner.turn():
+            pass
+
+    await run(interleaved(told, chance))
+    before = await buckets(pool)
+    # The topics arrive in another order: the rows of the ledger differ, what they say does not.
+    again = InMemorySource(interleaved(told, chance), batch_max=23)
+    assert await rebuild(SCORE, again, owner=owner, now=lambda: START)
+    assert await pool.fetchval("SELECT generation FROM es.projection") == 2
+    assert await buckets(pool) == before
+    more = await tell(reviewed(ids(99, "S1"), START), log=a_log())
+    later = [msgspec.structs.replace(each, position=each.position + 1000) for each in more]
+    await run(later)
+    assert state_sha256(await buckets(pool)) != state_sha256(before)
+
+
+async def test_a_damaged_table_is_found_by_a_rebuild(
+    pool: asyncpg.Pool, owner: asyncpg.Pool
+) -> None:
+    told = await history(3, orders=6)
+    live = await live_subscription(pool, SCORE)
+    runner = Runner(subscription=live, source=InMemorySource(told), pool=pool, now=lambda: START)
+    await runner.start()
+    while await runner.turn():
+        pass
+    await owner.execute("UPDATE score_g1.bucket SET a = a - 1 WHERE a > 0")
+    assert not await rebuild(SCORE, InMemorySource(told), owner=owner, now=lambda: START)
+    assert await buckets(pool) == fold(expected(told).in_force())
+
+
+# --- As of -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_buckets_of_any_instant_come_from_the_live_ones_and_the_ledger(
+    pool: asyncpg.Pool, seed: int
+) -> None:
+    told = await history(seed)
+    for batch in batches(interleaved(handled(told), random.Random(seed)), 19):
+        await project(batch, pool)
+    facts_told = expected(told)
+    accounts = sorted({*facts_told.sellers(), "nobody"})
+    instants = [micros(each.recorded_at) + late for each in told[::14] for late in (-1, 0)]
+    found = await queries.buckets_at(pool, accounts, [*instants, 0, FOR_EVER])
+    for as_of in [*instants, 0, FOR_EVER]:
+        known = fold(facts_told.in_force(as_of))
+        assert found[as_of] == {account: known.get(account, {}) for account in accounts}
+
+
+async def test_what_is_known_today_about_an_earlier_day(pool: asyncpg.Pool) -> None:
+    told = await history(4)
+    await project(handled(told), pool)
+    facts_told = expected(told)
+    as_of = micros(told[-10].recorded_at)
+    for seller in SELLERS:
+        for day in range(20_450, 20_470, 3):
+            known = fold(facts_told.in_force(as_of, day)).get(seller, {})
+            assert await queries.buckets_up_to(pool, seller, as_of, day) == known
+
+
+async def test_facts_in_force_are_those_of_the_instant(pool: asyncpg.Pool) -> None:
+    told = await history(6)
+    await project(handled(told), pool)
+    facts_told = expected(told)
+    for as_of in [micros(each.recorded_at) for each in told[::20]]:
+        day = as_of // 86_400_000_000
+        for seller in SELLERS:
+            found = await queries.facts_in_force(pool, seller, as_of, day)
+            known = [f for f in facts_told.in_force(as_of, day) if f.seller_id == seller]
+            assert sorted(found) == sorted(known)
+
+
+def _unused(_: Sequence[object]) -> None: ...

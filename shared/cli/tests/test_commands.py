@@ -1,0 +1,303 @@
+"""The commands as a user gives them, on a whole stack: their exit codes and what they say."""
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from local_stack import blocking
+from local_stack.services import Stack
+from shared_cli import welcome
+from shared_cli.main import app
+from typer.testing import CliRunner, Result
+
+type Call = Callable[..., Result]
+
+NOT_COMPLETED = ("shipped", "canceled", "processing")
+
+
+@pytest.fixture
+def call(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Gives a command to the stack, and checks its exit code."""
+    monkeypatch.setenv("AFTERSALES_STACK", str(stack.folder))
+    return give
+
+
+def give(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def told(result: Result) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(result.stdout))
+
+
+@pytest.fixture
+def olist(tmp_path: Path) -> Path:
+    """Olist's tables with orders that nobody else has: 12 completed ones of which one has two
+    sellers and one no items, and three others. Those completed are reviewed, the last one late.
+    """
+    mark = uuid4().hex[:12]
+    numbers = range(1, 16)
+    completed = numbers[:12]
+    began = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0)
+    began -= timedelta(days=90)
+
+    def day(number: int) -> str:
+        return f"{began + timedelta(days=number):%Y-%m-%d %H:%M:%S}"
+
+    orders = [
+        {
+            "order_id": f"{mark}-o{n}",
+            "customer_id": f"{mark}-c{n}",
+            "order_status": "delivered" if n in completed else NOT_COMPLETED[n - 13],
+            "order_purchase_timestamp": day(n),
+            "order_approved_at": day(n),
+            "order_delivered_carrier_date": day(n + 2) if n < 14 else "",
+            "order_delivered_customer_date": day(n + 5) if n in completed else "",
+            "order_estimated_delivery_date": day(n + 6),
+        }
+        for n in numbers
+    ]
+    items = [
+        {
+            "order_id": f"{mark}-o{n}",
+            "order_item_id": f"{number}",
+            "product_id": "p1",
+            "seller_id": f"{mark}-s{number}",
+            "shipping_limit_date": day(n + 3),
+            "price": "120.0",
+            "freight_value": "9.9",
+        }
+        for n in numbers
+        for number in ((1, 2) if n == 1 else (1,) if n != 2 else ())
+    ]
+    reviews = [
+        {
+            "review_id": f"{mark}-r{n}",
+            "order_id": f"{mark}-o{n}",
+            "review_score": f"{1 + n % 5}",
+            "review_answer_timestamp": day(n + 7 if n < 12 else n + 30),
+        }
+        for n in (*completed, 13)
+    ]
+    write(tmp_path / "olist_orders.csv", orders)
+    write(tmp_path / "olist_order_items.csv", items)
+    write(tmp_path / "olist_order_reviews.csv", [*reviews, reviews[4]])
+    customers = [
+        {"customer_id": f"{mark}-c{n}", "customer_unique_id": f"{mark}-b{n}"} for n in numbers
+    ]
+    write(tmp_path / "olist_customers.csv", customers)
+    write(
+        tmp_path / "olist_products.csv", [{"product_id": "p1", "product_category_name": "livros"}]
+    )
+    return tmp_path
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_an_import_accounts_for_every_row_and_doing_it_again_changes_nothing(
+    call: Call, olist: Path
+) -> None:
+    report = told(call("import", "olist", str(olist), "--json"))
+    assert report["changed"]
+    assert report["events"] > 15 * 3
+    assert report["sums"] == [
+        (
+            "15 rows of orders = 11 completed + 1 not completed (canceled) + "
+            "1 not completed (processing) + 1 not completed (shipped) + 1 without items (delivered)"
+        ),
+        "15 orders sent = 14 with items + 1 more by splitting 1 by seller",
+        "15 orders sent = 15 accepted",
+        "15 rows of items = 15 in orders sent",
+        (
+            "14 rows of reviews = 12 counted + 1 superseded by an earlier one of the order + "
+            "1 of orders without items"
+        ),
+        "13 reviews sent = 12 counted + 1 more for the sub-orders",
+        "13 reviews sent = 11 accepted + 1 refused (not-yet-eligible) + 1 refused (window-closed)",
+    ]
+    assert report["seconds"]["until_last_score_final"] >= report["seconds"]["sending"] > 0
+
+    again = call("import", "olist", str(olist)).stdout
+    assert "15 orders sent = 15 already there\n" in again
+    assert "13 reviews sent = 11 already there + " in again
+    assert "Nothing has changed: all of it was there already." in again
+
+
+def test_what_was_imported_is_verified_replayed_and_explained(call: Call, olist: Path) -> None:
+    call("import", "olist", str(olist))
+    verified = told(call("audit", "verify", "--json"))
+    assert verified["equal"]
+    assert verified["events"] == verified["records"] - verified["duplicates"] > 0
+    replayed = told(call("audit", "replay", "--json"))
+    assert replayed["equal"]
+    assert replayed["state_sha256"]["Kafka"] == replayed["state_sha256"]["databases"]
+    assert len(set(replayed["accounts"].values())) == 1
+    assert "equal to the last micro-point" in call("audit", "replay").stdout
+
+    seller = seller_of(olist)
+    explained = call("audit", "explain", seller, "--largest", "3").stdout
+    assert explained.startswith(f"{seller}: ")
+    assert "review.events/" in explained
+    assert "orders.events/" in explained
+    assert "7 others" in explained  # of the ten reviews that count
+    assert "8 others" in explained  # of the eleven orders without a dispute
+    found = told(call("audit", "explain", seller, "--json"))
+    for dimension in found["dimensions"].values():
+        shares = sum(share["share_micro"] for share in dimension["shares"])
+        assert shares + dimension["rest_micro"] == dimension["total_micro"]
+    before = told(call("audit", "explain", seller, "--as-of", "2025-01-01T00:00:00Z", "--json"))
+    assert before["score_micro"] == 58_407_464  # nothing was known of anybody
+    assert "not-found" in call("audit", "explain", "nobody", code=1).output
+
+
+def seller_of(olist: Path) -> str:
+    with (olist / "olist_order_items.csv").open() as file:
+        return next(csv.DictReader(file))["seller_id"]
+
+
+def test_a_byte_changed_in_the_log_is_an_exit_code_of_1_and_named(
+    call: Call, stack: Stack, olist: Path
+) -> None:
+    call("import", "olist", str(olist))
+    flip = """
+        ALTER TABLE es.event DISABLE TRIGGER ALL;
+        UPDATE es.event SET leaf_hash = set_byte(leaf_hash, 0, get_byte(leaf_hash, 0) # 1)
+        WHERE topic = 'orders.events' AND position = 2;
+        ALTER TABLE es.event ENABLE TRIGGER ALL
+    """
+    execute(stack, "review", flip)
+    try:
+        shown = call("audit", "verify", code=1).stdout
+        report = told(call("audit", "verify", "--json", code=1))
+    finally:
+        execute(stack, "review", flip)
+    first = report["differences"][0]
+    assert (first["side"], first["topic"], first["position"]) == ("database", "orders.events", 2)
+    assert f"database: orders.events/{first['partition']}:2 leaf_hash is" in shown
+    assert "DIFFERENT" in shown
+    call("audit", "verify")
+
+
+def test_a_score_that_does_not_follow_from_the_log_is_named_and_a_rebuild_mends_it(
+    call: Call, stack: Stack, olist: Path
+) -> None:
+    call("import", "olist", str(olist))
+    seller = seller_of(olist)
+    execute(
+        stack,
+        "reputation",
+        f"UPDATE read.bucket SET a = a + 1 WHERE seller_id = '{seller}' AND dimension = 'quality'",  # noqa: S608 - a test's
+    )
+    shown = call("audit", "replay", code=1).stdout
+    assert f"{seller}: score_micro: live " in shown
+    assert "DIFFERENT" in shown
+
+    call("projections", "rebuild", "reputation", "score", code=1)  # was not what the log says
+    call("audit", "replay")
+    call("projections", "rebuild", "reputation", "score")
+    listed = told(call("projections", "list", "--json"))["projections"]
+    [score] = [each for each in listed if each["name"] == "score"]
+    assert score["service"] == "reputation"
+    assert score["generation"] >= 3
+    assert score["events"] > 0
+
+
+def test_a_projection_that_there_is_not_is_not_rebuilt(call: Call) -> None:
+    call("projections", "rebuild", "reputation", "nothing", code=2)
+    assert "there are review" in call("projections", "rebuild", "billing", "x", code=2).output
+
+
+def test_what_is_parked_is_listed_retried_and_given_up(call: Call, stack: Stack) -> None:
+    key, subscription = f"S-{uuid4().hex[:8]}", "nobody/1"
+    parked = """
+        INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
+        VALUES ($1, 'orders.events', 3, $2, 'ValueError: too odd', '2026-01-05 12:00+00')
+    """
+    waiting = """
+        INSERT INTO es.parked_event (subscription, topic, partition, position, key)
+        VALUES ($1, 'orders.events', 3, 41, $2)
+    """
+    for statement in (parked, waiting):
+        execute(stack, "reputation", statement, subscription, key)
+    line = (
+        f"reputation: {subscription} {key}: 1 events wait, the first is orders.events/3:41; "
+        "parked 2026-01-05T12:00:00Z: ValueError: too odd"
+    )
+    assert line in call("parked", "list").stdout
+    assert line in call("parked", "list", "reputation").stdout
+    assert call("parked", "list", "review").stdout == "Nothing is parked.\n"
+
+    names = ("reputation", subscription, key)
+    call("parked", "discard", *names, "--reason", " ", code=2)
+    call("parked", "discard", *names, "--reason", "a test's", "--topic", "review.events", code=1)
+    call("parked", "discard", *names, "--reason", "a test's")
+    assert "no event" in call("parked", "discard", *names, "--reason", "again", code=1).output
+    call("parked", "retry", *names)
+    [row] = [r for r in told(call("parked", "list", "--json"))["parked"] if r["key"] == key]
+    assert (row["events"], row["retry_asked_at"] is None) == (0, False)
+    assert "not parked" in call("parked", "retry", "review", subscription, key, code=1).output
+    execute(stack, "reputation", "DELETE FROM es.parked_key WHERE key = $1", key)
+    execute(stack, "reputation", "DELETE FROM es.parked_event WHERE key = $1", key)
+
+
+def execute(stack: Stack, service: str, statement: str, *arguments: object) -> None:
+    """In a service's database, as somebody who may do anything."""
+
+    async def run() -> None:
+        admin = stack.description.postgres_url.rpartition("/")[0]
+        db = await asyncpg.connect(f"{admin}/{stack.description.databases[service].name}")
+        await db.execute(statement, *arguments)
+        await db.close()
+
+    blocking.run(run())
+
+
+def test_the_demo_is_taken_whole_and_only_once(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(welcome, "ORDERS", 300)
+    said: list[str] = []
+    welcome.load_demo(stack, said.append)
+    assert said[0] == "loading a marketplace of 300 orders"
+    assert said[-1] == "the scores are final"
+    welcome.load_demo(stack, said.append)
+    assert said[-1] == "the demo marketplace is there already"
+    welcome.first_steps(stack)
+    shown = capsys.readouterr().out
+    assert "sellers by score:" in shown
+    assert shown.count("TOKEN=") == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("audit", "verify"), ("audit", "replay"), ("projections", "list"), ("parked", "list")],
+)
+def test_without_a_stack_one_is_told_how_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("AFTERSALES_STACK", str(tmp_path))
+    assert "make run" in give(*command, code=3).output
+
+
+def test_a_database_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERSALES_REVIEW_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/review")
+    monkeypatch.setenv("AFTERSALES_KAFKA", "127.0.0.1:9")
+    told = give("audit", "verify", code=3).output
+    assert "the database of review-service does not answer" in told
+
+
+def test_the_version_is_the_packages() -> None:
+    assert give("--version").stdout == "aftersales 0.1.0\n"

@@ -1,5 +1,14 @@
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+
+class OffsetAndMetadata(NamedTuple):
+    offset: int
+    metadata: str
+
+class RecordsToDelete:
+    def __init__(self, before_offset: int) -> None: ...
 
 class NewTopic:
     def __init__(
@@ -28,3 +37,9 @@ class AIOKafkaAdminClient:
         self, topics: Sequence[str] | None = None
     ) -> list[dict[str, Any]]: ...
     async def describe_cluster(self) -> dict[str, object]: ...
+    async def delete_records(
+        self, records_to_delete: Mapping[TopicPartition, RecordsToDelete]
+    ) -> dict[TopicPartition, int]: ...
+    async def list_consumer_group_offsets(
+        self, group_id: str
+    ) -> dict[TopicPartition, OffsetAndMetadata]: ...

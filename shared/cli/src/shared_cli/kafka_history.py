@@ -28,7 +28,8 @@ class History:
         """All records once, those of a partition in the order of their offsets."""
         begins = await self.consumer.beginning_offsets(list(self.ends))
         left = {place: end for place, end in self.ends.items() if end > begins[place]}
-        await self.consumer.seek_to_beginning(*left)
+        if left:  # none named would be all of them
+            await self.consumer.seek_to_beginning(*left)
         self.consumer.pause(*(self.ends.keys() - left.keys()))
         while left:
             found = await self.consumer.getmany(timeout_ms=WAIT_MS, max_records=RECORDS_MAX)

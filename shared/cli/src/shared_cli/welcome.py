@@ -178,8 +178,13 @@ def _seller_table(sellers: Page) -> None:
         if bottom and place == bottom[0][0]:
             out.print("   …")
         score = seller["score_micro"] / 1_000_000
-        level = seller.get("public_level") or seller.get("level") or ""
+        level = seller["public_level"]
         out.print(f"  {place:3}  {seller['seller_id']:24} {score:10.6f}  {level}")
+    if all(seller["public_level"] == "UNRATED" for seller in sellers):
+        out.print(
+            "Levels come with the weekly evaluation: `.venv/bin/aftersales clock advance 7d`, and "
+            "ask again."
+        )
     out.print()
 
 

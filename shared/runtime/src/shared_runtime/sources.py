@@ -123,6 +123,7 @@ class KafkaLog:
     group: str
     topics: tuple[str, ...]
     foreign: bool = False
+    commit_seconds: float = COMMIT_SECONDS
     _consumer: AIOKafkaConsumer | None = None
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
@@ -199,7 +200,7 @@ class KafkaLog:
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         """Tells Kafka now and then how far we are: for dashboards, nothing here depends on it."""
         now = asyncio.get_running_loop().time()
-        if now - self._committed_at < COMMIT_SECONDS:
+        if now - self._committed_at < self.commit_seconds:
             return
         self._committed_at = now
         with suppress(KafkaError, TimeoutError):

@@ -183,7 +183,7 @@ def a_log() -> InMemoryLog:
 
 def dice(seed: int) -> random.Random:
     """Falls the same way every time."""
-    return random.Random(seed)  # noqa: S311 - nothing is kept secret with it
+    return random.Random(seed)
 
 
 async def history(seed: int, orders: int = 24) -> Told:

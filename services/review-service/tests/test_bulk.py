@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import socket
-import tracemalloc
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +10,8 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from fastapi import FastAPI
 from review_service.api import bulk
-from review_service.api.bulk import BATCH_LINES_MAX, NDJSON
+from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.bulk.intake import Intake, Numbered, Tally
 from review_service.bulk.line import LINE_BYTES_MAX
@@ -24,7 +20,6 @@ from review_service.bulk.story import rules
 from review_service.domain.policy import policies
 from review_service.settings import ReviewSettings
 from shared_events.envelope import Recorded
-from shared_runtime.http import serve
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Planned, PostgresLog, Reply, VersionConflict
 from shared_runtime.service import Parts
@@ -165,7 +160,7 @@ async def test_the_same_again_changes_nothing_and_says_so(
 async def test_an_order_comes_in_in_the_state_that_it_reached(
     importer: httpx.AsyncClient, pool: asyncpg.Pool, left_out: tuple[str, ...], last: str
 ) -> None:
-    parts: dict[str, object] = dict.fromkeys((*left_out, "reviews"))
+    parts: dict[str, object] = {part: None for part in (*left_out, "reviews")}  # noqa: C420 - typed
     first, _ = await send(importer, body(line("O1", **parts)))
     assert rule(first) == ("accepted", None)
     assert (await recorded(pool))[-1] == f"order {last}"

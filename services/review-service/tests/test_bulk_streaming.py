@@ -103,7 +103,7 @@ async def uploading(
     if socket_bytes is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, socket_bytes)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, socket_bytes)
-    connection.setblocking(False)  # noqa: FBT003 - what it is called
+    connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, (HOST, port))
     reader, writer = await asyncio.open_connection(sock=connection)
     upload = Upload(reader, writer)

@@ -226,7 +226,7 @@ class Turmoil:
 
     async def run(self) -> None:
         self.server_is_up.set()
-        writing = asyncio.gather(*(self.write(random.Random(n)) for n in range(WRITERS)))  # noqa: S311
+        writing = asyncio.gather(*(self.write(random.Random(n)) for n in range(WRITERS)))
         reading = asyncio.create_task(self.read_along(writing))
         await writing
         await reading

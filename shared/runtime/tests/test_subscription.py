@@ -259,42 +259,6 @@ async def test_i9_a_log_that_lost_its_tail_and_rewrote_it_is_noticed_in_the_data
     await goes_on_without_the_busy_one(runner, pool, topic)
 
 
-@pytest.mark.parametrize("sent", [(4, 5, 6), (5,)])
-async def test_i9_a_log_that_lost_its_tail_and_rewrote_it_is_noticed_in_kafka(  # noqa: PLR0917
-    servers: Servers,
-    database: Database,
-    pool: asyncpg.Pool,
-    journal: PostgresLog,
-    kafka: str,
-    topic: str,
-    sent: tuple[int, ...],
-) -> None:
-    await write(journal, "O1", S1=5, S2=3)
-    await relay_all(pool, kafka, topic)
-    async with kafka_log(kafka, topic) as source:
-        runner = runner_on(pool, source, topic)
-        await runner.start()
-        await turn_until_idle(runner)
-        await rewrite(servers, database, topic, 3)
-        await write(journal, "another", S1=3, S2=1)
-        # What the relay sends depends on the cursor that the backup has given it.
-        rows = await pool.fetch(
-            """
-            SELECT topic, partition, position, body, chain_hash FROM es.event
-            WHERE topic = $1 AND (partition = $2 AND position = ANY($3)
-                                  OR partition = $4 AND position = 4)
-            """,
-            topic,
-            partition_of(BUSY),
-            sent,
-            partition_of(CALM),
-        )
-        relay = Relay(kafka)
-        assert await relay.produce([Delivery(**dict(row)) for row in rows]) == {}
-        await relay.close()
-        await goes_on_without_the_busy_one(runner, pool, topic)
-
-
 async def goes_on_without_the_busy_one(runner: Runner, pool: asyncpg.Pool, topic: str) -> None:
     for _ in range(2):
         await turn_until_idle(runner)

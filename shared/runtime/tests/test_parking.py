@@ -1,0 +1,206 @@
+"""A poison event stops its key and nothing else; mended and tried again, it leaves no trace."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
+
+import asyncpg
+import pytest
+from shared_events.orders import OrderPaid
+from shared_runtime import parking
+from shared_runtime.clock import system_clock
+from shared_runtime.delivery import Connection, Delivery, Subscription
+from shared_runtime.log import PostgresLog
+from shared_runtime.parking import (
+    ask_retry,
+    discard_first,
+    list_parked,
+    retry_parked,
+)
+from shared_runtime.sources import OwnLog
+from shared_runtime.subscription import Runner
+from shared_runtime.testing import facts
+
+AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+POISON = b'"payment_ref":"poison"'
+numbers = count()
+# Two of the sellers share a partition, so that one key's trouble meets another key in a batch.
+SELLERS = ("S1", "S2", "S36")
+
+pytestmark = pytest.mark.usefixtures("sight")
+
+
+class Applying:
+    """Notes each event, unless it is poison and nothing was mended yet."""
+
+    def __init__(self) -> None:
+        self.mended = False
+
+    async def __call__(self, deliveries: Sequence[Delivery], db: Connection) -> None:
+        columns = zip(*[(*d.place, d.position, d.key) for d in deliveries], strict=True)
+        await db.execute("SELECT see($1, $2, $3, $4)", *map(list, columns))
+        if not self.mended and any(POISON in delivery.body for delivery in deliveries):
+            raise ValueError("cannot be applied")
+
+
+class Reader:
+    """A subscription to the own log, and the questions that operators ask about it."""
+
+    def __init__(self, pool: asyncpg.Pool, topic: str) -> None:
+        self.applying = Applying()
+        self.pool = pool
+        self.source = OwnLog(pool, (topic,))
+        self.subscription = Subscription(name="sight", topics=(topic,), apply=self.applying)
+        self.runner = Runner(
+            subscription=self.subscription, source=self.source, pool=pool, now=system_clock
+        )
+
+    async def read_all(self) -> None:
+        await self.runner.start()
+        while await self.runner.turn():
+            pass
+
+    async def retry(self, key: str) -> int:
+        assert await ask_retry(self.pool, subscription="sight", key=key, now=AT)
+        return await retry_parked(self.subscription, self.source, self.pool)
+
+    async def parked(self) -> list[tuple[str, int, int]]:
+        """Key, first waiting position, how many wait."""
+        rows = await list_parked(self.pool)
+        return [(row["key"], row["first_position"], row["events"]) for row in rows]
+
+
+@pytest.fixture
+def reader(pool: asyncpg.Pool, topic: str) -> Reader:
+    return Reader(pool, topic)
+
+
+async def write(log: PostgresLog, seller: str, *refs: str) -> None:
+    for ref in refs:
+        paid = OrderPaid(
+            order_id="O1",
+            seller_id=seller,
+            buyer_id="B1",
+            policy_version="p1",
+            paid_at=AT,
+            payment_ref=ref,
+        )
+        await log.append(facts(f"order-{next(numbers)}", paid, at=AT))
+
+
+async def histories(pool: asyncpg.Pool) -> dict[str, list[int]]:
+    return {row["key"]: row["positions"] for row in await pool.fetch("SELECT * FROM history")}
+
+
+async def times_applied(pool: asyncpg.Pool) -> set[int]:
+    return {row["times"] for row in await pool.fetch("SELECT DISTINCT times FROM seen")}
+
+
+async def test_i13_a_poison_event_stops_only_its_key(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "a", "poison", "b", "c")
+    await write(journal, "S2", "a", "b")
+    await reader.read_all()
+    assert await histories(pool) == {"S1": [1], "S2": [1, 2]}
+    assert await reader.parked() == [("S1", 2, 3)]
+
+
+async def test_i13_other_keys_of_the_same_partition_go_on(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    for ref in ("a", "poison", "b"):
+        await write(journal, "S1", ref)
+        await write(journal, "S36", "a")
+    await reader.read_all()
+    assert await histories(pool) == {"S1": [1], "S36": [2, 4, 6]}
+
+
+async def test_i13_later_events_follow_a_parked_key_and_other_keys_go_on(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    await write(journal, "S1", "a")
+    await write(journal, "S2", "a")
+    await reader.read_all()
+    assert await histories(pool) == {"S2": [1]}
+    assert await reader.parked() == [("S1", 1, 2)]
+
+
+async def test_i13_mended_and_tried_again_the_state_is_that_of_a_run_that_never_stumbled(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader, topic: str
+) -> None:
+    for seller in SELLERS:
+        await write(journal, seller, "a", "poison" if seller == "S1" else "b", "c")
+    await reader.read_all()
+    reader.applying.mended = True
+    assert await reader.retry("S1") == 1
+    stumbled = await histories(pool)
+    assert await times_applied(pool) == {1}
+    assert await reader.parked() == []
+    await pool.execute("DELETE FROM history")
+    steady = Reader(pool, topic)
+    steady.applying.mended = True
+    await pool.execute("DELETE FROM es.cursor")
+    await steady.read_all()
+    assert await histories(pool) == stumbled
+
+
+async def test_a_key_that_fails_again_stays_parked_with_what_is_left(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "poison", "a", "poison", "b")
+    await reader.read_all()
+    assert await discard_first(pool, subscription="sight", key="S1", reason="sent twice")
+    assert await reader.retry("S1") == 0
+    assert await histories(pool) == {"S1": [2]}
+    assert await reader.parked() == [("S1", 3, 2)]
+
+
+async def test_a_discarded_event_is_left_out_and_remembered_with_its_reason(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "a", "poison", "b")
+    await reader.read_all()
+    assert await discard_first(pool, subscription="sight", key="S1", reason="sent twice")
+    assert await reader.retry("S1") == 1
+    assert await histories(pool) == {"S1": [1, 3]}
+    left_out = await pool.fetchrow("SELECT position, state, reason FROM es.parked_event")
+    assert left_out is not None
+    assert tuple(left_out) == (2, "DISCARDED", "sent twice")
+
+
+async def test_nobody_can_retry_or_discard_what_is_not_parked(pool: asyncpg.Pool) -> None:
+    assert not await ask_retry(pool, subscription="sight", key="S1", now=AT)
+    assert not await discard_first(pool, subscription="sight", key="S1", reason="none")
+
+
+async def test_a_freed_key_goes_on_like_any_other(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    reader.applying.mended = True
+    assert await reader.retry("S1") == 1
+    await write(journal, "S1", "a")
+    await reader.read_all()
+    assert await histories(pool) == {"S1": [1, 2]}
+
+
+async def test_a_release_that_fails_everywhere_stops_instead_of_parking_the_world(
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    reader: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parking, "PARKED_KEYS_MAX", 1)
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    await write(journal, "S2", "poison")
+    await write(journal, "S55", "a")
+    await reader.read_all()
+    assert await reader.parked() == [("S1", 1, 1)]
+    (hold,) = reader.runner.holds.values()
+    assert hold.why == "parked-keys"
+    assert await histories(pool) == {"S55": [1]}

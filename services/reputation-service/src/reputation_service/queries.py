@@ -52,7 +52,9 @@ ACCOUNTS = """
     SELECT DISTINCT seller_id FROM read.bucket WHERE seller_id > $1 ORDER BY seller_id LIMIT $2
 """
 SELLERS = """
-    SELECT DISTINCT seller_id FROM read.bucket WHERE seller_id > $1 AND dimension <> $3
+    (SELECT DISTINCT seller_id FROM read.bucket WHERE seller_id > $1 AND dimension <> $3
+     ORDER BY seller_id LIMIT $2)
+    UNION (SELECT seller_id FROM ranking.seller WHERE seller_id > $1 ORDER BY seller_id LIMIT $2)
     ORDER BY seller_id LIMIT $2
 """
 RANKED_FIRST = """
@@ -133,7 +135,10 @@ async def accounts_after(db: Database, seller_id: str, limit: int) -> list[str]:
 
 
 async def sellers_after(db: Database, seller_id: str, limit: int) -> list[str]:
-    """The same without those of whom only their conduct as buyers is told."""
+    """The same without those of whom only their conduct as buyers is told.
+
+    With those who are in the table of sellers, so that none stays there for ever.
+    """
     return [row[0] for row in await db.fetch(SELLERS, seller_id, limit, CONDUCT)]
 
 

@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from shared_runtime.fields import MINOR_MAX
-
 from shared_cli.bulk_line import (
     BuyerReview,
     Cancelled,
@@ -33,6 +31,7 @@ COUNTRY = "BR"
 CURRENCY = "BRL"
 REFERENCE = "USD"
 REFERENCE_PERCENT = 30  # 1 BRL = 0.30 USD
+AMOUNT_MAX = 2**53 - 1  # what every reader of JSON takes for a whole number
 CATEGORY_UNKNOWN = "unknown"
 DELIVERED = "delivered"
 CANCELED = "canceled"
@@ -205,7 +204,7 @@ def minor(column: str, text: str) -> int:
         amount = Decimal(text) * 100
     except InvalidOperation:
         raise Unreadable(column, text, "amount") from None
-    if not amount.is_finite() or not 0 <= amount <= MINOR_MAX or amount != int(amount):
+    if not amount.is_finite() or not 0 <= amount <= AMOUNT_MAX or amount != int(amount):
         raise Unreadable(column, text, "amount")
     return int(amount)
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import asyncpg
 import msgspec
 import typer
-from shared_runtime.clock import system_clock
 from shared_runtime.parking import ask_retry, discard_first, list_parked
 from typer import Argument, Option, Typer
 
@@ -59,7 +59,7 @@ def retry(service: Service, subscription: SubscriptionName, key: Key, topic: Top
 
     async def ask(db: asyncpg.Connection) -> bool:
         return await ask_retry(
-            db, subscription=subscription, key=key, now=system_clock(), topic=topic
+            db, subscription=subscription, key=key, now=datetime.now(UTC), topic=topic
         )
 
     done = asyncio.run(_decided(service, ask))

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from reputation_service.domain import observations
 from reputation_service.domain.decay import decay_table, is_nearest
 from reputation_service.domain.facts import ConflictingFact, OrderFact, OrderFactKind
-from reputation_service.domain.policy import DIMENSIONS, STARS
+from reputation_service.domain.policy import DIMENSIONS, HALF_LIFE_DAYS_MAX, STARS
 from shared_runtime.decider import InvalidValue
 
 from shared_cli.vector_case import CaseFile, expectations
@@ -51,8 +51,11 @@ class Checked:
     differences: list[Difference]
 
 
+type AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class DecayFile(msgspec.Struct, frozen=True):
-    half_life_days: int
+    half_life_days: Annotated[int, msgspec.Meta(ge=1, le=HALF_LIFE_DAYS_MAX)]
     sha256: str
     weights: list[int] = msgspec.field(name="W")
 
@@ -60,12 +63,12 @@ class DecayFile(msgspec.Struct, frozen=True):
 class ObservationsFile(msgspec.Struct, frozen=True):
     """Rows of [t, S, h, k]."""
 
-    rows: list[tuple[int, int, int, int]]
+    rows: list[tuple[int, AtLeastOne, int, int]]
 
 
 class Slas(msgspec.Struct, frozen=True):
-    dispute: int
-    returns: int
+    dispute: AtLeastOne
+    returns: AtLeastOne
 
 
 class OrderFactRow(msgspec.Struct, frozen=True):
@@ -104,7 +107,7 @@ class InquiryData(msgspec.Struct, frozen=True):
     inquiry_id: str
     reason: str
     answered: bool
-    sla_seconds: int
+    sla_seconds: AtLeastOne
     response_seconds: int | None = None
 
 

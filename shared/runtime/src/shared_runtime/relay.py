@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
-from shared_events.envelope import decode_envelope
+from shared_events.envelope import decode_address
 
 from shared_runtime.delivery import Connection, Delivery, Place, Subscription
 
@@ -19,6 +20,9 @@ PRODUCE_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX = 5.0
 
 log = structlog.get_logger()
+
+
+CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
 
 
 class Relay:
@@ -107,20 +111,25 @@ async def _send(producer: AIOKafkaProducer, place: Place, deliveries: Sequence[D
 
 def _append(batch: BatchBuilder, delivery: Delivery) -> bool:
     assert delivery.chain_hash is not None
-    envelope = decode_envelope(delivery.body)
-    recorded_at = datetime.fromisoformat(envelope.recordedtime)
+    address = decode_address(delivery.body)
     metadata = batch.append(
-        timestamp=int(recorded_at.timestamp() * 1000),
-        key=envelope.partitionkey.encode(),
+        timestamp=_milliseconds(address.recordedtime),
+        key=address.partitionkey.encode(),
         value=delivery.body,
         headers=[
-            ("content-type", b"application/cloudevents+json"),
-            ("type", envelope.type.encode()),
+            CONTENT_TYPE,
+            ("type", address.type.encode()),
             ("position", b"%d" % delivery.position),
             ("chainhash", delivery.chain_hash.hex().encode()),
         ],
     )
     return metadata is not None
+
+
+# The events of one append share their instant.
+@lru_cache(maxsize=64)
+def _milliseconds(recordedtime: str) -> int:
+    return int(datetime.fromisoformat(recordedtime).timestamp() * 1000)
 
 
 async def _send_batch(

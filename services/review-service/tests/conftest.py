@@ -3,14 +3,16 @@
 parts    what its processes have in hand: a pool and the log of a database of its own, a clock that
          is moved by hand
 api      its application
-caller   a client for it, by role and account
+caller   a client for it, by role and account; whatever it is answered must be documented
 work     has the worker do what there is to do, until nothing is left
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -88,6 +90,28 @@ def api(parts: Parts[ReviewSettings]) -> FastAPI:
     return api_app(SERVICE, parts)
 
 
+def documented(api: FastAPI) -> Callable[[httpx.Response], Awaitable[None]]:
+    """A check that an answer is one that the OpenAPI document tells of, by status and rule."""
+    paths: dict[str, Any] = api.openapi()["paths"]
+    patterns = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in paths}
+
+    async def check(answered: httpx.Response) -> None:
+        path, method = answered.request.url.path, answered.request.method.lower()
+        templates = [t for t, pattern in patterns.items() if pattern.fullmatch(path)]
+        told = next((paths[t][method] for t in templates if method in paths[t]), None)
+        if told is None or not path.startswith("/v1"):
+            return
+        known = told["responses"].get(str(answered.status_code))
+        assert known is not None, f"{method} {path}: {answered.status_code} is not documented"
+        if answered.is_error:
+            rule = (await answered.aread(), answered.json()["type"].rpartition("/")[2])[1]
+            examples = known["content"]["application/problem+json"]["examples"]
+            assert rule in examples, f"{method} {path}: {rule} is not documented"
+            assert rule != "internal-error"
+
+    return check
+
+
 @pytest.fixture
 async def caller(api: FastAPI, keys: Path) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
     """`caller("SELLER", "S1")`: more roles may follow; `seller_id` is a member's account."""
@@ -103,6 +127,7 @@ async def caller(api: FastAPI, keys: Path) -> AsyncIterator[Callable[..., httpx.
                     transport=httpx.ASGITransport(api),
                     base_url="http://review",
                     headers={"Authorization": f"Bearer {token}"},
+                    event_hooks={"response": [documented(api)]},
                 )
             )
             opened.push_async_callback(clients[-1].aclose)

@@ -160,8 +160,7 @@ async def test_the_same_again_changes_nothing_and_says_so(
 async def test_an_order_comes_in_in_the_state_that_it_reached(
     importer: httpx.AsyncClient, pool: asyncpg.Pool, left_out: tuple[str, ...], last: str
 ) -> None:
-    parts: dict[str, object] = {part: None for part in (*left_out, "reviews")}  # noqa: C420 - typed
-    first, _ = await send(importer, body(line("O1", **parts)))
+    first, _ = await send(importer, body(line("O1", **dict.fromkeys((*left_out, "reviews")))))
     assert rule(first) == ("accepted", None)
     assert (await recorded(pool))[-1] == f"order {last}"
 
@@ -470,7 +469,7 @@ async def test_of_uploads_that_race_each_line_is_taken_once(
     importer: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
     lines = [line(f"O{n}") for n in range(40)]
-    racing = [send(importer, body(*lines)), send(importer, body(*reversed(lines)))] * 1
+    racing = [send(importer, body(*lines)), send(importer, body(*reversed(lines)))]
     both = await asyncio.gather(*racing)
     told = [[rule(each)[0] for each in answers[:-1]] for answers in both]
     assert {tuple(sorted(pair)) for pair in zip(told[0], reversed(told[1]), strict=True)} == {

@@ -93,12 +93,10 @@ class Commands:
         view: Callable[[S], object],
         status: int = 200,
         states_time: bool = False,
-        rehearsed: Callable[[E], bool] = lambda _: True,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
         `view` gives anything that JSON can hold: dataclasses, structs, models, dicts.
-        `rehearsed`: which events a dry run tells of (the others' content is not the caller's yet).
         """
         ask = Ask(
             stream=stream,
@@ -113,7 +111,7 @@ class Commands:
         if kept := await self._find(asked.id):
             return replayed(kept.matching(asked.fingerprint))
         if asked.validate_only:
-            return await self._rehearse(decider, ask, rehearsed)
+            return await self._rehearse(decider, ask)
 
         body = b""
 
@@ -157,11 +155,11 @@ class Commands:
         raise ConcurrentChange from lost
 
     async def _rehearse[S, C: Command, E: Struct](
-        self, decider: Decider[S, C, E], ask: Ask[C], rehearsed: Callable[[E], bool]
+        self, decider: Decider[S, C, E], ask: Ask[C]
     ) -> Response:
         decisions = Decisions(self._log)
         await decisions.read([ask.stream])
-        events = [event for event in decisions.decide(decider, ask) if rehearsed(event)]
+        events = decisions.decide(decider, ask)
         return answer({"events": [Raw(encode_data(event)) for event in events]})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -59,7 +60,7 @@ class Leases:
         """Whether this worker has the lease, which it takes if it is free. Raises the world's
         failures.
         """
-        if name in self._held and self._session is not None and not self._session.is_closed():
+        if name in self._held and _is_open(self._session):
             return True
         async with self._one_at_a_time:
             session = await self._open()
@@ -72,14 +73,23 @@ class Leases:
         session, self._session = self._session, None
         self._held.clear()
         if session is not None:
-            session.terminate()  # its locks end with it
+            with suppress(asyncpg.InterfaceError):  # it was lost, and its locks with it
+                session.terminate()
             await self._pool.release(session)
 
     async def _open(self) -> asyncpg.pool.PoolConnectionProxy:
-        if self._session is None or self._session.is_closed():
+        if self._session is None or not _is_open(self._session):
             await self.release()
             self._session = await self._pool.acquire()
         return self._session
+
+
+def _is_open(session: asyncpg.pool.PoolConnectionProxy | None) -> bool:
+    """Whether the session lives. A pool takes a lost connection back, and its proxy only raises."""
+    try:
+        return session is not None and not session.is_closed()
+    except asyncpg.InterfaceError:
+        return False
 
 
 @dataclass(slots=True)

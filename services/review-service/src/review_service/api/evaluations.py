@@ -2,14 +2,16 @@
 
 A party must not even learn *that* the other has written. So the version of an evaluation (its
 ETag, If-Match, the numbers of its events) counts what the party may see, a dry run tells of the
-party's own review alone, and the id of a review of the other side is nobody's but that side's.
+party's own review alone, and an id that the other's review has is refused to nobody.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 from uuid import uuid5
 
 from fastapi import APIRouter, Depends, Response
+from msgspec import structs
 from shared_events.envelope import Recorded
 from shared_events.review import EvaluationEvent, ReviewAmended, ReviewSubmitted, Side
 from shared_runtime.auth import Caller, require
@@ -44,7 +46,6 @@ from shared_runtime.reading import (
 from review_service.api import answers
 from review_service.api.bodies import AmendmentBody, ReviewBody, ReviewContentBody
 from review_service.api.callers import PARTIES, STAFF, existing, party, reader, stated
-from review_service.bulk.story import default_review_id
 from review_service.domain.commands import AmendReview, EvaluationCommand, SubmitReview
 from review_service.domain.double_blind import OTHER
 from review_service.domain.evaluation_state import Unopened
@@ -122,7 +123,6 @@ def evaluations_api(  # noqa: C901 - a function for each route
             view=lambda seen: evaluation_view(order_id, seen, actor, now(), policies),
             status=201,
             states_time=states_time,
-            rehearsed=is_written,
         )
 
     @router.post(
@@ -137,19 +137,15 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, body: ReviewBody, caller: Author, asked: AskedFor
     ) -> Response:
         order, actor = await author(order_id, caller, body)
-        side = side_of(actor)
-        review_id = body.review_id or str(uuid5(asked.id, "review"))
-        if review_id == default_review_id(order_id, OTHER[side]):
-            # It can be computed: whether it is taken must not tell whether the other has written.
-            raise _invalid("review_id", "not that of the other side's review")
+        spare_id = str(uuid5(asked.id, "review"))
         command = SubmitReview(
-            review_id=review_id,
+            review_id=body.review_id or spare_id,
             content=body.content(),
             facts=facts_of(order),
             now=stated(body.at, now(), may_state=actor.role == "IMPORTER"),
             actor=actor,
         )
-        decider = blind(seeing, side, asked.expected)
+        decider = blind(seeing, side_of(actor), asked, spare_id=spare_id)
         return await write(
             asked, order_id, actor, command, decider, states_time=body.at is not None
         )
@@ -170,7 +166,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             now=stated(body.at, now(), may_state=actor.role == "IMPORTER"),
             actor=actor,
         )
-        decider = blind(seeing, side_of(actor), asked.expected, review_id)
+        decider = blind(seeing, side_of(actor), asked, own_id=review_id)
         return await write(
             asked, order_id, actor, command, decider, states_time=body.at is not None
         )
@@ -217,26 +213,50 @@ def evaluations_api(  # noqa: C901 - a function for each route
 
 
 def blind(
-    decider: SeenEvaluations, side: Side, expected: int | None, review_id: str | None = None
+    decider: SeenEvaluations,
+    side: Side,
+    asked: Asked,
+    *,
+    own_id: str | None = None,
+    spare_id: str | None = None,
 ) -> SeenEvaluations:
-    """Decides for a side that saw this version, and whose review has this id if it names one."""
+    """Decides for a side without telling it of the other.
+
+    `own_id` is the id of his review, if he names one. `spare_id` is taken instead of the id that
+    he chose for a new one if the other side's has that: he may have guessed it, to see whether
+    it is refused.
+    """
 
     def decide(seen: Seen, command: EvaluationCommand) -> list[EvaluationEvent]:
         known = seen.version_for(side)
-        if expected is not None and expected != known:
-            raise StaleVersion(expected=expected, actual=known)
-        if review_id is not None and review_id != own_review_id(seen, side):
+        if asked.expected is not None and asked.expected != known:
+            raise StaleVersion(expected=asked.expected, actual=known)
+        if own_id is not None and own_id != review_id_of(seen, side):
             raise NotFound
-        return decider.decide(seen, command)
+        chosen = command.review_id if isinstance(command, SubmitReview) else None
+        if (
+            isinstance(command, SubmitReview)
+            and spare_id
+            and chosen == review_id_of(seen, OTHER[side])
+        ):
+            command = replace(command, review_id=spare_id)
+        events = decider.decide(seen, command)
+        return rehearsed(events, chosen) if asked.validate_only else events
 
     return replace(decider, decide=decide)
 
 
-def own_review_id(seen: Seen, side: Side) -> str | None:
+def rehearsed(events: Iterable[EvaluationEvent], chosen: str | None) -> list[EvaluationEvent]:
+    """What a dry run tells of: what its author would write, and nothing that comes of both."""
+    written = [event for event in events if isinstance(event, ReviewSubmitted | ReviewAmended)]
+    return [structs.replace(event, review_id=chosen) if chosen else event for event in written]
+
+
+def review_id_of(seen: Seen, side: Side) -> str | None:
     if isinstance(seen.evaluation, Unopened):
         return None
-    own = seen.evaluation.sheet.reviews.get(side)
-    return own.review_id if own else None
+    review = seen.evaluation.sheet.reviews.get(side)
+    return review.review_id if review else None
 
 
 def own_side(actor: Actor) -> Side | None:
@@ -246,11 +266,6 @@ def own_side(actor: Actor) -> Side | None:
 
 def side_of(author: Actor) -> Side:
     return "BUYER" if author.acts_as == "BUYER" else "SELLER"
-
-
-def is_written(event: EvaluationEvent) -> bool:
-    """Whether an event tells of what its author wrote, and of nothing that comes of both."""
-    return isinstance(event, ReviewSubmitted | ReviewAmended)
 
 
 def _invalid(field: str, bound: str) -> InvalidValue:

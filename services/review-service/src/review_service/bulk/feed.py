@@ -24,7 +24,7 @@ ORDER = "marketplace.order"
 """The `type` of the CloudEvents that are ours to read."""
 
 log = structlog.get_logger()
-refused_total = Counter("marketplace_feed_refused", "Lines of the feed refused.", ["rule"])
+refused_total = Counter("aftersales_feed_refused", "Lines of the feed refused.", ["rule"])
 
 
 class CloudEvent(Struct, frozen=True):

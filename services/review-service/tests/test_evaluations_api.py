@@ -1,0 +1,500 @@
+"""Both sides write by HTTP, neither sees the other's before the reveal, and then all do."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from review_service.api.bulk import NDJSON
+from review_service.api.examples import LINE, line_of
+from review_service.bulk.story import default_review_id
+from shared_runtime.testing import ManualClock
+
+type Caller = Callable[..., httpx.AsyncClient]
+type Work = Callable[[], Awaitable[None]]
+
+ORDERS = "/v1/orders"
+COMPLETED = datetime(2026, 1, 15, 18, tzinfo=UTC)
+CLOSING = COMPLETED + timedelta(days=15)
+FIVE = {"quality": 5, "logistics": 4, "service": 5}
+GOOD = {"rating": 5}
+
+
+async def post(
+    client: httpx.AsyncClient, path: str, body: object, **headers: str
+) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(
+        f"{ORDERS}/{path}", json=body, headers={"Idempotency-Key": str(uuid4())} | named
+    )
+
+
+async def review(
+    client: httpx.AsyncClient, body: dict[str, Any], order_id: str = "O1", **headers: str
+) -> httpx.Response:
+    return await post(client, f"{order_id}/evaluation/reviews", body, **headers)
+
+
+async def look(client: httpx.AsyncClient, order_id: str = "O1") -> dict[str, Any]:
+    answered = await client.get(f"{ORDERS}/{order_id}/evaluation")
+    assert answered.status_code == 200, answered.text
+    told: dict[str, Any] = answered.json()
+    return told
+
+
+async def events(client: httpx.AsyncClient, order_id: str = "O1") -> list[str]:
+    answered = await client.get(f"{ORDERS}/{order_id}/evaluation/events")
+    return [event["type"].partition(".")[0] for event in answered.json()["items"]]
+
+
+def slug(answered: httpx.Response) -> tuple[int, str]:
+    assert answered.headers["Content-Type"] == "application/problem+json", answered.text
+    return answered.status_code, answered.json()["type"].removeprefix("/problems/")
+
+
+def wrong(answered: httpx.Response) -> dict[str, str]:
+    assert slug(answered) == (422, "invalid-value")
+    return {error["field"]: error["bound"] for error in answered.json()["errors"]}
+
+
+def actions(told: dict[str, Any]) -> dict[str, str | None]:
+    return {action["action"]: action["reason_if_not"] for action in told["available_actions"]}
+
+
+@pytest.fixture
+def importer(caller: Caller) -> httpx.AsyncClient:
+    return caller("IMPORTER", "olist")
+
+
+@pytest.fixture
+def buyer(caller: Caller) -> httpx.AsyncClient:
+    return caller("BUYER", "B-5")
+
+
+@pytest.fixture
+def seller(caller: Caller) -> httpx.AsyncClient:
+    return caller("SELLER", "employee", seller_id="S-77")
+
+
+type Bring = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def bring(importer: httpx.AsyncClient, clock: ManualClock) -> Bring:
+    """Orders that have just been completed, or have come so far."""
+
+    async def bring(*order_ids: str, without: tuple[str, ...] = ()) -> None:
+        clock.at = max(clock.at, COMPLETED)
+        lines: list[str] = []
+        for order_id in order_ids:
+            told = deepcopy(LINE)
+            told["order"]["order_id"] = order_id
+            lines.append(line_of({k: v for k, v in told.items() if k not in ("reviews", *without)}))
+        answered = await importer.post(
+            f"{ORDERS}/bulk",
+            content="".join(lines),
+            headers={"Content-Type": NDJSON},
+        )
+        assert answered.text.count('"order":"accepted"') == len(order_ids)
+
+    return bring
+
+
+async def test_two_reviews_are_revealed_together(
+    bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    await bring("O1")
+    told = await look(buyer)
+    assert (told["state"], told["closes_at"]) == ("OPEN", "2026-01-30T18:00:00Z")
+    assert actions(told) == {"SubmitReview": None, "AmendReview": "wrong-state"}
+    clock.advance(timedelta(hours=1))
+    written = await review(buyer, FIVE | {"review_id": "R1"})
+    assert written.status_code == 201
+    assert written.headers["Consistency-Token"].startswith("review.events/")
+    (own,) = written.json()["reviews"]
+    assert (own["review_id"], own["by"], own["quality"], own["version"]) == ("R1", "BUYER", 5, 1)
+    assert own["weight_milli"] is None
+    clock.advance(timedelta(hours=1))
+    answered = await review(seller, GOOD)
+    assert answered.status_code == 201
+    for client in (buyer, seller):
+        told = await look(client)
+        assert (told["state"], told["revealed_at"]) == ("REVEALED", "2026-01-15T20:00:00Z")
+        assert [(each["by"], each["weight_milli"]) for each in told["reviews"]] == [
+            ("BUYER", 1000),
+            ("SELLER", 1000),
+        ]
+        assert told["reviews"][0]["reasons"] == [{"code": "FULL", "effect_milli": 1000}]
+        assert await events(client) == [
+            "EvaluationOpened",
+            "ReviewSubmitted",
+            "ReviewSubmitted",
+            "ReviewsRevealed",
+            "ReviewWeighted",
+            "ReviewWeighted",
+        ]
+
+
+async def test_one_review_is_revealed_when_the_window_closes(
+    bring: Bring,
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    await bring("O1", "O2")
+    await review(buyer, FIVE)
+    await work()
+    clock.at = CLOSING - timedelta(microseconds=1)
+    assert (await review(buyer, FIVE, "O2", If_Match='"1"')).status_code == 201
+    clock.at = CLOSING
+    assert slug(await review(seller, GOOD)) == (409, "window-closed")
+    clock.advance(timedelta(minutes=7))
+    await work()
+    told = await look(seller)
+    assert (told["state"], told["revealed_at"]) == ("REVEALED", "2026-01-30T18:00:00Z")
+    assert [each["by"] for each in told["reviews"]] == ["BUYER"]
+    late = await review(seller, GOOD)
+    assert slug(late) == (409, "window-closed")
+    assert late.json()["closed_at"] == "2026-01-30T18:00:00Z"
+
+
+async def test_an_evaluation_that_nobody_wrote_in_closes_empty(
+    bring: Bring, buyer: httpx.AsyncClient, clock: ManualClock, work: Work
+) -> None:
+    await bring("O1")
+    await work()
+    clock.at = CLOSING
+    await work()
+    told = await look(buyer)
+    assert (told["state"], told["closed_because"], told["reviews"]) == ("CLOSED", "EXPIRED", [])
+    assert actions(told) == {"SubmitReview": "window-closed", "AmendReview": "wrong-state"}
+
+
+async def test_a_review_is_amended_until_the_reveal(
+    bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    await bring("O1")
+    await review(buyer, FIVE | {"review_id": "R1"})
+    path = "O1/evaluation/reviews/R1/amendments"
+    one = {"quality": 1, "logistics": 1, "service": 1, "incentive": "PAYMENT"}
+    amended = await post(buyer, path, one, If_Match='"2"')
+    assert (amended.status_code, amended.headers["ETag"]) == (201, '"3"')
+    (own,) = amended.json()["reviews"]
+    assert (own["version"], own["quality"], own["incentive"]) == (2, 1, "PAYMENT")
+    assert slug(await post(buyer, path, FIVE, If_Match='"2"')) == (412, "stale-version")
+    assert (await post(buyer, path, one)).status_code == 200
+    assert slug(await post(buyer, path.replace("R1", "R2"), FIVE)) == (404, "not-found")
+    await review(seller, GOOD)
+    sealed = await post(buyer, path, FIVE)
+    assert slug(sealed) == (409, "evidence-sealed")
+    assert (await look(seller))["reviews"][0]["reasons"] == [
+        {"code": "INCENTIVIZED", "effect_milli": 0}
+    ]
+
+
+async def test_a_side_writes_one_review(bring: Bring, buyer: httpx.AsyncClient) -> None:
+    await bring("O1")
+    await review(buyer, FIVE | {"review_id": "R1"})
+    assert (await review(buyer, FIVE | {"review_id": "R1"})).status_code == 200
+    second = await review(buyer, FIVE | {"review_id": "R2"})
+    assert slug(second) == (409, "already-submitted")
+    assert second.json()["existing_id"] == "R1"
+
+
+async def test_there_is_nothing_to_review_before_the_order_is_complete(
+    bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    await bring("O1", without=("completed",))
+    told = await look(seller)
+    assert (told["state"], told["reviews"]) == ("NONE", [])
+    assert actions(told) == {"SubmitReview": "not-yet-eligible", "AmendReview": "wrong-state"}
+    assert await events(seller) == []
+    assert slug(await review(buyer, FIVE)) == (409, "not-yet-eligible")
+    amendment = await post(buyer, "O1/evaluation/reviews/R1/amendments", FIVE)
+    assert slug(amendment) == (404, "not-found")
+
+
+async def test_a_review_of_a_cancelled_order_is_never_shown(
+    bring: Bring,
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    caller: Caller,
+    work: Work,
+) -> None:
+    await bring("O1")
+    await review(buyer, FIVE | {"review_id": "R1"})
+    feed = caller("SYSTEM", "market")
+    await post(feed, "O1/reopening", {"reason": "PAYMENT_REVERSED"})
+    await work()
+    told = await look(seller)
+    assert (told["state"], told["closes_at"]) == ("PAUSED", None)
+    await post(feed, "O1/cancellation", {"by": "PLATFORM", "reason": "UNPAID"})
+    await work()
+    told = await look(seller)
+    assert (told["state"], told["closed_because"]) == ("CLOSED", "ORDER_CANCELLED")
+    assert told["reviews"] == []
+    assert await events(seller) == ["EvaluationOpened", "EvaluationPaused", "EvaluationClosed"]
+    assert [each["review_id"] for each in (await look(buyer))["reviews"]] == ["R1"]
+    assert slug(await review(seller, GOOD)) == (409, "wrong-state")
+
+
+async def test_an_importer_writes_for_either_side_as_of_then(
+    bring: Bring, importer: httpx.AsyncClient, buyer: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    await bring("O1", "O2")
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    then = {"at": "2026-01-20T00:00:00Z"}
+    assert wrong(await review(importer, FIVE | then)) == {"on_behalf_of": "required of an importer"}
+    assert wrong(await review(buyer, FIVE | {"on_behalf_of": "BUYER"})) == {
+        "on_behalf_of": "an importer says it"
+    }
+    assert wrong(await review(buyer, FIVE | then)) == {"at": "a feed or an importer says it"}
+    for_buyer, for_seller = {"on_behalf_of": "BUYER"}, {"on_behalf_of": "SELLER"}
+    mixed = await review(importer, FIVE | then | for_seller)
+    assert wrong(mixed) == {"review": "a seller gives rating"}
+    early = await review(importer, FIVE | for_buyer | {"at": "2026-01-15T17:59:59Z"})
+    assert slug(early) == (409, "not-yet-eligible")
+    assert (await review(importer, FIVE | then | for_buyer)).status_code == 201
+    earlier = await review(importer, GOOD | for_seller | {"at": "2026-01-19T00:00:00Z"})
+    assert slug(earlier) == (422, "time-goes-back")
+    assert (await review(importer, GOOD | then | for_seller)).json()["state"] == "REVEALED"
+    sixteenth = FIVE | for_buyer | {"at": "2026-01-31T00:00:00Z"}
+    assert slug(await review(importer, sixteenth, "O2")) == (409, "window-closed")
+    ahead = FIVE | for_buyer | {"at": "2026-03-01T00:05:01Z"}
+    assert wrong(await review(importer, ahead, "O2")) == {"at": "not after now"}
+
+
+async def test_a_review_that_is_not_sound_is_refused(
+    bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    await bring("O1")
+    before = await pool.fetchval("SELECT count(*) FROM es.event")
+    unless = "required, unless with a rating"
+    cases: list[tuple[httpx.AsyncClient, dict[str, Any], dict[str, str] | None]] = [
+        (buyer, {}, {"quality": unless, "logistics": unless, "service": unless}),
+        (buyer, FIVE | {"quality": 6}, {"quality": "less than or equal to 5"}),
+        (buyer, FIVE | {"quality": "5"}, {"quality": "a valid integer"}),
+        (buyer, FIVE | {"text": "good"}, {"text": "unknown field"}),
+        (buyer, FIVE | {"review_id": "x" * 65}, None),
+        (buyer, FIVE | {"review_id": "a\u0000b"}, {"review_id": "printable characters only"}),
+        (buyer, FIVE | {"incentive": "CASH"}, None),
+        (buyer, GOOD, {"review": "a buyer gives quality, logistics, service"}),
+        (seller, FIVE, {"review": "a seller gives rating"}),
+        (seller, GOOD | {"quality": 5}, {"quality": "not with a rating: it is the seller's"}),
+        (seller, {"rating": 0}, {"rating": "greater than or equal to 1"}),
+    ]
+    for client, body, fields in cases:
+        told = wrong(await review(client, body))
+        assert fields is None or told == fields
+    assert await pool.fetchval("SELECT count(*) FROM es.event") == before
+
+
+async def test_who_may_write_is_the_party_whatever_else_he_is(bring: Bring, caller: Caller) -> None:
+    await bring("O1")
+    both = caller("SELLER", "B-5", "BUYER", "AUDITOR", seller_id="S-1")
+    assert [each["by"] for each in (await review(both, FIVE)).json()["reviews"]] == ["BUYER"]
+    assert actions(await look(both)).keys() == {"SubmitReview", "AmendReview"}
+    for role in ("MODERATOR", "AUDITOR", "SYSTEM", "PRIVACY"):
+        assert slug(await review(caller(role, "X"), FIVE)) == (403, "role-not-allowed")
+
+
+async def test_a_dry_run_of_a_review_tells_of_that_review_alone(
+    bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    await bring("O1")
+    await review(buyer, FIVE)
+    tried = await post(seller, "O1/evaluation/reviews?validate_only=true", GOOD)
+    assert [event["type"] for event in tried.json()["events"]] == ["ReviewSubmitted.v1"]
+    assert (await look(seller))["state"] == "OPEN"
+
+
+async def test_what_is_offered_is_what_would_be_accepted(
+    bring: Bring,
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    """Law 6: of each state, for each side."""
+    await bring("fresh", "written", "revealed", "closed", "unfinished")
+    await bring("early", without=("completed",))
+    await work()
+
+    async def check(order_id: str) -> None:
+        for client, body in ((buyer, FIVE), (seller, GOOD)):
+            offered = actions(await look(client, order_id))
+            tried = await post(client, f"{order_id}/evaluation/reviews?validate_only=true", body)
+            assert offered["SubmitReview"] == (None if tried.is_success else slug(tried)[1])
+            own = f"{order_id}/evaluation/reviews/{order_id}-{'B' if client is buyer else 'S'}"
+            amended = await post(
+                client, f"{own}/amendments?validate_only=true", dict.fromkeys(body, 2)
+            )
+            # A review that is not there is not found; the action says which state that is.
+            reason = (
+                None if amended.is_success else slug(amended)[1].replace("not-found", "wrong-state")
+            )
+            assert offered["AmendReview"] == reason
+
+    for order_id in ("written", "revealed"):
+        await review(buyer, FIVE | {"review_id": f"{order_id}-B"}, order_id)
+    await review(seller, GOOD | {"review_id": "revealed-S"}, "revealed")
+    for order_id in ("fresh", "written", "revealed", "early"):
+        await check(order_id)
+    clock.at = CLOSING
+    await check("unfinished")
+    await work()
+    await check("closed")
+
+
+async def test_a_read_with_the_token_of_a_completion_waits_for_its_evaluation(
+    bring: Bring, buyer: httpx.AsyncClient, work: Work
+) -> None:
+    await bring("O1", without=("completed",))
+    done = await post(buyer, "O1/completion", {})
+    token = {"Consistency-Token": done.headers["Consistency-Token"]}
+    path = f"{ORDERS}/O1/evaluation"
+    assert slug(await buyer.get(path, headers=token)) == (503, "not-yet-visible")
+    await work()
+    told = await buyer.get(path, headers=token)
+    assert told.json()["state"] == "OPEN"
+    written = await review(buyer, FIVE)
+    own = {"Consistency-Token": written.headers["Consistency-Token"]}
+    assert (await buyer.get(path, headers=own)).status_code == 200
+    other = await buyer.get(path, headers={"Consistency-Token": "dispute.events/1:1"})
+    assert wrong(other) == {"Consistency-Token": "this read does not depend on that topic"}
+
+
+type Request = tuple[str, str, dict[str, Any] | None, dict[str, str]]
+
+
+def requests_of_everything(order_id: str) -> Iterator[Request]:
+    """Every route, in every way that might tell whether the buyer has written, or what."""
+    of_order = f"/v1/orders/{order_id}"
+    of_evaluation = f"{of_order}/evaluation"
+    for path in ("/v1/orders", "/v1/orders/bulk"):
+        yield "POST", path, {}, {"Content-Type": NDJSON}
+    for step in (
+        "payment",
+        "shipment",
+        "delivery",
+        "completion",
+        "cancellation",
+        "reopening",
+        "delay-attribution",
+    ):
+        yield "POST", f"{of_order}/{step}", {}, {}
+    for path in (of_order, f"{of_order}/events", of_evaluation, f"{of_evaluation}/events"):
+        yield "GET", path, None, {}
+        yield "GET", f"{path}?limit=1", None, {}
+    guessed = default_review_id(order_id, "BUYER")
+    reviews = f"{of_evaluation}/reviews"
+    for review_id in ("mine", "neutral", guessed):
+        for version in (None, '"0"', '"1"', '"2"', '"3"', '"4"'):
+            seen = {"If-Match": version} if version else {}
+            body = {"review_id": review_id}
+            yield "POST", f"{reviews}?validate_only=true", GOOD | body, seen
+            yield "POST", f"{reviews}?validate_only=true", FIVE | body, seen
+            if version not in (None, '"1"'):
+                yield "POST", reviews, GOOD | body, seen
+            yield "POST", f"{reviews}/{review_id}/amendments", GOOD, seen
+            yield "POST", f"{reviews}/{review_id}/amendments?validate_only=true", GOOD, seen
+    bad: list[dict[str, Any]] = [{}, {"rating": 9}, GOOD | {"at": "2026-01-16T00:00:00Z"}]
+    for refused in bad:
+        yield "POST", reviews, refused, {}
+    yield "GET", "/v1/sellers/S-77/reviews", None, {}
+
+
+async def answers_about(client: httpx.AsyncClient, order_id: str) -> list[str]:
+    """What everything answers, with the names of what was asked for taken out."""
+    told: list[str] = []
+    for method, path, body, headers in requests_of_everything(order_id):
+        answered = await client.request(
+            method, path, json=body, headers={"Idempotency-Key": str(uuid4())} | headers
+        )
+        lines = [f"{method} {path} {body} {headers}: {answered.status_code}"]
+        lines.append(f"ETag {answered.headers.get('ETag')}")
+        page: dict[str, Any] = {} if NDJSON in answered.headers["Content-Type"] else answered.json()
+        for event in page.get("items", []):
+            event.pop("id", None)
+        if page.get("next_cursor"):
+            page["next_cursor"] = "more"
+        lines.append(json.dumps(page) if page else answered.text)
+        guessed = default_review_id(order_id, "BUYER")
+        told.append("\n".join(lines).replace(order_id, "ORDER").replace(guessed, "GUESSED"))
+    return told
+
+
+VIEWERS: list[tuple[str, str, str | None]] = [
+    ("SELLER", "employee", "S-77"),
+    ("BUYER", "B-6", None),
+    ("AGENT", "A", None),
+    ("SENIOR", "A", None),
+    ("MODERATOR", "A", None),
+    ("ANALYST", "A", None),
+    ("AUDITOR", "A", None),
+    ("SYSTEM", "market", None),
+]
+
+
+async def test_before_the_reveal_nothing_tells_of_a_review_to_anybody_but_its_author(
+    bring: Bring, buyer: httpx.AsyncClient, caller: Caller, api: FastAPI, work: Work
+) -> None:
+    """Law 9: of two orders, the buyer has written of one. Nobody else can find out which."""
+    await bring("O-light", "O-night")
+    written = await review(buyer, FIVE | {"review_id": "neutral"}, "O-night", If_Match='"1"')
+    assert written.status_code == 201
+    amended = await post(
+        buyer, "O-night/evaluation/reviews/neutral/amendments", FIVE | {"quality": 1}
+    )
+    assert amended.status_code == 201
+    await work()
+    for role, sub, seller_id in VIEWERS:
+        viewer = caller(role, sub, seller_id=seller_id)
+        light = await answers_about(viewer, "O-light")
+        night = await answers_about(viewer, "O-night")
+        for one, other in zip(light, night, strict=True):
+            assert one == other, role
+        if role == "SELLER":
+            assert any('"state": "OPEN"' in each for each in night)
+            assert any("ReviewSubmitted" in each for each in night)  # his own, as it would be
+    asked_for = {
+        (method, path.partition("?")[0].replace("O-light", "{order_id}"))
+        for method, path, _, _ in requests_of_everything("O-light")
+    }
+    for path, told in api.openapi()["paths"].items():
+        for method in told:
+            known = path.replace("{seller_id}", "S-77").replace("{review_id}", "mine")
+            if path.startswith("/v1"):
+                assert (method.upper(), known) in asked_for, "a route that is not looked at"
+
+
+async def test_a_reviews_id_that_can_be_computed_tells_nothing(
+    bring: Bring, importer: httpx.AsyncClient, seller: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """An imported review without an id has one that its order and side give."""
+    await bring("O1")
+    told = deepcopy(LINE)
+    told["order"]["order_id"] = "O2"
+    told["reviews"] = told["reviews"][:1]
+    clock.at = datetime(2026, 1, 17, tzinfo=UTC)
+    await importer.post(
+        f"{ORDERS}/bulk",
+        content=line_of(told),
+        headers={"Content-Type": NDJSON},
+    )
+    for order_id, state in (("O1", "OPEN"), ("O2", "REVEALED")):
+        guess = GOOD | {"review_id": default_review_id(order_id, "BUYER")}
+        tried = await post(seller, f"{order_id}/evaluation/reviews?validate_only=true", guess)
+        (event,) = tried.json()["events"]
+        assert event["review_id"] == guess["review_id"]
+        written = (await review(seller, guess, order_id)).json()
+        assert written["state"] == state
+        ids = [each["review_id"] for each in written["reviews"]]
+        assert len(set(ids)) == len(ids)

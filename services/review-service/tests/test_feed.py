@@ -1,0 +1,166 @@
+"""The marketplace announces its orders on a topic of its own, and any producer may write there."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+from review_service.api.examples import LINE
+from review_service.app import workload
+from review_service.bulk.feed import ORDER, TOPIC
+from review_service.settings import ReviewSettings
+from shared_runtime.delivery import Delivery, Subscription
+from shared_runtime.service import Parts
+from shared_runtime.sources import KafkaLog
+from shared_runtime.subscription import Runner
+from shared_runtime.testing import ManualClock
+from structlog.testing import capture_logs
+
+EVENTS_OF_A_LINE = 11
+
+
+def line(order_id: str) -> dict[str, Any]:
+    told = deepcopy(LINE)
+    told["order"]["order_id"] = order_id
+    return told
+
+
+def announced(data: object, kind: str = ORDER) -> bytes:
+    """A CloudEvent, as a producer that knows nothing of us makes it."""
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/shop",
+        "type": kind,
+        "subject": "whatever",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return json.dumps(event).encode()
+
+
+@pytest.fixture
+def feed(parts: Parts[ReviewSettings], clock: ManualClock) -> Subscription:
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    (subscription,) = workload(parts).feeds
+    assert subscription.topics == (TOPIC,)
+    return subscription
+
+
+async def take(feed: Subscription, pool: asyncpg.Pool, *bodies: bytes) -> None:
+    deliveries = [
+        Delivery(topic=TOPIC, partition=3, position=position, body=body, chain_hash=None)
+        for position, body in enumerate(bodies, 1)
+    ]
+    async with pool.acquire() as db, db.transaction():
+        await feed.apply(deliveries, db)
+
+
+async def recorded(pool: asyncpg.Pool) -> int:
+    count: int = await pool.fetchval("SELECT count(*) FROM es.event")
+    return count
+
+
+async def test_an_announced_order_comes_in_with_all_that_came_of_it(
+    feed: Subscription, parts: Parts[ReviewSettings]
+) -> None:
+    await take(feed, parts.pool, announced(line("O1")))
+    histories = await parts.log.read(["order-O1", "evaluation-O1"])
+    assert [len(history) for history in histories.values()] == [6, 5]
+    assert {recorded.actor for recorded in histories["order-O1"]} == {f"importer:{TOPIC}"}
+
+
+async def test_an_order_that_is_announced_again_comes_in_once(
+    feed: Subscription, pool: asyncpg.Pool
+) -> None:
+    await take(feed, pool, announced(line("O1")), announced(line("O2")), announced(line("O1")))
+    await take(feed, pool, announced(line("O2")), announced(line("O1")))
+    assert await recorded(pool) == 2 * EVENTS_OF_A_LINE
+
+
+async def test_what_is_refused_is_told_with_its_place_and_the_rest_goes_on(
+    feed: Subscription, pool: asyncpg.Pool
+) -> None:
+    conflicting, unsound, late = line("O1"), line("O3"), line("O4")
+    conflicting["order"]["withdrawal_right"] = False
+    unsound["order"]["total"]["amount"] += 1
+    late["reviews"][0]["at"] = "2026-02-20T00:00:00Z"
+    with capture_logs() as logs:
+        await take(
+            feed,
+            pool,
+            announced(line("O1")),
+            announced(conflicting),
+            b"",
+            b"nonsense",
+            b'{"specversion":"1.0"}',
+            announced(unsound),
+            announced("no line"),
+            announced(late),
+            announced(line("O2")),
+        )
+    told = [
+        (log["position"], log["part"], log["rule"])
+        for log in logs
+        if log["event"] == "told in vain"
+    ]
+    assert told == [
+        (2, "ORDER", "already-submitted"),
+        (3, "ORDER", "malformed-line"),
+        (4, "ORDER", "malformed-line"),
+        (5, "ORDER", "malformed-line"),
+        (6, "ORDER", "invalid-value"),
+        (7, "ORDER", "invalid-value"),
+        (8, "BUYER", "window-closed"),
+    ]
+    # One that was reviewed by its seller alone has a weight less.
+    assert await recorded(pool) == 3 * EVENTS_OF_A_LINE - 2
+
+
+async def test_events_of_other_types_are_none_of_our_business(
+    feed: Subscription, pool: asyncpg.Pool
+) -> None:
+    with capture_logs() as logs:
+        await take(feed, pool, announced(line("O1"), "marketplace.product"), announced({}, "x"))
+    assert await recorded(pool) == 0
+    assert not logs
+
+
+async def test_what_is_on_the_topic_is_taken_once_whatever_becomes_of_the_worker(
+    feed: Subscription,
+    parts: Parts[ReviewSettings],
+    kafka: str,
+    make_topics: Callable[..., list[str]],
+) -> None:
+    """Without keys, in several partitions; the second worker begins where the first one ended."""
+    (topic,) = make_topics(TOPIC)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        for half in (range(20), range(15, 40)):
+            for n in half:
+                await producer.send_and_wait(topic, announced(line(f"O{n}")), partition=n % 64)
+            source = KafkaLog(kafka, f"review-service.{topic}", (topic,), foreign=True)
+            runner = Runner(
+                subscription=replace(feed, topics=(topic,)),
+                source=source,
+                pool=parts.pool,
+                now=parts.now,
+            )
+            stop = asyncio.Event()
+            running = asyncio.create_task(runner.run(stop))
+            async with asyncio.timeout(30):
+                while await recorded(parts.pool) < (max(half) + 1) * EVENTS_OF_A_LINE:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            stop.set()
+            await running
+            await source.close()
+    finally:
+        await producer.stop()
+    assert await recorded(parts.pool) == 40 * EVENTS_OF_A_LINE

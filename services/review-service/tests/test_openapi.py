@@ -1,0 +1,136 @@
+"""The OpenAPI page tells what a client can rely on, and the service keeps to it."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from review_service.api.bulk import NDJSON
+from review_service.api.callers import EVERYBODY
+from review_service.api.examples import LINE, line_of
+from schemathesis import GenerationMode
+from schemathesis.core import NotSet
+from shared_runtime.testing import ManualClock
+
+type Caller = Callable[..., httpx.AsyncClient]
+
+BULK = "/v1/orders/bulk"
+ORDER_ID = LINE["order"]["order_id"]
+OPENAPI: Any = import_module("schemathesis.specs.openapi.checks")  # its types are not told
+CHECKS = [
+    import_module("schemathesis.checks").not_a_server_error,
+    OPENAPI.status_code_conformance,
+    OPENAPI.content_type_conformance,
+    OPENAPI.response_schema_conformance,
+]
+EXAMPLES = 12
+"""For each operation and kind of data (sound, unsound)."""
+
+
+def routes(api: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, told in api.openapi()["paths"].items():
+        for method, route in told.items():
+            if path.startswith("/v1"):
+                yield method, path, route
+
+
+def test_every_route_says_what_it_is_for_whom_and_shows_an_example(api: FastAPI) -> None:
+    for method, path, route in routes(api):
+        assert route["summary"], path
+        assert any(role in route["description"] for role in EVERYBODY) or (
+            "every role" in route["description"]
+            or "its parties" in route["description"]
+            or "For its author" in route["description"]
+        ), path
+        (sound,) = [s for s in ("201", "200") if s in route["responses"]][:1]
+        (content,) = route["responses"][sound]["content"].values()
+        assert content["example"], path
+        if method == "post" and path != BULK:
+            reference = route["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            body = api.openapi()["components"]["schemas"][reference.rpartition("/")[2]]
+            assert body["examples"], path
+        for status in ("401", "403", "422", "503"):
+            if (path, status) != ("/v1/sellers/{seller_id}/reviews", "403"):
+                assert status in route["responses"], (path, status)
+
+
+async def test_the_examples_work(caller: Caller, clock: ManualClock) -> None:
+    clock.at = datetime.fromisoformat("2026-02-01T00:00:00Z")
+    feed = caller("SYSTEM", "market")
+    placed = await feed.post(
+        "/v1/orders", json=LINE["order"], headers={"Idempotency-Key": "example"}
+    )
+    assert placed.status_code == 201
+    brought = await caller("IMPORTER", "olist").post(
+        BULK, content=line_of(LINE), headers={"Content-Type": NDJSON}
+    )
+    answer, _ = (json.loads(each) for each in brought.text.splitlines())
+    assert answer["order"] == "accepted"
+    assert [each["outcome"] for each in answer["reviews"]] == ["accepted", "accepted"]
+
+
+def generated(operation: Any, mode: GenerationMode) -> list[Any]:  # noqa: ANN401 - untyped there
+    """Requests of one operation: sound ones, or ones with something wrong."""
+    cases: list[Any] = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    @given(operation.as_strategy(generation_mode=mode))
+    def collect(case: object) -> None:
+        cases.append(case)
+
+    collect()
+    return cases
+
+
+def request_of(case: Any, number: int) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """As it was made up, but by our caller; half of them about the order that there is."""
+    if number % 2 and "order_id" in case.path_parameters:
+        case.path_parameters["order_id"] = ORDER_ID
+    made_up = {name: value for name, value in case.headers.items() if name != "Authorization"}
+    json_body = (
+        b"" if isinstance(case.body, NotSet) else json.dumps(case.body, default=str).encode()
+    )
+    return {
+        "method": case.method,
+        "url": case.formatted_path,
+        "params": case.query,
+        "headers": {"Content-Type": case.media_type or "", "Idempotency-Key": f"{uuid4()}"}
+        | made_up,
+        "content": case.body if isinstance(case.body, bytes) else json_body,
+    }
+
+
+async def test_whatever_is_sent_the_answer_is_one_of_those_that_are_told_of(
+    api: FastAPI, caller: Caller, clock: ManualClock
+) -> None:
+    """By somebody with every role, so that no request ends at the door."""
+    clock.at = datetime.fromisoformat("2026-01-17T00:00:00Z")
+    client = caller("SYSTEM", "B-5", *EVERYBODY, seller_id="S-77")
+    told = {name: part for name, part in LINE.items() if name != "reviews"}
+    await client.post(BULK, content=line_of(told), headers={"Content-Type": NDJSON})
+    schema: Any = schemathesis.openapi.from_dict(api.openapi())
+    statuses: Counter[int] = Counter()
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.path == BULK or not operation.path.startswith("/v1"):
+            continue
+        for mode in GenerationMode:
+            for number, case in enumerate(generated(operation, mode)):
+                answered = await client.request(**request_of(case, number))
+                statuses[answered.status_code] += 1
+                case.validate_response(answered, checks=CHECKS)
+    assert statuses.keys() >= {200, 201, 400, 404, 409, 422}
+    assert 401 not in statuses

@@ -3,7 +3,7 @@
 .PHONY: help setup run test test-unit check bench clean lock tools
 
 BIN := .venv/bin
-CODE := shared services deploy bench conftest.py
+CODE := shared services deploy tests bench conftest.py
 TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests tests)
 
 help:  ## this list

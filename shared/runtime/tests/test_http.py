@@ -21,7 +21,7 @@ from shared_runtime.decider import InvalidValue, NotAParty, WindowClosed
 from shared_runtime.edge import BODY_BYTES_MAX
 from shared_runtime.fields import Body, IdStr, Instant, Money
 from shared_runtime.http import serve, service_app, worker_health_app
-from shared_runtime.migrate import DatabaseBehind
+from shared_runtime.migrated import DatabaseBehind
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import (
     PAGE_SIZE_MAX,

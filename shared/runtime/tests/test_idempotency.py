@@ -27,7 +27,8 @@ from shared_runtime.fields import Body, IdStr
 from shared_runtime.http import service_app
 from shared_runtime.idempotency import KEPT_FOR, canonical, command_id, purge_replies
 from shared_runtime.log import PostgresLog
-from shared_runtime.migrate import check_migrated, migrate
+from shared_runtime.migrate import migrate
+from shared_runtime.migrated import check_migrated
 from shared_runtime.problems import command_refusals
 from shared_runtime.testing import ManualClock
 

@@ -250,7 +250,9 @@ def _describe(
 def environment_of(name: str, told: Description) -> dict[str, str]:
     """What the processes of a service are told."""
     inherited = {
-        key: value for key, value in os.environ.items() if not key.startswith("AFTERSALES_")
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("AFTERSALES_") and key != "PYTHONDONTWRITEBYTECODE"
     }
     return inherited | {
         "AFTERSALES_ENV": "local",

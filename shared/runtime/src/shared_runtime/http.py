@@ -29,7 +29,7 @@ from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
 from shared_runtime.decider import FieldError, InvalidValue, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.edge import BODY_BYTES_MAX, BodyLimit, Edge
-from shared_runtime.migrate import DatabaseBehind
+from shared_runtime.migrated import DatabaseBehind
 from shared_runtime.problems import (
     BodyTooLarge,
     MalformedBody,

@@ -1,6 +1,7 @@
 """Migration files in, a database at head out: under a lock, as a command.
 
-Alembic runs them with the owner's rights. A service refuses to start on a database that is behind.
+Alembic runs them with the owner's rights. Imported by the command alone: Alembic and SQLAlchemy
+take as long to import as all the rest of a service.
 """
 
 import asyncio
@@ -20,10 +21,6 @@ from shared_runtime.projections import Projection, create_projections
 MIGRATION_LOCK = 0x61667465  # any number, the same for all who migrate
 
 
-class DatabaseBehind(Exception):  # noqa: N818 - a state of the database
-    """The database has not been migrated to this release."""
-
-
 async def migrate(package: str, owner_url: str, projections: Iterable[Projection] = ()) -> None:
     """Brings a service's database to head and makes the tables of new projections."""
     owner = await asyncpg.connect(owner_url)
@@ -34,24 +31,6 @@ async def migrate(package: str, owner_url: str, projections: Iterable[Projection
         await create_projections(owner, projections)
     finally:
         await owner.close()
-
-
-async def check_migrated(db: asyncpg.Pool, package: str) -> None:
-    """Raises `DatabaseBehind` unless the database is at the newest migration of the package."""
-    try:
-        current = await db.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        current = None
-    if current != (head := newest_migration(package)):
-        raise DatabaseBehind(f"{package}: the database is at {current}, this release needs {head}")
-
-
-def newest_migration(package: str) -> str:
-    """The revision of the newest migration file: files are named by their revision, in order."""
-    versions = files(package) / "migrations" / "versions"
-    return max(
-        entry.name.removesuffix(".py") for entry in versions.iterdir() if entry.name[:1].isdigit()
-    )
 
 
 async def _upgrade(package: str, owner_url: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from local_stack.servers import Servers, ephemeral_servers
 
-from bench import appending, peer, relaying, replaying
+from bench import appending, journey, peer, projecting, relaying, replaying
 from bench.measure import Comparison, Ratio, compare
 from bench.world import World, world
 
@@ -17,10 +17,13 @@ ROWS: dict[str, Row] = {
     "commands": appending.commands,
     "batches": appending.batches,
     "relay": relaying.relay,
+    "projection": projecting.project,
     "replay": replaying.replay,
     "peer-append": peer.append,
     "peer-projection": peer.project,
 }
+
+JOURNEY = "journey"
 
 
 async def run(servers: Servers, names: list[str]) -> list[Ratio]:
@@ -42,15 +45,21 @@ def line(ratio: Ratio) -> str:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(ROWS)
-    if unknown := set(names) - set(ROWS):
-        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    every = [*ROWS, JOURNEY]
+    names = sys.argv[1:] or every
+    if unknown := set(names) - set(every):
+        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     with (
         ephemeral_servers(say=lambda what: print(what, file=sys.stderr)) as servers,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        ratios = runner.run(run(servers, names))
-    sys.exit(0 if all(ratio.holds for ratio in ratios) else 1)
+        ratios = runner.run(run(servers, [name for name in names if name in ROWS]))
+    hold = all(ratio.holds for ratio in ratios)
+    if JOURNEY in names:
+        took = journey.measure()
+        print(took.line())
+        hold = hold and took.holds
+    sys.exit(0 if hold else 1)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,21 @@ async def relay(world: World) -> Comparison:
     )
 
 
+async def relay_everything(world: World) -> None:
+    """Copies the log to Kafka."""
+    relaying = Relay(world.kafka)
+    runner = Runner(
+        subscription=relay_subscription(relaying, TOPICS),
+        source=OwnLog(world.pool, TOPICS),
+        pool=world.pool,
+        now=world.now,
+    )
+    await runner.start()
+    while await runner.turn():
+        pass
+    await relaying.close()
+
+
 async def everything(world: World) -> list[Delivery]:
     """The whole log, partition by partition."""
     source = OwnLog(world.pool, TOPICS)

@@ -12,12 +12,10 @@ from shared_events.orders import OrderCompleted, OrderReopened
 from shared_events.partition import PARTITIONS
 from shared_events.registry import name_of
 from shared_events.review import ReviewWeighted
-from shared_runtime.relay import Relay, relay_subscription
-from shared_runtime.sources import KAFKA_WAIT_MS, OwnLog, reading
-from shared_runtime.subscription import Runner
+from shared_runtime.sources import KAFKA_WAIT_MS, reading
 
 from bench.measure import Comparison
-from bench.relaying import EVENTS
+from bench.relaying import EVENTS, relay_everything
 from bench.world import TOPICS, World, fill
 
 WANTED = frozenset(name_of(kind) for kind in (ReviewWeighted, OrderCompleted, OrderReopened))
@@ -27,17 +25,7 @@ PLACES = [(topic, partition) for topic in TOPICS for partition in range(PARTITIO
 async def replay(world: World) -> Comparison:
     """Both read the same topics from the beginning with the same client."""
     await fill(world, EVENTS)
-    relaying = Relay(world.kafka)
-    world.at_end.push_async_callback(relaying.close)
-    runner = Runner(
-        subscription=relay_subscription(relaying, TOPICS),
-        source=OwnLog(world.pool, TOPICS),
-        pool=world.pool,
-        now=world.now,
-    )
-    await runner.start()
-    while await runner.turn():
-        pass
+    await relay_everything(world)
 
     async def ours(_: int) -> int:
         facts = Facts()

@@ -39,6 +39,7 @@ SYSTEM = Actor(role="SYSTEM", id="bench")
 SELLERS = 64
 CONNECTIONS = 32
 FILLED_AT_ONCE = 2_000
+BATCH_OF_REVIEWS = 1_000
 EVENT_COLUMNS = (
     "topic",
     "partition",
@@ -224,6 +225,15 @@ def weighted(seller: str, order: str) -> ReviewWeighted:
         counted_at=AT,
         decided_by="RULE",
     )
+
+
+def weighted_reviews(first: int, count: int) -> list[Planned]:
+    """Reviews of many sellers, each of an order of its own."""
+    return [
+        item
+        for item in history("review", 3 * first, 3 * count)
+        if isinstance(item.event, ReviewWeighted)
+    ]
 
 
 async def fill(world: World, events: int) -> None:

@@ -45,16 +45,17 @@ async def commands(world: World) -> Comparison:
         [f"order-{number * COMMANDS + i}" for i in range(COMMANDS)]
         for number in range(WARM_UP_ROUNDS + ROUNDS)
     ]
+    asked = [[submission(order) for order in orders] for orders in rounds]
     submitted = [await _open(world, orders) for orders in rounds]
     await world.pool.execute(OPENED_RAW)
     await world.pool.execute("ANALYZE")
 
     async def ours(number: int) -> int:
-        waiting = iter(rounds[number])
+        waiting = iter(asked[number])
 
         async def writer() -> None:
-            for order in waiting:
-                await handle(world.log, EVALUATIONS, submission(order))
+            for ask in waiting:
+                await handle(world.log, EVALUATIONS, ask)
 
         await asyncio.gather(*(writer() for _ in range(WRITERS)))
         return COMMANDS
@@ -64,8 +65,9 @@ async def commands(world: World) -> Comparison:
 
         async def writer() -> None:
             for row in waiting:
-                await world.pool.fetch(READ, row[3])
-                await world.pool.execute(INSERT, *row)
+                async with world.pool.acquire() as db:
+                    await db.fetch(READ, row[3])
+                    await db.execute(INSERT, *row)
 
         await asyncio.gather(*(writer() for _ in range(WRITERS)))
         return COMMANDS

@@ -1,7 +1,8 @@
 """Commands decided together come to what they come to one by one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -186,6 +187,10 @@ class Raced:
 
     log: InMemoryLog
     times: int
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator["Raced"]:
+        yield self
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         return await self.log.read(streams)

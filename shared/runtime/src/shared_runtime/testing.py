@@ -1,6 +1,7 @@
 """Named events and commands in, a sentence about the business that holds or fails out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -151,6 +152,10 @@ class InMemoryLog:
     )
     event_ids: set[str] = field(default_factory=set[str])
     replies: dict[UUID, Reply] = field(default_factory=dict[UUID, Reply])
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator["InMemoryLog"]:
+        yield self
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         return {

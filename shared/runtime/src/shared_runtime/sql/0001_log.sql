@@ -146,9 +146,16 @@ DECLARE
     leaf bytea;
     chain bytea;
 BEGIN
-    SELECT head.position + 1, greatest(head.recorded_at, p_now), head.chain_hash
-    INTO place, recorded, chain
-    FROM es.head AS head WHERE head.topic = p_topic AND head.partition = p_partition FOR UPDATE;
+    -- One statement locks, counts and chains: two would lock the hot row twice.
+    UPDATE es.head AS head
+    SET position = head.position + 1,
+        recorded_at = greatest(head.recorded_at, p_now),
+        chain_hash = sha256(head.chain_hash || sha256('\x00'::bytea || CASE
+            WHEN head.recorded_at > p_now
+            THEN es.stamped(p_body, head.recorded_at, p_time_offset, p_time_format)
+            ELSE p_body END))
+    WHERE head.topic = p_topic AND head.partition = p_partition
+    RETURNING head.position, head.recorded_at, head.chain_hash INTO place, recorded, chain;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no log partition %/%', p_topic, p_partition;
     END IF;
@@ -156,10 +163,6 @@ BEGIN
         p_body := es.stamped(p_body, recorded, p_time_offset, p_time_format);
     END IF;
     leaf := sha256('\x00'::bytea || p_body);
-    chain := sha256(chain || leaf);
-    UPDATE es.head AS head
-    SET position = place, chain_hash = chain, recorded_at = append_one.recorded
-    WHERE head.topic = p_topic AND head.partition = p_partition;
     PERFORM set_config('es.appending', 'yes', true);
     INSERT INTO es.event (topic, partition, position, event_id, stream_id, stream_version, type,
                           recorded_at, body, leaf_hash, chain_hash)

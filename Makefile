@@ -1,8 +1,9 @@
 # Everything that one does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit check bench clean lock tools
+.PHONY: help setup run test test-unit check bench docs clean lock tools
 
 BIN := .venv/bin
+SERVICES := review dispute returns reputation
 CODE := shared services deploy tests bench conftest.py
 TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests tests)
 
@@ -35,6 +36,11 @@ check: setup  ## format, lint, types, import contracts
 
 bench: tools setup  ## the ratios of speed, measured side by side
 	@$(BIN)/python -m bench
+
+docs: setup  ## the reference under docs/reference, from the code
+	@$(BIN)/python -m shared_events
+	@for service in $(SERVICES); do \
+	  $(BIN)/python -m $${service}_service openapi > docs/reference/openapi/$$service-service.json; done
 
 clean:  ## remove the environment, the local stack's data and every cache of the tools
 	@if [ -x $(BIN)/aftersales ]; then $(BIN)/aftersales stack clean; fi

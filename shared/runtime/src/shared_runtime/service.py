@@ -1,6 +1,6 @@
 """A service's parts in, one of its processes out.
 
-`python -m <package> api | worker | migrate | rebuild NAME`
+`python -m <package> api | worker | migrate | rebuild NAME | openapi`
 
     SERVICE = Service(name="review-service", package="review_service", …)      # its app.py
     main(SERVICE)                                                              # its __main__.py
@@ -9,6 +9,7 @@ All processes of a service are wired here, the same way; what differs is in its 
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -40,6 +41,7 @@ from shared_runtime.worker import Worker, Workload
 
 PURGE_SECONDS = 3600.0
 DATABASE_LOOK_SECONDS = 1.0
+COMMANDS = "api | worker | migrate | rebuild NAME | openapi"
 USAGE = 2  # exit code
 REFUSED = 1
 UNAVAILABLE = 3
@@ -86,9 +88,14 @@ class Service[S: Settings]:
 
 def main[S: Settings](service: Service[S]) -> None:
     """Runs the process that the command line names, until it is told to end."""
+    if sys.argv[1:] == ["openapi"]:
+        sys.stdout.write(openapi_document(service))
+        return
     command = _asked_for(sys.argv[1:])
     if command is None:
-        usage = f"usage: python -m {service.package} api | worker | migrate | rebuild NAME\n"
+        usage = (
+            f"usage: python -m {service.package} api | worker | migrate | rebuild NAME | openapi\n"
+        )
         sys.stderr.write(usage)
         sys.exit(USAGE)
     try:
@@ -229,6 +236,20 @@ def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
         ready=_ready(service, parts),
         streamed=service.streamed,
     )
+
+
+def openapi_document[S: Settings](service: Service[S]) -> str:
+    """What the API answers, as JSON with sorted keys. Needs no settings, database or Kafka."""
+
+    async def document() -> dict[str, Any]:
+        # Nothing of this is asked for anything while routes are declared.
+        settings = service.settings.model_construct(env="local", jwks_url="", issuer="")
+        pool = asyncpg.create_pool(min_size=0)
+        own_log = PostgresLog(pool, source=f"/{service.name}", now=system_clock)
+        parts = Parts(settings=settings, pool=pool, log=own_log, now=system_clock)
+        return api_app(service, parts).openapi()
+
+    return json.dumps(asyncio.run(document()), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _owner_url(settings: Settings) -> str:

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver
 
-BATCH_MAX = 2_000
+BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 500
 BUSY_PAUSE_SECONDS = 0.005
 IDLE_PAUSE_SECONDS = 0.1

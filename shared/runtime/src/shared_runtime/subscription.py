@@ -51,6 +51,7 @@ HOLD_SECONDS_MAX = 30.0
 DOUBLINGS_MAX = 16
 RETRY_LOOK_SECONDS = 1.0
 LEASE_LOOK_SECONDS = 0.5
+AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
 
 log = structlog.get_logger()
 applied_total = Counter("aftersales_applied", "Events applied", ["subscription"])
@@ -165,9 +166,16 @@ class Runner:
     batch_max: int = BATCH_MAX
     turned_at: float = 0.0
     retried_at: float = 0.0
+    ahead: asyncio.Task[list[Delivery]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Turns until `stop`; the world's failures are waited out with a growing pause."""
+        try:
+            await self._run(stop)
+        finally:
+            await self._forget_ahead()
+
+    async def _run(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
             self.turned_at = asyncio.get_running_loop().time()
@@ -195,6 +203,7 @@ class Runner:
 
     async def start(self) -> None:
         """Reads the cursors and goes on right behind them (of the live tables, if it has some)."""
+        await self._forget_ahead()
         if self.resolve is not None:
             self.subscription = await self.resolve()
         places = await self.source.places()
@@ -204,8 +213,11 @@ class Runner:
 
     async def turn(self) -> int:
         """Takes a batch and applies it; the number of events that were new and are applied."""
-        deliveries = await self.source.take(self.cursors, self.held())
-        fresh, reached = await self._check(deliveries)
+        fresh, reached = await self._check(await self._take())
+        if len(fresh) >= AHEAD_MIN:
+            # There is plenty: the next batch is read while this one is sent or stored.
+            coming = self.source.take({**self.cursors, **reached}, self.held())
+            self.ahead = asyncio.create_task(coming)
         if self.subscription.before is not None and fresh:
             fresh = await self._do_before(self.subscription.before, fresh, reached)
         if not fresh:
@@ -219,6 +231,27 @@ class Runner:
         self.batch_max = min(BATCH_MAX, 2 * self.batch_max)
         applied_total.labels(self.subscription.name).inc(applied)
         return applied
+
+    async def _take(self) -> list[Delivery]:
+        if self.ahead is None:
+            return await self.source.take(self.cursors, self.held())
+        ahead, self.ahead = self.ahead, None
+        return await ahead
+
+    async def _rewind(self, places: Mapping[Place, Cursor]) -> None:
+        """Reads on from these cursors; what was read ahead of them is read again as well."""
+        dropped = await self._forget_ahead()
+        again = {place: self.cursors[place] for place in dropped if place in self.cursors}
+        await self.source.rewind({**again, **places})
+
+    async def _forget_ahead(self) -> set[Place]:
+        """Waits for a batch that is being read ahead and drops it; the places it is from."""
+        ahead, self.ahead = self.ahead, None
+        if ahead is None:
+            return set()
+        with suppress(TakenOver, *WORLD_FAILURES):  # whatever it was, it is met again
+            return {delivery.place for delivery in await ahead}
+        return set()
 
     def held(self) -> frozenset[Place]:
         """The partitions that are not read for now."""
@@ -318,7 +351,7 @@ class Runner:
             self._hold(place, "fault", fault=f"{type(fault).__name__}: {fault}")
             del reached[place]
         if failed:
-            await self.source.rewind({place: self.cursors[place] for place in failed})
+            await self._rewind({place: self.cursors[place] for place in failed})
         return [delivery for delivery in fresh if delivery.place not in failed]
 
     async def _apply(self, fresh: list[Delivery], reached: dict[Place, Cursor]) -> int:
@@ -356,7 +389,7 @@ class Runner:
                 self._reach({place: cursor})
                 applied += len(deliveries)
                 continue
-            await self.source.rewind({place: self.cursors[place]})
+            await self._rewind({place: self.cursors[place]})
         return applied
 
     async def _transact(

@@ -233,10 +233,11 @@ class Runner:
         return applied
 
     async def _take(self) -> list[Delivery]:
-        if self.ahead is None:
-            return await self.source.take(self.cursors, self.held())
         ahead, self.ahead = self.ahead, None
-        return await ahead
+        # Read ahead and found empty, it may have filled meanwhile: only a look of now says that
+        # there is nothing.
+        read = await ahead if ahead else []
+        return read or await self.source.take(self.cursors, self.held())
 
     async def _rewind(self, places: Mapping[Place, Cursor]) -> None:
         """Reads on from these cursors; what was read ahead of them is read again as well."""

@@ -1,6 +1,6 @@
 # Everything that one does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit check bench docs clean lock tools
+.PHONY: help setup run test test-unit check mechanisms bench docs clean lock tools
 
 BIN := .venv/bin
 SERVICES := review dispute returns reputation
@@ -8,7 +8,7 @@ CODE := shared services deploy tests bench conftest.py
 TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests tests)
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## install what the rest needs, into .venv (the others do it by themselves)
 	@deploy/local/setup
@@ -33,6 +33,9 @@ check: setup  ## format, lint, types, import contracts
 	@for tests in $(TESTS); do $(BIN)/mypy --no-error-summary $$tests || exit 1; done
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+mechanisms: tools setup  ## takes away what keeps each promise, once: its test must fail
+	@$(BIN)/python tests/mechanisms.py
 
 bench: tools setup  ## the ratios of speed, measured side by side
 	@$(BIN)/python -m bench

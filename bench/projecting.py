@@ -1,9 +1,11 @@
 """A projection that follows Kafka against COPY of the rows that it makes."""
 
+from dataclasses import fields
 from uuid import uuid4
 
 import asyncpg
 from review_service.projections import SELLER_REVIEWS
+from review_service.projections.public import PublicReview
 from shared_events import review
 from shared_runtime.delivery import NO_CHAIN
 from shared_runtime.projections import create_projections, subscription_of
@@ -12,32 +14,22 @@ from shared_runtime.subscription import Runner
 
 from bench.measure import Comparison
 from bench.relaying import relay_everything
-from bench.world import BATCH_OF_REVIEWS, World, weighted_reviews
+from bench.world import BATCH_OF_REVIEWS, World, submitted_reviews
 
 EVENTS = 20_000
-COLUMNS = (
-    "order_id",
-    "seller_id",
-    "review_id",
-    "quality",
-    "logistics",
-    "service",
-    "weight_milli",
-    "reasons",
-    "revealed_at",
-)
+COLUMNS = tuple(field.name for field in fields(PublicReview))
 START_OVER = "UPDATE es.cursor SET position = 0, chain_hash = $2 WHERE subscription = $1"
 LIVE = f"{SELLER_REVIEWS.name}_g1.seller_reviews"
 
 
 async def project(world: World) -> Comparison:
-    """The list of a seller's reviews, a row for each event, from the first to the last record."""
+    """The rows of sellers' reviews, one for each event, from the first to the last record."""
     owner = await asyncpg.connect(world.database.owner_url)
     world.at_end.push_async_callback(owner.close)
     await create_projections(owner, [SELLER_REVIEWS])
     await owner.execute(f"CREATE TABLE raw.seller_reviews (LIKE {LIVE} INCLUDING ALL)")
     for first in range(0, EVENTS, BATCH_OF_REVIEWS):
-        await world.log.append(weighted_reviews(first, BATCH_OF_REVIEWS))
+        await world.log.append(submitted_reviews(first, BATCH_OF_REVIEWS))
     await relay_everything(world)
     source = KafkaLog(world.kafka, f"bench-{uuid4().hex}", (review.TOPIC,))
     world.at_end.push_async_callback(source.close)

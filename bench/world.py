@@ -27,7 +27,7 @@ from shared_events.envelope import encode_envelope
 from shared_events.orders import OrderCompleted, OrderLine, OrderPlaced
 from shared_events.partition import partition_of
 from shared_events.registry import key_of, tag_of, topic_of
-from shared_events.review import ReviewWeighted, WeightReason
+from shared_events.review import ReviewSubmitted, ReviewWeighted, WeightReason
 from shared_runtime.database import open_pool
 from shared_runtime.decider import Actor
 from shared_runtime.log import Ask, Planned, PostgresLog
@@ -152,12 +152,16 @@ def history(mark: str, first: int, count: int) -> list[Planned]:
     made: list[Planned] = []
     for number in range(first, first + count):
         seller, order = f"seller-{number % SELLERS}", f"{mark}-{number}"
-        event = (placed, completed, weighted)[number % 3](seller, order)
+        made_by, stream_of = (
+            (placed, order_stream),
+            (completed, order_stream),
+            (weighted, evaluation_stream),
+        )[number % 3]
         made.append(
             Planned(
-                event=event,
+                event=made_by(seller, order),
                 event_id=str(uuid5(BENCH, order)),
-                stream=order_stream(order),
+                stream=stream_of(order),
                 version=1,
                 time=AT,
                 actor="system:bench",
@@ -227,13 +231,38 @@ def weighted(seller: str, order: str) -> ReviewWeighted:
     )
 
 
-def weighted_reviews(first: int, count: int) -> list[Planned]:
+def submitted_reviews(first: int, count: int) -> list[Planned]:
     """Reviews of many sellers, each of an order of its own."""
     return [
-        item
-        for item in history("review", 3 * first, 3 * count)
-        if isinstance(item.event, ReviewWeighted)
+        Planned(
+            event=submitted(f"seller-{number % SELLERS}", order),
+            event_id=str(uuid5(BENCH, order)),
+            stream=evaluation_stream(order),
+            version=1,
+            time=AT,
+            actor="system:bench",
+            correlation=order,
+            cause=str(BENCH),
+        )
+        for number in range(first, first + count)
+        for order in [f"review-{number}"]
     ]
+
+
+def submitted(seller: str, order: str) -> ReviewSubmitted:
+    return ReviewSubmitted(
+        order_id=order,
+        seller_id=seller,
+        buyer_id=f"buyer-of-{order}",
+        policy_version="ae-2025-1",
+        review_id=f"review-of-{order}",
+        side="BUYER",
+        submitted_at=AT,
+        quality=5,
+        logistics=4,
+        service=3,
+        incentive="NONE",
+    )
 
 
 async def fill(world: World, events: int) -> None:
@@ -246,7 +275,7 @@ def raw_rows(planned: Sequence[Planned], now: datetime) -> list[tuple[Any, ...]]
     """What an append would store of these, but for positions and hashes."""
     return [
         (
-            topic_of(item.event),
+            topic_of(item.stream),
             partition_of(key_of(item.event)),
             item.event_id,
             item.stream,

@@ -29,7 +29,7 @@ from review_service.domain.policy import policies
 from shared_cli.demo import marketplace
 from shared_runtime.clock import system_clock
 from shared_runtime.decider import Actor
-from shared_runtime.testing import InMemoryLog
+from shared_runtime.testing import InMemoryKeyStore, InMemoryLog
 
 ORDERS = 900
 LINES_A_REQUEST = 100
@@ -148,7 +148,7 @@ async def undisturbed(lines: list[bytes]) -> tuple[int, dict[str, str]]:
             "SELLER": replace(importer, on_behalf_of="SELLER"),
         },
     )
-    intake = Intake(log, rules(policies()), system_clock)
+    intake = Intake(log, rules(policies()), InMemoryKeyStore(), system_clock)
     tally = Tally()
     numbered = [Numbered(number, line) for number, line in enumerate(lines, 1)]
     await intake.take(numbered, teller, tally)

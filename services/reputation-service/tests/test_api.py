@@ -29,7 +29,7 @@ from shared_runtime.log import PostgresLog
 from shared_runtime.projections import live_subscription
 from shared_runtime.service import Parts, api_app
 from shared_runtime.subscription import Runner
-from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts
+from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday: sellers are evaluated
 DAY = timedelta(days=1)
@@ -103,7 +103,7 @@ class Service:
     async def tell(self, *events: Struct) -> str:
         """Events are recorded now and brought in. The Consistency-Token of the last one."""
         for event in events:
-            stream = f"stream-{len(self.told)}"
+            stream = stream_for(event, str(len(self.told)))
             self.told += await self.log.append(facts(stream, event, at=self.clock()))
         runner = Runner(
             subscription=await live_subscription(self.pool, SCORE),

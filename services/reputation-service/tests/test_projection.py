@@ -27,7 +27,7 @@ from shared_runtime.delivery import Connection, enter_tables
 from shared_runtime.parking import ask_retry, list_parked
 from shared_runtime.projections import live_subscription, rebuild
 from shared_runtime.subscription import Runner
-from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts
+from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -170,7 +170,7 @@ async def tell(*events: Struct, log: InMemoryLog) -> Told:
     told: Told = []
     for event in events:
         at = log.now()
-        stream = f"{type(event).__name__}-{len(log.event_ids)}"
+        stream = stream_for(event, str(len(log.event_ids)))
         told += await log.append(facts(stream, event, at=at))
         assert isinstance(log.now, ManualClock)
         log.now.advance(timedelta(hours=7))

@@ -20,7 +20,7 @@ from shared_events.review import ReviewWeighted, WeightReason
 from shared_runtime.log import PostgresLog
 from shared_runtime.projections import live_subscription, rebuild
 from shared_runtime.subscription import Runner
-from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts
+from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
 
 THURSDAY = datetime(2026, 1, 1, tzinfo=UTC)  # the first instant of a week
 DAY = timedelta(days=1)
@@ -61,7 +61,7 @@ class Sellers:
 
     async def tell(self, *events: Struct) -> None:
         for event in events:
-            stream = f"stream-{len(self.told)}"
+            stream = stream_for(event, str(len(self.told)))
             self.told += await self.log.append(facts(stream, event, at=self.clock()))
         runner = Runner(
             subscription=await live_subscription(self.pool, SCORE),

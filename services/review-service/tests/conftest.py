@@ -1,19 +1,23 @@
 """What the tests of this service's edges share: the service in one process, and a worker by hand.
 
 parts    what its processes have in hand: a pool and the log of a database of its own, a clock that
-         is moved by hand
+         is moved by hand, the keys of people in memory (`key_store`)
 api      its application
 caller   a client for it, by role and account; whatever it is answered must be documented
 work     has the worker do what there is to do, until nothing is left
+tell     appends facts of an order or its evaluation as they are, without deciding anything
+rebuilt  whether every projection that is built again equals the live one
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 import asyncpg
 import httpx
@@ -25,14 +29,18 @@ from local_stack.servers import Servers
 from pydantic import SecretStr
 from review_service.app import SERVICE, workload
 from review_service.settings import ReviewSettings
+from shared_events.orders import OrderFact
+from shared_events.review import ReviewFact
 from shared_runtime.database import open_pool
-from shared_runtime.log import PostgresLog
+from shared_runtime.delivery import Subscription
+from shared_runtime.log import Planned, PostgresLog, read_stream
 from shared_runtime.migrate import migrate
-from shared_runtime.projections import live_subscription
-from shared_runtime.service import Parts, api_app
+from shared_runtime.projections import live_subscription, rebuild
+from shared_runtime.sealing import seal_event
+from shared_runtime.service import Parts, api_app, openapi_document
 from shared_runtime.sources import OwnLog
-from shared_runtime.subscription import Runner
-from shared_runtime.testing import ManualClock
+from shared_runtime.subscription import Runner, read_cursors
+from shared_runtime.testing import TESTS, InMemoryKeyStore, ManualClock
 from shared_runtime.timers import fire_due
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -42,9 +50,32 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 def template(servers: Servers) -> Iterator[str]:
     made = create_database(servers.postgres_url, f"template_{uuid4().hex[:12]}")
     blocking.run(migrate(SERVICE.package, made.owner_url, SERVICE.projections))
+    blocking.run(_with_cursors(made))
     yield made.name
     if servers.own_postgres is None:  # ours is thrown away whole
         drop_database(servers.postgres_url, made.name)
+
+
+async def _with_cursors(made: Database) -> None:
+    """Thousands of rows that every test would make anew."""
+    async with await open_pool(made.app_url) as pool:
+        clock = ManualClock(NOW)
+        parts = Parts(
+            settings=ReviewSettings.model_construct(),
+            pool=pool,
+            log=PostgresLog(pool, source="/review-service", now=clock),
+            now=clock,
+            key_store=InMemoryKeyStore(),
+        )
+        for subscription in await subscriptions_of(parts):
+            await read_cursors(pool, subscription)
+
+
+async def subscriptions_of(parts: Parts[ReviewSettings]) -> list[Subscription]:
+    """What follows the own log."""
+    load = workload(parts)
+    live = [await live_subscription(parts.pool, each) for each in load.own_projections]
+    return [*load.on_own_log, *live]
 
 
 @pytest.fixture
@@ -71,8 +102,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def key_store() -> InMemoryKeyStore:
+    return InMemoryKeyStore()
+
+
+@pytest.fixture
 def parts(
-    pool: asyncpg.Pool, database: Database, clock: ManualClock, keys: Path
+    pool: asyncpg.Pool,
+    database: Database,
+    clock: ManualClock,
+    keys: Path,
+    key_store: InMemoryKeyStore,
 ) -> Parts[ReviewSettings]:
     settings = ReviewSettings(
         env="local",
@@ -82,7 +122,7 @@ def parts(
         issuer=issuer.ISSUER,
     )
     log = PostgresLog(pool, source="/review-service", now=clock)
-    return Parts(settings=settings, pool=pool, log=log, now=clock)
+    return Parts(settings=settings, pool=pool, log=log, now=clock, key_store=key_store)
 
 
 @pytest.fixture
@@ -90,9 +130,10 @@ def api(parts: Parts[ReviewSettings]) -> FastAPI:
     return api_app(SERVICE, parts)
 
 
-def documented(api: FastAPI) -> Callable[[httpx.Response], Awaitable[None]]:
+@pytest.fixture(scope="session")
+def documented() -> Callable[[httpx.Response], Awaitable[None]]:
     """A check that an answer is one that the OpenAPI document tells of, by status and rule."""
-    paths: dict[str, Any] = api.openapi()["paths"]
+    paths: dict[str, Any] = json.loads(openapi_document(SERVICE))["paths"]
     patterns = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in paths}
 
     async def check(answered: httpx.Response) -> None:
@@ -113,7 +154,9 @@ def documented(api: FastAPI) -> Callable[[httpx.Response], Awaitable[None]]:
 
 
 @pytest.fixture
-async def caller(api: FastAPI, keys: Path) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+async def caller(
+    api: FastAPI, keys: Path, documented: Callable[[httpx.Response], Awaitable[None]]
+) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
     """`caller("SELLER", "S1")`: more roles may follow; `seller_id` is a member's account."""
     async with AsyncExitStack() as opened:
         clients: list[httpx.AsyncClient] = []
@@ -127,7 +170,7 @@ async def caller(api: FastAPI, keys: Path) -> AsyncIterator[Callable[..., httpx.
                     transport=httpx.ASGITransport(api),
                     base_url="http://review",
                     headers={"Authorization": f"Bearer {token}"},
-                    event_hooks={"response": [documented(api)]},
+                    event_hooks={"response": [documented]},
                 )
             )
             opened.push_async_callback(clients[-1].aclose)
@@ -139,11 +182,7 @@ async def caller(api: FastAPI, keys: Path) -> AsyncIterator[Callable[..., httpx.
 @pytest.fixture
 async def work(parts: Parts[ReviewSettings]) -> Callable[[], Awaitable[None]]:
     """The own-log subscriptions, projections and timers of the worker, turn by turn."""
-    load = workload(parts)
-    subscriptions = [
-        *load.on_own_log,
-        *[await live_subscription(parts.pool, projection) for projection in load.own_projections],
-    ]
+    fire = workload(parts).fire
     runners = [
         Runner(
             subscription=subscription,
@@ -151,17 +190,84 @@ async def work(parts: Parts[ReviewSettings]) -> Callable[[], Awaitable[None]]:
             pool=parts.pool,
             now=parts.now,
         )
-        for subscription in subscriptions
+        for subscription in await subscriptions_of(parts)
     ]
     for runner in runners:
         await runner.start()
 
     async def until_idle() -> None:
-        assert load.fire
+        assert fire
         while True:
             done = [await runner.turn() for runner in runners]
-            fired = await fire_due(parts.pool, parts.log, load.fire, parts.now)
+            fired = await fire_due(parts.pool, parts.log, fire, parts.now)
             if not any((*done, fired)):
                 break
 
     return until_idle
+
+
+type Told = partial[Any]
+"""An event without what every event about an order says."""
+
+
+@pytest.fixture
+def tell(parts: Parts[ReviewSettings]) -> Callable[..., Awaitable[None]]:
+    """`tell("O1", partial(ReviewHeld, ground="FAKE", hold_until=…))`: of the buyer's review of
+    S-77, unless something else is said.
+    """
+
+    async def of_order(
+        order_id: str,
+        *events: Told,
+        at: datetime | None = None,
+        by: str = "system:test",
+        seller_id: str = "S-77",
+        buyer_id: str = "B-5",
+    ) -> None:
+        planned: list[Planned] = []
+        for event in events:
+            kind: Any = event.func
+            bases = kind.__mro__
+            of = "order" if OrderFact in bases else "evaluation"
+            stream = f"{of}-{order_id}"
+            before = len(await read_stream(parts.log, stream))
+            version = before + 1 + sum(each.stream == stream for each in planned)
+            event_id = str(uuid5(TESTS, f"{stream}/{version}"))
+            known: dict[str, Any] = {
+                "order_id": order_id,
+                "seller_id": seller_id,
+                "buyer_id": buyer_id,
+                "policy_version": "ae-2025-1",
+            }
+            if ReviewFact in bases:
+                side = event.keywords.get("side", "BUYER")
+                known |= {"side": side, "review_id": f"R-{order_id}-{side[0]}"}
+            planned.append(
+                Planned(
+                    event=seal_event(kind(**(known | event.keywords)), event_id),
+                    event_id=event_id,
+                    stream=stream,
+                    version=version,
+                    time=at or parts.now(),
+                    actor=by,
+                    correlation=order_id,
+                    cause=event_id,
+                )
+            )
+        await parts.log.append(planned)
+
+    return of_order
+
+
+@pytest.fixture
+def rebuilt(parts: Parts[ReviewSettings], database: Database) -> Callable[[], Awaitable[bool]]:
+    async def all_equal() -> bool:
+        async with asyncpg.create_pool(database.owner_url, min_size=0) as owner:
+            return all(
+                [
+                    await rebuild(each, OwnLog(owner, each.topics), owner=owner, now=parts.now)
+                    for each in SERVICE.projections
+                ]
+            )
+
+    return all_equal

@@ -17,13 +17,14 @@ from review_service.bulk.intake import Intake, Numbered, Tally
 from review_service.bulk.line import LINE_BYTES_MAX
 from review_service.bulk.story import importer as teller
 from review_service.bulk.story import rules
+from review_service.domain.guards import PATH_ID
 from review_service.domain.policy import policies
 from review_service.settings import ReviewSettings
 from shared_events.envelope import Recorded
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Planned, PostgresLog, Reply, VersionConflict
 from shared_runtime.service import Parts
-from shared_runtime.testing import ManualClock
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Answers = list[dict[str, Any]]
 type Caller = Callable[..., httpx.AsyncClient]
@@ -337,8 +338,14 @@ WRONG: list[tuple[str, object, str, str]] = [
         "the lines less discounts plus shipping, 10680",
     ),
     ("order.buyer_id", "S-77", "order.buyer_id", "not the seller's"),
-    ("order.order_id", LONG, "order.order_id", "1..64 printable characters"),
-    ("order.order_id", "", "order.order_id", "1..64 printable characters"),
+    ("order.order_id", LONG, "order.order_id", PATH_ID),
+    ("order.order_id", "", "order.order_id", PATH_ID),
+    ("order.order_id", "a\u0000b", "order.order_id", PATH_ID),
+    ("order.order_id", "a/b", "order.order_id", PATH_ID),
+    ("order.order_id", "..", "order.order_id", PATH_ID),
+    ("order.seller_id", "\u0000", "order.seller_id", PATH_ID),
+    ("order.buyer_id", "B-5 ", "order.buyer_id", PATH_ID),
+    ("order.lines.0.sku", "\u0000", "order.lines[0].sku", "1..64 printable characters"),
     ("order.lines.0.sku", CONTROL, "order.lines[0].sku", "1..64 printable characters"),
     ("paid.payment_ref", LONG, "paid.payment_ref", "1..64 printable characters"),
     (
@@ -495,7 +502,9 @@ async def test_a_line_that_always_loses_its_race_is_refused_and_the_rest_is_not(
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
     log = OthersFirst(pool, source="/review-service", now=clock)
     lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
-    answers = await Intake(log, rules(policies()), clock).take(lines, teller("olist"), Tally())
+    answers = await Intake(log, rules(policies()), InMemoryKeyStore(), clock).take(
+        lines, teller("olist"), Tally()
+    )
     told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
     assert told.pop("O7") == ("refused", "concurrent-change")
     assert set(told.values()) == {("accepted", None)}

@@ -91,6 +91,7 @@ async def test_what_is_refused_is_told_with_its_place_and_the_rest_goes_on(
     conflicting["order"]["withdrawal_right"] = False
     unsound["order"]["total"]["amount"] += 1
     late["reviews"][0]["at"] = "2026-02-20T00:00:00Z"
+    nameless = line("a\u0000b")
     with capture_logs() as logs:
         await take(
             feed,
@@ -103,6 +104,7 @@ async def test_what_is_refused_is_told_with_its_place_and_the_rest_goes_on(
             announced(unsound),
             announced("no line"),
             announced(late),
+            announced(nameless),
             announced(line("O2")),
         )
     told = [
@@ -118,6 +120,7 @@ async def test_what_is_refused_is_told_with_its_place_and_the_rest_goes_on(
         (6, "ORDER", "invalid-value"),
         (7, "ORDER", "invalid-value"),
         (8, "BUYER", "window-closed"),
+        (9, "ORDER", "invalid-value"),
     ]
     # One that was reviewed by its seller alone has a weight less.
     assert await recorded(pool) == 3 * EVENTS_OF_A_LINE - 2

@@ -82,6 +82,7 @@ def told_by(run: str) -> dict[str, dict[str, Any]]:
         told = deepcopy(LINE) | deepcopy(changes)
         order_id = f"{run}{number}"
         told["order"]["order_id"] = order_id
+        told["order"]["buyer_id"] = f"{order_id}B"  # nobody who has reviewed the seller before
         for review in told["reviews"]:
             review["review_id"] = f"{order_id}{review['by']}"
         lines[name] = {part: value for part, value in told.items() if value is not None}

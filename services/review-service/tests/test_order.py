@@ -16,6 +16,7 @@ from review_service.domain.commands import (
     PlaceOrder,
     ReopenOrder,
 )
+from review_service.domain.guards import PATH_ID
 from review_service.domain.order import orders
 from review_service.domain.policy import policies
 from shared_events.orders import (
@@ -536,7 +537,7 @@ def test_every_field_out_of_range_is_named_at_once() -> None:
     order.when(bad).then_refused(
         InvalidValue,
         errors=[
-            FieldError(field="order_id", bound="1..64 printable characters"),
+            FieldError(field="order_id", bound=PATH_ID),
             FieldError(field="country", bound="2 capital letters"),
         ],
     )

@@ -217,8 +217,9 @@ async def test_somebody_elses_order_is_not_there(
                     assert slug(answered) == (404, "not-found")
     for order_id in ("O1", "none"):
         for query in ("", "?validate_only=true"):
-            answered = await post(strangers[0], f"/{order_id}/completion{query}", {})
-            assert slug(answered) == (404, "not-found")
+            for seen in ({}, {"If_Match": '"99"'}):
+                answered = await post(strangers[0], f"/{order_id}/completion{query}", {}, **seen)
+                assert slug(answered) == (404, "not-found")
     assert await recorded(pool) == events
 
 
@@ -230,7 +231,8 @@ async def test_an_order_that_does_not_exist_has_no_steps(feed: httpx.AsyncClient
         ("delay-attribution", DELAYED),
     ]
     for step, body in steps:
-        assert slug(await post(feed, f"/none/{step}", body)) == (404, "not-found")
+        for seen in ({}, {"If_Match": '"99"'}):
+            assert slug(await post(feed, f"/none/{step}", body, **seen)) == (404, "not-found")
 
 
 async def test_a_role_has_its_commands_and_no_others(caller: Caller) -> None:
@@ -352,6 +354,11 @@ LONG, CONTROL = "x" * 65, "a\u0007b"
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"order_id": LONG}, "order_id"),
     ({"order_id": CONTROL}, "order_id"),
+    ({"order_id": "a\u0000b"}, "order_id"),
+    ({"order_id": "a/b"}, "order_id"),
+    ({"order_id": "."}, "order_id"),
+    ({"order_id": " O1"}, "order_id"),
+    ({"seller_id": "S/77"}, "seller_id"),
     ({"order_id": 7}, "order_id"),
     ({"colour": "red"}, "colour"),
     ({"shipping": None}, "shipping"),

@@ -1,25 +1,28 @@
 """What order events ask of evaluations, and which deadlines events set and take away."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 from review_service.domain.commands import (
     CloseEvaluation,
     CompleteOrder,
+    EvaluationCommand,
+    LiftCampaignWeight,
+    NoteOverdue,
     OpenEvaluation,
     OrderFacts,
     PauseEvaluation,
+    ReleaseReview,
     ResumeEvaluation,
+    ReweighReview,
     VoidEvaluation,
 )
 from review_service.domain.streams import evaluation_stream, order_id_of, order_stream
-from review_service.reactions import (
-    ORDERS,
-    on_evaluation_timer,
-    on_order,
-    on_order_timer,
-    timers_of,
-)
+from review_service.reactions.orders import ORDERS, on_order
+from review_service.reactions.timers import on_evaluation_timer, on_order_timer, timers_of
 from shared_events.envelope import Recorded
 from shared_events.orders import (
     OrderCancelled,
@@ -35,8 +38,18 @@ from shared_events.review import (
     EvaluationOpened,
     EvaluationPaused,
     EvaluationResumed,
+    ModerationAppealDecided,
+    ModerationAppealed,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewKept,
+    ReviewReleased,
+    ReviewRestricted,
+    ReviewScreened,
     ReviewsRevealed,
+    ReviewWithdrawn,
 )
+from shared_events.samples import sample
 from shared_runtime.log import Ask
 from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer
 
@@ -60,6 +73,11 @@ closed = EvaluationClosed(**IDS, reason="EXPIRED", closed_at=DUE)
 revealed = ReviewsRevealed(
     **IDS, trigger="BOTH_IN", revealed_at=AT, review_ids=["R1"], sides=["BUYER"]
 )
+
+
+def about(kind: type[Struct], **fields: Any) -> Any:  # noqa: ANN401
+    event: Any = sample(kind)
+    return replace(event, review_id="R/1", **fields)
 
 
 def recorded(event: OrderEvent) -> Recorded[OrderEvent]:
@@ -132,6 +150,31 @@ def test_other_steps_of_an_order_ask_nothing(event: OrderEvent) -> None:
         (still_paused, []),
         (revealed, [Cancel(name="EVALUATION_CLOSE"), Cancel(name="PAUSE_CAP")]),
         (closed, [Cancel(name="EVALUATION_CLOSE"), Cancel(name="PAUSE_CAP")]),
+        (about(ReviewHeld, hold_until=DUE), [Arm(name="HOLD_END/R/1", due=DUE)]),
+        (about(ReviewReleased), [Cancel(name="HOLD_END/R/1")]),
+        (about(ReviewRestricted), [Cancel(name="HOLD_END/R/1")]),
+        (
+            about(ReviewWithdrawn),
+            [Cancel(name="HOLD_END/R/1"), Cancel(name="CAMPAIGN_END/R/1")],
+        ),
+        (about(ReviewScreened, campaign_until=DUE), [Arm(name="CAMPAIGN_END/R/1", due=DUE)]),
+        (about(ReviewScreened, campaign_until=None), []),
+        (
+            about(ReviewFlagged, flag_id="f1", decide_by=DUE),
+            [Arm(name="FLAG_DUE/f1", due=DUE)],
+        ),
+        (
+            about(ReviewKept, flag_ids=["f1", "f2"]),
+            [Cancel(name="FLAG_DUE/f1"), Cancel(name="FLAG_DUE/f2")],
+        ),
+        (
+            about(ModerationAppealed, appeal_id="a1", decide_by=DUE),
+            [Arm(name="MODERATION_APPEAL_DUE/a1", due=DUE)],
+        ),
+        (
+            about(ModerationAppealDecided, appeal_id="a1"),
+            [Cancel(name="MODERATION_APPEAL_DUE/a1")],
+        ),
     ],
 )
 def test_events_set_and_take_away_deadlines(
@@ -167,3 +210,52 @@ def test_the_longest_pause_ends_with_every_cause() -> None:
 def test_the_name_of_a_stream_leads_back_to_its_order(order_id: str) -> None:
     assert order_id_of(order_stream(order_id)) == order_id
     assert order_id_of(evaluation_stream(order_id)) == order_id
+
+
+FACTS = OrderFacts(
+    total_ref_minor=600,
+    placed_at=AT,
+    late=True,
+    rating_right_lost=frozenset({"SELLER"}),
+    fake_confirmed=frozenset({"R/1"}),
+)
+ALL: dict[str, Any] = {"facts": FACTS, "now": DUE, "actor": TIMER}
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("HOLD_END/R/1", ReleaseReview(review_id="R/1", **ALL)),
+        ("CAMPAIGN_END/R/1", LiftCampaignWeight(review_id="R/1", **ALL)),
+        (
+            "FLAG_DUE/f1",
+            NoteOverdue(what="FLAG", ref_id="f1", due_at=DUE, now=DUE, actor=TIMER),
+        ),
+        (
+            "MODERATION_APPEAL_DUE/a1",
+            NoteOverdue(what="MODERATION_APPEAL", ref_id="a1", due_at=DUE, now=DUE, actor=TIMER),
+        ),
+        (
+            "REWEIGH/BUYER/R/1",
+            ReweighReview(
+                review_id="R/1",
+                add=("FAKE_CONFIRMED", "CORROBORATED"),
+                remove=("BUYER_ABUSE", "RATING_RIGHT_LOST"),
+                **ALL,
+            ),
+        ),
+        (
+            "REWEIGH/SELLER/R/2",
+            ReweighReview(
+                review_id="R/2",
+                add=("RATING_RIGHT_LOST",),
+                remove=("BUYER_ABUSE", "FAKE_CONFIRMED"),
+                **ALL,
+            ),
+        ),
+    ],
+)
+def test_the_deadline_of_one_review_flag_or_appeal_names_it(
+    name: str, command: EvaluationCommand
+) -> None:
+    assert on_evaluation_timer(due(name, "evaluation-O-1"), FACTS).command == command

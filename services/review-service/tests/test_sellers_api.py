@@ -1,65 +1,144 @@
-"""What buyers say of a seller is for everybody to read, newest first, from the reveal on."""
+"""What buyers say of a seller is for everybody to read from the reveal on, and not before."""
 
+import statistics
+import time
 from collections.abc import Awaitable, Callable
-from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 from local_stack.databases import Database
-from review_service.api.bulk import NDJSON
 from review_service.api.callers import EVERYBODY
-from review_service.api.examples import LINE, line_of
-from review_service.queries import SELLER_REVIEWS_AFTER, SELLER_REVIEWS_FIRST
-from shared_runtime.testing import ManualClock
+from review_service.domain.streams import review_ref
+from review_service.lists.reviews import SELLERS, Asked, Sort, page_query
+from shared_events.review import (
+    FollowUpAppended,
+    ReplyEdited,
+    ReplyPublished,
+    Restriction,
+    ReviewAmended,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewRevised,
+    ReviewsRevealed,
+    ReviewSubmitted,
+    ReviewWeighted,
+    ReviewWithdrawn,
+    Side,
+    WeightCode,
+    WeightReason,
+)
+from shared_runtime.sealing import PersonKey
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
+type Tell = Callable[..., Awaitable[None]]
 type Work = Callable[[], Awaitable[None]]
 
 PATH = "/v1/sellers/S-77/reviews"
-FIRST = datetime(2026, 1, 16, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 MANY = 100_000
+ROUNDS = 400
+MILLISECONDS_MAX = 50
 FILL = """
     INSERT INTO seller_reviews_g1.seller_reviews
-        (order_id, seller_id, review_id, quality, logistics, service, weight_milli, reasons,
-         revealed_at)
-    SELECT 'O' || n, 'S-77', 'R' || n, 5, 4, 3, 1000, '[{"code": "FULL", "effect_milli": 1000}]',
-           timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute'
+        (order_id, seller_id, review_id, quality, logistics, service, incentive, text, media,
+         revealed_at, weight_milli, reasons, delivery_counted, held, measures, withdrawn,
+         usefulness)
+    SELECT 'O' || n, 'S-77', 'R' || n, 1 + n % 5, 1 + n % 5, 1 + n % 5, 'NONE', repeat('x', 200),
+           '[]', timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute', 1000,
+           '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', false, 1000 + n % 7
     FROM generate_series(1, $1::int) AS n
 """
 
 
-def reviewed(n: int, **order: str) -> dict[str, Any]:
-    """An order whose reviews are revealed when its seller writes, an hour after the one before."""
-    told = deepcopy(LINE)
-    told["order"] |= {"order_id": f"O{n}"} | order
-    at = (FIRST + timedelta(hours=n)).isoformat().replace("+00:00", "Z")
-    for review in told["reviews"]:
-        review |= {"at": at, "review_id": f"R{n}{review['by'][0]}"}
-    return told
-
-
-async def bring(client: httpx.AsyncClient, *lines: dict[str, Any]) -> list[str]:
-    """The tokens of what was brought."""
-    answered = await client.post(
-        "/v1/orders/bulk",
-        content="".join(map(line_of, lines)),
-        headers={"Content-Type": NDJSON},
+def submitted(
+    clock: ManualClock,
+    stars: tuple[int, int, int] = (5, 4, 5),
+    **said: Any,  # noqa: ANN401 - fields of the event
+) -> partial[Any]:
+    quality, logistics, service = stars
+    return partial(
+        ReviewSubmitted,
+        submitted_at=clock.at,
+        quality=quality,
+        logistics=logistics,
+        service=service,
+        **({"incentive": "NONE"} | said),
     )
-    *_, summary = answered.text.splitlines()
-    tokens: list[str] = httpx.Response(200, text=summary).json()["tokens"]
-    return tokens
 
 
-def slug(answered: httpx.Response) -> tuple[int, str]:
-    return answered.status_code, answered.json()["type"].removeprefix("/problems/")
+def revealed(clock: ManualClock, *sides: Side) -> partial[Any]:
+    return partial(
+        ReviewsRevealed,
+        trigger="WINDOW_CLOSED",
+        revealed_at=clock.at,
+        review_ids=["R1", "R2"][: len(sides) or 1],
+        sides=[*(sides or ("BUYER",))],
+    )
 
 
-async def pages(client: httpx.AsyncClient, limit: int) -> list[list[str]]:
+def weighted(
+    clock: ManualClock,
+    milli: int = 1000,
+    code: WeightCode = "FULL",
+    **more: Any,  # noqa: ANN401 - fields of the event
+) -> partial[Any]:
+    return partial(
+        ReviewWeighted,
+        seq=1,
+        weight_milli=milli,
+        reasons=[WeightReason(code=code, effect_milli=milli)],
+        counted_at=clock.at,
+        decided_by="RULE",
+        **({"excluded_dimensions": []} | more),
+    )
+
+
+def restricted(clock: ManualClock, *measures: Restriction) -> partial[Any]:
+    return partial(
+        ReviewRestricted,
+        ground="OFFENSIVE",
+        rule_ids=["R-1"],
+        measures=[*measures],
+        automated_detection=False,
+        decided_by="mod-1",
+        appeal_until=clock.at + timedelta(days=183),
+        retain_until=clock.at + timedelta(days=365),
+    )
+
+
+HELD = partial(ReviewHeld, ground="CAMPAIGN", hold_until=datetime(2026, 2, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+async def buyer(key_store: InMemoryKeyStore) -> PersonKey:
+    return await key_store.key_of("buyer:B-5")
+
+
+@pytest.fixture
+async def seller(key_store: InMemoryKeyStore) -> PersonKey:
+    return await key_store.key_of("seller:S-77")
+
+
+@pytest.fixture
+def anybody(caller: Caller) -> httpx.AsyncClient:
+    return caller("BUYER", "X")
+
+
+async def listed(client: httpx.AsyncClient, **query: str) -> list[str]:
+    page = (await client.get(PATH, params=query)).json()
+    return [item["review_id"] for item in page["items"]]
+
+
+async def pages(client: httpx.AsyncClient, limit: int, **query: str) -> list[list[str]]:
     told: list[list[str]] = []
-    query = {"limit": str(limit)}
+    query |= {"limit": str(limit)}
     while True:
         page = (await client.get(PATH, params=query)).json()
         told.append([item["review_id"] for item in page["items"]])
@@ -68,97 +147,375 @@ async def pages(client: httpx.AsyncClient, limit: int) -> list[list[str]]:
         query["cursor"] = page["next_cursor"]
 
 
-@pytest.fixture
-def importer(caller: Caller, clock: ManualClock) -> httpx.AsyncClient:
-    clock.at = datetime(2026, 1, 25, tzinfo=UTC)
-    return caller("IMPORTER", "olist")
-
-
 async def test_a_revealed_review_is_there_for_every_role(
-    importer: httpx.AsyncClient, caller: Caller, work: Work
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
 ) -> None:
-    hidden = reviewed(2)
-    del hidden["reviews"][1]
-    await bring(importer, reviewed(1), hidden, reviewed(3, seller_id="S-78"))
+    await tell("O1", submitted(clock), revealed(clock), weighted(clock))
+    await tell("O3", submitted(clock), revealed(clock), weighted(clock), seller_id="S-78")
     await work()
     for role in EVERYBODY:
-        page = (await caller(role, "X").get(PATH)).json()
-        assert page == {
+        assert (await caller(role, "X").get(PATH)).json() == {
             "items": [
                 {
-                    "review_id": "R1B",
+                    "ref": review_ref("O1", "BUYER"),
+                    "review_id": "R-O1-B",
+                    "stars": 5,
                     "quality": 5,
                     "logistics": 4,
                     "service": 5,
+                    "before": None,
+                    "text": None,
+                    "media": [],
+                    "incentive": "NONE",
+                    "verified_purchase": True,
+                    "revised_after_resolution": False,
+                    "incentive_disclosed": False,
+                    "delivery_not_counted": False,
+                    "reply": None,
+                    "follow_up": None,
                     "weight_milli": 1000,
                     "reasons": [{"code": "FULL", "effect_milli": 1000}],
-                    "verified_purchase": True,
-                    "revealed_at": "2026-01-16T01:00:00Z",
+                    "usefulness": 1000,
+                    "revealed_at": "2026-01-15T12:00:00Z",
                 }
             ],
             "next_cursor": None,
         }
 
 
-async def test_the_newest_comes_first_and_pages_neither_skip_nor_repeat(
-    importer: httpx.AsyncClient, work: Work
+async def test_nothing_of_a_review_is_there_before_the_reveal(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, buyer: PersonKey
 ) -> None:
-    same = [reviewed(7, order_id=f"same{n}") for n in range(4)]  # one id, one instant, four orders
-    await bring(importer, *(reviewed(n) for n in range(5, 10) if n != 7), *same)
+    """Law 9. Of the one whose reveal has been read and whose weight has not, neither."""
+    text = buyer.unsealed("Never again.")
+    amended = partial(
+        ReviewAmended, version=2, quality=1, logistics=1, service=1, incentive="NONE", text=text
+    )
+    await tell("O1", submitted(clock, text=text), amended)
+    await tell("O2", submitted(clock), HELD)
+    await tell("O3", submitted(clock), revealed(clock, "SELLER"))
+    await tell("O4", submitted(clock), revealed(clock))
+    await tell("O5", submitted(clock), partial(ReviewWithdrawn, before_reveal=True))
     await work()
-    newest = ["R9B", "R8B", *["R7B"] * 4, "R6B", "R5B"]
-    assert await pages(importer, 100) == [newest]
-    for limit in (1, 2, 3):
-        told = await pages(importer, limit)
+    nothing: dict[str, Any] = {"items": [], "next_cursor": None}
+    for query in ({}, {"sort": "most_useful"}, *({"stars": str(n)} for n in range(1, 6))):
+        assert (await anybody.get(PATH, params=query)).json() == nothing
+    await tell("O1", revealed(clock), weighted(clock))
+    await work()
+    (shown,) = (await anybody.get(PATH)).json()["items"]
+    assert (shown["stars"], shown["text"]) == (1, "Never again.")
+
+
+async def test_a_review_withdrawn_before_the_reveal_can_be_written_again(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", submitted(clock, (1, 1, 1)), partial(ReviewWithdrawn, before_reveal=True))
+    await work()
+    await tell("O1", submitted(clock, (4, 4, 4)), revealed(clock), weighted(clock))
+    await work()
+    assert [item["stars"] for item in (await anybody.get(PATH)).json()["items"]] == [4]
+
+
+async def test_a_review_is_shown_with_its_marks_and_all_that_was_said(  # noqa: PLR0917 - fixtures
+    anybody: httpx.AsyncClient,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    buyer: PersonKey,
+    seller: PersonKey,
+) -> None:
+    said: dict[str, Any] = {
+        "text": buyer.unsealed("Broken."),
+        "media": [buyer.unsealed("M-1")],
+        "media_sha256": ["0" * 64],
+        "incentive": "FREE_OR_DISCOUNTED",
+    }
+    await tell("O1", submitted(clock, (1, 2, 1), **said), revealed(clock))
+    await tell("O1", weighted(clock, excluded_dimensions=["LOGISTICS"]))
+    reply = partial(
+        ReplyPublished,
+        reply_id="Y1",
+        text=seller.unsealed("Sorry!"),
+        editable_until=clock.at + 48 * HOUR,
+    )
+    edited = partial(ReplyEdited, reply_id="Y1", version=2, text=seller.unsealed("So sorry!"))
+    follow_up = partial(FollowUpAppended, followup_id="U1", text=buyer.unsealed("Works now."))
+    revised = partial(
+        ReviewRevised,
+        quality=5,
+        logistics=2,
+        service=5,
+        was_quality=1,
+        was_logistics=2,
+        was_service=1,
+        text=buyer.unsealed("They sent another."),
+    )
+    await tell("O1", reply, edited)
+    clock.advance(HOUR)
+    await tell("O1", follow_up, revised)
+    await work()
+    (shown,) = (await anybody.get(PATH)).json()["items"]
+    (link,) = shown.pop("media")
+    assert link["media_id"] == "M-1"
+    assert link["url"].startswith("/media/M-1?")
+    assert {name: shown[name] for name in shown if name not in ("ref", "review_id", "reasons")} == {
+        "stars": 4,
+        "quality": 5,
+        "logistics": 2,
+        "service": 5,
+        "before": {"stars": 1, "quality": 1, "logistics": 2, "service": 1, "text": "Broken."},
+        "text": "They sent another.",
+        "incentive": "FREE_OR_DISCOUNTED",
+        "verified_purchase": True,
+        "revised_after_resolution": True,
+        "incentive_disclosed": True,
+        "delivery_not_counted": True,
+        "reply": {"text": "So sorry!", "edited": True, "published_at": "2026-01-15T12:00:00Z"},
+        "follow_up": {"text": "Works now.", "media": [], "appended_at": "2026-01-15T13:00:00Z"},
+        "weight_milli": 1000,
+        "usefulness": 1700,
+        "revealed_at": "2026-01-15T12:00:00Z",
+    }
+
+
+async def test_rows_hold_no_text_and_an_erased_writers_is_null(  # noqa: PLR0917 - fixtures
+    anybody: httpx.AsyncClient,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    buyer: PersonKey,
+    pool: asyncpg.Pool,
+    key_store: InMemoryKeyStore,
+) -> None:
+    """I12."""
+    await tell("O1", submitted(clock, text=buyer.unsealed("Secret.")), revealed(clock))
+    await tell("O1", weighted(clock))
+    await work()
+    assert (await anybody.get(PATH)).json()["items"][0]["text"] == "Secret."
+    assert "Secret" not in str(await pool.fetch("SELECT * FROM read.seller_reviews"))
+    await key_store.destroy("buyer:B-5")
+    assert (await anybody.get(PATH)).json()["items"][0]["text"] is None
+
+
+async def test_what_is_held_hidden_or_withdrawn_is_not_there(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", submitted(clock), revealed(clock), weighted(clock))
+    gone_and_back = [
+        (HELD, partial(ReviewReleased, how="HUMAN")),
+        (restricted(clock, "HIDE_REVIEW"), partial(ReviewRestored, appeal_id="A1")),
+    ]
+    for gone, back in gone_and_back:
+        await tell("O1", gone)
+        await work()
+        assert await listed(anybody) == []
+        await tell("O1", back)
+        await work()
+        assert await listed(anybody) == ["R-O1-B"]
+    await tell("O1", partial(ReviewWithdrawn, before_reveal=False))
+    await work()
+    assert await listed(anybody) == []
+
+
+async def test_a_review_of_which_a_part_is_hidden_shows_the_rest(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, buyer: PersonKey
+) -> None:
+    said: dict[str, Any] = {"text": buyer.unsealed("Rude."), "media": [buyer.unsealed("M-1")]}
+    said |= {"media_sha256": ["0" * 64]}
+    follow_up = partial(
+        FollowUpAppended,
+        followup_id="U1",
+        text=buyer.unsealed("Ruder."),
+        media=[buyer.unsealed("M-2")],
+        media_sha256=["1" * 64],
+    )
+    await tell("O1", submitted(clock, **said), revealed(clock), weighted(clock), follow_up)
+    await work()
+
+    async def shown() -> tuple[Any, ...]:
+        (item,) = (await anybody.get(PATH)).json()["items"]
+        after = item["follow_up"]
+        return item["text"], len(item["media"]), after["text"], len(after["media"]), item["stars"]
+
+    assert await shown() == ("Rude.", 1, "Ruder.", 1, 5)
+    cases: tuple[tuple[Restriction, tuple[Any, ...]], ...] = (
+        ("HIDE_TEXT", (None, 1, None, 1, 5)),
+        ("HIDE_MEDIA", ("Rude.", 0, "Ruder.", 0, 5)),
+        ("EXCLUDE_SCORE", ("Rude.", 1, "Ruder.", 1, 5)),
+    )
+    for measure, left in cases:
+        await tell("O1", restricted(clock, measure))
+        await work()
+        assert await shown() == left
+
+
+async def test_the_newest_comes_first_and_pages_neither_skip_nor_repeat(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    same = {"review_id": "same"}  # one id, one instant, four orders
+    for number in range(5):
+        clock.advance(HOUR)
+        await tell(f"O{number}", submitted(clock), revealed(clock), weighted(clock))
+    for number in range(4):
+        submission = partial(submitted(clock), **same)
+        await tell(f"same{number}", submission, revealed(clock), weighted(clock))
+    await work()
+    newest = await listed(anybody)
+    assert len(newest) == 9
+    assert newest[5:] == ["R-O3-B", "R-O2-B", "R-O1-B", "R-O0-B"]
+    for limit in (1, 2, 4):
+        told = await pages(anybody, limit)
         assert [each for page in told for each in page] == newest
         assert {len(page) for page in told[:-1]} == {limit}
 
 
-async def test_a_page_belongs_to_its_list(importer: httpx.AsyncClient, work: Work) -> None:
-    await bring(importer, reviewed(1), reviewed(2))
+async def test_the_most_useful_comes_first_whatever_its_stars_and_then_the_newest(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, buyer: PersonKey
+) -> None:
+    text = buyer.unsealed("Well.")
+    media = {"media": [buyer.unsealed(f"M-{n}") for n in range(5)], "media_sha256": ["0" * 64] * 5}
+    follow_up = partial(FollowUpAppended, followup_id="U1", text=text)
+    plain = revealed(clock), weighted(clock)
+    await tell("a", submitted(clock, (5, 5, 5)), *plain)
+    await tell("b", submitted(clock, (1, 1, 1), text=text), *plain)
+    await tell("c", submitted(clock, (3, 3, 3), **media), *plain)
+    await tell("d", submitted(clock, (2, 2, 2)), *plain, follow_up)
+    corroborated = weighted(clock, 1000, "CORROBORATED")
+    await tell("e", submitted(clock, text=text), revealed(clock), corroborated)
+    await tell("f", submitted(clock, text=text), revealed(clock), weighted(clock, 100, "SUSPECT"))
+    clock.advance(HOUR)
+    await tell("g", submitted(clock, (1, 1, 1)), revealed(clock), weighted(clock))
     await work()
-    cursor = (await importer.get(PATH, params={"limit": 1})).json()["next_cursor"]
-    other = await importer.get("/v1/sellers/S-78/reviews", params={"cursor": cursor})
-    assert slug(other) == (422, "invalid-value")
-    assert slug(await importer.get(PATH, params={"cursor": "made up"})) == (422, "invalid-value")
-    assert slug(await importer.get(PATH, params={"limit": 0})) == (422, "invalid-value")
-    nobody = await importer.get("/v1/sellers/nobody/reviews")
+    found = (await anybody.get(PATH, params={"sort": "most_useful"})).json()["items"]
+    assert [(item["review_id"][2], item["usefulness"]) for item in found] == [
+        ("e", 1700),
+        ("b", 1400),
+        ("c", 1300),
+        ("d", 1200),
+        ("g", 1000),
+        ("a", 1000),
+        ("f", 500),
+    ]
+    told = await pages(anybody, 2, sort="most_useful")
+    assert [each for page in told for each in page] == [item["review_id"] for item in found]
+
+
+async def test_reviews_are_found_by_the_mean_of_their_stars_rounded_half_up(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    groups = {
+        (1, 1, 2): 1,
+        (1, 2, 2): 2,
+        (3, 2, 2): 2,
+        (3, 3, 2): 3,
+        (5, 4, 4): 4,
+        (5, 5, 4): 5,
+    }
+    for number, each in enumerate(groups):
+        await tell(f"O{number}", submitted(clock, each), revealed(clock), weighted(clock))
+    await work()
+    for sort in ("newest", "most_useful"):
+        for stars in range(1, 6):
+            found = await listed(anybody, stars=str(stars), sort=sort)
+            wanted = [f"R-O{n}-B" for n, group in enumerate(groups.values()) if group == stars]
+            assert sorted(found) == wanted
+        two = await pages(anybody, 1, stars="2", sort=sort)
+        assert [len(page) for page in two] == [1, 1]
+
+
+async def test_a_page_belongs_to_its_list(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    for order_id in ("O1", "O2"):
+        await tell(order_id, submitted(clock), revealed(clock), weighted(clock))
+    await work()
+    cursor = (await anybody.get(PATH, params={"limit": 1})).json()["next_cursor"]
+    for path, query in (
+        ("/v1/sellers/S-78/reviews", {"cursor": cursor}),
+        ("/v1/products/S-77/reviews", {"cursor": cursor}),
+        (PATH, {"cursor": cursor, "sort": "most_useful"}),
+        (PATH, {"cursor": cursor, "stars": "5"}),
+        (PATH, {"cursor": "made up"}),
+        (PATH, {"limit": "0"}),
+        (PATH, {"stars": "6"}),
+        (PATH, {"stars": "0"}),
+        (PATH, {"stars": "4.5"}),
+        (PATH, {"sort": "best"}),
+    ):
+        refused = await anybody.get(path, params=query)
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-value")
+    nobody = await anybody.get("/v1/sellers/nobody/reviews")
     assert nobody.json() == {"items": [], "next_cursor": None}
 
 
 async def test_a_read_with_a_token_shows_what_it_stands_for_or_says_that_it_cannot_yet(
-    importer: httpx.AsyncClient, work: Work
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, pool: asyncpg.Pool
 ) -> None:
     """I11."""
-    tokens = await bring(importer, reviewed(1))
-    (token,) = [token for token in tokens if token.startswith("review.events/")]
-    headers = {"Consistency-Token": token}
-    early = await importer.get(PATH, headers=headers)
-    assert slug(early) == (503, "not-yet-visible")
+    await tell("O1", submitted(clock), revealed(clock), weighted(clock))
+    partition = await pool.fetchval("SELECT partition FROM es.event LIMIT 1")
+    headers = {"Consistency-Token": f"review.events/{partition}:3"}
+    early = await anybody.get(PATH, headers=headers)
+    assert (early.status_code, early.json()["type"]) == (503, "/problems/not-yet-visible")
     assert early.headers["Retry-After"] == "1"
     await work()
-    assert len((await importer.get(PATH, headers=headers)).json()["items"]) == 1
+    assert len((await anybody.get(PATH, headers=headers)).json()["items"]) == 1
 
 
-async def test_a_page_of_many_reviews_is_read_from_the_index(
-    database: Database, pool: asyncpg.Pool, importer: httpx.AsyncClient
+async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
+    database: Database,
+    pool: asyncpg.Pool,
+    anybody: httpx.AsyncClient,
 ) -> None:
     owner = await asyncpg.connect(database.owner_url)
     try:
         await owner.execute(FILL.replace("$1", str(MANY)))
-        await owner.execute("ANALYZE seller_reviews_g1.seller_reviews")
+        await owner.execute("VACUUM ANALYZE seller_reviews_g1.seller_reviews")
     finally:
         await owner.close()
-    middle = (datetime(2026, 1, 2, tzinfo=UTC), "R5", "")
-    for query, arguments in (
-        (SELLER_REVIEWS_FIRST, ("S-77", 21)),
-        (SELLER_REVIEWS_AFTER, ("S-77", 21, *middle)),
-    ):
-        rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {query}", *arguments)
-        plan = "\n".join(row[0] for row in rows)
-        assert "Index Scan Backward using seller_reviews_newest" in plan
-        assert "Sort" not in plan
-        assert "rows=21" in plan
-    page = (await importer.get(PATH, params={"limit": 100})).json()
-    assert len(page["items"]) == 100
-    assert page["next_cursor"]
+    middle = (datetime(2026, 1, 2, tzinfo=UTC), "5")
+    cases: list[tuple[Sort, int | None, str, tuple[Any, ...]]] = [
+        ("newest", None, "seller_reviews_newest", middle),
+        ("newest", 4, "seller_reviews_newest_of_stars", middle),
+        ("most_useful", None, "seller_reviews_useful", (1003, *middle)),
+        ("most_useful", 4, "seller_reviews_useful_of_stars", (1003, *middle)),
+    ]
+    for sort, stars, index, after in cases:
+        asked = Asked(of=SELLERS, id="S-77", sort=sort, stars=stars, limit=50)
+        for last in ((), after):
+            query = page_query(asked, after=bool(last))
+            arguments = ("S-77", 51, *([stars] if stars else []), *last)
+            rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {query}", *arguments)
+            plan = "\n".join(row[0] for row in rows)
+            assert f"Index Scan Backward using {index} " in plan
+            assert "Sort" not in plan
+            assert "rows=51" in plan
+        took: list[float] = []
+        query_parameters = {"limit": "50", "sort": sort} | ({"stars": str(stars)} if stars else {})
+        cursor: str | None = None
+        for _ in range(ROUNDS // len(cases)):
+            began = time.perf_counter()
+            page = await anybody.get(
+                PATH, params=query_parameters | ({"cursor": cursor} if cursor else {})
+            )
+            took.append(1000 * (time.perf_counter() - began))
+            cursor = page.json()["next_cursor"]
+            assert len(page.json()["items"]) == 50
+        # The median: whatever else the machine does may slow some. The log tells each.
+        assert statistics.median(took) < MILLISECONDS_MAX
+
+
+async def test_built_again_it_is_the_same(
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    buyer: PersonKey,
+    rebuilt: Callable[[], Awaitable[bool]],
+) -> None:
+    said: dict[str, Any] = {"text": buyer.unsealed("Fine."), "media": [buyer.unsealed("M-1")]}
+    await tell("O1", submitted(clock, **said, media_sha256=["0" * 64]), HELD)
+    await work()
+    await tell("O1", partial(ReviewReleased, how="HUMAN"), revealed(clock), weighted(clock))
+    await tell("O2", submitted(clock), restricted(clock, "HIDE_TEXT"))
+    await work()
+    assert await rebuilt()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.reactions import EVALUATIONS
+from review_service.reactions.orders import EVALUATIONS
 from review_service.settings import ReviewSettings
 from shared_runtime.service import Parts
 from shared_runtime.testing import ManualClock

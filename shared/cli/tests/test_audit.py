@@ -17,6 +17,7 @@ from local_stack.databases import Database, create_database, drop_database
 from local_stack.errors import StackError
 from local_stack.servers import Servers
 from local_stack.topics import create_topics
+from msgspec import Struct
 from reputation_service.domain.facts import day_of, micros
 from reputation_service.domain.policy import DEFAULT
 from reputation_service.domain.read import Bucket, read
@@ -30,16 +31,18 @@ from shared_cli.audit_replay import (
     from_kafka,
     scores,
 )
-from shared_cli.audit_verify import Difference, Verified, verify
+from shared_cli.audit_verify import Difference, Verified, sealed_elsewhere, verify
 from shared_events import orders, review
-from shared_events.envelope import decode_envelope
+from shared_events.envelope import decode_envelope, encode_envelope
 from shared_events.orders import OrderCompleted
 from shared_events.partition import partition_of
-from shared_events.review import ReviewWeighted, WeightReason
+from shared_events.review import ReplyPublished, ReviewWeighted, WeightReason
 from shared_runtime.database import open_pool
+from shared_runtime.keys import new_key
 from shared_runtime.log import Planned, PostgresLog
 from shared_runtime.migrate import migrate
 from shared_runtime.relay import Relay, relay_subscription
+from shared_runtime.sealing import seal_event
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner
 
@@ -160,7 +163,7 @@ def weighted(seller: str, number: int, *, quality: int = 5, seq: int = 1) -> Rev
 
 
 def planned(event: OrderCompleted | ReviewWeighted, number: int) -> Planned:
-    kind = type(event).__name__
+    kind = "order" if isinstance(event, OrderCompleted) else "evaluation"
     stream = f"{kind}-{event.order_id}"
     return Planned(
         event=event,
@@ -345,7 +348,7 @@ TAMPERINGS = {
     ),
     "a column that is not what was hashed": Tampering(
         sql="UPDATE es.event SET stream_id = 'another' WHERE {at} AND position = 7",
-        what="stream_id is another, its body says OrderCompleted-",
+        what="stream_id is another, its body says order-",
     ),
 }
 VICTIMS = dict(zip(TAMPERINGS, SELLERS, strict=False))
@@ -589,7 +592,7 @@ async def test_a_replay_names_the_first_account_whose_score_differs(world: World
     worse = """
         UPDATE es.event SET body =
             convert_to(replace(convert_from(body, 'UTF8'), '"quality":5', '"quality":4'), 'UTF8')
-        WHERE stream_id = 'ReviewWeighted-{seller}-0'
+        WHERE stream_id = 'evaluation-{seller}-0'
     """
     for seller in (SELLERS[2], SELLERS[1]):
         await world.tamper(worse, seller)
@@ -615,7 +618,7 @@ async def test_a_replay_names_an_event_that_contradicts_another(world: World) ->
         """
         UPDATE es.event SET body =
             convert_to(replace(convert_from(body, 'UTF8'), '-{seller}-1"', '-{seller}-0"'), 'UTF8')
-        WHERE stream_id = 'ReviewWeighted-{seller}-1'
+        WHERE stream_id = 'evaluation-{seller}-1'
         """
     )
     with pytest.raises(NotReplayable, match=f"{world.reviews}/.*:2 ConflictingFact"):
@@ -629,3 +632,46 @@ async def test_what_the_relay_has_not_sent_yet_is_waited_for(
     await world.tamper("UPDATE es.cursor SET position = 19 WHERE {at}")
     with pytest.raises(StackError, match="review: 1 partitions are not in Kafka yet"):
         await world.verify()
+
+
+# --- Sealed texts
+
+
+def body_of(event_id: str, event: Struct) -> bytes:
+    """An event as the log has it."""
+    return encode_envelope(
+        event,
+        event_id=event_id,
+        source="/test",
+        stream="evaluation-O1",
+        version=1,
+        time=AT,
+        recorded_at=AT,
+        actor="buyer:B1",
+        correlation_id="O1",
+        causation_id=str(CAUSE),
+    )
+
+
+def test_a_sealed_text_is_where_it_was_written() -> None:
+    event_id, another = str(uuid5(CAUSE, "one")), str(uuid5(CAUSE, "another"))
+    key = new_key("seller:S1")
+    reply = seal_event(
+        ReplyPublished(
+            order_id="O1",
+            seller_id="S1",
+            buyer_id="B1",
+            policy_version="p1",
+            review_id="R1",
+            side="BUYER",
+            reply_id="reply",
+            text=key.unsealed("We are sorry."),
+            editable_until=AT,
+        ),
+        event_id,
+    )
+    assert sealed_elsewhere(body_of(event_id, reply)) is None
+    assert sealed_elsewhere(body_of(another, reply)) == (
+        "text has a text that was sealed for another place"
+    )
+    assert sealed_elsewhere(body_of(event_id, completed("S1", 1))) is None

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, inspect
 from msgspec.structs import fields, replace
+from shared_events.common import MatterFact
 from shared_events.envelope import decode_recorded, encode_envelope
 from shared_events.registry import TYPE_OF, decode_data, encode_data, key_of, tag_of
 from shared_events.reputation import AccountFact
@@ -59,7 +60,7 @@ def structs(struct: type[Struct]) -> st.SearchStrategy[Struct]:
     kind = inspect.type_info(struct)
     assert isinstance(kind, inspect.StructType)
     by_name = {field.name: values_of(field.type) for field in kind.fields}
-    if issubclass(struct, AccountFact):
+    if issubclass(struct, AccountFact | MatterFact):
         buyer = by_name | {"account_kind": st.just("BUYER"), "seller_id": st.none()}
         seller = by_name | {"account_kind": st.just("SELLER"), "buyer_id": st.none()}
         ids = values_of(inspect.type_info(str)).filter(bool)

@@ -192,6 +192,10 @@ class Raced:
     async def session(self) -> AsyncGenerator["Raced"]:
         yield self
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["Raced"]:
+        yield self
+
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         return await self.log.read(streams)
 

@@ -50,7 +50,7 @@ async def write(log: PostgresLog, name: str, counts: Mapping[str, int]) -> int:
     planned = [
         item
         for seller, count in counts.items()
-        for item in facts(f"{name}-{seller}", *[paid(name, seller)] * count, at=AT)
+        for item in facts(f"order-{name}-{seller}", *[paid(name, seller)] * count, at=AT)
     ]
     await log.append(planned)
     return len(planned)

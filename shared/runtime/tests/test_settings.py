@@ -1,5 +1,7 @@
 """The environment and files of secrets in, settings that are safe where they are used out."""
 
+import json
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,43 @@ def test_unsafe_settings_are_refused(
     environment.setenv(f"AFTERSALES_{name}", value)
     with pytest.raises(ValueError, match=said):
         load(Settings)
+
+
+def kek(number: int) -> str:
+    return f"k{number}:{b64encode(bytes([number]) * 32).decode()}"
+
+
+def test_key_encryption_keys_come_from_the_environment(environment: pytest.MonkeyPatch) -> None:
+    assert load(Settings).keks is None
+    environment.setenv("AFTERSALES_KEK", kek(3))
+    environment.setenv("AFTERSALES_PREVIOUS_KEKS", json.dumps([kek(2), kek(1)]))
+    settings = load(Settings)
+    assert settings.keks is not None
+    assert [each.id for each in (settings.keks.current, *settings.keks.previous)] == [
+        "k3",
+        "k2",
+        "k1",
+    ]
+    assert not any(kek(number).partition(":")[2] in repr(settings) for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("current", "previous", "said"),
+    [
+        ("k3", [], "AFTERSALES_KEK: <id>:<base64 of 32 bytes> is wanted"),
+        ("k3:c2hvcnQ=", [], "AFTERSALES_KEK: <id>"),
+        (kek(3), ["k2:c2hvcnQ="], "AFTERSALES_PREVIOUS_KEKS: <id>"),
+        (kek(3), [kek(3)], "AFTERSALES_PREVIOUS_KEKS: every key-encryption key has its own id"),
+    ],
+)
+def test_a_malformed_key_encryption_key_is_told_and_not_shown(
+    environment: pytest.MonkeyPatch, current: str, previous: list[str], said: str
+) -> None:
+    environment.setenv("AFTERSALES_KEK", current)
+    environment.setenv("AFTERSALES_PREVIOUS_KEKS", json.dumps(previous))
+    with pytest.raises(ValueError, match=said) as told:
+        load(Settings)
+    assert "c2hvcnQ=" not in str(told.value)
 
 
 def test_on_a_developers_machine_the_clock_may_be_moved(

@@ -21,6 +21,7 @@ from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import Connection, Delivery, Source, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
+from shared_runtime.parking import list_parked
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
@@ -50,7 +51,7 @@ async def write(log: PostgresLog, name: str, **counts: int) -> int:
     planned = [
         item
         for seller, count in counts.items()
-        for item in facts(f"{name}-{seller}", *[paid(name, seller)] * count, at=AT)
+        for item in facts(f"order-{name}-{seller}", *[paid(name, seller)] * count, at=AT)
     ]
     await log.append(planned)
     return len(planned)
@@ -406,6 +407,30 @@ async def test_a_topic_of_others_is_read_by_its_offsets(
         await turn_until(runner, have_come(2, 3, 4))
     await producer.stop()
     assert await times_applied(pool) == {1}
+
+
+async def test_i13_a_key_of_any_bytes_holds_up_nobody(
+    pool: asyncpg.Pool, kafka: str, topic: str
+) -> None:
+    async def poison(deliveries: Sequence[Delivery], db: Connection) -> None:
+        assert not any(delivery.body == b"poison" for delivery in deliveries)
+        await see(deliveries, db)
+
+    async def have_come() -> bool:
+        return await histories(pool) == {"good": [2]}
+
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    await producer.send_and_wait(topic, b"poison", key=b"\x00\xff", partition=7)
+    await producer.send_and_wait(topic, b"hello", key=b"good", partition=7)
+    await producer.stop()
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        runner.subscription = replace(runner.subscription, apply=poison)
+        await runner.start()
+        await turn_until(runner, have_come)
+    (parked,) = await list_parked(pool)
+    assert (parked["key"], parked["events"]) == ("\ufffd\ufffd", 1)
 
 
 # --- Batches

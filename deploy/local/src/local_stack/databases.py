@@ -9,6 +9,8 @@ import asyncpg
 from local_stack import blocking
 
 SERVICES = ("review", "dispute", "returns", "reputation")
+SEALING = ("review",)
+"""Services that seal personal text: each has a second database, for the keys."""
 OWNER = "aftersales_owner"
 APP = "aftersales_app"
 ROLES_LOCK = 0x726F6C65  # any number, the same for all who make the roles
@@ -26,6 +28,12 @@ class Database:
 def create_databases(admin_url: str, prefix: str = "") -> dict[str, Database]:
     """The databases of the four services, made where they are not there yet."""
     return blocking.run(_create(admin_url, {service: prefix + service for service in SERVICES}))
+
+
+def create_key_databases(admin_url: str, prefix: str = "") -> dict[str, Database]:
+    """The key databases of the services that seal, made where they are not there yet."""
+    names = {service: f"{prefix}{service}_keys" for service in SEALING}
+    return blocking.run(_create(admin_url, names))
 
 
 def create_database(admin_url: str, name: str, template: str | None = None) -> Database:

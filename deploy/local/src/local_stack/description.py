@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,8 @@ class Description:
     jwks: str
     clock_file: str
     logs: str
+    key_databases: dict[str, Database] = field(default_factory=dict[str, Database])
+    kek_file: str = ""
 
 
 def stack_folder() -> Path:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import httpx
 
-from local_stack import databases, description, issuer, processes, topics
+from local_stack import databases, description, issuer, kek, processes, topics
 from local_stack.databases import SERVICES, Database
 from local_stack.description import Description
 from local_stack.errors import StackError
@@ -153,16 +153,18 @@ def stack(
         shutil.rmtree(folder / "logs", ignore_errors=True)  # the last run's
         (folder / "logs").mkdir()
         issuer.ensure_key(folder)
+        kek.ensure_kek(folder)
         taken = _take_ports(ports)
         started = on or undo.enter_context(
             servers(folder, ports=ports.servers, ephemeral=ephemeral, keep_open=keep_open, say=say)
         )
         prefix = _prefix(started, shared=ephemeral and (on is not None or not started.own_postgres))
         made = databases.create_databases(started.postgres_url, prefix)
+        made_for_keys = databases.create_key_databases(started.postgres_url, prefix)
         if prefix:
-            undo.callback(_drop, started.postgres_url, made)
+            undo.callback(_drop, started.postgres_url, [*made.values(), *made_for_keys.values()])
             undo.callback(topics.delete_topics, started.kafka, topics.TOPICS)
-        described = _describe(folder, started, made, taken)
+        described = _describe(folder, started, made, made_for_keys, taken)
         services = {
             service.name: service
             for name in SERVICES
@@ -220,8 +222,8 @@ def _prefix(started: Servers, *, shared: bool) -> str:
     return f"stack_{uuid4().hex[:8]}_" if shared else ""
 
 
-def _drop(admin_url: str, made: Mapping[str, Database]) -> None:
-    for database in made.values():
+def _drop(admin_url: str, made: Iterable[Database]) -> None:
+    for database in made:
         databases.drop_database(admin_url, database.name)
 
 
@@ -229,6 +231,7 @@ def _describe(
     folder: Path,
     started: Servers,
     made: dict[str, Database],
+    made_for_keys: dict[str, Database],
     ports: Mapping[str, tuple[int, int]],
 ) -> Description:
     return Description(
@@ -244,6 +247,8 @@ def _describe(
         jwks=str(issuer.jwks_file(folder)),
         clock_file=str(folder / "clock"),
         logs=str(folder / "logs"),
+        key_databases=made_for_keys,
+        kek_file=str(kek.kek_file(folder)),
     )
 
 
@@ -254,19 +259,40 @@ def environment_of(name: str, told: Description) -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith("AFTERSALES_") and key != "PYTHONDONTWRITEBYTECODE"
     }
-    return inherited | {
-        "AFTERSALES_ENV": "local",
-        "AFTERSALES_DATABASE_URL": told.databases[name].app_url,
-        "AFTERSALES_MIGRATION_URL": told.databases[name].owner_url,
-        "AFTERSALES_KAFKA": told.kafka,
-        "AFTERSALES_JWKS_URL": f"file://{told.jwks}",
-        "AFTERSALES_ISSUER": told.issuer,
-        "AFTERSALES_AUDIENCE": told.audience,
-        "AFTERSALES_HOST": HOST,
-        "AFTERSALES_PORT": str(_port(told.urls[name])),
-        "AFTERSALES_WORKER_PORT": str(_port(told.worker_urls[name])),
-        "AFTERSALES_CLOCK_FILE": told.clock_file,
-        "AFTERSALES_LOG_LEVEL": os.environ.get("AFTERSALES_LOG_LEVEL", "INFO"),
+    return (
+        inherited
+        | _keys_of(name, told)
+        | {
+            "AFTERSALES_ENV": "local",
+            "AFTERSALES_DATABASE_URL": told.databases[name].app_url,
+            "AFTERSALES_MIGRATION_URL": told.databases[name].owner_url,
+            "AFTERSALES_KAFKA": told.kafka,
+            "AFTERSALES_JWKS_URL": f"file://{told.jwks}",
+            "AFTERSALES_ISSUER": told.issuer,
+            "AFTERSALES_AUDIENCE": told.audience,
+            "AFTERSALES_HOST": HOST,
+            "AFTERSALES_PORT": str(_port(told.urls[name])),
+            "AFTERSALES_WORKER_PORT": str(_port(told.worker_urls[name])),
+            "AFTERSALES_CLOCK_FILE": told.clock_file,
+            "AFTERSALES_MEDIA_URL": _media_folder(name, told).as_uri(),
+            "AFTERSALES_LOG_LEVEL": os.environ.get("AFTERSALES_LOG_LEVEL", "INFO"),
+        }
+    )
+
+
+def _media_folder(name: str, told: Description) -> Path:
+    """In the stack's folder: it goes with the rest."""
+    return Path(told.clock_file).parent / "media" / name
+
+
+def _keys_of(name: str, told: Description) -> dict[str, str]:
+    """What a service that seals is told besides."""
+    if (keys := told.key_databases.get(name)) is None:
+        return {}
+    return {
+        "AFTERSALES_KEYS_URL": keys.app_url,
+        "AFTERSALES_KEYS_MIGRATION_URL": keys.owner_url,
+        "AFTERSALES_KEK": Path(told.kek_file).read_text().strip(),
     }
 
 

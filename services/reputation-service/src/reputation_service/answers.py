@@ -1,9 +1,6 @@
 """What the OpenAPI page says of answers: their schemas, and examples that the code itself makes."""
 
-from typing import Any
-
-import msgspec
-from shared_runtime.problems import encode_json
+from shared_runtime.documents import answered
 
 from reputation_service.domain.facts import DAY_MICROS, Fact, Origin, instant
 from reputation_service.domain.fold import fold
@@ -24,13 +21,6 @@ from reputation_service.views import (
 SELLER = "S-17"
 DAY = 20_454  # 2026-01-01
 AS_OF = DAY * DAY_MICROS + DAY_MICROS // 2
-
-type Documented = dict[int | str, dict[str, Any]]
-
-
-def _read(model: object, example: object) -> Documented:
-    told = msgspec.json.decode(encode_json(example))
-    return {200: {"model": model, "content": {"application/json": {"example": told}}}}
 
 
 def _facts() -> list[Fact]:
@@ -85,7 +75,7 @@ _ACCOUNTS = AccountPage(
     items=[account_view(_ACCOUNT, DEFAULT)],
     next_cursor=None,
 )
-SCORE = _read(OwnScoreView | ScoreView, _SCORE)
-EXPLANATION = _read(ExplanationView, _EXPLANATION)
-RANKING = _read(RankingPage, RankingPage(items=[_RANKED], next_cursor=None))
-ACCOUNTS = _read(AccountPage, _ACCOUNTS)
+SCORE = answered(OwnScoreView, ScoreView, example=_SCORE)
+EXPLANATION = answered(ExplanationView, example=_EXPLANATION)
+RANKING = answered(RankingPage, example=RankingPage(items=[_RANKED], next_cursor=None))
+ACCOUNTS = answered(AccountPage, example=_ACCOUNTS)

@@ -4,22 +4,38 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 from shared_events import orders, review
+from shared_runtime import media_api
 from shared_runtime.commands import commands_on
+from shared_runtime.erasure import erasure
+from shared_runtime.media import Links, MediaStore
+from shared_runtime.media_api import media_router, media_tasks
+from shared_runtime.media_objects import objects_at
 from shared_runtime.reading import Cursors
+from shared_runtime.scanning import scanner_at
+from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 
 from review_service import queries
 from review_service.api import bulk
 from review_service.api.bulk import bulk_api
+from review_service.api.desk import Desk
 from review_service.api.evaluations import evaluations_api
+from review_service.api.moderation import moderation_api
+from review_service.api.neutrality import neutrality_api
 from review_service.api.orders import orders_api
+from review_service.api.products import products_api
+from review_service.api.reviewable import reviewable_api
+from review_service.api.reviews import reviews_api
 from review_service.api.sellers import sellers_api
 from review_service.bulk.feed import marketplace_feed
 from review_service.bulk.intake import Intake
 from review_service.bulk.story import rules
 from review_service.projections import PROJECTIONS
-from review_service.reactions import EVALUATIONS, deadlines, on_deadlines, on_own_orders
+from review_service.reactions.again import on_own_evaluations
+from review_service.reactions.elsewhere import on_elsewhere
+from review_service.reactions.orders import EVALUATIONS, on_own_orders
+from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.settings import ReviewSettings
 
 DESCRIPTION = """
@@ -36,22 +52,72 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     commands = commands_on(parts.log, parts.pool)
     cursors = Cursors(parts.settings.cursor_secret)
     opened = queries.opened_up_to(parts.pool, EVALUATIONS)
+    links = Links(parts.settings.media_secret, parts.now)
+    files = media_of(parts, links)
+    opener = Opener(parts.keys, links.url)
+    desk = Desk(
+        log=parts.log,
+        pool=parts.pool,
+        commands=commands,
+        policies=policies,
+        cursors=cursors,
+        now=parts.now,
+        keys=parts.keys,
+        opener=opener,
+        media=files,
+    )
     return [
-        bulk_api(Intake(parts.log, rules(policies), parts.now)),
+        bulk_api(Intake(parts.log, rules(policies), parts.keys, parts.now)),
         orders_api(parts.log, commands, policies, cursors, parts.now),
-        evaluations_api(parts.log, commands, policies, cursors, parts.now, opened_up_to=opened),
-        sellers_api(parts.pool, cursors),
+        evaluations_api(desk, opened_up_to=opened),
+        reviews_api(desk),
+        media_router(files, links),
+        *lists(parts, cursors, opener),
+    ]
+
+
+def media_of(parts: Parts[ReviewSettings], links: Links) -> MediaStore:
+    """The files that people add to what they write."""
+    return MediaStore(
+        db=parts.pool,
+        objects=objects_at(parts.settings.media_url),
+        keys=parts.keys,
+        scanner=scanner_at(parts.settings.clamd),
+        links=links,
+        now=parts.now,
+    )
+
+
+def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:
+    """What is read of many orders at once."""
+    return [
+        sellers_api(parts.pool, cursors, opener.response),
+        products_api(parts.pool, cursors, opener.response),
+        reviewable_api(parts.pool, cursors, parts.now),
+        moderation_api(parts.pool, cursors, parts.now),
+        neutrality_api(parts.pool, parts.now),
     ]
 
 
 def workload(parts: Parts[ReviewSettings]) -> Workload:
     policies = parts.settings.policies
+    files = media_of(parts, Links(parts.settings.media_secret, parts.now))
     return Workload(
         own_topics=(orders.TOPIC, review.TOPIC),
-        on_own_log=(on_own_orders(parts.log, policies), deadlines()),
-        feeds=(marketplace_feed(parts.log, rules(policies), parts.now),),
+        on_own_log=(
+            on_own_orders(parts.log, policies),
+            on_own_evaluations(parts.log, policies),
+            deadlines(),
+        ),
+        on_kafka=(
+            on_elsewhere(parts.log, policies),
+            # No table has a text that is opened: what is left of a person are the files.
+            erasure(parts.keys, files.delete_of),
+        ),
+        feeds=(marketplace_feed(parts.log, rules(policies), parts.keys, parts.now),),
         own_projections=PROJECTIONS,
         fire=on_deadlines(policies),
+        tasks=media_tasks(files),
     )
 
 
@@ -63,5 +129,6 @@ SERVICE = Service(
     projections=PROJECTIONS,
     routers=routers,
     workload=workload,
-    streamed=frozenset({bulk.PATH}),
+    streamed=frozenset({bulk.PATH, media_api.PATH}),
+    seals=True,
 )

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 from shared_runtime.decider import PolicyUnknown
-from shared_runtime.settings import Settings
+from shared_runtime.media import MediaSettings
 
 from review_service.domain.policy import AE_2025_1, ALWAYS, Policies, policies
 
@@ -18,7 +18,7 @@ class PolicyStart(BaseModel):
     version: str
 
 
-class ReviewSettings(Settings):
+class ReviewSettings(MediaSettings):
     """AFTERSALES_POLICY_SCHEDULE is JSON: [{"since": "2026-01-01T00:00:00Z", "version": "…"}].
 
     Before the first start, and without any, the default version is in force.

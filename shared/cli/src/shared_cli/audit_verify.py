@@ -1,12 +1,14 @@
 """Logs and topics in, the first difference of every partition out.
 
 The log of a service is checked against itself (positions, leaves, chain, heads, and that the
-columns say what the hashed bytes say), then Kafka against the log, record by record.
+columns say what the hashed bytes say, and sealed texts that they are where they were written),
+then Kafka against the log, record by record.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +20,10 @@ from local_stack.errors import StackError
 from msgspec import DecodeError
 from shared_events.envelope import decode_envelope
 from shared_events.partition import partition_of
+from shared_events.registry import UnknownEventType, decode_data
+from shared_events.sealed import SCHEME
 from shared_runtime.delivery import NO_CHAIN, Connection, Place
+from shared_runtime.sealing import misplaced
 
 from shared_cli import reach
 from shared_cli.kafka_history import History, history, position_told
@@ -27,6 +32,7 @@ ROWS_MAX = 2_000
 RELAY_SECONDS = 30.0
 RELAY_LOOK_SECONDS = 0.1
 TOLD_EVERY = 50_000
+SEALED = f'"{SCHEME}.'.encode()
 
 HEADS = "SELECT topic, partition, position, chain_hash FROM es.head ORDER BY topic, partition"
 PLACES = "SELECT DISTINCT topic, partition FROM es.event"
@@ -112,7 +118,7 @@ class Chain:
         chain_hash = sha256(self.chain_hash + leaf).digest()
         if chain_hash != row.chain_hash:
             return expected, f"chain_hash does not continue the one of {self.position}"
-        if unlike := columns_unlike_body(row, self.partition):
+        if unlike := columns_unlike_body(row, self.partition) or sealed_elsewhere(row.body):
             return expected, unlike
         self.position, self.chain_hash = expected, chain_hash
         return None
@@ -146,6 +152,20 @@ def columns_unlike_body(row: Row, partition: int) -> str | None:
         (f"{name} is {has}, its body says {says}" for name, has, says in columns if has != says),
         None,
     )
+
+
+def sealed_elsewhere(body: bytes) -> str | None:
+    """The field whose sealed text was written for another event or field, if one was.
+
+    Only events that hold a sealed text are looked into.
+    """
+    if SEALED not in body:
+        return None
+    told = decode_envelope(body)
+    with suppress(UnknownEventType, DecodeError):
+        if path := misplaced(decode_data(told.type, told.data), told.id):
+            return f"{path} has a text that was sealed for another place"
+    return None
 
 
 @dataclass(slots=True)

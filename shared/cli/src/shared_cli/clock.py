@@ -16,18 +16,22 @@ app = Typer(no_args_is_help=True, help="The time of the running stack.")
 @app.command()
 def advance(by: Annotated[str, Argument(help="How far: 15d, 36h, 1d12h, 90s.")]) -> None:
     """Move the stack's time ahead; deadlines that pass by it fire."""
-    file = Path(description.running().clock_file)
-    moved = offset(file) + duration(by)
-    unfinished = file.with_suffix(".new")
-    unfinished.write_text(f"{moved.total_seconds():.0f}\n")
-    unfinished.rename(file)  # readers see the old offset or the new one
-    _tell(moved)
+    _tell(move(Path(description.running().clock_file), duration(by)))
 
 
 @app.command()
 def show() -> None:
     """Print the stack's time, and how far it is ahead."""
     _tell(offset(Path(description.running().clock_file)))
+
+
+def move(file: Path, by: timedelta) -> timedelta:
+    """Moves a stack's time ahead; how far it is ahead then."""
+    moved = offset(file) + by
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(f"{moved.total_seconds():.0f}\n")
+    unfinished.rename(file)  # readers see the old offset or the new one
+    return moved
 
 
 def offset(file: Path) -> timedelta:

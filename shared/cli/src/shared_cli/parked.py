@@ -102,9 +102,14 @@ async def _decided(service: str, decide: Callable[[asyncpg.Connection], Awaitabl
 
 def _line(row: Mapping[str, Any]) -> str:
     asked = ", to be tried again" if row["retry_asked_at"] else ""
+    first = (
+        f"the first is {row['topic']}/{row['partition']}:{row['first_position']}"
+        if row["events"]
+        else "a retry frees the key"
+    )
     return (
-        f"{row['service']}: {row['subscription']} {row['key']}: {row['events']} events wait, the "
-        f"first is {row['topic']}/{row['partition']}:{row['first_position']}; parked "
+        f"{row['service']}: {row['subscription']} {row['key']}: {row['events']} events wait, "
+        f"{first}; parked "
         f"{row['parked_at']:%Y-%m-%dT%H:%M:%SZ}{asked}: {row['reason']}"
     )
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ ORDERS = 3_000
 REQUEST_SECONDS = 60.0
 PAGE = 100
 SHOWN_SELLERS = 5
+UNTIL_EVALUATED = timedelta(days=7)
 
 type Say = Callable[[str], None]
 type Page = list[dict[str, Any]]
@@ -70,6 +71,8 @@ def load_demo(stack: Stack, say: Say) -> None:
     examples: list[Example] = []
     lines = _noting_examples(marketplace(SEED, ORDERS, mark.ends_at), examples)
     asyncio.run(_load(stack, lines, say))
+    clock.move(Path(stack.description.clock_file), UNTIL_EVALUATED)
+    say("a week has passed by the stack's clock: levels come with the weekly evaluation")
     _save(stack, replace(mark, example=examples[-1]))
 
 
@@ -180,11 +183,6 @@ def _seller_table(sellers: Page) -> None:
         score = seller["score_micro"] / 1_000_000
         level = seller["public_level"]
         out.print(f"  {place:3}  {seller['seller_id']:24} {score:10.6f}  {level}")
-    if all(seller["public_level"] == "UNRATED" for seller in sellers):
-        out.print(
-            "Levels come with the weekly evaluation: `.venv/bin/aftersales clock advance 7d`, and "
-            "ask again."
-        )
     out.print()
 
 

@@ -156,7 +156,7 @@ class InquiryClosed(InquiryFact, frozen=True, kw_only=True, tag="InquiryClosed.v
     answered: bool
     response_seconds: Seconds | None = None
     within_sla: bool
-    sla_seconds: Seconds
+    sla_seconds: Annotated[int, Meta(ge=1)]
     closed_at: Instant
 
 

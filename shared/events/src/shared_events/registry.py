@@ -4,8 +4,8 @@ Writers are strict: what is encoded is decoded again, and must be the same event
 what they do not know. A version that has been replaced is brought up to the newest by pure
 upcasters, below every reader.
 
-`DecisionOverdue` and `StatementOfReasonsIssued`, which several topics share, come with the
-deciders that emit them.
+An event goes to the topic of its stream: `DecisionOverdue` and `StatementOfReasonsIssued` are on
+several.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +45,6 @@ class Family(NamedTuple):
 FAMILIES = (
     Family(orders.OrderEvent, orders.TOPIC, ("order-<order_id>",)),
     Family(review.EvaluationEvent, review.TOPIC, ("evaluation-<order_id>",)),
-    Family(review.LaterReviewEvent, review.TOPIC, ("evaluation-<order_id>",)),
     Family(dispute.InquiryEvent, dispute.TOPIC, ("inquiry-<inquiry_id>",)),
     Family(dispute.DisputeEvent, dispute.TOPIC, ("dispute-<dispute_id>",)),
     Family(returns.ReturnEvent, returns.TOPIC, ("return-<return_id>",)),
@@ -67,10 +66,13 @@ def _instants(event_type: type[Struct]) -> tuple[str, ...]:
     )
 
 
-TOPIC_OF: dict[type[Struct], str] = {
-    event_type: family.topic for family in FAMILIES for event_type in family.events
+TYPE_OF: dict[str, type[Struct]] = {
+    _tag(event_type): event_type for family in FAMILIES for event_type in family.events
 }
-TYPE_OF: dict[str, type[Struct]] = {_tag(event_type): event_type for event_type in TOPIC_OF}
+TOPIC_OF: dict[str, str] = {
+    stream.partition("-")[0]: family.topic for family in FAMILIES for stream in family.streams
+}
+"""The topic of a stream, by what its name begins with."""
 # A replaced version -> the function that makes its data the next version's.
 UPCASTERS: dict[str, Upcaster] = {}
 
@@ -78,7 +80,7 @@ _encode = msgspec.json.Encoder().encode
 _decoders = {tag: msgspec.json.Decoder(event_type).decode for tag, event_type in TYPE_OF.items()}
 # By type, because a struct makes its configuration anew each time that it is asked for it.
 _tags = {event_type: tag for tag, event_type in TYPE_OF.items()}
-_instants_of = {event_type: _instants(event_type) for event_type in TOPIC_OF}
+_instants_of = {event_type: _instants(event_type) for event_type in TYPE_OF.values()}
 
 
 def tag_of(event: Struct) -> str:
@@ -91,9 +93,9 @@ def name_of(event_type: type[Struct]) -> str:
     return _tag(event_type).partition(".")[0]
 
 
-def topic_of(event: Struct) -> str:
-    """The topic that an event is published on."""
-    return TOPIC_OF[type(event)]
+def topic_of(stream: str) -> str:
+    """The topic that the events of a stream are published on."""
+    return TOPIC_OF[stream.partition("-")[0]]
 
 
 def key_of(event: Struct) -> str:

@@ -1,14 +1,16 @@
 """Facts about evaluations: topic `review.events`, streams `evaluation-<order id>`, keyed by seller.
 
-Stored and published for ever: add optional fields and new events, never rename. Free text and
-media are sealed fields and come with sealing: until then the schemas take none.
+Stored and published for ever: add optional fields and new events, never rename. What people wrote
+is sealed with their keys; `media_sha256` are the digests of the files that `media` names.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from shared_events.fields import Code, Count, Id, Instant, Milli, Seconds, Stars
+from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
+from shared_events.fields import Code, Count, Id, Instant, Milli, Seconds, Sha256, Stars
+from shared_events.sealed import Sealed
 
 TOPIC = "review.events"
 
@@ -43,10 +45,15 @@ type FlagReason = Literal[
     "ILLEGAL",
     "OTHER",
 ]
+type Flagger = Literal["BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM"]
 type Ground = FlagReason | Literal["CAMPAIGN"]
 type Restriction = Literal["HIDE_TEXT", "HIDE_MEDIA", "HIDE_REVIEW", "EXCLUDE_SCORE"]
 type Carriage = Literal["SELLER", "CARRIER", "FORCE_MAJEURE"]
 """On whose account a dimension of the delivery goes."""
+
+type Media = Annotated[list[Sealed], Meta(max_length=10)]
+"""The ids of files."""
+type MediaDigests = Annotated[list[Sha256], Meta(max_length=10)]
 
 
 class EvaluationFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,6 +114,9 @@ class ReviewSubmitted(ReviewFact, frozen=True, kw_only=True, tag="ReviewSubmitte
     service: Stars | None = None
     rating: Stars | None = None
     incentive: Incentive
+    text: Sealed | None = None
+    media: Media | None = None
+    media_sha256: MediaDigests | None = None
 
 
 class ReviewAmended(ReviewFact, frozen=True, kw_only=True, tag="ReviewAmended.v1"):
@@ -118,6 +128,9 @@ class ReviewAmended(ReviewFact, frozen=True, kw_only=True, tag="ReviewAmended.v1
     service: Stars | None = None
     rating: Stars | None = None
     incentive: Incentive
+    text: Sealed | None = None
+    media: Media | None = None
+    media_sha256: MediaDigests | None = None
 
 
 class ReviewsRevealed(EvaluationFact, frozen=True, kw_only=True, tag="ReviewsRevealed.v1"):
@@ -156,6 +169,7 @@ class ReplyPublished(ReviewFact, frozen=True, kw_only=True, tag="ReplyPublished.
     """The reviewed party's answer, for all to read."""
 
     reply_id: Id
+    text: Sealed
     editable_until: Instant
 
 
@@ -164,12 +178,16 @@ class ReplyEdited(ReviewFact, frozen=True, kw_only=True, tag="ReplyEdited.v1"):
 
     reply_id: Id
     version: Annotated[int, Meta(ge=2)]
+    text: Sealed
 
 
 class FollowUpAppended(ReviewFact, frozen=True, kw_only=True, tag="FollowUpAppended.v1"):
     """The buyer's second text, without stars."""
 
     followup_id: Id
+    text: Sealed
+    media: Media | None = None
+    media_sha256: MediaDigests | None = None
 
 
 class RevisionGranted(ReviewFact, frozen=True, kw_only=True, tag="RevisionGranted.v1"):
@@ -195,6 +213,7 @@ class ReviewRevised(ReviewFact, frozen=True, kw_only=True, tag="ReviewRevised.v1
     was_quality: Stars
     was_logistics: Stars
     was_service: Stars
+    text: Sealed | None = None
 
 
 class ReviewWithdrawn(ReviewFact, frozen=True, kw_only=True, tag="ReviewWithdrawn.v1"):
@@ -204,8 +223,13 @@ class ReviewWithdrawn(ReviewFact, frozen=True, kw_only=True, tag="ReviewWithdraw
 
 
 class ReviewFlagged(ReviewFact, frozen=True, kw_only=True, tag="ReviewFlagged.v1"):
+    """The flagger is heard again if the review is kept. A seller is named by the account."""
+
     flag_id: Id
+    flagger_role: Flagger
+    flagger_id: Id
     reason: FlagReason
+    text: Sealed | None = None
     decide_by: Instant
 
 
@@ -268,6 +292,7 @@ class ModerationAppealed(ReviewFact, frozen=True, kw_only=True, tag="ModerationA
     appeal_id: Id
     appellant_id: Id
     against: Literal["RESTRICTED", "KEPT"]
+    text: Sealed
     decide_by: Instant
 
 
@@ -298,10 +323,7 @@ type EvaluationEvent = (
     | ReviewAmended
     | ReviewsRevealed
     | ReviewWeighted
-)
-# What may follow: replies, revisions, moderation.
-type LaterReviewEvent = (
-    ReplyPublished
+    | ReplyPublished
     | ReplyEdited
     | FollowUpAppended
     | RevisionGranted
@@ -318,4 +340,6 @@ type LaterReviewEvent = (
     | ModerationAppealed
     | ModerationAppealDecided
     | DimensionReattributed
+    | DecisionOverdue
+    | StatementOfReasonsIssued
 )

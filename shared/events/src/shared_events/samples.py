@@ -96,6 +96,8 @@ VALUES: dict[str, object] = {
     "reason": "ADDRESS_UNKNOWN",
     "code": "GATEWAY_TIMEOUT",
     "name": "TEXT_REUSE",
+    "explanation": "The text names a person and an address; rule R-3 forbids that.",
+    "appeal_command": "AppealModeration",
 }
 # The word to take where several would do: together they tell one story.
 WORDS = (
@@ -254,6 +256,8 @@ def _scalar(name: str, kind: inspect.Type, days: Iterator[int]) -> object:
             return max(amount, least or 0)
         case inspect.StrType(pattern=None):
             return f"{name.removesuffix('_id')}-1"
+        case inspect.StrType(pattern=pattern) if pattern and pattern.startswith("^s1"):
+            return f"s1.a2V5.ZGlnZXN0.01956f2e-7c00-7000-8000-00000000002a.{name}.Y2lwaGVydGV4dA"
         case _:
             assert name.endswith("sha256"), f"no example of {name}"
             return sha256(name.encode()).hexdigest()

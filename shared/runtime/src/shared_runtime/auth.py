@@ -188,6 +188,13 @@ class RolesRequired:
         return caller
 
 
+class BySignature:
+    """The base of dependencies that take a signed address in the place of a token.
+
+    A route with one is outside of /v1, for whoever has the address.
+    """
+
+
 def require(*roles: Role) -> RolesRequired:
     """Who may use a route: `Annotated[Caller, Depends(require("BUYER", "SELLER"))]`."""
     return RolesRequired(roles)
@@ -199,11 +206,17 @@ def caller_of(request: Request) -> Caller:
 
 
 def check_roles_declared(routers: Iterable[APIRouter]) -> None:
-    """Raises at start-up if a route is outside of /v1, or does not say who may use it."""
+    """Raises at start-up if a route is outside of /v1, or does not say who may use it. The
+    exception is a route whose addresses are signed.
+    """
     for router in routers:
         for route in router.routes:
             if not isinstance(route, APIRoute):
                 raise TypeError(f"{route!r}: declare routes directly on their router")
+            if any(_dependencies(route.dependant, lambda call: isinstance(call, BySignature))):
+                if _is_protected(route.path):
+                    raise ValueError(f"{route.path}: under {PROTECTED} everyone has a token")
+                continue
             if not _is_protected(route.path):
                 raise ValueError(f"{route.path}: paths start with {PROTECTED}/")
             if not any(

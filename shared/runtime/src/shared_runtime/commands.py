@@ -62,7 +62,7 @@ async def asked(
     """A dependency of every POST: see `AskedFor`."""
     return Asked(
         id=command_id(caller_of(request).sub, key),
-        fingerprint=await fingerprint(request),
+        fingerprint=await fingerprint(request, key),
         expected=expected,
         validate_only=validate_only,
         traceparent=valid_traceparent(request.headers.get("traceparent")),

@@ -198,3 +198,24 @@ class EvidenceSealed(Refused):
     """Submitted matter cannot be changed."""
 
     sealed_at: datetime
+
+
+@dataclass(kw_only=True, eq=False)
+class RateLimited(Refused):
+    """Too many in this period."""
+
+    retry_at: datetime
+
+
+@dataclass(kw_only=True, eq=False)
+class AlreadyAppealed(Refused):
+    """One appeal per party."""
+
+    existing_id: str
+
+
+@dataclass(kw_only=True, eq=False)
+class ReasonsMissing(Refused):
+    """A decision needs rule, facts and evidence."""
+
+    missing: list[str]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from shared_events.sealed import SCHEME
 
 ID_LENGTH_MAX = 64
 # The greatest integer that every JSON reader keeps exact.
@@ -48,8 +49,33 @@ type IdStr = Annotated[
 ]
 """An id, ours or the marketplace's: 1..64 printable characters."""
 
+
+def _for_paths(text: str) -> str:
+    if "/" in text or text in (".", "..") or text != text.strip():
+        raise ValueError("no slash, not . or .., no space at an end: it stands in paths")
+    return text
+
+
+type PathIdStr = Annotated[IdStr, AfterValidator(_for_paths)]
+"""An id of something that is given one here and has a path of its own."""
+
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
 """An aware instant in UTC."""
+
+LAYOUT = frozenset("\n\r\t")
+SEALED_TEXT = re.compile(rf"\b{SCHEME}(\.[0-9A-Za-z_/-]+){{5}}")
+
+
+def readable(text: str) -> str:
+    """What a person may write: something that can be seen. Raises ValueError."""
+    if not text.strip():
+        raise ValueError("at least one visible character")
+    if not all(char.isprintable() or char in LAYOUT for char in text):
+        raise ValueError("no control characters but line ends and tabs")
+    if SEALED_TEXT.search(text):
+        raise ValueError("no sealed text of somebody else")
+    return text
+
 
 type Minor = Annotated[int, Field(ge=0, le=MINOR_MAX)]
 """Money in minor units."""

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp
 from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
 from shared_runtime.decider import FieldError, InvalidValue, Refused
 from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.documents import document_of
 from shared_runtime.edge import BODY_BYTES_MAX, BodyLimit, Edge
 from shared_runtime.migrated import DatabaseBehind
 from shared_runtime.problems import (
@@ -81,6 +82,7 @@ def service_app(
     )
     for router in routers:
         app.include_router(router)
+    app.openapi = document_of(app)  # type: ignore[method-assign]  # as FastAPI says to extend it
     _add_health(app, ready, alive=lambda: True)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -6,6 +6,7 @@ the command's id, so that even without the kept answer they could not be recorde
 """
 
 import hashlib
+import hmac
 import json
 import re
 from dataclasses import dataclass
@@ -75,12 +76,17 @@ def command_id(sub: str, key: str) -> UUID:
     return uuid5(COMMANDS, f"{sub}\n{key}")
 
 
-async def fingerprint(request: Request) -> bytes:
-    """SHA-256 of what was asked: method, path, query and body, however the JSON is written."""
+async def fingerprint(request: Request, key: str) -> bytes:
+    """A digest of what was asked: method, path, query and body, however the JSON is written.
+
+    Under the request's own Idempotency-Key, which is kept nowhere: whoever reads the database
+    cannot try what somebody, erased since, may have written.
+    """
     body = await request.body()
     query = sorted((k, v) for k, v in request.query_params.multi_items() if k != DRY_RUN)
     asked = [request.method, request.url.path, urlencode(query), canonical(body)]
-    return hashlib.sha256("\n".join(asked).encode("utf-8", "surrogatepass")).digest()
+    told = "\n".join(asked).encode("utf-8", "surrogatepass")
+    return hmac.digest(key.encode(), told, hashlib.sha256)
 
 
 def canonical(body: bytes) -> str:

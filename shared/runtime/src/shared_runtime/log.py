@@ -25,6 +25,7 @@ from shared_events.registry import key_of, tag_of, topic_of
 
 from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
 from shared_runtime.ids import derived_id
+from shared_runtime.sealing import seal_event
 
 ATTEMPTS_MAX = 3
 SQL_TIME_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
@@ -57,7 +58,8 @@ class Ask[C](Struct, frozen=True, kw_only=True):
     """A command for a stream, and what caused it.
 
     `cause` is a UUID: of the command itself (a person's) or of the event that it reacts to. The
-    ids of the events that come of it are derived from it, so a cause cannot be recorded twice.
+    ids of the events that come of it are derived from it, so a cause cannot be recorded twice. A
+    cause that asks several things of one stream names the `purpose` of each.
     `expected` is the version that the client saw (If-Match). `states_time`: the command tells
     when something happened (a feed, an import) rather than what the clock says now.
     """
@@ -66,6 +68,7 @@ class Ask[C](Struct, frozen=True, kw_only=True):
     command: C
     cause: str
     correlation: str
+    purpose: str = ""
     expected: int | None = None
     states_time: bool = False
     traceparent: str | None = None
@@ -130,6 +133,10 @@ class Log(Protocol):
         """The same log for a read and the append that follows it, on one connection."""
         ...
 
+    def transaction(self) -> AbstractAsyncContextManager["Log"]:
+        """The same log in one transaction, with whatever else its database is told in it."""
+        ...
+
 
 LOST_RACES: dict[str | None, type[Exception]] = {
     "event_stream_id_stream_version_key": VersionConflict,
@@ -158,7 +165,7 @@ class PostgresLog:
     """The log of one service. Given a pool it commits each append; given a connection it joins
     the transaction of that connection (append last: it locks the heads until the commit).
 
-    `topic_of` names the topic of an event: under another name in tests that share a broker.
+    `topic_of` names the topic of a stream: under another name in tests that share a broker.
     """
 
     def __init__(
@@ -167,16 +174,21 @@ class PostgresLog:
         *,
         source: str,
         now: Callable[[], datetime],
-        topic_of: Callable[[Struct], str] = topic_of,
+        topic_of: Callable[[str], str] = topic_of,
     ) -> None:
         self._db = db
         self._source = source
         self._now = now
         self._topic_of = topic_of
 
+    @property
+    def db(self) -> Database:
+        """Where it is kept."""
+        return self._db
+
     def within(self, db: Database) -> "PostgresLog":
         """The same log, in the transaction of a connection."""
-        return PostgresLog(db, source=self._source, now=self._now, topic_of=self._topic_of)
+        return type(self)(db, source=self._source, now=self._now, topic_of=self._topic_of)
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator["PostgresLog"]:
@@ -186,6 +198,14 @@ class PostgresLog:
         # Acquired once, not for each statement: a tenth of what a command costs.
         async with self._db.acquire() as db:
             yield self.within(db)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["PostgresLog"]:
+        async with self.session() as session:
+            db = session.db
+            assert not isinstance(db, asyncpg.Pool)
+            async with db.transaction():
+                yield session
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         histories: dict[str, list[Recorded[Any]]] = {}
@@ -200,7 +220,7 @@ class PostgresLog:
         if not planned:
             return []
         now = self._now()
-        topics = [self._topic_of(item.event) for item in planned]
+        topics = [self._topic_of(item.stream) for item in planned]
         partitions = [partition_of(key_of(item.event)) for item in planned]
         columns = (
             topics,
@@ -349,7 +369,10 @@ class Decisions:
         return self._streams[stream].version
 
     def decide[S, C: Command, E: Struct](self, decider: Decider[S, C, E], ask: Ask[C]) -> list[E]:
-        """The events that come of a command. Raises `Refused`; a refusal changes nothing."""
+        """The events that come of a command, sealed: states, rows and answers never hold a text.
+
+        Raises `Refused`; a refusal changes nothing.
+        """
         stream = self._stream(decider, ask.stream)
         if ask.expected is not None and ask.expected != stream.version:
             raise StaleVersion(expected=ask.expected, actual=stream.version)
@@ -358,14 +381,19 @@ class Decisions:
         if events and stream.last is not None and command.now < stream.last:
             raise TimeGoesBack(last_at=stream.last)
         actor = str(command.actor) if events else ""
-        for n, event in enumerate(events):
+        of = f"{ask.stream}/{ask.purpose}" if ask.purpose else ask.stream
+        sealed: list[E] = []
+        for n, decided in enumerate(events):
+            event_id = derived_id(ask.cause, f"{of}/{n}")
+            event = seal_event(decided, event_id)
+            sealed.append(event)
             stream.version += 1
             stream.state = decider.evolve(stream.state, event)
             stream.last = command.now
             self.planned.append(
                 Planned(
                     event=event,
-                    event_id=derived_id(ask.cause, f"{ask.stream}/{n}"),
+                    event_id=event_id,
                     stream=ask.stream,
                     version=stream.version,
                     time=command.now,
@@ -375,7 +403,7 @@ class Decisions:
                     traceparent=ask.traceparent,
                 )
             )
-        return events
+        return sealed
 
     async def append(self, reply: Reply | None = None) -> list[Recorded[Any]]:
         """Appends all that was decided: the last statement of a transaction."""

@@ -63,6 +63,11 @@ def create_log(topics: Iterable[str]) -> None:
         )
 
 
+def create_media() -> None:
+    """In a migration of a service that takes files: their table."""
+    run_sql((files("shared_runtime") / "sql" / "media.sql").read_text())
+
+
 def migrate_command(package: str, owner_url: str, projections: Iterable[Projection]) -> None:
     """`python -m <service> migrate`."""
     asyncio.run(migrate(package, owner_url, projections))

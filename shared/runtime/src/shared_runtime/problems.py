@@ -6,7 +6,6 @@ of the refusal come beside them. What happens at the door, before any decider, i
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -34,11 +33,14 @@ STATUSES: Mapping[str, int] = {
     "not-found": 404,
     "method-not-allowed": 405,
     "subject-erased": 410,
+    "link-expired": 410,
     "stale-version": 412,
     "body-too-large": 413,
     "line-too-long": 413,
+    "file-too-large": 413,
     "unsupported-media-type": 415,
     "invalid-value": 422,
+    "invalid-file": 422,
     "idempotency-mismatch": 422,
     "policy-unknown": 422,
     "time-goes-back": 422,
@@ -100,13 +102,6 @@ class PreconditionRequired(Refused):
 
 class ConcurrentChange(Refused):
     """Others kept changing the object at the same time. Nothing was done; try again."""
-
-
-@dataclass(kw_only=True, eq=False)
-class RateLimited(Refused):
-    """Too many in this period."""
-
-    retry_at: datetime
 
 
 class Unavailable(Refused):

@@ -1,6 +1,6 @@
 """A service's parts in, one of its processes out.
 
-`python -m <package> api | worker | migrate | rebuild NAME | openapi`
+`python -m <package> api | worker | migrate | rebuild NAME | rewrap | openapi`
 
     SERVICE = Service(name="review-service", package="review_service", …)      # its app.py
     main(SERVICE)                                                              # its __main__.py
@@ -11,8 +11,8 @@ All processes of a service are wired here, the same way; what differs is in its 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -31,9 +31,18 @@ from shared_runtime.database import CONNECT_SECONDS_MAX, open_pool
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.http import serve_api, serve_worker, service_app, worker_health_app
 from shared_runtime.idempotency import purge_replies
+from shared_runtime.keys import (
+    Kek,
+    KekMissing,
+    Keks,
+    KeyStore,
+    PostgresKeyStore,
+    migrate_keys,
+)
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrated import DatabaseBehind, check_migrated
 from shared_runtime.projections import CannotRebuild, Projection, create_projections, rebuild
+from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
@@ -41,7 +50,8 @@ from shared_runtime.worker import Worker, Workload
 
 PURGE_SECONDS = 3600.0
 DATABASE_LOOK_SECONDS = 1.0
-COMMANDS = "api | worker | migrate | rebuild NAME | openapi"
+KEYS_CONNECTIONS_MAX = 8
+COMMANDS = "api | worker | migrate | rebuild NAME | rewrap | openapi"
 USAGE = 2  # exit code
 REFUSED = 1
 UNAVAILABLE = 3
@@ -53,18 +63,29 @@ class NoSuchProjection(Exception):  # noqa: N818 - the name says what was asked 
     """The message says which there are."""
 
 
+class SettingsMissing(Exception):  # noqa: N818 - the name says what is wrong
+    """The message names what has to be set."""
+
+
 class WasDifferent(Exception):  # noqa: N818 - what a rebuild has found
     """The rows of a projection were not what its log says: a fault, or somebody's hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts[S: Settings]:
-    """What every process of a service has in hand."""
+    """What every process of a service has in hand. `key_store`: if it seals personal text."""
 
     settings: S
     pool: asyncpg.Pool
     log: PostgresLog
     now: Clock
+    key_store: KeyStore | None = None
+
+    @property
+    def keys(self) -> KeyStore:
+        """The keys of the people who write, for a service with `seals`."""
+        assert self.key_store is not None, "only a service that seals has keys"
+        return self.key_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +94,8 @@ class Service[S: Settings]:
 
     `title` and `description` open its OpenAPI page. `projections` are made by `migrate` and can be
     rebuilt. `routers` and `workload` are what its API answers and what its worker does.
-    `streamed`: the paths whose bodies have any size.
+    `streamed`: the paths whose bodies have any size. `seals`: what people write is sealed with
+    their keys, which are in a database of their own.
     """
 
     name: str
@@ -84,6 +106,7 @@ class Service[S: Settings]:
     routers: Callable[[Parts[S]], Sequence[APIRouter]]
     workload: Callable[[Parts[S]], Workload]
     streamed: frozenset[str] = frozenset()
+    seals: bool = False
 
 
 def main[S: Settings](service: Service[S]) -> None:
@@ -93,10 +116,7 @@ def main[S: Settings](service: Service[S]) -> None:
         return
     command = _asked_for(sys.argv[1:])
     if command is None:
-        usage = (
-            f"usage: python -m {service.package} api | worker | migrate | rebuild NAME | openapi\n"
-        )
-        sys.stderr.write(usage)
+        sys.stderr.write(f"usage: python -m {service.package} {COMMANDS}\n")
         sys.exit(USAGE)
     try:
         settings = load(service.settings)
@@ -107,6 +127,9 @@ def main[S: Settings](service: Service[S]) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(command(service, settings))
+    except (SettingsMissing, KekMissing) as wrong:
+        sys.stderr.write(f"{service.name} cannot start: {wrong}\n")
+        sys.exit(USAGE)
     except DatabaseBehind as behind:
         sys.stderr.write(f"{behind}: run `python -m {service.package} migrate`\n")
         sys.exit(REFUSED)
@@ -131,6 +154,8 @@ def _asked_for(arguments: Sequence[str]) -> Callable[[Any, Any], Coroutine[Any, 
             return run_migrate
         case ["rebuild", name]:
             return partial(run_rebuild, name=name)
+        case ["rewrap"]:
+            return run_rewrap
         case _:
             return None
 
@@ -166,8 +191,8 @@ async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
 
 
 async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
-    """Brings the database to this release, with the owner's rights."""
-    url = _owner_url(settings)
+    """Brings the databases to this release, with the owner's rights."""
+    url, keys_url = _owner_urls(service, settings)
     owner = await asyncpg.connect(url, timeout=CONNECT_SECONDS_MAX)
     try:
         await check_migrated(owner, service.package)
@@ -178,6 +203,16 @@ async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
         await migrate(service.package, url, service.projections)
     finally:
         await owner.close()
+    if keys_url is not None:
+        await migrate_keys(keys_url)
+
+
+async def run_rewrap[S: Settings](service: Service[S], settings: S) -> None:
+    """Wraps all keys by the current key-encryption key; tells how many were not."""
+    async with _key_store(service, settings) as keys:
+        if keys is None:
+            raise SettingsMissing("it seals nothing, and has no keys")
+        sys.stdout.write(f"{await keys.rewrap()} keys wrapped anew\n")
 
 
 async def run_rebuild[S: Settings](service: Service[S], settings: S, *, name: str) -> None:
@@ -200,7 +235,9 @@ async def _rebuild[S: Settings](
 ) -> None:
     now = clock_of(settings)
     own_log = PostgresLog(owner, source=f"/{service.name}", now=now)
-    workload = service.workload(Parts(settings=settings, pool=owner, log=own_log, now=now))
+    async with _key_store(service, settings) as keys:
+        parts = Parts(settings=settings, pool=owner, log=own_log, now=now, key_store=keys)
+        workload = service.workload(parts)
     projection = next((each for each in service.projections if each.name == name), None)
     if projection is None:
         known = ", ".join(each.name for each in service.projections) or "none"
@@ -246,40 +283,79 @@ def openapi_document[S: Settings](service: Service[S]) -> str:
         settings = service.settings.model_construct(env="local", jwks_url="", issuer="")
         pool = asyncpg.create_pool(min_size=0)
         own_log = PostgresLog(pool, source=f"/{service.name}", now=system_clock)
-        parts = Parts(settings=settings, pool=pool, log=own_log, now=system_clock)
+        keks = Keks(current=Kek(id="none", secret=bytes(KEY_BYTES)))
+        keys = PostgresKeyStore(pool, keks) if service.seals else None
+        parts = Parts(settings=settings, pool=pool, log=own_log, now=system_clock, key_store=keys)
         return api_app(service, parts).openapi()
 
     return json.dumps(asyncio.run(document()), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def _owner_urls[S: Settings](service: Service[S], settings: S) -> tuple[str, str | None]:
+    """The database by its owner; and the key database, of a service that has one."""
+    keys_url = settings.keys_migration_url
+    wanted = {"AFTERSALES_MIGRATION_URL": settings.migration_url}
+    if service.seals:
+        wanted["AFTERSALES_KEYS_MIGRATION_URL"] = keys_url
+    _require(wanted)
+    return _owner_url(settings), keys_url.get_secret_value() if service.seals and keys_url else None
+
+
 def _owner_url(settings: Settings) -> str:
-    if settings.migration_url is None:
-        sys.stderr.write("AFTERSALES_MIGRATION_URL is needed: the database by its owner\n")
-        sys.exit(USAGE)
+    _require({"AFTERSALES_MIGRATION_URL": settings.migration_url})
+    assert settings.migration_url is not None
     return settings.migration_url.get_secret_value()
 
 
+def _require(wanted: Mapping[str, object]) -> None:
+    """Raises `SettingsMissing` naming all that is None."""
+    if missing := [name for name, value in wanted.items() if value is None]:
+        raise SettingsMissing(f"not set: {', '.join(missing)}")
+
+
 def _ready[S: Settings](service: Service[S], parts: Parts[S]) -> Callable[[], Any]:
+    # Not the key database: without it, all that needs no text goes on.
     return partial(check_migrated, parts.pool, service.package)
 
 
 @asynccontextmanager
 async def _parts[S: Settings](service: Service[S], settings: S) -> AsyncGenerator[Parts[S]]:
     now = clock_of(settings)
-    pool = await open_pool(settings.database_url.get_secret_value())
-    try:
-        await _wait_for_database(service, pool)
+    async with AsyncExitStack() as opened:
+        keys = await opened.enter_async_context(_key_store(service, settings))
+        pool = await open_pool(settings.database_url.get_secret_value())
+        opened.callback(pool.terminate)
+        await _wait_for_database(partial(check_migrated, pool, service.package))
+        if keys is not None:
+            await _wait_for_database(keys.check)
         own_log = PostgresLog(pool, source=f"/{service.name}", now=now)
-        yield Parts(settings=settings, pool=pool, log=own_log, now=now)
+        yield Parts(settings=settings, pool=pool, log=own_log, now=now, key_store=keys)
+
+
+@asynccontextmanager
+async def _key_store[S: Settings](
+    service: Service[S], settings: S
+) -> AsyncGenerator[PostgresKeyStore | None]:
+    """The keys of a service that seals. Raises `SettingsMissing`."""
+    if not service.seals:
+        yield None
+        return
+    url, keks = settings.keys_url, settings.keks
+    _require({"AFTERSALES_KEYS_URL": url, "AFTERSALES_KEK": keks})
+    assert url is not None
+    assert keks is not None
+    pool = await open_pool(url.get_secret_value(), size=KEYS_CONNECTIONS_MAX)
+    try:
+        yield PostgresKeyStore(pool, keks)
     finally:
         pool.terminate()
 
 
-async def _wait_for_database[S: Settings](service: Service[S], pool: asyncpg.Pool) -> None:
+async def _wait_for_database(check: Callable[[], Awaitable[None]]) -> None:
     """A process may be started before its database answers; never on one that is behind."""
     while True:
         try:
-            await check_migrated(pool, service.package)
+            await check()
         except WORLD_FAILURES as failure:
             log.warning("the database does not answer yet", failure=type(failure).__name__)
             await asyncio.sleep(DATABASE_LOOK_SECONDS)

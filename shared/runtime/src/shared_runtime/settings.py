@@ -12,6 +12,8 @@ from typing import Literal, Self, cast
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared_runtime.keys import Kek, Keks
+
 SECRETS_DIR = Path("/run/secrets")
 CURSOR_KEY_LENGTH_MIN = 32
 LOCAL_CURSOR_KEY = "local: the pages of a list on one machine are no secret"
@@ -34,6 +36,10 @@ class Settings(BaseSettings):
     env: Literal["local", "production"] = "production"
     database_url: SecretStr
     migration_url: SecretStr | None = None
+    keys_url: SecretStr | None = None
+    keys_migration_url: SecretStr | None = None
+    kek: SecretStr | None = None
+    previous_keks: tuple[SecretStr, ...] = ()
     kafka: str = Field(min_length=1)
     jwks_url: str
     issuer: str = Field(min_length=1)
@@ -51,6 +57,22 @@ class Settings(BaseSettings):
         key = self.cursor_key.get_secret_value() if self.cursor_key else LOCAL_CURSOR_KEY
         return key.encode()
 
+    @property
+    def keks(self) -> Keks | None:
+        """What wraps the keys of people: `<id>:<base64 of 32 bytes>` each. Raises ValueError."""
+        if self.kek is None:
+            return None
+        current = _kek("KEK", self.kek)
+        previous = tuple(_kek("PREVIOUS_KEKS", each) for each in self.previous_keks)
+        if len({kek.id for kek in (current, *previous)}) < 1 + len(previous):
+            raise ValueError("AFTERSALES_PREVIOUS_KEKS: every key-encryption key has its own id")
+        return Keks(current=current, previous=previous)
+
+    @model_validator(mode="after")
+    def _can_seal(self) -> Self:
+        _ = self.keks
+        return self
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if not self.jwks_url.startswith(("file:///", "https://")):
@@ -64,6 +86,13 @@ class Settings(BaseSettings):
         if len(self.cursor_secret) < CURSOR_KEY_LENGTH_MIN:
             raise ValueError(f"AFTERSALES_CURSOR_KEY needs {CURSOR_KEY_LENGTH_MIN} bytes or more")
         return self
+
+
+def _kek(name: str, told: SecretStr) -> Kek:
+    try:
+        return Kek.parse(told.get_secret_value())
+    except ValueError as wrong:
+        raise ValueError(f"AFTERSALES_{name}: {wrong}") from None
 
 
 def load[T: Settings](kind: type[T]) -> T:

@@ -252,6 +252,8 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
     Raises KeyError or ValueError if it should be of our logs and lacks what a relay writes.
     """
     key = record.key.decode("utf-8", "replace") if record.key is not None else ""
+    if foreign:  # any bytes may come, and PostgreSQL's text takes all characters but this
+        key = key.replace("\x00", "\ufffd")
     headers = dict(record.headers)
     return Delivery(
         topic=record.topic,

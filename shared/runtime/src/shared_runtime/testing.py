@@ -1,6 +1,6 @@
 """Named events and commands in, a sentence about the business that holds or fails out."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,10 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded, decode_recorded, encode_envelope
 from shared_events.partition import partition_of
-from shared_events.registry import encode_data, key_of, topic_of
+from shared_events.registry import FAMILIES, encode_data, key_of, topic_of
 
-from shared_runtime.decider import Command, Decider, Refused
+from shared_runtime.database import open_pool
+from shared_runtime.decider import Command, Decider, Refused, SubjectErased
 from shared_runtime.delivery import Cursor, Delivery, Place
+from shared_runtime.keys import Kek, Keks, PostgresKeyStore, migrate_keys, new_key
 from shared_runtime.log import (
     AlreadyAnswered,
     AlreadyRecorded,
@@ -22,7 +24,9 @@ from shared_runtime.log import (
     Reply,
     VersionConflict,
 )
+from shared_runtime.sealing import KEY_BYTES, PersonKey
 
+TEST_KEKS = Keks(current=Kek(id="test", secret=bytes(range(KEY_BYTES))))
 TESTS = UUID("7d3a4c1e-1f5b-5f0e-8a52-0d6b3e9c7f10")
 """The namespace of ids that tests make up."""
 
@@ -136,6 +140,12 @@ def facts(
     ]
 
 
+def stream_for(event: Struct, name: str) -> str:
+    """A stream that may have such an event, told from others by `name`."""
+    family = next(family for family in FAMILIES if type(event) in family.events)
+    return f"{family.streams[0].partition('-')[0]}-{name}"
+
+
 @dataclass(slots=True)
 class InMemoryLog:
     """The log as a dict of streams: for fast tests of commands. Nothing is chained or kept.
@@ -155,6 +165,10 @@ class InMemoryLog:
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator["InMemoryLog"]:
+        yield self
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["InMemoryLog"]:
         yield self
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
@@ -187,7 +201,7 @@ class InMemoryLog:
             raise VersionConflict
 
     def _add(self, item: Planned, body: bytes, now: datetime) -> Recorded[Any]:
-        topic, partition = topic_of(item.event), partition_of(key_of(item.event))
+        topic, partition = topic_of(item.stream), partition_of(key_of(item.event))
         position, newest = self.heads.get((topic, partition), (0, now))
         recorded_at = max(now, newest)
         recorded = replace(
@@ -197,6 +211,48 @@ class InMemoryLog:
         self.streams.setdefault(item.stream, {})[item.version] = recorded
         self.event_ids.add(item.event_id)
         return recorded
+
+
+@dataclass(slots=True)
+class InMemoryKeyStore:
+    """The keys of people as a dict, None where one was destroyed: for fast tests.
+
+    The contract tests of the key store run on it and on PostgreSQL.
+    """
+
+    people: dict[str, PersonKey | None] = field(default_factory=dict[str, PersonKey | None])
+
+    async def key_of(self, person: str) -> PersonKey:
+        key = self.people.setdefault(person, new_key(person))
+        if key is None:
+            raise SubjectErased
+        return key
+
+    async def keys_of(self, persons: Iterable[str]) -> dict[str, PersonKey]:
+        known = {person: self.people.setdefault(person, new_key(person)) for person in persons}
+        return {person: key for person, key in known.items() if key is not None}
+
+    async def keys(self, key_ids: Iterable[str]) -> dict[str, PersonKey]:
+        wanted = set(key_ids)
+        return {key.key_id: key for key in self.people.values() if key and key.key_id in wanted}
+
+    async def is_erased(self, person: str) -> bool:
+        return person in self.people and self.people[person] is None
+
+    async def destroy(self, person: str) -> bool:
+        destroyed = not await self.is_erased(person)
+        self.people[person] = None
+        return destroyed
+
+
+@asynccontextmanager
+async def key_store(
+    owner_url: str, app_url: str, keks: Keks = TEST_KEKS
+) -> AsyncGenerator[PostgresKeyStore]:
+    """The key store in a database, which is migrated: give it an empty one of its own."""
+    await migrate_keys(owner_url)
+    async with await open_pool(app_url) as pool:
+        yield PostgresKeyStore(pool, keks)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from shared_runtime.decider import Actor, Command, Decider
-from shared_runtime.problems import encode_json
+from shared_runtime.documents import Documented, answered
 
 from review_service.api.examples import LINE
 from review_service.bulk.line import Line, place_order
@@ -23,22 +23,18 @@ from review_service.domain.commands import (
 )
 from review_service.domain.order import Placed, facts_of, orders
 from review_service.domain.policy import policies
-from review_service.queries import (
+from review_service.evaluation_views import (
+    AppealView,
     EvaluationView,
-    EventPage,
-    EventView,
-    OrderView,
-    ReasonView,
-    SellerReviewPage,
-    SellerReviewView,
+    FlagView,
     evaluation_view,
-    order_view,
     seen_evaluations,
 )
+from review_service.history import EventPage, EventView
+from review_service.order_views import OrderView, order_view
 
+REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
 EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
-
-type Documented = dict[int | str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +44,14 @@ class Rehearsal:
     events: list[Any]
 
 
-def read(model: object, example: object) -> Documented:
-    """The answer of a read."""
-    return {200: {"model": model, "content": _json(example)}}
-
-
-def command(model: Any, example: object) -> Documented:  # noqa: ANN401 - a type form
+def command(model: type, example: object) -> Documented:
     """The answers of a command: the state after it."""
-    return {
-        201: {"model": model, "content": _json(example), "description": "It was recorded."},
-        200: {
-            "model": model | Rehearsal,
-            "content": _json(example),
-            "description": "Nothing was left to record; or, with `validate_only`, what would be.",
-        },
-    }
-
-
-def _json(example: object) -> dict[str, Any]:
-    return {"application/json": {"example": msgspec.json.decode(encode_json(example))}}
+    return answered(model, example=example, status=201, description="It was recorded.") | answered(
+        model,
+        Rehearsal,
+        example=example,
+        description="Nothing was left to record; or, with `validate_only`, what would be.",
+    )
 
 
 def _played[S, C: Command, E](decider: Decider[S, C, E], commands: Sequence[C]) -> list[E]:
@@ -127,19 +112,28 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
 
 
 _ORDER, _EVALUATION, _EVENTS = _example()
-_REVIEW = SellerReviewView(
-    review_id="R-1",
-    quality=5,
-    logistics=4,
-    service=5,
-    weight_milli=1000,
-    reasons=[ReasonView(code="FULL", effect_milli=1000)],
-    verified_purchase=True,
-    revealed_at=datetime(2026, 1, 17, 10, tzinfo=UTC),
-)
-ORDER = read(OrderView, _ORDER)
+ORDER = answered(OrderView, example=_ORDER)
 ORDER_COMMAND = command(OrderView, _ORDER)
-EVALUATION = read(EvaluationView, _EVALUATION)
+EVALUATION = answered(EvaluationView, example=_EVALUATION)
 EVALUATION_COMMAND = command(EvaluationView, _EVALUATION)
-EVENTS = read(EventPage, _EVENTS)
-SELLER_REVIEWS = read(SellerReviewPage, SellerReviewPage(items=[_REVIEW], next_cursor=None))
+EVENTS = answered(EventPage, example=_EVENTS)
+FLAG_COMMAND = command(
+    FlagView,
+    FlagView(
+        ref=REF,
+        flag_id="F-1",
+        reason="PERSONAL_DATA",
+        text="It names my street.",
+        decide_by=datetime(2026, 1, 25, 10, tzinfo=UTC),
+    ),
+)
+APPEAL_COMMAND = command(
+    AppealView,
+    AppealView(
+        appeal_id="A-1",
+        against="RESTRICTED",
+        text="The name is the shop's own, not a person's.",
+        decide_by=datetime(2026, 2, 3, 10, tzinfo=UTC),
+        outcome=None,
+    ),
+)

@@ -1,26 +1,22 @@
-"""What clients send about orders and reviews, and the commands' own values that it stands for."""
+"""What clients send about orders, and the commands' own values that it stands for."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from pydantic import ConfigDict, Field
-from shared_events.review import Incentive
-from shared_runtime.decider import FieldError, InvalidValue
-from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money
+from shared_runtime.decider import InvalidValue
+from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money, PathIdStr
 
 from review_service.api import examples
 from review_service.bulk.line import ToldOrder, foreign_currencies
-from review_service.domain.commands import BuyerReview, Content, SellerReview
 
 LINES_MAX = 500
 QUANTITY_MAX = 999
 
-type Stars = Annotated[int, Field(ge=1, le=5)]
 type StatedAt = Annotated[
     Instant | None,
     Field(description="When it happened, if a feed or an importer tells; else it is now."),
 ]
-STARS = ("quality", "logistics", "service")
 
 
 class OrderLineBody(Body):
@@ -42,9 +38,9 @@ class OrderBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER]})
 
-    order_id: IdStr
-    seller_id: IdStr
-    buyer_id: IdStr
+    order_id: PathIdStr
+    seller_id: PathIdStr
+    buyer_id: PathIdStr
     marketplace_id: IdStr
     country: Country
     currency: Currency
@@ -126,52 +122,3 @@ class DelayAttributionBody(Body):
     at: StatedAt = None
     incident_id: IdStr
     liable: Literal["CARRIER", "FORCE_MAJEURE"]
-
-
-class ReviewContentBody(Body):
-    """A buyer gives three stars and says what he got for it; a seller rates the buyer.
-
-    An importer says on whose behalf, and when it was written.
-    """
-
-    quality: Stars | None = None
-    logistics: Stars | None = None
-    service: Stars | None = None
-    incentive: Incentive | None = None
-    rating: Stars | None = None
-    on_behalf_of: Literal["BUYER", "SELLER"] | None = None
-    at: StatedAt = None
-
-    def content(self) -> Content:
-        """Either side's review. Raises `InvalidValue` naming what is missing or too much."""
-        by_buyer = {name: getattr(self, name) for name in STARS}
-        stars = {name: value for name, value in by_buyer.items() if value is not None}
-        if self.rating is not None:
-            odd = [*stars, *(["incentive"] if self.incentive else [])]
-            _check(odd, "not with a rating: it is the seller's")
-            return SellerReview(rating=self.rating)
-        _check([name for name in STARS if name not in stars], "required, unless with a rating")
-        return BuyerReview(**stars, incentive=self.incentive or "NONE")
-
-
-class ReviewBody(ReviewContentBody):
-    """`review_id` is made up where it is not given."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [examples.BUYER_REVIEW, examples.SELLER_REVIEW]}
-    )
-
-    review_id: IdStr | None = None
-
-
-class AmendmentBody(ReviewContentBody):
-    """Replaces the whole of what was written."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [examples.BUYER_REVIEW, examples.SELLER_REVIEW]}
-    )
-
-
-def _check(fields: list[str], bound: str) -> None:
-    if fields:
-        raise InvalidValue(errors=[FieldError(field=name, bound=bound) for name in fields])

@@ -1,153 +1,108 @@
-"""The evaluation of an order: both sides write, and neither sees the other's before the reveal.
+"""The evaluation of an order, for its parties: what they write, and what both may read.
 
 A party must not even learn *that* the other has written. So the version of an evaluation (its
 ETag, If-Match, the numbers of its events) counts what the party may see, a dry run tells of the
 party's own review alone, and an id that the other's review has is refused to nobody.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated
 from uuid import uuid5
 
 from fastapi import APIRouter, Depends, Response
-from msgspec import structs
-from shared_events.envelope import Recorded
-from shared_events.review import EvaluationEvent, ReviewAmended, ReviewSubmitted, Side
 from shared_runtime.auth import Caller, require
-from shared_runtime.clock import Clock
-from shared_runtime.commands import Asked, AskedFor, Commands
+from shared_runtime.commands import AskedFor
 from shared_runtime.decider import (
-    Actor,
     AlreadySubmitted,
     EvidenceSealed,
-    FieldError,
-    InvalidValue,
+    LimitReached,
+    MeasureInForce,
     NotYetEligible,
     RoleNotAllowed,
+    SubjectErased,
     TimeGoesBack,
     WindowClosed,
     WrongState,
 )
 from shared_runtime.fields import IdStr
-from shared_runtime.log import Log, StaleVersion, read_stream
 from shared_runtime.problems import NotFound, NotYetVisible, command_refusals, refusals
 from shared_runtime.reading import (
     PAGE_SIZE,
     ConsistencyToken,
-    Cursors,
     CursorText,
     Limit,
     PositionOf,
-    answer,
     wait_for,
 )
 
 from review_service.api import answers
-from review_service.api.bodies import AmendmentBody, ReviewBody, ReviewContentBody
-from review_service.api.callers import PARTIES, STAFF, existing, party, reader, stated
-from review_service.domain.commands import AmendReview, EvaluationCommand, SubmitReview
-from review_service.domain.double_blind import OTHER
-from review_service.domain.evaluation_state import Unopened
-from review_service.domain.order import Order, Placed, facts_of, orders
-from review_service.domain.policy import Policies
-from review_service.domain.streams import evaluation_stream, order_stream
-from review_service.queries import (
-    Seen,
-    SeenEvaluations,
-    evaluation_view,
-    event_page,
-    seen_evaluations,
-    visible,
+from review_service.api.callers import PARTIES, STAFF, existing, reader
+from review_service.api.desk import Desk, Writing, limits_of
+from review_service.api.review_bodies import (
+    AmendmentBody,
+    FollowUpBody,
+    ReplyBody,
+    ReviewBody,
+    ReviewContentBody,
+    RevisionBody,
+    RevisionRequestBody,
+    WithdrawalBody,
 )
+from review_service.domain.commands import (
+    AmendReview,
+    AppendFollowUp,
+    BuyerReview,
+    Content,
+    EditReply,
+    PublishReply,
+    RequestRevision,
+    ReviseReview,
+    SellerReview,
+    SubmitReview,
+    WithdrawReview,
+)
+from review_service.evaluation_views import evaluation_view, own_side, visible
+from review_service.history import event_page
 
 type Author = Annotated[Caller, Depends(require(*PARTIES, "IMPORTER"))]
+type ByBuyer = Annotated[Caller, Depends(require("BUYER", "IMPORTER"))]
+type BySeller = Annotated[Caller, Depends(require("SELLER", "IMPORTER"))]
 type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF))]
 
-WRITING = (
-    RoleNotAllowed,
-    NotFound,
-    NotYetEligible,
-    WindowClosed,
-    WrongState,
-    TimeGoesBack,
-)
+WRITING = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack, SubjectErased)
 
 
 def evaluations_api(  # noqa: C901 - a function for each route
-    log: Log,
-    commands: Commands,
-    policies: Policies,
-    cursors: Cursors,
-    now: Clock,
-    *,
-    opened_up_to: PositionOf,
+    desk: Desk, *, opened_up_to: PositionOf
 ) -> APIRouter:
     """`opened_up_to` says how far completed orders have had their evaluations opened."""
     router = APIRouter(prefix="/v1/orders/{order_id}/evaluation", tags=["evaluations"])
-    placing = orders(policies)
-    seeing = seen_evaluations(policies)
-
-    async def author(
-        order_id: str, caller: Caller, body: ReviewContentBody
-    ) -> tuple[Placed, Actor]:
-        """The order, and the side of it that the caller writes for. To others it is not there."""
-        history = await read_stream(log, order_stream(order_id))
-        order = existing(placing.fold(recorded.event for recorded in history))
-        if body.on_behalf_of is not None:
-            if "IMPORTER" not in caller.roles:
-                raise _invalid("on_behalf_of", "an importer says it")
-            return order, caller.actor("IMPORTER", on_behalf_of=body.on_behalf_of)
-        if actor := party(caller, order):
-            return order, actor
-        if "IMPORTER" in caller.roles:
-            raise _invalid("on_behalf_of", "required of an importer")
-        raise NotFound
-
-    async def write(
-        asked: Asked,
-        order_id: str,
-        actor: Actor,
-        command: EvaluationCommand,
-        decider: SeenEvaluations,
-        *,
-        states_time: bool,
-    ) -> Response:
-        return await commands.run(
-            # Which version was seen is compared by the decider: it knows what could be seen.
-            replace(asked, expected=None),
-            decider,
-            command,
-            stream=evaluation_stream(order_id),
-            correlation=order_id,
-            view=lambda seen: evaluation_view(order_id, seen, actor, now(), policies),
-            status=201,
-            states_time=states_time,
-        )
 
     @router.post(
         "/reviews",
         summary="Write your review",
-        description="For its BUYER and its SELLER, and for an IMPORTER on behalf of one of them. "
-        "It is hidden until both have written or the window closes.",
+        description="For the order's BUYER and SELLER, and for an IMPORTER on behalf of one of "
+        "them. It is hidden until both have written or the window closes.",
         status_code=201,
-        responses=command_refusals(*WRITING, AlreadySubmitted) | answers.EVALUATION_COMMAND,
+        responses=command_refusals(
+            *WRITING, NotYetEligible, WindowClosed, AlreadySubmitted, MeasureInForce
+        )
+        | answers.EVALUATION_COMMAND,
     )
     async def submit(
         order_id: IdStr, body: ReviewBody, caller: Author, asked: AskedFor
     ) -> Response:
-        order, actor = await author(order_id, caller, body)
+        body.check()
+        writing = await desk.party_writes(order_id, caller, body, body.media)
         spare_id = str(uuid5(asked.id, "review"))
         command = SubmitReview(
             review_id=body.review_id or spare_id,
-            content=body.content(),
-            facts=facts_of(order),
-            now=stated(body.at, now(), may_state=actor.role == "IMPORTER"),
-            actor=actor,
+            content=content_of(body, writing),
+            facts=writing.facts,
+            rating_right_lost=writing.limits.rating_right_lost,
+            **writing.by,
         )
-        decider = blind(seeing, side_of(actor), asked, spare_id=spare_id)
-        return await write(
-            asked, order_id, actor, command, decider, states_time=body.at is not None
+        return await desk.run(
+            asked, writing, command, spare_id=spare_id, states_time=body.at is not None
         )
 
     @router.post(
@@ -155,20 +110,150 @@ def evaluations_api(  # noqa: C901 - a function for each route
         summary="Amend your review",
         description="For its author until the reveal, and for an IMPORTER on his behalf.",
         status_code=201,
-        responses=command_refusals(*WRITING, EvidenceSealed) | answers.EVALUATION_COMMAND,
+        responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, EvidenceSealed)
+        | answers.EVALUATION_COMMAND,
     )
     async def amend(
         order_id: IdStr, review_id: IdStr, body: AmendmentBody, caller: Author, asked: AskedFor
     ) -> Response:
-        _, actor = await author(order_id, caller, body)
-        command = AmendReview(
-            content=body.content(),
-            now=stated(body.at, now(), may_state=actor.role == "IMPORTER"),
-            actor=actor,
+        body.check()
+        writing = await desk.party_writes(order_id, caller, body, body.media)
+        command = AmendReview(content=content_of(body, writing), **writing.by)
+        return await desk.run(
+            asked,
+            writing,
+            command,
+            review_id=review_id,
+            own=True,
+            states_time=body.at is not None,
         )
-        decider = blind(seeing, side_of(actor), asked, own_id=review_id)
-        return await write(
-            asked, order_id, actor, command, decider, states_time=body.at is not None
+
+    @router.post(
+        "/reviews/{review_id}/withdrawal",
+        summary="Withdraw your review",
+        description="For its author. Before the reveal you may write another one; after it, this "
+        "is final.",
+        status_code=201,
+        responses=command_refusals(*WRITING) | answers.EVALUATION_COMMAND,
+    )
+    async def withdraw(
+        order_id: IdStr, review_id: IdStr, body: WithdrawalBody, caller: Author, asked: AskedFor
+    ) -> Response:
+        writing = await desk.party_writes(order_id, caller, body)
+        command = WithdrawReview(review_id=review_id, facts=writing.facts, **writing.by)
+        return await desk.run(
+            asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
+        )
+
+    @router.post(
+        "/reviews/{review_id}/reply",
+        summary="Reply to the other side's review",
+        description="For the reviewed party, once, for some weeks from the reveal.",
+        status_code=201,
+        responses=command_refusals(*WRITING, WindowClosed, AlreadySubmitted)
+        | answers.EVALUATION_COMMAND,
+    )
+    async def reply(
+        order_id: IdStr, review_id: IdStr, body: ReplyBody, caller: Author, asked: AskedFor
+    ) -> Response:
+        writing = await desk.party_writes(order_id, caller, body)
+        command = PublishReply(
+            review_id=review_id,
+            reply_id=str(uuid5(asked.id, "reply")),
+            text=writing.key.unsealed(body.text),
+            **writing.by,
+        )
+        return await desk.run(
+            asked, writing, command, review_id=review_id, states_time=body.at is not None
+        )
+
+    @router.post(
+        "/reviews/{review_id}/reply/edits",
+        summary="Edit your reply",
+        description="For its author, for two days from its publication.",
+        status_code=201,
+        responses=command_refusals(*WRITING, WindowClosed) | answers.EVALUATION_COMMAND,
+    )
+    async def edit_reply(
+        order_id: IdStr, review_id: IdStr, body: ReplyBody, caller: Author, asked: AskedFor
+    ) -> Response:
+        writing = await desk.party_writes(order_id, caller, body)
+        text = writing.key.unsealed(body.text)
+        command = EditReply(review_id=review_id, text=text, **writing.by)
+        return await desk.run(
+            asked, writing, command, review_id=review_id, states_time=body.at is not None
+        )
+
+    @router.post(
+        "/reviews/{review_id}/follow-up",
+        summary="Add to your review after some time",
+        description="For the BUYER, once, within half a year from the reveal. It has no stars.",
+        status_code=201,
+        responses=command_refusals(*WRITING, WindowClosed, AlreadySubmitted)
+        | answers.EVALUATION_COMMAND,
+    )
+    async def follow_up(
+        order_id: IdStr, review_id: IdStr, body: FollowUpBody, caller: ByBuyer, asked: AskedFor
+    ) -> Response:
+        writing = await desk.party_writes(order_id, caller, body, body.media)
+        command = AppendFollowUp(
+            review_id=review_id,
+            followup_id=str(uuid5(asked.id, "follow-up")),
+            text=writing.key.unsealed(body.text),
+            media=writing.media,
+            media_sha256=writing.media_sha256,
+            **writing.by,
+        )
+        return await desk.run(
+            asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
+        )
+
+    @router.post(
+        "/reviews/{review_id}/revision-request",
+        summary="Ask the buyer to revise the review",
+        description="For the SELLER, once, after he has made the matter good. The words are the "
+        "platform's.",
+        status_code=201,
+        responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, LimitReached)
+        | answers.EVALUATION_COMMAND,
+    )
+    async def request_revision(
+        order_id: IdStr,
+        review_id: IdStr,
+        body: RevisionRequestBody,
+        caller: BySeller,
+        asked: AskedFor,
+    ) -> Response:
+        writing = await desk.party_writes(order_id, caller, body)
+        command = RequestRevision(review_id=review_id, **writing.by)
+        return await desk.run(
+            asked, writing, command, review_id=review_id, states_time=body.at is not None
+        )
+
+    @router.post(
+        "/reviews/{review_id}/revision",
+        summary="Revise your review",
+        description="For the BUYER, once, after the seller has made the matter good. What was "
+        "written before stays readable.",
+        status_code=201,
+        responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, LimitReached)
+        | answers.EVALUATION_COMMAND,
+    )
+    async def revise(
+        order_id: IdStr, review_id: IdStr, body: RevisionBody, caller: ByBuyer, asked: AskedFor
+    ) -> Response:
+        writing = await desk.party_writes(order_id, caller, body)
+        command = ReviseReview(
+            review_id=review_id,
+            quality=body.quality,
+            logistics=body.logistics,
+            service=body.service,
+            text=writing.sealed(body.text),
+            facts=writing.facts,
+            **writing.by,
+        )
+        return await desk.run(
+            asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
         )
 
     @router.get(
@@ -181,10 +266,12 @@ def evaluations_api(  # noqa: C901 - a function for each route
     )
     async def evaluation(order_id: IdStr, caller: Reader, token: ConsistencyToken) -> Response:
         await wait_for(token, opened_up_to)
-        order, seen, _ = await read(order_id)
+        order, seen, _ = await desk.read(order_id)
         actor = reader(caller, order)
-        view = evaluation_view(order_id, seen, actor, now(), policies)
-        return answer(view, version=seen.version_for(own_side(actor)))
+        now, known = desk.now(), existing(order)
+        limits = limits_of(actor, known, await desk.book(known), now)
+        view = evaluation_view(order_id, seen, actor, now, desk.policies, limits=limits)
+        return await desk.answer(view, version=seen.version_for(own_side(actor)))
 
     @router.get(
         "/events",
@@ -196,77 +283,24 @@ def evaluations_api(  # noqa: C901 - a function for each route
     async def evaluation_events(
         order_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
-        order, seen, history = await read(order_id)
-        shown = visible(history, seen, own_side(reader(caller, order)))
-        return answer(event_page(shown, f"events of evaluation {order_id}", limit, cursor, cursors))
-
-    async def read(order_id: str) -> tuple[Order, Seen, list[Recorded[EvaluationEvent]]]:
-        names = order_stream(order_id), evaluation_stream(order_id)
-        of_order, of_evaluation = map((await log.read(names)).get, names, ([], []))
-        return (
-            placing.fold(recorded.event for recorded in of_order),
-            seeing.fold(recorded.event for recorded in of_evaluation),
-            of_evaluation,
-        )
+        order, seen, history = await desk.read(order_id)
+        seen_by_reader = visible(history, seen, reader(caller, order))
+        of = f"events of evaluation {order_id}"
+        return await desk.answer(event_page(seen_by_reader, of, limit, cursor, desk.cursors))
 
     return router
 
 
-def blind(
-    decider: SeenEvaluations,
-    side: Side,
-    asked: Asked,
-    *,
-    own_id: str | None = None,
-    spare_id: str | None = None,
-) -> SeenEvaluations:
-    """Decides for a side without telling it of the other.
-
-    `own_id` is the id of his review, if he names one. `spare_id` is taken instead of the id that
-    he chose for a new one if the other side's has that: he may have guessed it, to see whether
-    it is refused.
-    """
-
-    def decide(seen: Seen, command: EvaluationCommand) -> list[EvaluationEvent]:
-        known = seen.version_for(side)
-        if asked.expected is not None and asked.expected != known:
-            raise StaleVersion(expected=asked.expected, actual=known)
-        if own_id is not None and own_id != review_id_of(seen, side):
-            raise NotFound
-        chosen = command.review_id if isinstance(command, SubmitReview) else None
-        if (
-            isinstance(command, SubmitReview)
-            and spare_id
-            and chosen == review_id_of(seen, OTHER[side])
-        ):
-            command = replace(command, review_id=spare_id)
-        events = decider.decide(seen, command)
-        return rehearsed(events, chosen) if asked.validate_only else events
-
-    return replace(decider, decide=decide)
-
-
-def rehearsed(events: Iterable[EvaluationEvent], chosen: str | None) -> list[EvaluationEvent]:
-    """What a dry run tells of: what its author would write, and nothing that comes of both."""
-    written = [event for event in events if isinstance(event, ReviewSubmitted | ReviewAmended)]
-    return [structs.replace(event, review_id=chosen) if chosen else event for event in written]
-
-
-def review_id_of(seen: Seen, side: Side) -> str | None:
-    if isinstance(seen.evaluation, Unopened):
-        return None
-    review = seen.evaluation.sheet.reviews.get(side)
-    return review.review_id if review else None
-
-
-def own_side(actor: Actor) -> Side | None:
-    """The side that an actor sees the evaluation from; None for those who are no party."""
-    return "BUYER" if actor.role == "BUYER" else "SELLER" if actor.role == "SELLER" else None
-
-
-def side_of(author: Actor) -> Side:
-    return "BUYER" if author.acts_as == "BUYER" else "SELLER"
-
-
-def _invalid(field: str, bound: str) -> InvalidValue:
-    return InvalidValue(errors=[FieldError(field=field, bound=bound)])
+def content_of(body: ReviewContentBody, writing: Writing) -> Content:
+    """Either side's review, sealed with its author's key."""
+    if body.rating is not None:
+        return SellerReview(rating=body.rating, text=writing.sealed(body.text))
+    return BuyerReview(
+        quality=body.quality or 0,
+        logistics=body.logistics or 0,
+        service=body.service or 0,
+        incentive=body.incentive or "NONE",
+        text=writing.sealed(body.text),
+        media=writing.media,
+        media_sha256=writing.media_sha256,
+    )

@@ -48,8 +48,28 @@ LINE: dict[str, Any] = {
     ],
 }
 
-BUYER_REVIEW: dict[str, Any] = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
+BUYER_REVIEW: dict[str, Any] = {
+    "quality": 5,
+    "logistics": 4,
+    "service": 5,
+    "incentive": "NONE",
+    "text": "Bright enough to read by. A day late.",
+}
 SELLER_REVIEW: dict[str, Any] = {"rating": 5}
+RESTRICTION: dict[str, Any] = {
+    "ground": "PERSONAL_DATA",
+    "rule_ids": ["R-3"],
+    "facts": "The second sentence gives a private person's name and street.",
+    "explanation": "Reviews may not give anybody's address. The stars still count.",
+    "measures": ["HIDE_TEXT"],
+    "automated_detection": False,
+}
+APPEAL_DECISION: dict[str, Any] = {
+    "outcome": "REVERSED",
+    "rule_ids": ["R-3"],
+    "facts": "The street is the shop's own, as its page gives it.",
+    "explanation": "The address is public. The text is shown again.",
+}
 ANSWERS = """\
 {"line":1,"order_id":"O-1001","order":"accepted","reviews":[{"by":"BUYER","outcome":"accepted"}]}
 {"line":2,"order_id":null,"order":"refused","problem":{"type":"/problems/malformed-line",\

@@ -51,7 +51,8 @@ from review_service.domain.commands import (
 from review_service.domain.order import Order, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
-from review_service.queries import event_page, order_view
+from review_service.history import event_page
+from review_service.order_views import order_view
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]
 type BuyerOrFeed = Annotated[Caller, Depends(require("BUYER", *FEEDS))]
@@ -80,6 +81,10 @@ def orders_api(  # noqa: C901 - a function for each route
         decide=lambda order, command: placing.decide(existing(order), command),
         evolve=placing.evolve,
     )
+
+    async def known_order(order_id: str) -> Order:
+        history = await read_stream(log, order_stream(order_id))
+        return placing.fold(recorded.event for recorded in history)
 
     async def run(
         asked: Asked,
@@ -111,6 +116,9 @@ def orders_api(  # noqa: C901 - a function for each route
     ) -> Response:
         """A step is told by a feed, with or without its instant, or taken by a person now."""
         feed = feed_actor(caller)
+        if feed is None or asked.expected is not None:
+            # Before If-Match is looked at: it would tell others that the order is there.
+            reader(caller, await known_order(order_id))
         command = told(
             stated(at, now(), may_state=feed is not None), feed or caller.actor(*persons)
         )

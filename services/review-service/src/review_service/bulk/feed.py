@@ -13,9 +13,10 @@ from msgspec import Raw, Struct
 from prometheus_client import Counter
 from shared_runtime.decider import Refused
 from shared_runtime.delivery import Apply, Connection, Delivery, Subscription
+from shared_runtime.keys import KeyStore
 from shared_runtime.log import Decisions, PostgresLog
 
-from review_service.bulk.intake import decide_lines
+from review_service.bulk.intake import decide_lines, keys_of_writers
 from review_service.bulk.line import Line, MalformedLine, decode_line
 from review_service.bulk.story import LineTold, Rules, importer
 
@@ -38,13 +39,16 @@ _decode = msgspec.json.Decoder(CloudEvent).decode
 
 
 def marketplace_feed(
-    own_log: PostgresLog, rules: Rules, now: Callable[[], datetime]
+    own_log: PostgresLog, rules: Rules, keys: KeyStore, now: Callable[[], datetime]
 ) -> Subscription:
     """The orders that the marketplace announces."""
-    return Subscription(name="marketplace", topics=(TOPIC,), apply=_apply(own_log, rules, now))
+    apply = _apply(own_log, rules, keys, now)
+    return Subscription(name="marketplace", topics=(TOPIC,), apply=apply)
 
 
-def _apply(own_log: PostgresLog, rules: Rules, now: Callable[[], datetime]) -> Apply:
+def _apply(
+    own_log: PostgresLog, rules: Rules, keys: KeyStore, now: Callable[[], datetime]
+) -> Apply:
     teller = importer(TOPIC)
 
     async def apply(deliveries: Sequence[Delivery], db: Connection) -> None:
@@ -55,7 +59,8 @@ def _apply(own_log: PostgresLog, rules: Rules, now: Callable[[], datetime]) -> A
         ]
         decisions = Decisions(own_log.within(db))
         lines = [line for _, line in ours]
-        told = await decide_lines(lines, decisions, rules, teller, now())
+        written_with = await keys_of_writers(lines, keys)
+        told = await decide_lines(lines, decisions, rules, teller, now(), keys=written_with)
         for (delivery, _), each in zip(ours, told, strict=True):
             _tell_refusals(delivery, each)
         await decisions.append()

@@ -1,7 +1,7 @@
 """Lines of text in, what became of each out; a batch is one read, one append, one transaction."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,15 @@ from msgspec import Struct
 from shared_events.envelope import Recorded
 from shared_events.review import Side
 from shared_runtime.decider import Refused
+from shared_runtime.keys import KeyStore
 from shared_runtime.log import ATTEMPTS_MAX, Decisions, Log, VersionConflict
 from shared_runtime.problems import ConcurrentChange, encode_json, problem_body
+from shared_runtime.sealing import PersonKey
 
-from review_service.bulk.line import Line, decode_line
+from review_service.bulk.line import Line, decode_line, writers
 from review_service.bulk.story import LineTold, Outcome, Rules, Teller, refuse, streams_of, tell
+from review_service.facts import Parties, database_of, read_book
+from review_service.pairs import write_pairs
 
 OUTCOMES: tuple[Outcome, ...] = ("accepted", "unchanged", "refused")
 
@@ -83,15 +87,17 @@ class Tally:
 class Intake:
     """Takes batches of lines into the log."""
 
-    def __init__(self, log: Log, rules: Rules, now: Callable[[], datetime]) -> None:
+    def __init__(self, log: Log, rules: Rules, keys: KeyStore, now: Callable[[], datetime]) -> None:
         self._log = log
         self._rules = rules
+        self._keys = keys
         self._now = now
 
     async def take(self, batch: Sequence[Numbered], teller: Teller, tally: Tally) -> bytes:
         """Decides and appends a batch; the answers, a line for each of its lines."""
         lines = [self._decoded(each) for each in batch]
-        told = await self._append(lines, teller, tally)
+        keys = await keys_of_writers(lines, self._keys)
+        told = await self._append(lines, keys, teller, tally)
         for each in told:
             tally.count(each)
         return b"".join(
@@ -104,27 +110,43 @@ class Intake:
         return text if isinstance(text, Refused) else decode_line(text, self._now())
 
     async def _append(
-        self, lines: Sequence[Line | Refused], teller: Teller, tally: Tally
+        self,
+        lines: Sequence[Line | Refused],
+        keys: Mapping[str, PersonKey],
+        teller: Teller,
+        tally: Tally,
     ) -> list[LineTold]:
         """Decides again when others were first on a stream; in the end line by line.
 
         A line that others never leave alone is refused; the upload goes on.
         """
         for _ in range(ATTEMPTS_MAX):
-            decisions = Decisions(self._log)
-            told = await decide_lines(lines, decisions, self._rules, teller, self._now())
             try:
-                tally.note(await decisions.append())
+                async with self._log.transaction() as log:
+                    decisions = Decisions(log)
+                    told = await decide_lines(
+                        lines, decisions, self._rules, teller, self._now(), keys=keys
+                    )
+                    recorded = await decisions.append()
             except VersionConflict:
                 continue
+            tally.note(recorded)
             return told
         if len(lines) == 1:
             return [refuse(lines[0], ConcurrentChange())]
         half = len(lines) // 2
         return [
-            *await self._append(lines[:half], teller, tally),
-            *await self._append(lines[half:], teller, tally),
+            *await self._append(lines[:half], keys, teller, tally),
+            *await self._append(lines[half:], keys, teller, tally),
         ]
+
+
+async def keys_of_writers(
+    lines: Iterable[Line | Refused], keys: KeyStore
+) -> Mapping[str, PersonKey]:
+    """The keys of all who write something, in one round trip."""
+    wanted = {who for line in lines if isinstance(line, Line) for who in writers(line)}
+    return await keys.keys_of(wanted) if wanted else {}
 
 
 async def decide_lines(
@@ -133,17 +155,26 @@ async def decide_lines(
     rules: Rules,
     teller: Teller,
     now: datetime,
+    *,
+    keys: Mapping[str, PersonKey],
 ) -> list[LineTold]:
-    """Decides lines in turn, each on what the ones before left."""
-    await decisions.read(
-        stream for line in lines if isinstance(line, Line) for stream in streams_of(line)
-    )
-    return [
+    """Decides lines in turn, each on what the ones before left.
+
+    In the transaction of the append: who has reviewed whom is kept for the lines that come next.
+    """
+    read = [line for line in lines if isinstance(line, Line)]
+    await decisions.read(stream for line in read for stream in streams_of(line))
+    parties = {line.order.order_id: Parties.of(line.order) for line in read}
+    db = database_of(decisions.log)
+    book = await read_book(parties, now, db)
+    told = [
         refuse(line, line)
         if isinstance(line, Refused)
-        else tell(line, decisions, rules, teller, now)
+        else tell(line, decisions, rules, teller, now, book=book, keys=keys)
         for line in lines
     ]
+    await write_pairs(decisions.planned, db)
+    return told
 
 
 def _answer(number: int, line: Line | Refused, told: LineTold) -> bytes:

@@ -4,7 +4,7 @@ Ranges are the domain's to judge. Here is refused what its commands could not ev
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -14,14 +14,21 @@ from shared_events.fields import Instant
 from shared_events.orders import OrderLine
 from shared_events.review import Incentive, Side
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Refused
-from shared_runtime.fields import INSTANT_MAX, INSTANT_MIN, MINOR_MAX
+from shared_runtime.fields import INSTANT_MAX, INSTANT_MIN, MINOR_MAX, readable
+from shared_runtime.sealing import PersonKey, person
 
 from review_service.domain.commands import BuyerReview, Content, PlaceOrder, SellerReview
+from review_service.domain.guards import PATH_ID, is_path_id
 
 LINE_BYTES_MAX = 64 * 1024
 REFERENCE_CURRENCY = "USD"
 AHEAD_MAX = timedelta(minutes=5)
 """How far a marketplace's clock may be ahead of ours."""
+
+
+REVIEW_LENGTH_MAX = 5_000
+
+type Text = Annotated[str, Meta(min_length=1, max_length=REVIEW_LENGTH_MAX)]
 
 
 class MalformedLine(Refused):
@@ -104,12 +111,14 @@ class BuyerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="BUYER"
     logistics: int
     service: int
     incentive: Incentive = "NONE"
+    text: Text | None = None
 
 
 class SellerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
     at: Instant
     review_id: str | None = None
     rating: int
+    text: Text | None = None
 
 
 type Reviewed = BuyerReviewed | SellerReviewed
@@ -144,7 +153,12 @@ def decode_line(text: bytes | msgspec.Raw, now: datetime) -> Line | Refused:
         return InvalidValue(errors=[_field_error(str(wrong))])
     except (ValueError, RecursionError):
         return MalformedLine()
-    errors = [*_instants(line, now + AHEAD_MAX), *foreign_currencies(line.order, "order.")]
+    errors = [
+        *_ids(line.order),
+        *_texts(line.reviews),
+        *_instants(line, now + AHEAD_MAX),
+        *foreign_currencies(line.order, "order."),
+    ]
     return InvalidValue(errors=errors) if errors else line
 
 
@@ -152,14 +166,28 @@ def side_of(reviewed: Reviewed) -> Side:
     return "BUYER" if isinstance(reviewed, BuyerReviewed) else "SELLER"
 
 
-def content_of(reviewed: Reviewed) -> Content:
+def writers(line: Line) -> Iterator[str]:
+    """The persons who write something, with whose keys it is sealed."""
+    for reviewed in line.reviews:
+        if reviewed.text is not None:
+            yield writer(line.order, side_of(reviewed))
+
+
+def writer(order: ToldOrder, side: Side) -> str:
+    return person("buyer", order.buyer_id) if side == "BUYER" else person("seller", order.seller_id)
+
+
+def content_of(reviewed: Reviewed, key: PersonKey | None) -> Content:
+    """Either side's review; its text sealed with the key of its writer, who has one."""
+    text = key.unsealed(reviewed.text) if key and reviewed.text is not None else None
     if isinstance(reviewed, SellerReviewed):
-        return SellerReview(rating=reviewed.rating)
+        return SellerReview(rating=reviewed.rating, text=text)
     return BuyerReview(
         quality=reviewed.quality,
         logistics=reviewed.logistics,
         service=reviewed.service,
         incentive=reviewed.incentive,
+        text=text,
     )
 
 
@@ -196,6 +224,21 @@ def place_order(order: ToldOrder, actor: Actor) -> PlaceOrder:
         now=order.placed_at,
         actor=actor,
     )
+
+
+def _ids(order: ToldOrder) -> Iterator[FieldError]:
+    """Before any stream is looked for: not every text can be the name of one."""
+    for name in ("order_id", "seller_id", "buyer_id"):
+        if not is_path_id(getattr(order, name)):
+            yield FieldError(field=f"order.{name}", bound=PATH_ID)
+
+
+def _texts(reviews: Iterable[Reviewed]) -> Iterator[FieldError]:
+    for number, reviewed in enumerate(reviews):
+        try:
+            readable(reviewed.text or "-")
+        except ValueError as wrong:
+            yield FieldError(field=f"reviews[{number}].text", bound=str(wrong))
 
 
 def _instants(line: Line, latest: datetime) -> Iterator[FieldError]:

@@ -7,7 +7,7 @@ has passed is met too. Causes are made of what is told and when, so that the ids
 are the same whenever, wherever and however often the line is told.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from shared_events.review import EvaluationEvent, Side
 from shared_runtime.decider import Actor, Command, Decider, InvalidValue, Refused
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Ask, Decisions
+from shared_runtime.sealing import PersonKey
 from shared_runtime.timers import Arm, due_timer
 
 from review_service.bulk.line import (
@@ -27,6 +28,7 @@ from review_service.bulk.line import (
     content_of,
     place_order,
     side_of,
+    writer,
 )
 from review_service.domain.commands import (
     CancelOrder,
@@ -41,13 +43,14 @@ from review_service.domain.commands import (
 )
 from review_service.domain.evaluation import evaluations
 from review_service.domain.evaluation_state import Evaluation
-from review_service.domain.order import Order, Placed, facts_of, orders
+from review_service.domain.order import Order, Placed, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import evaluation_stream, order_stream
-from review_service.reactions import (
+from review_service.facts import Book
+from review_service.reactions.orders import on_order
+from review_service.reactions.timers import (
     AUTO_COMPLETE,
     on_evaluation_timer,
-    on_order,
     on_order_timer,
     timers_of,
 )
@@ -127,15 +130,27 @@ def streams_of(line: Line) -> tuple[str, str]:
     return order_stream(order_id), evaluation_stream(order_id)
 
 
-def tell(line: Line, decisions: Decisions, rules: Rules, teller: Teller, now: datetime) -> LineTold:
-    """Decides a line whose streams have been read; what it recorded is in `decisions`."""
-    story = Story(line.order.order_id, decisions, rules, teller)
+def tell(
+    line: Line,
+    decisions: Decisions,
+    rules: Rules,
+    teller: Teller,
+    now: datetime,
+    *,
+    book: Book,
+    keys: Mapping[str, PersonKey],
+) -> LineTold:
+    """Decides a line whose streams have been read; what it recorded is in `decisions`.
+
+    `book`: what is known of its order besides. `keys`: those of the people who write something.
+    """
+    story = Story(line.order.order_id, decisions, rules, teller, book=book)
     try:
         with decisions.all_or_nothing(streams_of(line)):
             changed = story.order(line)
     except Refused as refused:
         return refuse(line, kept(refused))
-    reviews = story.reviews(line.reviews)
+    reviews = story.reviews(line, keys)
     story.meet(now, told_alone=True)
     return LineTold(order="accepted" if changed else "unchanged", reviews=reviews)
 
@@ -186,8 +201,12 @@ def steps(line: Line, actor: Actor) -> Iterator[tuple[str, OrderCommand]]:
 class Story:
     """The two streams of an order, as a line goes through them."""
 
-    def __init__(self, order_id: str, decisions: Decisions, rules: Rules, teller: Teller) -> None:
+    def __init__(
+        self, order_id: str, decisions: Decisions, rules: Rules, teller: Teller, *, book: Book
+    ) -> None:
         self._id = order_id
+        self._book = book
+        self._known = book.of(order_id)
         self._order = order_stream(order_id)
         self._evaluation = evaluation_stream(order_id)
         self._decisions = decisions
@@ -206,12 +225,16 @@ class Story:
             changed |= self._step(part, command)
         return changed
 
-    def reviews(self, told: Sequence[Reviewed]) -> list[ReviewTold]:
+    def reviews(self, line: Line, keys: Mapping[str, PersonKey]) -> list[ReviewTold]:
         """In the order in which they were written, answered in the order in which they stand."""
-        if not told:
-            return []
+        told = line.reviews
         numbers = sorted(range(len(told)), key=lambda number: told[number].at)
-        answers = {number: self._review(number, told[number]) for number in numbers}
+        answers = {
+            number: self._review(
+                number, told[number], keys.get(writer(line.order, side_of(told[number])))
+            )
+            for number in numbers
+        }
         return [answers[number] for number in range(len(told))]
 
     def meet(self, now: datetime, *, told_alone: bool = False) -> None:
@@ -236,9 +259,9 @@ class Story:
         due = deadline.due
         timer = due_timer(stream, name, due, deadline.armed_by, clock=due)
         if name == AUTO_COMPLETE:
-            self._decide(self._rules.orders, on_order_timer(timer))
+            self._decide(self._rules.orders, on_order_timer(timer, self._known.open_disputes(due)))
         else:
-            self._decide(self._rules.evaluations, on_evaluation_timer(timer, self._facts()))
+            self._decide(self._rules.evaluations, on_evaluation_timer(timer, self._facts(due)))
 
     def _step(self, part: str, command: OrderCommand) -> bool:
         """Whether anything came of a step."""
@@ -249,13 +272,16 @@ class Story:
         except InvalidValue as refused:
             raise as_told(refused, part) from None
 
-    def _review(self, number: int, told: Reviewed) -> ReviewTold:
+    def _review(self, number: int, told: Reviewed, key: PersonKey | None) -> ReviewTold:
         side = side_of(told)
         self.meet(told.at)
         command = SubmitReview(
             review_id=told.review_id or default_review_id(self._id, side),
-            content=content_of(told),
-            facts=self._facts(),
+            content=content_of(told, key),
+            facts=self._facts(told.at),
+            rating_right_lost=self._known.measure_on(side, told.at),
+            # Whoever writes has a key, but for those who were erased.
+            erased=side in self._known.erased or (told.text is not None and key is None),
             now=told.at,
             actor=self._teller.sides[side],
         )
@@ -269,10 +295,11 @@ class Story:
             return ReviewTold(by=side, outcome="refused", problem=kept(refused))
         return ReviewTold(by=side, outcome="accepted" if changed else "unchanged")
 
-    def _facts(self) -> OrderFacts:
+    def _facts(self, at: datetime) -> OrderFacts:
         order = self._decisions.state(self._rules.orders, self._order)
         assert isinstance(order, Placed)
-        return facts_of(order)
+        self._book.pairs.note(self._decisions.planned)
+        return self._book.facts(order, at)
 
     def _asked[C: Command](self, stream: str, command: C, what: str) -> Ask[C]:
         told_at = command.now.isoformat()
@@ -294,7 +321,7 @@ class Story:
         planned = self._decisions.planned[first:]
         for each in planned:
             self._arm(each.stream, each.event, each.event_id, told=True)
-            for reaction in on_order(each):
+            for reaction in on_order(each, self._known.open_disputes(each.time)):
                 self._decide(self._rules.evaluations, reaction)
         return bool(planned)
 

@@ -10,35 +10,50 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared_events.orders import OrderLine
-from shared_runtime.decider import Actor, Command, Decider, Refused
+from shared_events.review import Side
+from shared_runtime.decider import Actor, Command, Decider, Refused, Role
 
 from review_service.domain.commands import (
     AmendReview,
+    AppendFollowUp,
+    Asked,
     AttributeDelay,
-    BuyerReview,
     CancelOrder,
     CompleteOrder,
-    Content,
-    EvaluationCommand,
+    EditReply,
     MarkDelivered,
     MarkPaid,
     MarkShipped,
     Measure,
     OrderCommand,
-    OrderFacts,
     PlaceOrder,
+    PublishReply,
     ReopenOrder,
-    SellerReview,
+    RequestRevision,
+    ReviseReview,
     SubmitReview,
+    WithdrawReview,
 )
+from review_service.domain.double_blind import OTHER, SIDES
 from review_service.domain.evaluation import evaluations
-from review_service.domain.evaluation_state import Evaluation, Open, Unopened
-from review_service.domain.guards import STARS_MAX
+from review_service.domain.evaluation_state import Evaluation, Unopened
+from review_service.domain.neutral import (
+    NEUTRAL_ID,
+    Asking,
+    neutral_commands,
+    nobodys_review,
+)
 from review_service.domain.order import ROWS, Order, Placed, orders
 from review_service.domain.policy import Policies
+from review_service.domain.review_state import Written
+from review_service.domain.roles import ROLES
+from review_service.domain.subject import may_know
+from review_service.domain.windows import Window, window_of
 
 NOTHING_TO_DO = "wrong-state"
-NEUTRAL_ID = "neutral"
+CALLERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "SENIOR", "ANALYST")
+OF_ONES_OWN = (SubmitReview, AmendReview, WithdrawReview, AppendFollowUp, ReviseReview)
+OF_THE_OTHER = (PublishReply, EditReply, RequestRevision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,24 +90,66 @@ def evaluation_actions(
     now: datetime,
     policies: Policies,
     rating_right_lost: Measure | None = None,
+    *,
+    erased: bool = False,
+    flagged_today_at: tuple[datetime, ...] = (),
+    party_orgs: frozenset[str] = frozenset(),
 ) -> list[Action]:
-    """One for each command that the actor's role may ever send to an evaluation."""
-    if actor.acts_as not in ("BUYER", "SELLER"):
+    """One for each command that the actor's role may ever send to an evaluation.
+
+    Of two reviews, the one for which the command would be taken says so.
+    """
+    if actor.acts_as not in CALLERS:
         return []
-    submit = SubmitReview(
-        review_id=free_review_id(state),
-        content=neutral_review(actor),
-        facts=OrderFacts(total_ref_minor=0, placed_at=now),
-        rating_right_lost=rating_right_lost,
-        now=now,
+    asking = Asking(
         actor=actor,
+        now=now,
+        rating_right_lost=rating_right_lost,
+        erased=erased,
+        flagged_today_at=flagged_today_at,
+        party_orgs=party_orgs,
     )
-    amend = AmendReview(content=another_review(state, actor), now=now, actor=actor)
-    earliest = None if isinstance(state, Unopened) else state.sheet.completed_at
-    latest = state.closes_at if isinstance(state, Open) else None
-    commands: list[EvaluationCommand] = [submit, amend]
+    return [
+        evaluation_action(kind, asking, state, policies)
+        for kind, roles in ROLES.items()
+        if actor.acts_as in roles
+    ]
+
+
+def evaluation_action(
+    kind: type[Asked], asking: Asking, state: Evaluation, policies: Policies
+) -> Action:
     decider = evaluations(policies)
-    return [tried(decider, state, c, earliest=earliest, latest=latest) for c in commands]
+    tries: list[Action] = []
+    for review in reviews_for(kind, asking.actor, state):
+        window = Window()
+        if not isinstance(state, Unopened):
+            policy = policies.of(state.sheet.policy_version)
+            window = window_of(kind, state, review, asking.actor, policy)
+        tries += [
+            tried(decider, state, command, earliest=window.earliest, latest=window.latest)
+            for command in neutral_commands(kind, asking, state, review)
+        ]
+    return next((action for action in tries if action.allowed), tries[0])
+
+
+def reviews_for(kind: type[Asked], actor: Actor, state: Evaluation) -> list[Written]:
+    """The reviews that such a command of this actor may be about, as far as he may know."""
+    sides: tuple[Side, ...] = SIDES
+    if actor.acts_as in ("BUYER", "SELLER"):
+        own: Side = "BUYER" if actor.acts_as == "BUYER" else "SELLER"
+        other = OTHER[own]
+        sides = (other,) if kind in OF_THE_OTHER else (own,) if kind in OF_ONES_OWN else SIDES
+    known = (
+        []
+        if isinstance(state, Unopened)
+        else [
+            review
+            for side in sides
+            if (review := state.sheet.reviews.get(side)) and may_know(state, side, actor)
+        ]
+    )
+    return known or [nobodys_review(state)]
 
 
 def tried[S, C: Command, E](
@@ -115,33 +172,6 @@ def tried[S, C: Command, E](
         earliest=earliest,
         latest=latest,
     )
-
-
-def free_review_id(state: Evaluation) -> str:
-    """One that neither side's review has: a taken one would be refused, and tell that it is."""
-    taken = () if isinstance(state, Unopened) else state.sheet.reviews.values()
-    ids = {review.review_id for review in taken}
-    free = (NEUTRAL_ID, f"{NEUTRAL_ID}-1", f"{NEUTRAL_ID}-2")
-    return next(review_id for review_id in free if review_id not in ids)
-
-
-def neutral_review(actor: Actor) -> Content:
-    if actor.acts_as == "BUYER":
-        return BuyerReview(quality=STARS_MAX, logistics=STARS_MAX, service=STARS_MAX)
-    return SellerReview(rating=STARS_MAX)
-
-
-def another_review(state: Evaluation, actor: Actor) -> Content:
-    """One that differs from what the actor's side has written: an equal one changes nothing."""
-    neutral = neutral_review(actor)
-    if isinstance(state, Unopened):
-        return neutral
-    same = any(review.content == neutral for review in state.sheet.reviews.values())
-    if not same:
-        return neutral
-    if isinstance(neutral, BuyerReview):
-        return BuyerReview(quality=1, logistics=STARS_MAX, service=STARS_MAX)
-    return SellerReview(rating=1)
 
 
 def neutral_steps(actor: Actor, now: datetime) -> Mapping[type[OrderCommand], OrderCommand]:

@@ -1,16 +1,14 @@
 """Two reviews that do not see each other: what the sides write in, what is revealed out."""
 
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Literal
 
 from shared_events.review import (
     EvaluationClosed,
     EvaluationEvent,
-    Incentive,
     ReviewAmended,
     ReviewsRevealed,
     ReviewSubmitted,
-    ReviewWeighted,
     Side,
 )
 from shared_runtime.decider import (
@@ -26,13 +24,12 @@ from shared_runtime.decider import (
 
 from review_service.domain.commands import (
     AmendReview,
-    BuyerReview,
     CloseEvaluation,
-    Content,
     OrderFacts,
     SubmitReview,
     VoidEvaluation,
 )
+from review_service.domain.content import check_content, same_content, side_of, told
 from review_service.domain.evaluation_state import (
     Closed,
     Evaluation,
@@ -46,19 +43,14 @@ from review_service.domain.evaluation_state import (
     evolve,
     ids,
 )
-from review_service.domain.guards import Shape, require_party, require_role, utc
+from review_service.domain.guards import Shape, require_known, require_party, require_role, utc
 from review_service.domain.policy import Policies, ReviewPolicy
-from review_service.domain.weight import weigh
+from review_service.domain.reweighing import first_weight
+from review_service.domain.roles import ROLES
+from review_service.domain.subject import Subject
 
 SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
 OTHER: dict[Side, Side] = {"BUYER": "SELLER", "SELLER": "BUYER"}
-
-
-class Stars(TypedDict):
-    quality: int | None
-    logistics: int | None
-    service: int | None
-    rating: int | None
 
 
 def submit_review(
@@ -77,7 +69,8 @@ def submit_review(
         measure = command.rating_right_lost
         raise MeasureInForce(measure_id=measure.measure_id, until=measure.until)
     if own := state.sheet.reviews.get(side):
-        if (own.review_id, own.submitted) == (command.review_id, command.content):
+        same = same_content(own.submitted, command.content)
+        if own.review_id == command.review_id and same:
             return []
         raise AlreadySubmitted(existing_id=own.review_id)
     running = taking_reviews(state, command.now)
@@ -86,8 +79,7 @@ def submit_review(
         review_id=command.review_id,
         side=side,
         submitted_at=utc(command.now),
-        **stars_of(command.content),
-        incentive=incentive_of(command.content),
+        **told(command.content),
     )
     if not running.sheet.reviews:
         return [submitted]
@@ -97,7 +89,7 @@ def submit_review(
     return [submitted, *reveal(both.sheet, "BOTH_IN", utc(command.now), command.facts, policy)]
 
 
-def amend_review(state: Evaluation, command: AmendReview) -> list[EvaluationEvent]:
+def amend_review(state: Evaluation, command: AmendReview, _: Policies) -> list[EvaluationEvent]:
     side = authored(state, command, Shape())
     if isinstance(state, Unopened):
         raise WrongState(state="NONE")
@@ -107,10 +99,11 @@ def amend_review(state: Evaluation, command: AmendReview) -> list[EvaluationEven
             isinstance(state, Open) and command.now < state.closes_at
         )
         raise WrongState(state="EMPTY", allowed_actions=["SubmitReview"] if may_submit else [])
-    if own.content == command.content:
+    if same_content(own.content, command.content):
         return []
     if isinstance(state, Revealed):
         raise EvidenceSealed(sealed_at=state.revealed_at)
+    Subject(state=state, side=side, review=own).require("SUBMITTED")
     sheet = taking_reviews(state, command.now).sheet
     return [
         ReviewAmended(
@@ -118,8 +111,7 @@ def amend_review(state: Evaluation, command: AmendReview) -> list[EvaluationEven
             review_id=own.review_id,
             side=side,
             version=own.version + 1,
-            **stars_of(command.content),
-            incentive=incentive_of(command.content),
+            **told(command.content),
         )
     ]
 
@@ -140,7 +132,7 @@ def close(state: Evaluation, command: CloseEvaluation, policies: Policies) -> li
     return reveal(sheet, "WINDOW_CLOSED", state.closes_at, command.facts, policy)
 
 
-def void(state: Evaluation, command: VoidEvaluation) -> list[EvaluationEvent]:
+def void(state: Evaluation, command: VoidEvaluation, _: Policies) -> list[EvaluationEvent]:
     shape = Shape()
     shape.instant("now", command.now)
     shape.check()
@@ -157,16 +149,17 @@ def authored(state: Evaluation, command: SubmitReview | AmendReview, shape: Shap
     """The side that the sender writes for, if the review is well-formed and he is that party."""
     shape.instant("now", command.now)
     content = command.content
-    check_stars(shape, content)
+    check_content(shape, content)
     role = command.actor.acts_as
     if role in ("BUYER", "SELLER"):
         bound = "quality, logistics, service" if role == "BUYER" else "rating"
         shape.require(side_of(content) == role, "review", f"a {role.lower()} gives {bound}")
     shape.check()
-    require_role(command, ["BUYER", "SELLER"])
+    require_role(command, ROLES[type(command)])
     if not isinstance(state, Unopened):
         sheet = state.sheet
         require_party(command.actor, buyer_id=sheet.buyer_id, seller_id=sheet.seller_id)
+    require_known(command)
     return side_of(content)
 
 
@@ -205,55 +198,4 @@ def reveal(
         review_ids=[sheet.reviews[side].review_id for side in sides],
         sides=sides,
     )
-    return [revealed, *(weighted(sheet, side, at, facts, policy) for side in sides)]
-
-
-def weighted(
-    sheet: Sheet,
-    side: Side,
-    counted_at: datetime,
-    facts: OrderFacts,
-    policy: ReviewPolicy,
-) -> ReviewWeighted:
-    review = sheet.reviews[side]
-    weight = weigh(review.content, facts, policy)
-    return ReviewWeighted(
-        **ids(sheet),
-        review_id=review.review_id,
-        side=side,
-        seq=1,
-        **stars_of(review.content),
-        weight_milli=weight.weight_milli,
-        reasons=weight.reasons,
-        excluded_dimensions=[],
-        counted_at=counted_at,
-        decided_by="RULE",
-    )
-
-
-def side_of(content: Content) -> Side:
-    return "BUYER" if isinstance(content, BuyerReview) else "SELLER"
-
-
-def stars_of(content: Content) -> Stars:
-    if isinstance(content, BuyerReview):
-        return Stars(
-            quality=content.quality,
-            logistics=content.logistics,
-            service=content.service,
-            rating=None,
-        )
-    return Stars(quality=None, logistics=None, service=None, rating=content.rating)
-
-
-def incentive_of(content: Content) -> Incentive:
-    return content.incentive if isinstance(content, BuyerReview) else "NONE"
-
-
-def check_stars(shape: Shape, content: Content) -> None:
-    if isinstance(content, BuyerReview):
-        shape.stars("quality", content.quality)
-        shape.stars("logistics", content.logistics)
-        shape.stars("service", content.service)
-    else:
-        shape.stars("rating", content.rating)
+    return [revealed, *(first_weight(sheet, side, facts, policy, at) for side in sides)]

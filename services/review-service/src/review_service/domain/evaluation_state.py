@@ -7,30 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypedDict
 
+from shared_events.common import DecisionOverdue, Overdue, StatementOfReasonsIssued
 from shared_events.review import (
     EvaluationClosed,
     EvaluationEvent,
     EvaluationOpened,
     EvaluationPaused,
     EvaluationResumed,
-    ReviewAmended,
+    ReviewFact,
     ReviewsRevealed,
     ReviewSubmitted,
-    ReviewWeighted,
+    ReviewWithdrawn,
     Side,
 )
 
-from review_service.domain.commands import BuyerReview, Content, SellerReview
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """One side's review. `submitted` is as it first came, by which a repeat is recognised."""
-
-    review_id: str
-    submitted: Content
-    content: Content
-    version: int = 1
+from review_service.domain.review_state import Written, evolve_review, submitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +29,7 @@ class Sheet:
     """What is known of an evaluation from its opening on, whatever its state.
 
     `completion_no` is the completion that the clock runs by, or waits for. `causes` are all that
-    ever paused it.
+    ever paused it. `overdue`: what was found overdue, which of it, and when it had been due.
     """
 
     order_id: str
@@ -48,6 +39,7 @@ class Sheet:
     completed_at: datetime
     completion_no: int
     causes: frozenset[str] = frozenset()
+    overdue: frozenset[tuple[Overdue, str, datetime]] = frozenset()
     reviews: dict[Side, Written] = field(default_factory=dict[Side, Written])
 
 
@@ -89,11 +81,10 @@ class Closed:
 type Running = Open | Paused
 type Known = Running | Revealed | Closed
 type Evaluation = Unopened | Known
+type SheetEvent = ReviewFact | DecisionOverdue | StatementOfReasonsIssued
 
 
-def evolve(  # noqa: PLR0911 - one arm for each event
-    state: Evaluation, event: EvaluationEvent
-) -> Evaluation:
+def evolve(state: Evaluation, event: EvaluationEvent) -> Evaluation:
     if isinstance(event, EvaluationOpened):
         return opened(event)
     assert not isinstance(state, Unopened)
@@ -106,20 +97,26 @@ def evolve(  # noqa: PLR0911 - one arm for each event
             return resumed(state, event)
         case EvaluationClosed():
             return Closed(sheet=state.sheet, reason=event.reason, closed_at=event.closed_at)
-        case ReviewSubmitted():
-            assert isinstance(state, Open | Paused)
-            content = content_of(event)
-            written = Written(review_id=event.review_id, submitted=content, content=content)
-            return with_review(state, event.side, written)
-        case ReviewAmended():
-            assert isinstance(state, Open | Paused)
-            was = state.sheet.reviews[event.side]
-            amended = replace(was, content=content_of(event), version=event.version)
-            return with_review(state, event.side, amended)
         case ReviewsRevealed():
             return Revealed(sheet=state.sheet, revealed_at=event.revealed_at)
-        case ReviewWeighted():
-            return state
+        case _:
+            return replace(state, sheet=evolve_sheet(state.sheet, event))
+
+
+def evolve_sheet(sheet: Sheet, event: SheetEvent) -> Sheet:
+    """What is known after a fact that leaves the evaluation in its state."""
+    match event:
+        case DecisionOverdue(what=what, ref_id=ref_id, due_at=due_at):
+            return replace(sheet, overdue=sheet.overdue | {(what, ref_id, due_at)})
+        case StatementOfReasonsIssued():
+            return sheet
+        case ReviewSubmitted(side=side):
+            return with_review(sheet, side, submitted(event))
+        case ReviewWithdrawn(side=side, before_reveal=True):
+            others = {of: review for of, review in sheet.reviews.items() if of != side}
+            return replace(sheet, reviews=others)
+        case _:
+            return with_review(sheet, event.side, evolve_review(sheet.reviews[event.side], event))
 
 
 def opened(event: EvaluationOpened) -> Open:
@@ -161,24 +158,8 @@ def resumed(state: Paused, event: EvaluationResumed) -> Running:
     )
 
 
-def with_review(state: Running, side: Side, review: Written) -> Running:
-    sheet = replace(state.sheet, reviews={**state.sheet.reviews, side: review})
-    return replace(state, sheet=sheet)
-
-
-def content_of(event: ReviewSubmitted | ReviewAmended) -> Content:
-    if event.side == "SELLER":
-        assert event.rating is not None
-        return SellerReview(rating=event.rating)
-    assert event.quality is not None
-    assert event.logistics is not None
-    assert event.service is not None
-    return BuyerReview(
-        quality=event.quality,
-        logistics=event.logistics,
-        service=event.service,
-        incentive=event.incentive,
-    )
+def with_review(sheet: Sheet, side: Side, review: Written) -> Sheet:
+    return replace(sheet, reviews={**sheet.reviews, side: review})
 
 
 class Ids(TypedDict):

@@ -3,21 +3,27 @@
 They come in this order: shape and ranges, existence, role, party. The state is asked later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from shared_runtime.decider import (
     Actor,
     Command,
     FieldError,
+    HumanRequired,
     InvalidValue,
     NotAParty,
     Role,
     RoleNotAllowed,
+    SubjectErased,
 )
 
+from review_service.domain.commands import ByPerson
+
 ID_LENGTH_MAX = 64
+PATH_ID = f"1..{ID_LENGTH_MAX} printable characters, no slash, not . or .., no space at an end"
 STARS_MAX = 5
+MEDIA_MAX = 10
 # The greatest integer that every JSON reader keeps exact.
 MINOR_MAX = 2**53 - 1
 
@@ -35,6 +41,23 @@ class Shape:
     def id(self, field: str, value: str) -> None:
         fits = 1 <= len(value) <= ID_LENGTH_MAX and value.isprintable()
         self.require(fits, field, f"1..{ID_LENGTH_MAX} printable characters")
+
+    def path_id(self, field: str, value: str) -> None:
+        """An id that stands in paths, as that of an order or of an account does."""
+        self.require(is_path_id(value), field, PATH_ID)
+
+    def ids(self, field: str, values: Sequence[str]) -> None:
+        for number, value in enumerate(values):
+            self.id(f"{field}[{number}]", value)
+        self.require(len(set(values)) == len(values), field, "each one once")
+
+    def text(self, field: str, value: str) -> None:
+        """A sealed text: how long it is, only its key could tell."""
+        self.require(value != "", field, "not empty")
+
+    def media(self, media: Sequence[str], digests: Sequence[str]) -> None:
+        self.require(len(media) <= MEDIA_MAX, "media", f"0..{MEDIA_MAX} files")
+        self.require(len(media) == len(digests), "media_sha256", "one for each of the media")
 
     def minor(self, field: str, value: int) -> None:
         self.require(0 <= value <= MINOR_MAX, field, f"0..{MINOR_MAX}")
@@ -55,6 +78,12 @@ class Shape:
             raise InvalidValue(errors=self._errors)
 
 
+def is_path_id(value: str) -> bool:
+    """Whether an id can stand in a path: clients take "." and ".." and servers "/" for steps."""
+    fits = 1 <= len(value) <= ID_LENGTH_MAX and value.isprintable()
+    return fits and "/" not in value and value == value.strip() and value not in (".", "..")
+
+
 def is_aware(instant: datetime) -> bool:
     return instant.utcoffset() is not None
 
@@ -71,11 +100,28 @@ def require_role(command: Command, allowed: Iterable[Role]) -> None:
 
 
 def require_party(actor: Actor, *, buyer_id: str, seller_id: str) -> None:
+    if not is_party(actor, buyer_id=buyer_id, seller_id=seller_id):
+        raise NotAParty
+
+
+def is_party(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
     """A BUYER must be this buyer, a SELLER a member of this seller; other roles are no parties.
 
     An importer speaks for whoever the party was: the history that he brings names it.
     """
-    if actor.role == "BUYER" and actor.id != buyer_id:
-        raise NotAParty
-    if actor.role == "SELLER" and seller_id not in (actor.id, actor.org_id):
-        raise NotAParty
+    if actor.role == "BUYER":
+        return actor.id == buyer_id
+    if actor.role == "SELLER":
+        return seller_id in (actor.id, actor.org_id)
+    return True
+
+
+def require_human(actor: Actor) -> None:
+    if not actor.is_human:
+        raise HumanRequired
+
+
+def require_known(command: ByPerson) -> None:
+    """Refuses those who have been erased."""
+    if command.erased:
+        raise SubjectErased

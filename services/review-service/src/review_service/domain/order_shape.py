@@ -35,9 +35,9 @@ def check_placed(command: PlaceOrder) -> None:
 
 
 def check_ids(shape: Shape, command: PlaceOrder) -> None:
-    shape.id("order_id", command.order_id)
-    shape.id("seller_id", command.seller_id)
-    shape.id("buyer_id", command.buyer_id)
+    shape.path_id("order_id", command.order_id)
+    shape.path_id("seller_id", command.seller_id)
+    shape.path_id("buyer_id", command.buyer_id)
     shape.require(command.buyer_id != command.seller_id, "buyer_id", "not the seller's")
     shape.id("marketplace_id", command.marketplace_id)
     shape.capitals("country", command.country, COUNTRY_LENGTH)

@@ -1,22 +1,59 @@
 """A revealed review and the facts of its order in, how much it counts and why out.
 
-Codes that give zero come first, then caps, then the floor; within each, the order of the table.
+Codes that give zero come first, then caps, then factors, then the floor; within each, the order of
+the table. Some codes are judged once, at the reveal, and kept; the others follow their causes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
 
-from shared_events.review import WeightCode, WeightReason
+from shared_events.review import (
+    ReviewHeld,
+    ReviewRestricted,
+    ReviewWithdrawn,
+    WeightCode,
+    WeightReason,
+)
 
-from review_service.domain.commands import BuyerReview, Content, OrderFacts
+from review_service.domain.commands import BuyerReview, Content, OrderFacts, PairReview
+from review_service.domain.content import side_of
 from review_service.domain.policy import ReviewPolicy
+from review_service.domain.review_state import Clear, Standing, Written
 
 WEIGHT_FULL_MILLI = 1000
 FULL = WeightReason(code="FULL", effect_milli=WEIGHT_FULL_MILLI)
+GOOD_STARS_MIN = 12
+NEUTRAL_STARS_MIN = 8
 
-type Effect = Callable[[BuyerReview, OrderFacts, ReviewPolicy], int | None]
+type Sign = Literal["GOOD", "NEUTRAL", "BAD"]
+type Codes = frozenset[WeightCode]
+type Effects = dict[WeightCode, int]
+type Judge = Callable[[BuyerReview, OrderFacts, ReviewPolicy, datetime], int | None]
 """The effect of a code in milli, or None where it does not apply."""
-type Table = Sequence[tuple[WeightCode, Effect]]
+
+ZERO_CODES: Sequence[WeightCode] = (
+    "RESTRICTED",
+    "HELD",
+    "WITHDRAWN",
+    "INCENTIVIZED",
+    "LOW_VALUE",
+    "REPEAT_10D",
+    "BUYER_ABUSE",
+    "RATING_RIGHT_LOST",
+    "FAKE_CONFIRMED",
+)
+CAPS: Sequence[WeightCode] = ("NEW_ACCOUNT",)
+FACTORS: Sequence[WeightCode] = ("REPEAT_180D", "SUSPECT")
+LIFTING: Sequence[WeightCode] = ("CAMPAIGN_UNPROVEN", "CORROBORATED")
+TABLE: Sequence[WeightCode] = (*ZERO_CODES, *CAPS, *FACTORS, *LIFTING)
+OF_SELLERS: Codes = frozenset(
+    {"RESTRICTED", "HELD", "WITHDRAWN", "RATING_RIGHT_LOST", "FAKE_CONFIRMED"}
+)
+"""The codes that a seller's review of a buyer may have."""
+FOLLOWING: Codes = frozenset({"BUYER_ABUSE", "RATING_RIGHT_LOST", "FAKE_CONFIRMED", "CORROBORATED"})
+"""The codes whose causes are in other streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,43 +62,156 @@ class Weight:
     reasons: list[WeightReason]
 
 
-def incentivized(review: BuyerReview, _: OrderFacts, __: ReviewPolicy) -> int | None:
+def weigh(
+    review: Written, codes: Codes, facts: OrderFacts, policy: ReviewPolicy, at: datetime
+) -> Weight:
+    """The weight, 0 or between the policy's floor and 1000, with every code that applies.
+
+    `codes` are those that other streams give. What is named beside a zero is what remains should
+    the zero go away.
+    """
+    zeros = codes & frozenset(ZERO_CODES)
+    effects: Effects = dict.fromkeys((*standing_codes(review.standing), *zeros), 0)
+    effects |= judged_once(review, facts, policy, at)
+    effects |= suspicion(review, codes, facts, at)
+    if not isinstance(review.content, BuyerReview):
+        effects = {code: effect for code, effect in effects.items() if code in OF_SELLERS}
+    return composed(effects, policy)
+
+
+def composed(effects: Mapping[WeightCode, int], policy: ReviewPolicy) -> Weight:
+    weight = WEIGHT_FULL_MILLI
+    for cap in CAPS:
+        weight = min(weight, effects.get(cap, weight))
+    for factor in FACTORS:
+        weight = weight * effects.get(factor, WEIGHT_FULL_MILLI) // WEIGHT_FULL_MILLI
+    weight = max(weight, policy.review_weight_floor_milli)
+    reasons = [
+        WeightReason(code=code, effect_milli=effects[code]) for code in TABLE if code in effects
+    ]
+    zero = not effects.keys().isdisjoint(ZERO_CODES)
+    return Weight(weight_milli=0 if zero else weight, reasons=reasons or [FULL])
+
+
+def standing_codes(standing: Standing) -> tuple[WeightCode, ...]:
+    match standing:
+        case ReviewHeld():
+            return ("HELD",)
+        case ReviewRestricted(measures=measures) if "EXCLUDE_SCORE" in measures:
+            return ("RESTRICTED",)
+        case ReviewWithdrawn():
+            return ("WITHDRAWN",)
+        case Clear() | ReviewRestricted():
+            return ()
+
+
+# Judged once, at the reveal.
+
+
+def judged_once(review: Written, facts: OrderFacts, policy: ReviewPolicy, at: datetime) -> Effects:
+    if not isinstance(review.content, BuyerReview):
+        return {}
+    if review.weighted:
+        return {r.code: r.effect_milli for r in review.weighted.reasons if r.code in JUDGES}
+    return {
+        code: effect
+        for code, judge in JUDGES.items()
+        if (effect := judge(review.content, facts, policy, at)) is not None
+    }
+
+
+def incentivized(review: BuyerReview, _: OrderFacts, __: ReviewPolicy, ___: datetime) -> int | None:
     return None if review.incentive == "NONE" else 0
 
 
-def low_value(_: BuyerReview, facts: OrderFacts, policy: ReviewPolicy) -> int | None:
+def low_value(_: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, __: datetime) -> int | None:
     return 0 if facts.total_ref_minor < policy.review_min_value_ref_minor else None
 
 
-def new_account(_: BuyerReview, facts: OrderFacts, policy: ReviewPolicy) -> int | None:
+def repeated_sign(
+    review: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, at: datetime
+) -> int | None:
+    recent = counted_within(facts.pair, policy.review_repeat_sign_span, at)
+    return 0 if any(other.sign == sign_of(review) for other in recent) else None
+
+
+def new_account(
+    _: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, __: datetime
+) -> int | None:
     if facts.buyer_registered_at is None:
         return None
     age = facts.placed_at - facts.buyer_registered_at
     return policy.review_new_account_cap_milli if age < policy.review_new_account_age else None
 
 
-ZERO_CODES: Table = (("INCENTIVIZED", incentivized), ("LOW_VALUE", low_value))
-CAPS: Table = (("NEW_ACCOUNT", new_account),)
+def repeated(_: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, at: datetime) -> int | None:
+    recent = counted_within(facts.pair, policy.review_repeat_span, at)
+    return WEIGHT_FULL_MILLI // 2 ** len(recent) if recent else None
 
 
-def weigh(content: Content, facts: OrderFacts, policy: ReviewPolicy) -> Weight:
-    """The weight, 0 or between the policy's floor and 1000, with every code that applies.
+JUDGES: Mapping[WeightCode, Judge] = {
+    "INCENTIVIZED": incentivized,
+    "LOW_VALUE": low_value,
+    "REPEAT_10D": repeated_sign,
+    "NEW_ACCOUNT": new_account,
+    "REPEAT_180D": repeated,
+}
 
-    A cap beside a zero is named too: should the zero go away, the cap is what remains.
-    """
-    if not isinstance(content, BuyerReview):  # these codes judge reviews of sellers alone
-        return Weight(weight_milli=WEIGHT_FULL_MILLI, reasons=[FULL])
 
-    def applying(table: Table) -> list[WeightReason]:
-        return [
-            WeightReason(code=code, effect_milli=effect)
-            for code, judge in table
-            if (effect := judge(content, facts, policy)) is not None
-        ]
+def counted_within(pair: Sequence[PairReview], span: timedelta, at: datetime) -> list[PairReview]:
+    """The reviews that began to count in the span before this instant, but not after it."""
+    return [other for other in pair if timedelta(0) <= at - other.counted_at < span]
 
-    zeros, caps = applying(ZERO_CODES), applying(CAPS)
-    capped = min([WEIGHT_FULL_MILLI, *(cap.effect_milli for cap in caps)])
-    return Weight(
-        weight_milli=0 if zeros else max(capped, policy.review_weight_floor_milli),
-        reasons=[*zeros, *caps] or [FULL],
-    )
+
+def sign_of(review: BuyerReview) -> Sign:
+    stars = review.quality + review.logistics + review.service
+    if stars >= GOOD_STARS_MIN:
+        return "GOOD"
+    return "NEUTRAL" if stars >= NEUTRAL_STARS_MIN else "BAD"
+
+
+# Following their causes.
+
+
+def told_codes(review: Written, facts: OrderFacts) -> Codes:
+    """What the facts say of other streams."""
+    holds: Mapping[WeightCode, bool] = {
+        "BUYER_ABUSE": facts.buyer_abuse,
+        "RATING_RIGHT_LOST": side_of(review.content) in facts.rating_right_lost,
+        "FAKE_CONFIRMED": review.review_id in facts.fake_confirmed,
+    }
+    return frozenset(code for code, held in holds.items() if held)
+
+
+def suspicion(review: Written, codes: Codes, facts: OrderFacts, at: datetime) -> Effects:
+    """What screenings make of the review, and what lifts that."""
+    corroborated = is_corroborated(review, codes, facts)
+    unproven = "FAKE_CONFIRMED" not in codes and (review.unproven or is_over(review, facts, at))
+    effects: Effects = {}
+    if corroborated:
+        effects["CORROBORATED"] = WEIGHT_FULL_MILLI
+    if unproven:
+        effects["CAMPAIGN_UNPROVEN"] = WEIGHT_FULL_MILLI
+    screened = review.screened
+    if screened and screened.factor_milli < WEIGHT_FULL_MILLI:
+        lifted = corroborated or (unproven and screened.campaign)
+        effects |= {} if lifted else {"SUSPECT": screened.factor_milli}
+    return effects
+
+
+def is_corroborated(review: Written, codes: Codes, facts: OrderFacts) -> bool:
+    """Whether an order fact stands behind a review that is not good; once so, for ever."""
+    if "CORROBORATED" in review.codes:
+        return True
+    told = facts.late or facts.corroborated or "CORROBORATED" in codes
+    return told and not is_good(review.content)
+
+
+def is_good(content: Content) -> bool:
+    return isinstance(content, BuyerReview) and sign_of(content) == "GOOD"
+
+
+def is_over(review: Written, facts: OrderFacts, at: datetime) -> bool:
+    """Whether the time to prove a campaign has passed and no case names the review."""
+    until = review.campaign_until
+    return until is not None and at >= until and review.review_id not in facts.open_cases

@@ -1,0 +1,91 @@
+"""A decider of evaluations in, one that decides for a side without telling it of the other out."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from msgspec import structs
+from shared_events.review import EvaluationEvent, ReviewSubmitted, ReviewWeighted, Side
+from shared_runtime.commands import Asked
+from shared_runtime.log import StaleVersion
+from shared_runtime.problems import NotFound
+
+from review_service.domain.commands import EvaluationCommand, SubmitReview
+from review_service.domain.double_blind import OTHER
+from review_service.evaluation_views import Seen, SeenEvaluations, side_told_of
+
+
+def blind(
+    decider: SeenEvaluations,
+    side: Side | None,
+    asked: Asked,
+    *,
+    review_id: str | None = None,
+    own: bool = False,
+    spare_id: str | None = None,
+    stranger_to: str | None = None,
+) -> SeenEvaluations:
+    """Decides for a side (None: for somebody who is no party).
+
+    `review_id` is that of the review it is about: to a side, before the reveal or where it has
+    to be his `own`, only that one is there. `spare_id` is taken instead of the id that he chose
+    for a new one if the other side's has that: he may have guessed it, to see whether it is
+    refused. `stranger_to` is the `ref` of a review to whose order he is a stranger.
+    """
+
+    def decide(seen: Seen, command: EvaluationCommand) -> list[EvaluationEvent]:
+        known = seen.version_for(side)
+        if asked.expected is not None and asked.expected != known:
+            raise StaleVersion(expected=asked.expected, actual=known)
+        if review_id is not None and review_id not in known_ids(seen, side, own=own):
+            raise NotFound
+        chosen = command.review_id if isinstance(command, SubmitReview) else None
+        if (
+            isinstance(command, SubmitReview)
+            and side
+            and spare_id
+            and chosen in ids_of(seen, OTHER[side])
+        ):
+            command = replace(command, review_id=spare_id)
+        events = decider.decide(seen, command)
+        if asked.validate_only and side and not seen.revealed:
+            return rehearsed(events, side, chosen)
+        if asked.validate_only and stranger_to:
+            return [nameless(event, stranger_to) for event in events]
+        return events
+
+    return replace(decider, decide=decide)
+
+
+def rehearsed(
+    events: Iterable[EvaluationEvent], side: Side, chosen: str | None
+) -> list[EvaluationEvent]:
+    """What a dry run tells of: what its author would write, and nothing that comes of both."""
+    own = [event for event in events if side_told_of(event) == side]
+    return [
+        structs.replace(event, review_id=chosen)
+        if isinstance(event, ReviewSubmitted) and chosen
+        else event
+        for event in own
+        if not_of_both(event)
+    ]
+
+
+def nameless(event: EvaluationEvent, ref: str) -> EvaluationEvent:
+    """What a stranger's dry run tells: the review by its `ref`, and nothing of order and buyer."""
+    return structs.replace(event, order_id=ref, buyer_id=ref)
+
+
+def not_of_both(event: EvaluationEvent) -> bool:
+    """False for what is recorded of a side because the other has written."""
+    return not isinstance(event, ReviewWeighted)
+
+
+def known_ids(seen: Seen, side: Side | None, *, own: bool) -> set[str]:
+    if side is None or (seen.revealed and not own):
+        return {told.submitted.review_id for told in seen.told.values()}
+    return ids_of(seen, side)
+
+
+def ids_of(seen: Seen, side: Side) -> set[str]:
+    told = seen.told.get(side)
+    return {told.submitted.review_id} if told else set()

@@ -1,0 +1,348 @@
+"""A request about a review in, a decided command out: what all such routes have in common.
+
+A party writes about his order; anybody with an account flags what everybody may read; staff
+decide. What a person writes is sealed with his key before any of it goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, TypedDict
+
+import asyncpg
+from fastapi import Response
+from shared_events.envelope import Recorded
+from shared_events.review import EvaluationEvent, Side
+from shared_events.sealed import parts_of
+from shared_runtime.auth import Caller
+from shared_runtime.clock import Clock
+from shared_runtime.commands import Asked, Commands
+from shared_runtime.decider import Actor, FieldError, InvalidValue, Role, SubjectErased
+from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.log import Log, read_stream
+from shared_runtime.media import MediaFile, MediaStore
+from shared_runtime.problems import NotFound
+from shared_runtime.reading import Cursors, answer
+from shared_runtime.sealing import Opener, PersonKey, person, person_of
+
+from review_service.api.blindness import blind
+from review_service.api.callers import PARTIES, existing, party, stated
+from review_service.api.review_bodies import PersonBody
+from review_service.domain.commands import EvaluationCommand, OrderFacts
+from review_service.domain.order import Order, Placed, orders
+from review_service.domain.policy import Policies
+from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.evaluation_views import (
+    UNLIMITED,
+    Limits,
+    Seen,
+    evaluation_view,
+    own_side,
+    seen_evaluations,
+)
+from review_service.facts import Book, Parties, read_book
+
+DAY = timedelta(days=1)
+PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
+FLAGGED_LATELY = """
+    SELECT flagged_at FROM facts.flag WHERE flagger = $1 AND flagged_at > $2 ORDER BY flagged_at
+"""
+WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
+"""Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
+
+
+class AskedBy(TypedDict):
+    now: datetime
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """Who writes about which order, when, and with which key."""
+
+    order: Placed
+    actor: Actor
+    now: datetime
+    book: Book
+    key: PersonKey
+    files: Sequence[MediaFile] = ()
+
+    @property
+    def facts(self) -> OrderFacts:
+        """What the weights of the order's reviews follow from."""
+        return self.book.facts(self.order, self.now)
+
+    @property
+    def limits(self) -> Limits:
+        """What keeps the sender from writing, beyond the evaluation itself."""
+        return limits_of(self.actor, self.order, self.book, self.now)
+
+    @property
+    def by(self) -> AskedBy:
+        """What every command says of who asks, and when."""
+        return AskedBy(now=self.now, actor=self.actor)
+
+    def sealed(self, text: str | None) -> str | None:
+        """A text on its way into an event, which alone it can be opened from."""
+        return self.key.unsealed(text) if text is not None else None
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        return tuple(self.key.unsealed(file.media_id) for file in self.files)
+
+    @property
+    def media_sha256(self) -> tuple[str, ...]:
+        return tuple(file.sha256 for file in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Somebody who acts on a review that he may see, his own or anybody's.
+
+    `is_stranger`: to whom the order is not there, though the review is. `party_orgs` are the
+    organisations that may not decide on it.
+    """
+
+    writing: Writing
+    seen: Seen
+    side: Side
+    ref: str
+    review_id: str
+    is_stranger: bool
+    party_orgs: frozenset[str]
+
+    @property
+    def order_id(self) -> str:
+        return self.writing.order.placed.order_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """All that the routes about reviews need."""
+
+    log: Log
+    pool: asyncpg.Pool
+    commands: Commands
+    policies: Policies
+    cursors: Cursors
+    now: Clock
+    keys: KeyStore
+    opener: Opener
+    media: MediaStore
+
+    async def order(self, order_id: str) -> Order:
+        """The order as its stream tells; not placed if there is none."""
+        history = await read_stream(self.log, order_stream(order_id))
+        return orders(self.policies).fold(recorded.event for recorded in history)
+
+    async def read(self, order_id: str) -> tuple[Order, Seen, list[Recorded[EvaluationEvent]]]:
+        """The order, its evaluation, and what has happened to that."""
+        names = order_stream(order_id), evaluation_stream(order_id)
+        of_order, of_evaluation = map((await self.log.read(names)).get, names, ([], []))
+        return (
+            orders(self.policies).fold(recorded.event for recorded in of_order),
+            seen_evaluations(self.policies).fold(recorded.event for recorded in of_evaluation),
+            of_evaluation,
+        )
+
+    async def party_writes(
+        self,
+        order_id: str,
+        caller: Caller,
+        body: PersonBody,
+        media: Sequence[str] = (),
+    ) -> Writing:
+        """A party of the order, or an importer on his behalf. To others the order is not there."""
+        order = existing(await self.order(order_id))
+        actor = author(caller, order, body)
+        told_at = stated(body.at, self.now(), may_state=actor.role == "IMPORTER")
+        who = account(actor, order)
+        key = await self.keys.key_of(who)
+        files = await self.media.clean(who, media) if media else []
+        if files:
+            await self.media.refer(file.media_id for file in files)
+        return Writing(
+            order=order,
+            actor=actor,
+            now=told_at,
+            book=await self.book(order),
+            key=key,
+            files=files,
+        )
+
+    async def about(self, ref: str, caller: Caller, *roles: Role) -> About:
+        """Somebody acts on a review: a party of its order as that party, staff, or anybody.
+
+        Before the reveal it is there for its author, and for those who look for fraud.
+        """
+        order_id, side = await self.place_of(ref)
+        order, seen, _ = await self.read(order_id)
+        known = existing(order)
+        side_of_order = party(caller, known)
+        actor = side_of_order or caller.actor(*roles)
+        told = seen.told.get(side)
+        own = side_of_order is not None and own_side(side_of_order) == side
+        if told is None or not (seen.revealed or own or actor.role in WATCHERS):
+            raise NotFound
+        writing = Writing(
+            order=known,
+            actor=actor,
+            now=self.now(),
+            book=await self.book(known),
+            key=await self.keys.key_of(person_of(actor)),
+        )
+        return About(
+            writing=writing,
+            seen=seen,
+            side=side,
+            ref=ref,
+            review_id=told.submitted.review_id,
+            is_stranger=side_of_order is None and actor.role in PARTIES,
+            party_orgs=frozenset({known.placed.seller_id, known.placed.buyer_id}),
+        )
+
+    async def place_of(self, ref: str) -> tuple[str, Side]:
+        """The order and the side of a review. Raises `NotFound`."""
+        row = await self.pool.fetchrow(PLACE_OF, ref)
+        if row is None:
+            raise NotFound
+        return row["order_id"], row["side"]
+
+    async def flagged_lately(self, writing: Writing) -> tuple[datetime, ...]:
+        """When the sender flagged any review in the last 24 hours."""
+        since = writing.now - DAY
+        rows = await self.pool.fetch(FLAGGED_LATELY, str(writing.actor), since)
+        return tuple(row["flagged_at"] for row in rows)
+
+    async def key_of_recipient(
+        self, about: About, appeal_id: str, outcome: Literal["UPHELD", "REVERSED"]
+    ) -> PersonKey:
+        """The key of whoever is told why: the appellant, or the author if a flagger was right."""
+        told = about.seen.told[about.side]
+        appeal = next((one for one, _ in told.appeals if one.appeal_id == appeal_id), None)
+        if appeal is None:
+            raise NotFound
+        if (appeal.against, outcome) == ("KEPT", "REVERSED"):
+            return await self.key_for(about.side, about.writing.order)
+        key_id = parts_of(appeal.text).key_id
+        known = await self.keys.keys([key_id])
+        return known.get(key_id) or new_key(appeal.appellant_id)
+
+    async def book(self, order: Placed) -> Book:
+        """What other streams tell of an order and of its parties."""
+        parties = {order.placed.order_id: Parties.of(order.placed)}
+        return await read_book(parties, self.now(), self.pool)
+
+    async def key_for(self, side: Side, order: Placed) -> PersonKey:
+        """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
+        try:
+            return await self.keys.key_of(account_of(side, order))
+        except SubjectErased:
+            return new_key(account_of(side, order))
+
+    async def run(
+        self,
+        asked: Asked,
+        writing: Writing,
+        command: EvaluationCommand,
+        *,
+        review_id: str | None = None,
+        own: bool = False,
+        spare_id: str | None = None,
+        stranger_to: str | None = None,
+        view: Callable[[Seen], object] | None = None,
+        states_time: bool = False,
+    ) -> Response:
+        """Decides a command and answers with the evaluation as its sender may see it then.
+
+        `review_id` is that of the review it is about; `own`: of the sender's own one.
+        """
+        order_id = writing.order.placed.order_id
+        actor = writing.actor
+        decider = blind(
+            seen_evaluations(self.policies),
+            own_side(actor) or acting_side(actor),
+            asked,
+            review_id=review_id,
+            own=own,
+            spare_id=spare_id,
+            stranger_to=stranger_to,
+        )
+
+        def evaluation(seen: Seen) -> object:
+            now, limits = self.now(), writing.limits
+            return evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
+
+        response = await self.commands.run(
+            # Which version was seen is compared by the decider: it knows what could be seen.
+            replace(asked, expected=None),
+            decider,
+            command,
+            stream=evaluation_stream(order_id),
+            correlation=order_id,
+            view=view or evaluation,
+            status=201,
+            states_time=states_time,
+        )
+        return await self.opener.response(response)
+
+    async def run_about(
+        self,
+        asked: Asked,
+        about: About,
+        command: EvaluationCommand,
+        view: Callable[[Seen], object] | None = None,
+    ) -> Response:
+        return await self.run(
+            asked,
+            about.writing,
+            command,
+            review_id=about.review_id,
+            stranger_to=about.ref if about.is_stranger else None,
+            view=view,
+        )
+
+    async def answer(self, view: object, *, version: int | None = None) -> Response:
+        """A view with the texts in it opened."""
+        return await self.opener.response(answer(view, version=version))
+
+
+def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
+    """The side of the order that the caller writes for."""
+    if body.on_behalf_of is not None:
+        if "IMPORTER" not in caller.roles:
+            raise _invalid("on_behalf_of", "an importer says it")
+        return caller.actor("IMPORTER", on_behalf_of=body.on_behalf_of)
+    if actor := party(caller, order):
+        return actor
+    if "IMPORTER" in caller.roles:
+        raise _invalid("on_behalf_of", "required of an importer")
+    raise NotFound
+
+
+def limits_of(actor: Actor, order: Placed, book: Book, now: datetime) -> Limits:
+    """What other streams say of a party who would act."""
+    side, known = acting_side(actor), book.of(order.placed.order_id)
+    if side is None:
+        return UNLIMITED
+    return Limits(rating_right_lost=known.measure_on(side, now), erased=side in known.erased)
+
+
+def acting_side(actor: Actor) -> Side | None:
+    """The side that an importer acts for."""
+    return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
+
+
+def account(actor: Actor, order: Placed) -> str:
+    """The person whose key seals what this party writes."""
+    return account_of("BUYER" if actor.acts_as == "BUYER" else "SELLER", order)
+
+
+def account_of(side: Side, order: Placed) -> str:
+    if side == "BUYER":
+        return person("buyer", order.placed.buyer_id)
+    return person("seller", order.placed.seller_id)
+
+
+def _invalid(field: str, bound: str) -> InvalidValue:
+    return InvalidValue(errors=[FieldError(field=field, bound=bound)])

@@ -1,0 +1,120 @@
+"""What the OpenAPI page says of lists, the queue and the figures: schemas and examples."""
+
+from datetime import UTC, datetime, timedelta
+
+from shared_runtime.documents import Documented, answered
+
+from review_service.domain.streams import review_ref
+from review_service.evaluation_views import ReasonView
+from review_service.lists.moderation import (
+    CaseCounts,
+    LeaseView,
+    ModerationCasePage,
+    ModerationCaseView,
+)
+from review_service.lists.neutrality import NeutralityView, group_figures
+from review_service.lists.reviewable import ReviewableOrderPage, ReviewableOrderView
+from review_service.lists.reviews import (
+    FormerVersionView,
+    MediaLink,
+    PublicFollowUpView,
+    PublicReplyView,
+    PublicReviewPage,
+    PublicReviewView,
+)
+from review_service.projections.moderation import OpenFlag
+
+AT = datetime(2026, 1, 17, 10, tzinfo=UTC)
+_REF = review_ref("O-1001", "BUYER")
+_REVIEW = PublicReviewView(
+    ref=_REF,
+    review_id="R-1",
+    stars=5,
+    quality=5,
+    logistics=4,
+    service=5,
+    before=FormerVersionView(
+        stars=2, quality=1, logistics=4, service=2, text="Came with a broken shade."
+    ),
+    text="They sent a new shade at once.",
+    media=[
+        MediaLink(media_id="M-1", url="/v1/media-downloads/M-1?expires=1768644000&signature=c2ln")
+    ],
+    incentive="NONE",
+    verified_purchase=True,
+    revised_after_resolution=True,
+    incentive_disclosed=False,
+    delivery_not_counted=False,
+    reply=PublicReplyView(
+        text="We are glad that it works now.", edited=False, published_at=AT + timedelta(days=1)
+    ),
+    follow_up=PublicFollowUpView(
+        text="Still bright after a month.", media=[], appended_at=AT + timedelta(days=30)
+    ),
+    weight_milli=1000,
+    reasons=[ReasonView(code="FULL", effect_milli=1000)],
+    usefulness=1700,
+    revealed_at=AT,
+)
+_REVIEWABLE = ReviewableOrderView(
+    order_id="O-1001",
+    side="BUYER",
+    seller_id="S-77",
+    buyer_id="B-5",
+    state="OPEN",
+    completed_at=AT - timedelta(days=2),
+    closes_at=AT + timedelta(days=13),
+    cap_at=None,
+)
+_CASE = ModerationCaseView(
+    case_id=_REF,
+    order_id="O-1001",
+    side="BUYER",
+    seller_id="S-77",
+    review_id="R-1",
+    opened_at=AT,
+    due_at=AT + timedelta(days=5),
+    overdue=False,
+    flags=[
+        OpenFlag(
+            flag_id="F-1",
+            reason="PERSONAL_DATA",
+            flagger_role="SELLER",
+            flagger_id="S-77",
+            flagged_at=AT,
+            decide_by=AT + timedelta(days=5),
+        )
+    ],
+    hold=None,
+    appeals=[],
+    lease=LeaseView(moderator_id="mod-1", until=AT + timedelta(minutes=15)),
+)
+_FIGURES = NeutralityView(
+    since=AT - timedelta(days=365),
+    until=AT,
+    computed_at=AT,
+    by_stars=[group_figures((5, None), None)],
+    by_seller_size=[group_figures((None, "SMALL"), None)],
+    by_stars_and_seller_size=[group_figures((5, "SMALL"), None)],
+)
+_COUNTS = CaseCounts(cases=1, flags=1, holds=0, appeals=0, overdue=0)
+
+PUBLIC_REVIEWS = answered(
+    PublicReviewPage, example=PublicReviewPage(items=[_REVIEW], next_cursor=None)
+)
+REVIEWABLE_ORDERS = answered(
+    ReviewableOrderPage, example=ReviewableOrderPage(items=[_REVIEWABLE], next_cursor=None)
+)
+MODERATION_CASES = answered(
+    ModerationCasePage,
+    example=ModerationCasePage(items=[_CASE], next_cursor=None, counts=_COUNTS),
+)
+ASSIGNMENT: Documented = {
+    **answered(
+        ModerationCaseView, example=_CASE, status=201, description="It is yours from now on."
+    ),
+    **answered(ModerationCaseView, example=_CASE, description="You have it already."),
+    204: {"description": "No case is free that you may decide."},
+}
+GIVEN_BACK: Documented = {204: {"description": "Anybody may have it now."}}
+NEUTRALITY = answered(NeutralityView, example=_FIGURES)

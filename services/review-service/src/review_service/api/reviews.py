@@ -1,0 +1,292 @@
+"""A review that everybody may read, by its `ref`: flags, moderation and appeals.
+
+Who flags need not be a party of the order, and a `ref` tells nothing of it. A moderator says with
+If-Match which version of the evaluation he decides on.
+"""
+
+from typing import Annotated
+from uuid import uuid5
+
+from fastapi import APIRouter, Depends, Response
+from shared_runtime.auth import Caller, require
+from shared_runtime.commands import Asked, AskedFor
+from shared_runtime.decider import (
+    AlreadyAppealed,
+    AlreadySubmitted,
+    ConflictOfInterest,
+    HumanRequired,
+    LimitReached,
+    RateLimited,
+    ReasonsMissing,
+    Role,
+    RoleNotAllowed,
+    SubjectErased,
+    TimeGoesBack,
+    WindowClosed,
+    WrongState,
+)
+from shared_runtime.fields import IdStr
+from shared_runtime.problems import (
+    NotFound,
+    PreconditionRequired,
+    command_refusals,
+    refusals,
+)
+
+from review_service.api import answers
+from review_service.api.desk import WATCHERS, About, Desk
+from review_service.api.review_bodies import (
+    AppealBody,
+    AppealDecisionBody,
+    FlagBody,
+    HoldBody,
+    KeepBody,
+    ReleaseBody,
+    RestrictionBody,
+    ScreeningBody,
+)
+from review_service.domain.commands import (
+    AppealModeration,
+    DecideModerationAppeal,
+    FlagReview,
+    HoldReview,
+    KeepReview,
+    RecordScreening,
+    ReleaseReview,
+    RestrictReview,
+)
+from review_service.evaluation_views import (
+    AppealView,
+    FlagView,
+    Seen,
+    evaluation_view,
+    flag_view,
+    own_appeal_view,
+    own_side,
+)
+
+FLAGGERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM")
+APPELLANTS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST")
+READERS: tuple[Role, ...] = ("MODERATOR", "SENIOR", "ANALYST", "AUDITOR", "AGENT")
+
+type Flagger = Annotated[Caller, Depends(require(*FLAGGERS))]
+type Appellant = Annotated[Caller, Depends(require(*APPELLANTS))]
+type Detector = Annotated[Caller, Depends(require("SYSTEM"))]
+type Holder = Annotated[Caller, Depends(require("MODERATOR", "ANALYST", "SYSTEM"))]
+type Moderator = Annotated[Caller, Depends(require("MODERATOR"))]
+type AppealJudge = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
+type Reader = Annotated[Caller, Depends(require(*READERS))]
+
+ABOUT = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack)
+JUDGING = (*ABOUT, PreconditionRequired, ConflictOfInterest, HumanRequired)
+
+
+def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each route
+    router = APIRouter(prefix="/v1/reviews/{ref}", tags=["moderation"])
+
+    @router.get(
+        "",
+        summary="The evaluation that a review is of",
+        description="For staff and AUDITOR: what there is to decide on, with its version as ETag. "
+        "Before the reveal it is there for MODERATOR and ANALYST alone.",
+        responses=refusals(RoleNotAllowed, NotFound) | answers.EVALUATION,
+    )
+    async def review(ref: IdStr, caller: Reader) -> Response:
+        order_id, side = await desk.place_of(ref)
+        _, seen, _ = await desk.read(order_id)
+        actor = caller.actor(*READERS)
+        if side not in seen.told or not (seen.revealed or actor.role in WATCHERS):
+            raise NotFound
+        view = evaluation_view(order_id, seen, actor, desk.now(), desk.policies)
+        return await desk.answer(view, version=seen.version_for(own_side(actor)))
+
+    @router.post(
+        "/flags",
+        summary="Report a review",
+        description="For BUYER and SELLER, party or not, MODERATOR, ANALYST and SYSTEM. Every "
+        "flag is decided in the same time, whatever stars the review has.",
+        status_code=201,
+        responses=command_refusals(*ABOUT, AlreadySubmitted, RateLimited, SubjectErased)
+        | answers.FLAG_COMMAND,
+    )
+    async def flag(ref: IdStr, body: FlagBody, caller: Flagger, asked: AskedFor) -> Response:
+        about = await desk.about(ref, caller, *FLAGGERS)
+        flag_id = str(uuid5(asked.id, "flag"))
+        command = FlagReview(
+            review_id=about.review_id,
+            flag_id=flag_id,
+            reason=body.reason,
+            text=about.writing.sealed(body.text),
+            flagged_today_at=await desk.flagged_lately(about.writing),
+            **about.writing.by,
+        )
+
+        def view(seen: Seen) -> FlagView | None:
+            return flag_view(seen, about.side, ref, flag_id)
+
+        return await desk.run_about(asked, about, command, view)
+
+    @router.post(
+        "/appeals",
+        summary="Appeal a decision about a review",
+        description="For BUYER, SELLER, MODERATOR and ANALYST: the author of a restricted review, "
+        "and whoever flagged one that was kept; once for each decision.",
+        status_code=201,
+        responses=command_refusals(*ABOUT, WindowClosed, AlreadyAppealed, SubjectErased)
+        | answers.APPEAL_COMMAND,
+    )
+    async def appeal(ref: IdStr, body: AppealBody, caller: Appellant, asked: AskedFor) -> Response:
+        about = await desk.about(ref, caller, *APPELLANTS)
+        appeal_id = str(uuid5(asked.id, "appeal"))
+        command = AppealModeration(
+            review_id=about.review_id,
+            appeal_id=appeal_id,
+            text=about.writing.key.unsealed(body.text),
+            **about.writing.by,
+        )
+
+        def view(seen: Seen) -> AppealView | None:
+            return own_appeal_view(seen, about.side, appeal_id)
+
+        return await desk.run_about(asked, about, command, view)
+
+    @router.post(
+        "/screenings",
+        summary="Record what a detector found",
+        description="For SYSTEM. What it makes of the weight is lifted by facts of the order, "
+        "and for a campaign that is not proven, after two weeks.",
+        status_code=201,
+        responses=command_refusals(*ABOUT) | answers.EVALUATION_COMMAND,
+    )
+    async def screening(
+        ref: IdStr, body: ScreeningBody, caller: Detector, asked: AskedFor
+    ) -> Response:
+        about = await desk.about(ref, caller, "SYSTEM")
+        command = RecordScreening(
+            review_id=about.review_id,
+            factor_milli=body.factor_milli,
+            campaign=body.campaign,
+            terms=tuple(term.term() for term in body.terms),
+            calibration=body.calibration,
+            facts=about.writing.facts,
+            **about.writing.by,
+        )
+        return await desk.run_about(asked, about, command)
+
+    @router.post(
+        "/holds",
+        summary="Hold a review back for now",
+        description="For MODERATOR, ANALYST and SYSTEM, once on each ground; for three days at "
+        "most. Negativity alone is no ground.",
+        status_code=201,
+        responses=command_refusals(*ABOUT, LimitReached) | answers.EVALUATION_COMMAND,
+    )
+    async def hold(ref: IdStr, body: HoldBody, caller: Holder, asked: AskedFor) -> Response:
+        about = await desk.about(ref, caller, "MODERATOR", "ANALYST", "SYSTEM")
+        command = HoldReview(
+            review_id=about.review_id,
+            ground=body.ground,
+            facts=about.writing.facts,
+            **about.writing.by,
+        )
+        return await desk.run_about(asked, about, command)
+
+    @router.post(
+        "/releases",
+        summary="Show a held review again",
+        description="For MODERATOR. It would be shown by itself when the hold ends.",
+        status_code=201,
+        responses=command_refusals(*JUDGING) | answers.EVALUATION_COMMAND,
+    )
+    async def release(
+        ref: IdStr, body: ReleaseBody, caller: Moderator, asked: AskedFor
+    ) -> Response:
+        del body
+        about = await judged(asked, ref, caller, "MODERATOR")
+        command = ReleaseReview(
+            review_id=about.review_id, facts=about.writing.facts, **about.writing.by
+        )
+        return await desk.run_about(asked, about, command)
+
+    @router.post(
+        "/keeps",
+        summary="Decide that a review stays",
+        description="For MODERATOR. It closes the flags named; each flagger may appeal.",
+        status_code=201,
+        responses=command_refusals(*JUDGING, ReasonsMissing) | answers.EVALUATION_COMMAND,
+    )
+    async def keep(ref: IdStr, body: KeepBody, caller: Moderator, asked: AskedFor) -> Response:
+        about = await judged(asked, ref, caller, "MODERATOR")
+        command = KeepReview(
+            review_id=about.review_id,
+            flag_ids=tuple(body.flag_ids),
+            rule_ids=tuple(body.rule_ids),
+            party_orgs=about.party_orgs,
+            facts=about.writing.facts,
+            **about.writing.by,
+        )
+        return await desk.run_about(asked, about, command)
+
+    @router.post(
+        "/restrictions",
+        summary="Restrict a review, with reasons",
+        description="For MODERATOR. The author gets the statement of reasons and may appeal. "
+        "Nothing is deleted.",
+        status_code=201,
+        responses=command_refusals(*JUDGING, ReasonsMissing) | answers.EVALUATION_COMMAND,
+    )
+    async def restrict(
+        ref: IdStr, body: RestrictionBody, caller: Moderator, asked: AskedFor
+    ) -> Response:
+        about = await judged(asked, ref, caller, "MODERATOR")
+        reader = await desk.key_for(about.side, about.writing.order)
+        command = RestrictReview(
+            review_id=about.review_id,
+            ground=body.ground,
+            rule_ids=tuple(body.rule_ids),
+            facts_text=reader.unsealed(body.facts) if body.facts else "",
+            explanation=body.explanation or "",
+            measures=tuple(body.measures),
+            automated_detection=body.automated_detection,
+            party_orgs=about.party_orgs,
+            facts=about.writing.facts,
+            **about.writing.by,
+        )
+        return await desk.run_about(asked, about, command)
+
+    @router.post(
+        "/appeals/{appeal_id}/decision",
+        summary="Decide an appeal",
+        description="For MODERATOR and SENIOR, but not for who decided first. There is no further "
+        "appeal inside the platform.",
+        status_code=201,
+        responses=command_refusals(*JUDGING, ReasonsMissing) | answers.EVALUATION_COMMAND,
+    )
+    async def decide_appeal(
+        ref: IdStr,
+        appeal_id: IdStr,
+        body: AppealDecisionBody,
+        caller: AppealJudge,
+        asked: AskedFor,
+    ) -> Response:
+        about = await judged(asked, ref, caller, "MODERATOR", "SENIOR")
+        reader = await desk.key_of_recipient(about, appeal_id, body.outcome)
+        command = DecideModerationAppeal(
+            review_id=about.review_id,
+            appeal_id=appeal_id,
+            outcome=body.outcome,
+            rule_ids=tuple(body.rule_ids),
+            facts_text=reader.unsealed(body.facts) if body.facts else "",
+            explanation=body.explanation or "",
+            measures=tuple(body.measures),
+            party_orgs=about.party_orgs,
+            facts=about.writing.facts,
+            **about.writing.by,
+        )
+        return await desk.run_about(asked, about, command)
+
+    async def judged(asked: Asked, ref: str, caller: Caller, *roles: Role) -> About:
+        asked.require_version()
+        return await desk.about(ref, caller, *roles)
+
+    return router

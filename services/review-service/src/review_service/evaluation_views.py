@@ -1,0 +1,644 @@
+"""An evaluation's history in, what a reader may see of it out, and what he can do about it now.
+
+Before the reveal a side sees nothing that tells of the other's review, not even that there is
+one. After it, what is held or restricted is there for its author and for staff. Texts are sealed
+here; whoever may not read one is given none, and the edge opens the others.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct, structs
+from shared_events.common import StatementOfReasonsIssued
+from shared_events.envelope import Recorded
+from shared_events.review import (
+    DimensionReattributed,
+    EvaluationEvent,
+    EvaluationOpened,
+    FlagReason,
+    FollowUpAppended,
+    Ground,
+    Incentive,
+    ModerationAppealDecided,
+    ModerationAppealed,
+    ReplyEdited,
+    ReplyPublished,
+    Restriction,
+    ReviewAmended,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewRevised,
+    ReviewScreened,
+    ReviewSubmitted,
+    ReviewWeighted,
+    ReviewWithdrawn,
+    RevisionGranted,
+    RevisionRequested,
+    Side,
+    StarDimension,
+    WeightCode,
+    WeightReason,
+)
+from shared_events.sealed import sealed_fields
+from shared_runtime.decider import Actor, Decider
+
+from review_service.domain.actions import Action, evaluation_actions
+from review_service.domain.commands import EvaluationCommand, Measure
+from review_service.domain.double_blind import SIDES
+from review_service.domain.evaluation import evaluations
+from review_service.domain.evaluation_state import (
+    Closed,
+    Evaluation,
+    Open,
+    Paused,
+    Revealed,
+    Unopened,
+    evolve,
+)
+from review_service.domain.policy import Policies
+from review_service.domain.streams import review_ref
+
+type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonView:
+    """A code of a review's weight and its effect: 0, the cap or factor used, or 1000."""
+
+    code: WeightCode
+    effect_milli: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyView:
+    reply_id: str
+    text: str | None
+    edited: bool
+    editable_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpView:
+    followup_id: str
+    text: str | None
+    media: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    """Why it is not shown for now, and until when at the latest."""
+
+    ground: Ground
+    hold_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictionView:
+    """The statement of reasons, for the author. `facts` are for nobody else but staff."""
+
+    ground: Ground
+    rule_ids: list[str]
+    measures: list[Restriction]
+    explanation: str | None
+    facts: str | None
+    automated_detection: bool
+    appeal_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppealView:
+    appeal_id: str
+    against: Literal["RESTRICTED", "KEPT"]
+    text: str | None
+    decide_by: datetime
+    outcome: Literal["UPHELD", "REVERSED"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagView:
+    """A report of a review that its sender has made, and when it is decided at the latest."""
+
+    ref: str
+    flag_id: str
+    reason: FlagReason
+    text: str | None
+    decide_by: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionView:
+    """The one revision that a matter made good allows. `was_…` are the stars of before."""
+
+    until: datetime
+    requested_at: datetime | None
+    revised: bool
+    was_quality: int | None
+    was_logistics: int | None
+    was_service: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewView:
+    """One side's review. Its weight is known from the reveal on. `ref` names it to everybody.
+
+    While it is held or restricted, others than its author and staff find no content.
+    """
+
+    review_id: str
+    ref: str
+    by: Side
+    status: ReviewStatus
+    version: int
+    submitted_at: datetime
+    quality: int | None
+    logistics: int | None
+    service: int | None
+    rating: int | None
+    incentive: Incentive
+    text: str | None
+    media: list[str]
+    weight_milli: int | None
+    reasons: list[ReasonView] | None
+    excluded_dimensions: list[StarDimension]
+    reply: ReplyView | None
+    follow_up: FollowUpView | None
+    revision: RevisionView | None
+    hold: HoldView | None
+    restriction: RestrictionView | None
+    appeals: list[AppealView]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationView:
+    """An evaluation as its reader may see it: the other side's review once both are revealed."""
+
+    order_id: str
+    state: Literal["NONE", "OPEN", "PAUSED", "REVEALED", "CLOSED"]
+    policy_version: str | None
+    completed_at: datetime | None
+    opened_at: datetime | None
+    closes_at: datetime | None
+    cap_at: datetime | None
+    revealed_at: datetime | None
+    closed_at: datetime | None
+    closed_because: Literal["EXPIRED", "ORDER_CANCELLED"] | None
+    reviews: list[ReviewView]
+    available_actions: list[Action]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the author says by now."""
+
+    quality: int | None = None
+    logistics: int | None = None
+    service: int | None = None
+    rating: int | None = None
+    incentive: Incentive = "NONE"
+    text: str | None = None
+    media: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the events have told of one side's review: of each kind, the last that stands."""
+
+    submitted: ReviewSubmitted
+    said: Said
+    version: int = 1
+    weighted: ReviewWeighted | None = None
+    excluded: tuple[StarDimension, ...] = ()
+    reply: ReplyPublished | None = None
+    edited: ReplyEdited | None = None
+    follow_up: FollowUpAppended | None = None
+    granted: RevisionGranted | None = None
+    requested: RevisionRequested | None = None
+    revised: ReviewRevised | None = None
+    held: ReviewHeld | None = None
+    restricted: ReviewRestricted | None = None
+    statement: StatementOfReasonsIssued | None = None
+    flags: tuple[ReviewFlagged, ...] = ()
+    appeals: tuple[tuple[ModerationAppealed, ModerationAppealDecided | None], ...] = ()
+    withdrawn: bool = False
+
+    def status(self, revealed: bool) -> ReviewStatus:
+        if self.withdrawn:
+            return "WITHDRAWN"
+        if self.restricted:
+            return "RESTRICTED"
+        if self.held:
+            return "HELD"
+        return "VISIBLE" if revealed else "SUBMITTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An evaluation with what its readers need besides its state.
+
+    `hidden` is how many events tell of each side's review before the reveal.
+    """
+
+    evaluation: Evaluation = field(default_factory=Unopened)
+    version: int = 0
+    opened_at: datetime | None = None
+    hidden: dict[Side, int] = field(default_factory=dict[Side, int])
+    told: dict[Side, Told] = field(default_factory=dict[Side, Told])
+
+    @property
+    def revealed(self) -> bool:
+        return isinstance(self.evaluation, Revealed)
+
+    def version_for(self, side: Side | None) -> int:
+        """The version as that side may know it: what is hidden from him does not count."""
+        if self.revealed:
+            return self.version
+        return self.version - sum(n for writer, n in self.hidden.items() if writer != side)
+
+
+type SeenEvaluations = Decider[Seen, EvaluationCommand, EvaluationEvent]
+
+
+def seen_evaluations(policies: Policies) -> SeenEvaluations:
+    """The decider of evaluations, whose state tells what its readers may see."""
+    decider = evaluations(policies)
+    return Decider(
+        initial=Seen(),
+        decide=lambda seen, command: decider.decide(seen.evaluation, command),
+        evolve=evolve_seen,
+    )
+
+
+def evolve_seen(seen: Seen, event: EvaluationEvent) -> Seen:
+    after = replace(seen, evaluation=evolve(seen.evaluation, event), version=seen.version + 1)
+    if isinstance(event, EvaluationOpened):
+        return replace(after, opened_at=event.opened_at)
+    side = side_told_of(event)
+    if side is None:
+        return after
+    if not seen.revealed:
+        after = replace(after, hidden={**seen.hidden, side: seen.hidden.get(side, 0) + 1})
+    told = {**seen.told}
+    if isinstance(event, ReviewWithdrawn) and event.before_reveal:
+        told.pop(side, None)
+    elif (now := evolve_told(told.get(side), event)) is not None:
+        told[side] = now
+    return replace(after, told=told)
+
+
+def side_told_of(event: EvaluationEvent) -> Side | None:
+    """The side whose review an event is about; None if it is about the evaluation."""
+    side: Side | None = getattr(event, "side", None)
+    return side
+
+
+def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
+    told: Told | None, event: EvaluationEvent
+) -> Told | None:
+    if isinstance(event, ReviewSubmitted):
+        return Told(submitted=event, said=said_by(event))
+    if told is None:
+        return None
+    match event:
+        case ReviewAmended():
+            return replace(told, said=said_by(event), version=event.version)
+        case ReviewWeighted():
+            return replace(told, weighted=event, excluded=tuple(event.excluded_dimensions))
+        case ReplyPublished():
+            return replace(told, reply=event)
+        case ReplyEdited():
+            return replace(told, edited=event)
+        case FollowUpAppended():
+            return replace(told, follow_up=event)
+        case RevisionGranted():
+            return replace(told, granted=event)
+        case RevisionRequested():
+            return replace(told, requested=event)
+        case ReviewRevised():
+            return replace(told, said=said_again(told.said, event), revised=event)
+        case ReviewHeld():
+            return replace(told, held=event)
+        case ReviewReleased():
+            return replace(told, held=None)
+        case ReviewRestricted():
+            return replace(told, restricted=event, held=None)
+        case ReviewRestored():
+            return replace(told, restricted=None)
+        case StatementOfReasonsIssued():
+            return replace(told, statement=event)
+        case ReviewFlagged():
+            return replace(told, flags=(*told.flags, event))
+        case ModerationAppealed():
+            return replace(told, appeals=(*told.appeals, (event, None)))
+        case ModerationAppealDecided():
+            return replace(
+                told,
+                appeals=tuple(
+                    (appeal, event if appeal.appeal_id == event.appeal_id else decided)
+                    for appeal, decided in told.appeals
+                ),
+            )
+        case DimensionReattributed():
+            back = event.to == "SELLER"
+            return replace(told, excluded=() if back else (event.dimension,))
+        case ReviewWithdrawn():
+            return replace(told, withdrawn=True)
+        case _:
+            return told
+
+
+def said_by(event: ReviewSubmitted | ReviewAmended) -> Said:
+    return Said(
+        quality=event.quality,
+        logistics=event.logistics,
+        service=event.service,
+        rating=event.rating,
+        incentive=event.incentive,
+        text=event.text,
+        media=tuple(event.media or ()),
+    )
+
+
+def said_again(said: Said, event: ReviewRevised) -> Said:
+    """New stars; and a new text, where there is one."""
+    return replace(
+        said,
+        quality=event.quality,
+        logistics=event.logistics,
+        service=event.service,
+        text=event.text or said.text,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What other streams say of somebody who would act: a measure on him, or his erasure."""
+
+    rating_right_lost: Measure | None = None
+    erased: bool = False
+
+
+UNLIMITED = Limits()
+
+
+def evaluation_view(
+    order_id: str,
+    seen: Seen,
+    actor: Actor,
+    now: datetime,
+    policies: Policies,
+    *,
+    limits: Limits = UNLIMITED,
+) -> EvaluationView:
+    """What this actor may see. Only the parties have a side; nobody else sees a hidden review.
+
+    `limits`: what keeps him from acting, beyond the evaluation itself.
+    """
+    state = seen.evaluation
+    known = None if isinstance(state, Unopened) else state.sheet
+    return EvaluationView(
+        order_id=order_id,
+        state=state_of(state),
+        policy_version=known.policy_version if known else None,
+        completed_at=known.completed_at if known else None,
+        opened_at=seen.opened_at,
+        closes_at=state.closes_at if isinstance(state, Open) else None,
+        cap_at=state.cap_at if isinstance(state, Paused) else None,
+        revealed_at=state.revealed_at if isinstance(state, Revealed) else None,
+        closed_at=state.closed_at if isinstance(state, Closed) else None,
+        closed_because=state.reason if isinstance(state, Closed) else None,
+        reviews=[
+            review_view(order_id, seen, side, told, actor)
+            for side in SIDES
+            if (told := seen.told.get(side))
+            if seen.revealed or side == actor.acts_as
+        ],
+        available_actions=evaluation_actions(
+            state, actor, now, policies, limits.rating_right_lost, erased=limits.erased
+        ),
+    )
+
+
+def state_of(
+    evaluation: Evaluation,
+) -> Literal["NONE", "OPEN", "PAUSED", "REVEALED", "CLOSED"]:
+    match evaluation:
+        case Unopened():
+            return "NONE"
+        case Open():
+            return "OPEN"
+        case Paused():
+            return "PAUSED"
+        case Revealed():
+            return "REVEALED"
+        case Closed():
+            return "CLOSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What of a review a reader may have."""
+
+    stars: bool
+    text: bool
+    media: bool
+
+
+def shown(told: Told, side: Side, reader: Side | None) -> Shown:
+    """All of it to its author and to staff (`reader` None); to others what is left of it."""
+    if reader in (side, None):
+        return Shown(stars=True, text=True, media=True)
+    if told.withdrawn or told.held:
+        return Shown(stars=False, text=False, media=False)
+    measures = told.restricted.measures if told.restricted else []
+    whole = "HIDE_REVIEW" not in measures
+    return Shown(
+        stars=whole,
+        text=whole and "HIDE_TEXT" not in measures,
+        media=whole and "HIDE_MEDIA" not in measures,
+    )
+
+
+def review_view(order_id: str, seen: Seen, side: Side, told: Told, actor: Actor) -> ReviewView:
+    reader = own_side(actor)
+    may = shown(told, side, reader)
+    own = reader in (side, None)
+    said = told.said if may.stars else Said(incentive=told.said.incentive)
+    weighted = told.weighted
+    return ReviewView(
+        review_id=told.submitted.review_id,
+        ref=review_ref(order_id, side),
+        by=side,
+        status=told.status(revealed=seen.revealed),
+        version=told.version,
+        submitted_at=told.submitted.submitted_at,
+        quality=said.quality,
+        logistics=said.logistics,
+        service=said.service,
+        rating=said.rating,
+        incentive=said.incentive,
+        text=said.text if may.text else None,
+        media=[*said.media] if may.media else [],
+        weight_milli=weighted.weight_milli if weighted else None,
+        reasons=reason_views(weighted.reasons) if weighted else None,
+        excluded_dimensions=[*told.excluded],
+        reply=reply_view(told, may),
+        follow_up=follow_up_view(told, may),
+        revision=revision_view(told),
+        hold=hold_view(told.held) if told.held and own else None,
+        restriction=restriction_view(told, told.restricted) if told.restricted and own else None,
+        appeals=[
+            appeal_view(appeal, decided)
+            for appeal, decided in told.appeals
+            if reader is None or is_of(appeal.appellant_id, actor)
+        ],
+    )
+
+
+def reason_views(reasons: Iterable[WeightReason]) -> list[ReasonView]:
+    return [ReasonView(code=reason.code, effect_milli=reason.effect_milli) for reason in reasons]
+
+
+def reply_view(told: Told, may: Shown) -> ReplyView | None:
+    if told.reply is None or not may.stars:
+        return None
+    return ReplyView(
+        reply_id=told.reply.reply_id,
+        text=(told.edited or told.reply).text,
+        edited=told.edited is not None,
+        editable_until=told.reply.editable_until,
+    )
+
+
+def follow_up_view(told: Told, may: Shown) -> FollowUpView | None:
+    if told.follow_up is None or not may.stars:
+        return None
+    return FollowUpView(
+        followup_id=told.follow_up.followup_id,
+        text=told.follow_up.text if may.text else None,
+        media=[*(told.follow_up.media or ())] if may.media else [],
+    )
+
+
+def revision_view(told: Told) -> RevisionView | None:
+    if told.granted is None:
+        return None
+    revised = told.revised
+    return RevisionView(
+        until=told.granted.until,
+        requested_at=told.requested.requested_at if told.requested else None,
+        revised=revised is not None,
+        was_quality=revised.was_quality if revised else None,
+        was_logistics=revised.was_logistics if revised else None,
+        was_service=revised.was_service if revised else None,
+    )
+
+
+def hold_view(held: ReviewHeld) -> HoldView:
+    return HoldView(ground=held.ground, hold_until=held.hold_until)
+
+
+def restriction_view(told: Told, restricted: ReviewRestricted) -> RestrictionView:
+    return RestrictionView(
+        ground=restricted.ground,
+        rule_ids=restricted.rule_ids,
+        measures=restricted.measures,
+        explanation=told.statement.explanation if told.statement else None,
+        facts=told.statement.facts if told.statement else None,
+        automated_detection=restricted.automated_detection,
+        appeal_until=restricted.appeal_until,
+    )
+
+
+def appeal_view(appeal: ModerationAppealed, decided: ModerationAppealDecided | None) -> AppealView:
+    return AppealView(
+        appeal_id=appeal.appeal_id,
+        against=appeal.against,
+        text=appeal.text,
+        decide_by=appeal.decide_by,
+        outcome=decided.outcome if decided else None,
+    )
+
+
+def flag_view(seen: Seen, side: Side, ref: str, flag_id: str) -> FlagView | None:
+    """A flag as its sender sees it; None if nothing was recorded of it."""
+    flags = seen.told[side].flags if side in seen.told else ()
+    flag = next((each for each in flags if each.flag_id == flag_id), None)
+    if flag is None:
+        return None
+    return FlagView(
+        ref=ref,
+        flag_id=flag.flag_id,
+        reason=flag.reason,
+        text=flag.text,
+        decide_by=flag.decide_by,
+    )
+
+
+def own_appeal_view(seen: Seen, side: Side, appeal_id: str) -> AppealView | None:
+    """An appeal as its sender sees it; None if nothing was recorded of it."""
+    appeals = seen.told[side].appeals if side in seen.told else ()
+    return next(
+        (appeal_view(one, decided) for one, decided in appeals if one.appeal_id == appeal_id), None
+    )
+
+
+def own_side(actor: Actor) -> Side | None:
+    """The side that an actor sees the evaluation from; None for those who are no party."""
+    return "BUYER" if actor.role == "BUYER" else "SELLER" if actor.role == "SELLER" else None
+
+
+def is_of(account_id: str, actor: Actor) -> bool:
+    """Whether it is the actor's own account: a seller's members share one."""
+    return account_id == (actor.org_id if actor.role == "SELLER" else actor.id)
+
+
+def visible(
+    history: Sequence[Recorded[EvaluationEvent]], seen: Seen, actor: Actor
+) -> list[Recorded[EvaluationEvent]]:
+    """The events that an actor may know of, without the texts that he may not read."""
+    return [
+        replace_event(recorded, event)
+        for recorded in history
+        if (event := readable(recorded, seen, actor)) is not None
+    ]
+
+
+def readable(
+    recorded: Recorded[EvaluationEvent], seen: Seen, actor: Actor
+) -> EvaluationEvent | None:
+    """The event as this actor may know it; None if he may not know of it."""
+    event, reader = recorded.event, own_side(actor)
+    side = side_told_of(event)
+    if side is None or (reader is None and seen.revealed):
+        return event
+    if side != reader and not seen.revealed:
+        return None
+    match event:
+        case ReviewScreened():  # what a detector looks at is no help to those it looks for
+            may_know = False
+        case ReviewFlagged():
+            may_know = event.flagger_role == actor.role and is_of(event.flagger_id, actor)
+        case ModerationAppealed():
+            may_know = is_of(event.appellant_id, actor)
+        case StatementOfReasonsIssued():
+            may_know = is_of(event.recipient_id, actor)
+        case _:
+            told = seen.told.get(side)
+            readable_text = told is None or shown(told, side, reader).text
+            return event if readable_text else without_text(event)
+    return event if may_know else None
+
+
+def without_text[E: Struct](event: E) -> E:
+    return structs.replace(event, **dict.fromkeys(sealed_fields(type(event))))
+
+
+def replace_event(
+    recorded: Recorded[EvaluationEvent], event: EvaluationEvent
+) -> Recorded[EvaluationEvent]:
+    return recorded if event is recorded.event else structs.replace(recorded, event=event)

@@ -1,0 +1,344 @@
+"""What other streams tell of orders, people and reviews in, rows out.
+
+Every row of a table of facts is the fold of one stream, so that no two workers write the same one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace as replaced
+from shared_events.dispute import DisputeClosed, DisputeOpened
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderDelayAttributed
+from shared_events.reputation import (
+    CaseDismissed,
+    CaseOpened,
+    MeasureApplied,
+    MeasureLifted,
+    SubjectErased,
+    ViolationAppealDecided,
+    ViolationConfirmed,
+)
+from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
+from shared_events.review import Carriage, ReviewFlagged, ReviewSubmitted
+from shared_runtime.delivery import Connection
+from shared_runtime.rows import Rows
+
+MADE_GOOD = ("REFUNDED", "EXCHANGED", "REPLACED", "KEPT")
+RIGHT_LOST = "RATING_RIGHT_LOST"
+
+type Standing = Literal["OPEN", "CONFIRMED", "GONE"]
+
+LOCK = 0x66616374
+ALONE = f"SELECT pg_advisory_xact_lock({LOCK})"
+"""Taken before facts are written, until what they lead to has been appended: what is decided on
+them is decided by one worker at a time, and by none that looks at them again meanwhile."""
+TOGETHER = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
+"""Taken before facts are looked at again: whatever was decided without them is there to be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """`against_seller`: settled or decided so, with something for the buyer."""
+
+    dispute_id: str
+    order_id: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+    resolved_by_seller: bool = False
+    against_seller: bool = False
+    by_carrier: bool = False
+    buyer_abuse: bool = False
+
+    def is_open(self, at: datetime) -> bool:
+        return self.opened_at <= at and (self.closed_at is None or at < self.closed_at)
+
+
+def dispute(row: Dispute | None, event: DisputeOpened | DisputeClosed) -> Dispute:
+    opened = row or Dispute(
+        dispute_id=event.dispute_id, order_id=event.order_id, opened_at=event.opened_at
+    )
+    match event:
+        case DisputeOpened():
+            return opened
+        case DisputeClosed():
+            return replace(
+                opened,
+                closed_at=event.closed_at,
+                resolved_by_seller=event.resolved_by_seller,
+                against_seller=is_against_seller(event),
+                by_carrier=event.liable == "CARRIER",
+                buyer_abuse=event.buyer_abuse,
+            )
+
+
+def is_against_seller(event: DisputeClosed) -> bool:
+    match event.how:
+        case "SETTLED":
+            return event.outcome != "REJECTED"
+        case "DEFAULT":
+            return True
+        case "DECIDED":
+            return event.liable == "SELLER"
+        case "WITHDRAWN":
+            return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsReturn:
+    """`made_good_at`: closed so that the buyer may revise, and not forced upon the seller."""
+
+    return_id: str
+    order_id: str
+    corroborates: bool = False
+    made_good_at: datetime | None = None
+
+
+def goods_return(row: GoodsReturn | None, event: UnitsAccepted | ReturnClosed) -> GoodsReturn:
+    known = row or GoodsReturn(return_id=event.return_id, order_id=event.order_id)
+    match event:
+        case UnitsAccepted():
+            return replace(known, corroborates=True)
+        case ReturnClosed():
+            made_good = event.resolution in MADE_GOOD and not event.forced
+            refunded = any(unit.result == "REFUNDED" for unit in event.units)
+            return replace(
+                known,
+                corroborates=known.corroborates or refunded or event.refunded_minor > 0,
+                made_good_at=event.closed_at if made_good else None,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """The first that was issued: how many there are, and how much, is no matter of reviews."""
+
+    order_id: str
+    issued_at: datetime
+
+
+def refund(row: Refund | None, event: RefundIssued) -> Refund:
+    return row or Refund(order_id=event.order_id, issued_at=event.issued_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    order_id: str
+    incident_id: str
+    liable: Carriage
+
+
+def delay(row: Delay | None, event: OrderDelayAttributed) -> Delay:
+    return row or Delay(order_id=event.order_id, incident_id=event.incident_id, liable=event.liable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightLost:
+    """Nobody who has lost the right to rate counts with what was written before or meanwhile.
+
+    What was taken is `given_back` by a reversal alone: a measure that merely ends lets its person
+    write again.
+    """
+
+    measure_id: str
+    person: str
+    starts_at: datetime
+    ends_at: datetime | None = None
+    lifted_at: datetime | None = None
+    given_back: bool = False
+
+    def is_in_force(self, at: datetime) -> bool:
+        return self.starts_at <= at and not any(
+            end is not None and end <= at for end in (self.ends_at, self.lifted_at)
+        )
+
+    def takes(self, submitted_at: datetime) -> bool:
+        """Whether a review of then does not count."""
+        return not self.given_back and (
+            submitted_at < self.starts_at or self.is_in_force(submitted_at)
+        )
+
+
+class Lifted(Struct, frozen=True, kw_only=True):
+    """A measure that was lifted, with the instant, which the event itself does not tell."""
+
+    measure_id: str
+    by_reversal: bool
+    at: datetime
+
+
+def right_lost(row: RightLost | None, event: MeasureApplied | Lifted) -> RightLost | None:
+    match event:
+        case MeasureApplied():
+            return RightLost(
+                measure_id=event.measure_id,
+                person=person_of(event),
+                starts_at=event.starts_at,
+                ends_at=event.ends_at,
+            )
+        case Lifted():
+            return row and replace(row, lifted_at=event.at, given_back=event.by_reversal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accusation:
+    """A case that names reviews."""
+
+    case_id: str
+    standing: Standing
+
+
+type CaseFact = CaseOpened | CaseDismissed | ViolationConfirmed | ViolationAppealDecided
+
+
+def accusation(row: Accusation | None, event: CaseFact) -> Accusation | None:
+    match event:
+        case CaseOpened():
+            return row or Accusation(case_id=event.case_id, standing="OPEN")
+        case CaseDismissed():
+            return Accusation(case_id=event.case_id, standing="GONE")
+        case ViolationConfirmed():
+            return Accusation(case_id=event.case_id, standing="CONFIRMED")
+        case ViolationAppealDecided():
+            gone = event.outcome == "REVERSED"
+            return Accusation(case_id=event.case_id, standing="GONE") if gone else row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    person: str
+    erased_at: datetime
+
+
+def erased(row: Erased | None, event: SubjectErased) -> Erased:
+    return row or Erased(person=person_of(event), erased_at=event.erased_at)
+
+
+def buyer(buyer_id: str) -> str:
+    return f"buyer:{buyer_id}"
+
+
+def seller(seller_id: str) -> str:
+    return f"seller:{seller_id}"
+
+
+def person_of(event: MeasureApplied | MeasureLifted | SubjectErased) -> str:
+    """Whose account the event is about."""
+    if event.account_kind == "BUYER":
+        assert event.buyer_id is not None
+        return buyer(event.buyer_id)
+    assert event.seller_id is not None
+    return seller(event.seller_id)
+
+
+DISPUTES = Rows(table="facts.dispute", key="dispute_id", row=Dispute)
+RETURNS = Rows(table="facts.goods_return", key="return_id", row=GoodsReturn)
+REFUNDS = Rows(table="facts.refund", key="order_id", row=Refund)
+DELAYS = Rows(table="facts.delay", key="order_id", row=Delay)
+RIGHTS_LOST = Rows(table="facts.right_lost", key="measure_id", row=RightLost)
+ACCUSATIONS = Rows(table="facts.accusation", key="case_id", row=Accusation)
+ERASED = Rows(table="facts.erased", key="person", row=Erased)
+
+ACCUSE = """
+    INSERT INTO facts.accused_review (review_id, case_id)
+    SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+"""
+
+
+def of_kind(batch: Sequence[Recorded[Any]], *kinds: type[Struct]) -> list[Recorded[Any]]:
+    return [recorded for recorded in batch if isinstance(recorded.event, kinds)]
+
+
+async def write_facts(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+    """Brings events of the other services, and delays, to the rows that they are about."""
+    if told := of_kind(batch, DisputeOpened, DisputeClosed):
+        await DISPUTES.fold(told, db, key_of=lambda event: event.dispute_id, evolve=dispute)
+    if told := of_kind(batch, UnitsAccepted, ReturnClosed):
+        await RETURNS.fold(told, db, key_of=lambda event: event.return_id, evolve=goods_return)
+    if told := of_kind(batch, RefundIssued):
+        await REFUNDS.fold(told, db, key_of=lambda event: event.order_id, evolve=refund)
+    if told := of_kind(batch, OrderDelayAttributed):
+        await DELAYS.fold(told, db, key_of=lambda event: event.order_id, evolve=delay)
+    if told := of_kind(batch, SubjectErased):
+        await ERASED.fold(told, db, key_of=person_of, evolve=erased)
+    if told := [dated(recorded) for recorded in batch if is_about_right(recorded.event)]:
+        await RIGHTS_LOST.fold(told, db, key_of=lambda event: event.measure_id, evolve=right_lost)
+    cases = of_kind(batch, CaseOpened, CaseDismissed, ViolationConfirmed, ViolationAppealDecided)
+    if cases:
+        await ACCUSATIONS.fold(cases, db, key_of=lambda event: event.case_id, evolve=accusation)
+        accused = [
+            (review_id, recorded.event.case_id)
+            for recorded in of_kind(cases, CaseOpened, ViolationConfirmed)
+            for review_id in recorded.event.review_ids
+        ]
+        await db.execute(ACCUSE, *columns(accused, 2))
+
+
+def is_about_right(event: object) -> bool:
+    return isinstance(event, MeasureApplied | MeasureLifted) and event.measure == RIGHT_LOST
+
+
+def dated(recorded: Recorded[MeasureApplied | MeasureLifted]) -> Recorded[MeasureApplied | Lifted]:
+    """With an event of our own where the instant is the envelope's alone."""
+    told: Recorded[Any] = recorded
+    if isinstance(recorded.event, MeasureLifted):
+        lifted = Lifted(
+            measure_id=recorded.event.measure_id,
+            by_reversal=recorded.event.reason == "REVERSED",
+            at=recorded.time,
+        )
+        return replaced(told, event=lifted)
+    return told
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows to columns, as UNNEST takes them; also of no rows."""
+    return [[row[n] for row in rows] for n in range(width)]
+
+
+# --- Reviews by their ids and authors
+
+ADD_REVIEWS = """
+    INSERT INTO facts.review
+        (order_id, side, review_id, buyer_id, seller_id, author, submitted_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                         $7::timestamptz[])
+    ON CONFLICT DO NOTHING
+"""
+
+
+async def write_reviews(batch: Sequence[Recorded[ReviewSubmitted]], db: Connection) -> None:
+    """Makes reviews known by their ids and by their authors."""
+    rows = [
+        (
+            review.order_id,
+            review.side,
+            review.review_id,
+            review.buyer_id,
+            review.seller_id,
+            buyer(review.buyer_id) if review.side == "BUYER" else seller(review.seller_id),
+            review.submitted_at,
+        )
+        for review in (recorded.event for recorded in batch)
+    ]
+    if rows:
+        await db.execute(ADD_REVIEWS, *columns(rows, 7))
+
+
+# --- Flags by who raised them
+
+ADD_FLAGS = """
+    INSERT INTO facts.flag (flag_id, flagger, flagged_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+    ON CONFLICT DO NOTHING
+"""
+
+
+async def write_flags(batch: Sequence[Recorded[ReviewFlagged]], db: Connection) -> None:
+    """Makes known who has flagged when: nobody may do it too often."""
+    rows = [(flagged.event.flag_id, flagged.actor, flagged.time) for flagged in batch]
+    if rows:
+        await db.execute(ADD_FLAGS, *columns(rows, 3))

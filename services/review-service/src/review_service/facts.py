@@ -1,0 +1,280 @@
+"""Rows in, what is known of many orders at once out: what decisions need of other streams.
+
+One round trip tells of disputes, returns, refunds, measures and cases, one more of earlier reviews
+of the same pairs.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from operator import attrgetter
+from typing import Literal, Protocol
+
+import msgspec
+from msgspec import Struct
+from shared_events.review import Carriage, Side
+from shared_runtime.log import Database, Log, PostgresLog
+
+from review_service.domain.commands import Measure, OrderFacts, PairReview
+from review_service.domain.order import Placed, facts_of
+from review_service.fact_rows import (
+    Delay,
+    Dispute,
+    GoodsReturn,
+    Refund,
+    RightLost,
+    Standing,
+    buyer,
+    seller,
+)
+from review_service.pairs import Pairs, read_pairs
+
+
+class HasParties(Protocol):
+    """Any event about an order."""
+
+    @property
+    def order_id(self) -> str: ...
+    @property
+    def buyer_id(self) -> str: ...
+    @property
+    def seller_id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parties:
+    buyer_id: str
+    seller_id: str
+
+    @classmethod
+    def of(cls, event: HasParties) -> "Parties":
+        return cls(buyer_id=event.buyer_id, seller_id=event.seller_id)
+
+    @property
+    def persons(self) -> dict[Side, str]:
+        return {"BUYER": buyer(self.buyer_id), "SELLER": seller(self.seller_id)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accused:
+    order_id: str
+    review_id: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """When a review was written by somebody who has lost the right to, once."""
+
+    order_id: str
+    side: Side
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What other streams tell of one order, of its parties and of their reviews."""
+
+    disputes: tuple[Dispute, ...] = ()
+    returns: tuple[GoodsReturn, ...] = ()
+    refund: Refund | None = None
+    delay: Delay | None = None
+    rights_lost: Mapping[Side, tuple[RightLost, ...]] = field(
+        default_factory=dict[Side, tuple[RightLost, ...]]
+    )
+    written_at: Mapping[Side, datetime] = field(default_factory=dict[Side, datetime])
+    accused: tuple[Accused, ...] = ()
+    erased: frozenset[Side] = frozenset()
+
+    def open_disputes(self, at: datetime) -> tuple[str, ...]:
+        """In the order in which they were opened. As of an instant, because a late timer may not
+        see what came after it.
+        """
+        found = [(each.opened_at, each.dispute_id) for each in self.disputes if each.is_open(at)]
+        return tuple(dispute_id for _, dispute_id in sorted(found))
+
+    def measure_on(self, side: Side, at: datetime) -> Measure | None:
+        """What keeps a side from writing at this instant."""
+        for lost in self.rights_lost.get(side, ()):
+            if lost.is_in_force(at):
+                return Measure(measure_id=lost.measure_id, until=lost.ends_at)
+        return None
+
+    def carriage(self) -> tuple[Carriage, str] | None:
+        """On whose account the delivery goes instead of the seller's, and by which cause."""
+        if self.delay:
+            return self.delay.liable, self.delay.incident_id
+        causes = sorted(each.dispute_id for each in self.disputes if each.by_carrier)
+        return ("CARRIER", causes[0]) if causes else None
+
+    def facts(self, order: Placed, at: datetime, pair: tuple[PairReview, ...] = ()) -> OrderFacts:
+        """The facts that the weights of the order's reviews follow from."""
+        return replace(
+            facts_of(order),
+            late=is_late(order),
+            corroborated=(
+                self.refund is not None
+                or any(each.corroborates for each in self.returns)
+                or any(each.against_seller for each in self.disputes)
+            ),
+            buyer_abuse=any(each.buyer_abuse for each in self.disputes),
+            rating_right_lost=frozenset(
+                side
+                for side, measures in self.rights_lost.items()
+                if any(lost.takes(self.written_at.get(side, at)) for lost in measures)
+            ),
+            fake_confirmed=self._accused("CONFIRMED"),
+            open_cases=self._accused("OPEN"),
+            pair=pair,
+        )
+
+    def _accused(self, standing: Literal["OPEN", "CONFIRMED"]) -> frozenset[str]:
+        return frozenset(each.review_id for each in self.accused if each.standing == standing)
+
+
+NOTHING = Known()
+
+
+def is_late(order: Placed) -> bool:
+    """Whether any delivery, or a completion that stands for one, came after what was promised."""
+    delivered = any(delivery.late for delivery in order.deliveries)
+    return delivered or any(completion.late for completion in order.completions)
+
+
+class KnownRows(Struct, frozen=True, kw_only=True):
+    """The answer of `READ`."""
+
+    disputes: list[Dispute] | None = None
+    returns: list[GoodsReturn] | None = None
+    refunds: list[Refund] | None = None
+    delays: list[Delay] | None = None
+    rights_lost: list[RightLost] | None = None
+    written: list[Written] | None = None
+    accused: list[Accused] | None = None
+    erased: list[str] | None = None
+
+
+NO_ROWS = KnownRows()
+WRITTEN_AT = attrgetter("submitted_at")
+decode_known = msgspec.json.Decoder(KnownRows).decode
+
+READ = """
+    SELECT json_build_object(
+        'disputes', (SELECT json_agg(told) FROM facts.dispute AS told WHERE order_id = ANY($1)),
+        'returns', (SELECT json_agg(told) FROM facts.goods_return AS told WHERE order_id = ANY($1)),
+        'refunds', (SELECT json_agg(told) FROM facts.refund AS told WHERE order_id = ANY($1)),
+        'delays', (SELECT json_agg(told) FROM facts.delay AS told WHERE order_id = ANY($1)),
+        'rights_lost', (
+            SELECT json_agg(told) FROM facts.right_lost AS told WHERE person = ANY($2)),
+        'written', (
+            SELECT json_agg(told) FROM facts.review AS told
+            WHERE order_id = ANY($1)
+              AND author IN (SELECT person FROM facts.right_lost WHERE person = ANY($2))),
+        'accused', (
+            SELECT json_agg(json_build_object(
+                'order_id', told.order_id, 'review_id', told.review_id,
+                'standing', accusation.standing))
+            FROM facts.review AS told
+            JOIN facts.accused_review USING (review_id)
+            JOIN facts.accusation AS accusation USING (case_id)
+            WHERE told.order_id = ANY($1)),
+        'erased', (SELECT json_agg(person) FROM facts.erased WHERE person = ANY($2))
+    )::text
+"""
+
+
+async def read_known(parties: Mapping[str, Parties], db: Database) -> dict[str, Known]:
+    """What is known of orders, by their ids; those that nothing is known of are left out."""
+    if not parties:
+        return {}
+    persons = {person for each in parties.values() for person in each.persons.values()}
+    told = decode_known(await db.fetchval(READ, list(parties), list(persons)))
+    return {} if told == NO_ROWS else by_order(parties, told)
+
+
+def by_order(parties: Mapping[str, Parties], told: KnownRows) -> dict[str, Known]:
+    disputes = grouped(told.disputes, lambda row: row.order_id)
+    returns = grouped(told.returns, lambda row: row.order_id)
+    refunds = grouped(told.refunds, lambda row: row.order_id)
+    delays = grouped(told.delays, lambda row: row.order_id)
+    rights_lost = grouped(told.rights_lost, lambda row: row.person)
+    written = grouped(told.written, lambda row: row.order_id)
+    accused = grouped(told.accused, lambda row: row.order_id)
+    gone = frozenset(told.erased or ())
+    known: dict[str, Known] = {}
+    for order_id, each in parties.items():
+        persons = each.persons
+        found = Known(
+            disputes=disputes.get(order_id, ()),
+            returns=returns.get(order_id, ()),
+            refund=next(iter(refunds.get(order_id, ())), None),
+            delay=next(iter(delays.get(order_id, ())), None),
+            rights_lost={
+                side: lost for side, who in persons.items() if (lost := rights_lost.get(who))
+            },
+            written_at={
+                row.side: row.submitted_at
+                for row in sorted(written.get(order_id, ()), key=WRITTEN_AT)
+            },
+            accused=accused.get(order_id, ()),
+            erased=frozenset(side for side, who in persons.items() if who in gone),
+        )
+        if found != NOTHING:
+            known[order_id] = found
+    return known
+
+
+def grouped[R](rows: Iterable[R] | None, key_of: Callable[[R], str]) -> dict[str, tuple[R, ...]]:
+    groups: dict[str, tuple[R, ...]] = {}
+    for row in rows or ():
+        key = key_of(row)
+        groups[key] = (*groups.get(key, ()), row)
+    return groups
+
+
+# --- For whoever decides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What is known of many orders, and of earlier reviews by their buyers of their sellers."""
+
+    known: Mapping[str, Known] = field(default_factory=dict[str, Known])
+    pairs: Pairs = field(default_factory=Pairs)
+
+    def of(self, order_id: str) -> Known:
+        return self.known.get(order_id, NOTHING)
+
+    def facts(self, order: Placed, at: datetime) -> OrderFacts:
+        placed = order.placed
+        pair = self.pairs.of(placed.order_id, placed.buyer_id, placed.seller_id, at)
+        return self.of(placed.order_id).facts(order, at, pair)
+
+
+async def read_book(parties: Mapping[str, Parties], upto: datetime, db: Database | None) -> Book:
+    """Opens the book on these orders. `upto`: the latest instant that is decided on.
+
+    Without a database nothing is known but what is decided beside.
+    """
+    if db is None or not parties:
+        return Book()
+    known = await read_known(parties, db)
+    asked = {order_id: (each.buyer_id, each.seller_id) for order_id, each in parties.items()}
+    return Book(known=known, pairs=await read_pairs(asked, upto, db))
+
+
+async def order_facts(
+    orders: Mapping[str, Placed], now: datetime, db: Database
+) -> dict[str, OrderFacts]:
+    """The facts of each order, as decisions about its reviews need them."""
+    book = await read_book(parties_of(orders), now, db)
+    return {order_id: book.facts(order, now) for order_id, order in orders.items()}
+
+
+def parties_of(orders: Mapping[str, Placed]) -> dict[str, Parties]:
+    return {order_id: Parties.of(order.placed) for order_id, order in orders.items()}
+
+
+def database_of(log: Log) -> Database | None:
+    """Where the facts are kept beside a log; a log in memory has none."""
+    return log.db if isinstance(log, PostgresLog) else None

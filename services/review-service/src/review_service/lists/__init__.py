@@ -1,0 +1,1 @@
+"""Rows in, answers out: what is read of many orders at once."""

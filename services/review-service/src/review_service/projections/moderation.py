@@ -1,0 +1,250 @@
+"""Events in, rows out: what moderators have to decide about each review.
+
+A case is one side's review of one order. It is open while a flag, a hold or an appeal is; then its
+row says since when, by when, and who may not decide. It does not know the stars.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from shared_events import review
+from shared_events.envelope import Recorded
+from shared_events.review import (
+    Flagger,
+    FlagReason,
+    Ground,
+    ModerationAppealDecided,
+    ModerationAppealed,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewKept,
+    ReviewReleased,
+    ReviewRestricted,
+    ReviewWithdrawn,
+    Side,
+)
+from shared_runtime.delivery import Connection
+from shared_runtime.projections import Projection
+from shared_runtime.rows import Rows
+
+from review_service.domain.streams import review_ref
+from review_service.projections.folding import fold_recorded
+
+# The one index of the open cases is what the queue, its counts and the next case are read from.
+MODERATION_CASES_DDL = """
+    CREATE TABLE moderation_case (
+        case_id text PRIMARY KEY,
+        order_id text NOT NULL,
+        side text NOT NULL,
+        seller_id text NOT NULL,
+        buyer_id text NOT NULL,
+        review_id text NOT NULL,
+        flags jsonb NOT NULL,
+        hold jsonb,
+        appeals jsonb NOT NULL,
+        kept_by text,
+        restricted_by text,
+        decisions bigint NOT NULL,
+        opened_at timestamptz,
+        due_at timestamptz,
+        barred jsonb NOT NULL,
+        flagged boolean NOT NULL GENERATED ALWAYS AS (flags <> '[]') STORED,
+        held boolean NOT NULL GENERATED ALWAYS AS (hold IS NOT NULL) STORED,
+        appealed boolean NOT NULL GENERATED ALWAYS AS (appeals <> '[]') STORED
+    );
+    CREATE INDEX moderation_case_queue ON moderation_case (opened_at, case_id)
+        INCLUDE (due_at, flagged, held, appealed) WHERE opened_at IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFlag:
+    flag_id: str
+    reason: FlagReason
+    flagger_role: Flagger
+    flagger_id: str
+    flagged_at: datetime
+    decide_by: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHold:
+    ground: Ground
+    held_at: datetime
+    hold_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAppeal:
+    """`decided_by` took the decision that is appealed, and may not decide on it again."""
+
+    appeal_id: str
+    against: Literal["RESTRICTED", "KEPT"]
+    appellant_id: str
+    decided_by: str | None
+    appealed_at: datetime
+    decide_by: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModerationCase:
+    """`opened_at` and `due_at` are those of its oldest and its most urgent matter: none when
+    nothing is open. `decisions` counts what people have decided so far.
+    """
+
+    case_id: str
+    order_id: str
+    side: Side
+    seller_id: str
+    buyer_id: str
+    review_id: str
+    flags: list[OpenFlag]
+    hold: OpenHold | None = None
+    appeals: list[OpenAppeal]
+    kept_by: str | None = None
+    restricted_by: str | None = None
+    decisions: int = 0
+    opened_at: datetime | None = None
+    due_at: datetime | None = None
+    barred: list[str]
+
+
+type ModerationEvent = (
+    ReviewFlagged
+    | ReviewHeld
+    | ReviewReleased
+    | ReviewKept
+    | ReviewRestricted
+    | ReviewWithdrawn
+    | ModerationAppealed
+    | ModerationAppealDecided
+)
+ROWS = Rows(table="moderation_case", key="case_id", row=ModerationCase)
+
+
+async def moderation_cases(batch: Sequence[Recorded[ModerationEvent]], db: Connection) -> None:
+    await fold_recorded(ROWS, batch, db, key_of=case_of, evolve=evolve)
+
+
+def case_of(event: ModerationEvent) -> str:
+    """A case is named like the review that it is about."""
+    return review_ref(event.order_id, event.side)
+
+
+def evolve(before: ModerationCase | None, recorded: Recorded[ModerationEvent]) -> ModerationCase:
+    event = recorded.event
+    case = before or ModerationCase(
+        case_id=case_of(event),
+        order_id=event.order_id,
+        side=event.side,
+        seller_id=event.seller_id,
+        buyer_id=event.buyer_id,
+        review_id=event.review_id,
+        flags=[],
+        appeals=[],
+        barred=[],
+    )
+    return summed_up(replace(evolve_matters(case, recorded), review_id=event.review_id))
+
+
+def evolve_matters(  # noqa: PLR0911 - one arm for each event
+    case: ModerationCase, recorded: Recorded[ModerationEvent]
+) -> ModerationCase:
+    match recorded.event:
+        case ReviewFlagged() as event:
+            return replace(case, flags=[*case.flags, open_flag(event, recorded.time)])
+        case ReviewHeld() as event:
+            hold = OpenHold(ground=event.ground, held_at=recorded.time, hold_until=event.hold_until)
+            return replace(case, hold=hold)
+        case ReviewReleased(how="HOLD_EXPIRED"):
+            return replace(case, hold=None)
+        case ReviewReleased():
+            return decided(replace(case, hold=None))
+        case ReviewKept() as event:
+            flags = [flag for flag in case.flags if flag.flag_id not in event.flag_ids]
+            return decided(replace(case, flags=flags, kept_by=event.decided_by))
+        case ReviewRestricted() as event:
+            return decided(replace(case, flags=[], hold=None, restricted_by=event.decided_by))
+        case ReviewWithdrawn():
+            return replace(case, flags=[], hold=None)
+        case ModerationAppealed() as event:
+            return replace(case, appeals=[*case.appeals, open_appeal(case, event, recorded.time)])
+        case ModerationAppealDecided() as event:
+            appeals = [each for each in case.appeals if each.appeal_id != event.appeal_id]
+            return decided(replace(case, appeals=appeals))
+
+
+def decided(case: ModerationCase) -> ModerationCase:
+    return replace(case, decisions=case.decisions + 1)
+
+
+def open_flag(event: ReviewFlagged, at: datetime) -> OpenFlag:
+    return OpenFlag(
+        flag_id=event.flag_id,
+        reason=event.reason,
+        flagger_role=event.flagger_role,
+        flagger_id=event.flagger_id,
+        flagged_at=at,
+        decide_by=event.decide_by,
+    )
+
+
+def open_appeal(case: ModerationCase, event: ModerationAppealed, at: datetime) -> OpenAppeal:
+    return OpenAppeal(
+        appeal_id=event.appeal_id,
+        against=event.against,
+        appellant_id=event.appellant_id,
+        decided_by=case.restricted_by if event.against == "RESTRICTED" else case.kept_by,
+        appealed_at=at,
+        decide_by=event.decide_by,
+    )
+
+
+def summed_up(case: ModerationCase) -> ModerationCase:
+    """Since when, by when and for whom not, of all that is open."""
+    holds = [case.hold] if case.hold else []
+    began = [
+        *(flag.flagged_at for flag in case.flags),
+        *(hold.held_at for hold in holds),
+        *(appeal.appealed_at for appeal in case.appeals),
+    ]
+    due = [
+        *(flag.decide_by for flag in case.flags),
+        *(hold.hold_until for hold in holds),
+        *(appeal.decide_by for appeal in case.appeals),
+    ]
+    barred = {
+        case.seller_id,
+        case.buyer_id,
+        *(flag.flagger_id for flag in case.flags),
+        *(appeal.appellant_id for appeal in case.appeals),
+        *(appeal.decided_by for appeal in case.appeals if appeal.decided_by),
+    }
+    return replace(
+        case,
+        opened_at=min(began, default=None),
+        due_at=min(due, default=None),
+        barred=sorted(barred),
+    )
+
+
+MODERATION_CASES = Projection(
+    name="moderation_cases",
+    version=1,
+    topics=(review.TOPIC,),
+    handles=(
+        ReviewFlagged,
+        ReviewHeld,
+        ReviewReleased,
+        ReviewKept,
+        ReviewRestricted,
+        ReviewWithdrawn,
+        ModerationAppealed,
+        ModerationAppealDecided,
+    ),
+    tables=("moderation_case",),
+    ddl=MODERATION_CASES_DDL,
+    apply=moderation_cases,
+)

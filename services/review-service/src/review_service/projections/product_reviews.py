@@ -1,0 +1,104 @@
+"""Events in, rows out: the reviews of the orders that a product was in.
+
+What an order contains and what is said of it come from two topics, in either order. Both are kept
+as they come; whichever comes second enters the review in the lists of the order's products.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from shared_events import orders, review
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderPlaced
+from shared_runtime.delivery import Connection
+from shared_runtime.projections import Projection
+from shared_runtime.rows import Rows
+
+from review_service.projections.folding import take_turns
+from review_service.projections.public import (
+    PUBLIC_COLUMNS,
+    PUBLIC_EVENTS,
+    PublicEvent,
+    fold_public,
+    public_rows,
+)
+
+PRODUCT_REVIEWS_DDL = f"""
+    CREATE TABLE ordered_products (order_id text PRIMARY KEY, skus jsonb NOT NULL);
+    CREATE TABLE ordered_reviews ({PUBLIC_COLUMNS});
+    CREATE TABLE product_reviews (
+        order_id text,
+        sku text,
+        stars bigint NOT NULL,
+        usefulness bigint NOT NULL,
+        revealed_at timestamptz NOT NULL,
+        tie text NOT NULL,
+        PRIMARY KEY (order_id, sku)
+    );
+    CREATE INDEX product_reviews_newest ON product_reviews (sku, revealed_at, tie);
+    CREATE INDEX product_reviews_newest_of_stars ON product_reviews (sku, stars, revealed_at, tie);
+    CREATE INDEX product_reviews_useful ON product_reviews (sku, usefulness, revealed_at, tie);
+    CREATE INDEX product_reviews_useful_of_stars
+        ON product_reviews (sku, stars, usefulness, revealed_at, tie);
+"""
+TAKE_FROM_LISTS = """
+    DELETE FROM product_reviews USING ordered_reviews AS review
+    WHERE product_reviews.order_id = ANY($1) AND review.order_id = product_reviews.order_id
+        AND NOT review.listed
+"""
+ENTER_IN_LISTS = """
+    INSERT INTO product_reviews (order_id, sku, stars, usefulness, revealed_at, tie)
+    SELECT review.order_id, sku, review.stars, review.usefulness, review.revealed_at, review.tie
+    FROM ordered_reviews AS review JOIN ordered_products AS product USING (order_id),
+         jsonb_array_elements_text(product.skus) AS sku
+    WHERE review.order_id = ANY($1) AND review.listed
+    ON CONFLICT (order_id, sku) DO UPDATE SET
+        stars = excluded.stars, usefulness = excluded.usefulness,
+        revealed_at = excluded.revealed_at
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedProducts:
+    """The products of an order, each once."""
+
+    order_id: str
+    skus: list[str]
+
+
+PRODUCTS = Rows(table="ordered_products", key="order_id", row=OrderedProducts)
+REVIEWS = public_rows("ordered_reviews")
+
+
+async def product_reviews(
+    batch: Sequence[Recorded[PublicEvent | OrderPlaced]], db: Connection
+) -> None:
+    await take_turns(batch, db)
+    placed = [told.event for told in batch if isinstance(told.event, OrderPlaced)]
+    await PRODUCTS.write(map(ordered_products, placed), db)
+    said = [
+        cast("Recorded[PublicEvent]", told)
+        for told in batch
+        if not isinstance(told.event, OrderPlaced)
+    ]
+    changed = await fold_public(REVIEWS, said, db)
+    changed += [order.order_id for order in placed]
+    await db.execute(TAKE_FROM_LISTS, changed)
+    await db.execute(ENTER_IN_LISTS, changed)
+
+
+def ordered_products(order: OrderPlaced) -> OrderedProducts:
+    skus = dict.fromkeys(line.sku for line in order.lines)
+    return OrderedProducts(order_id=order.order_id, skus=[*skus])
+
+
+PRODUCT_REVIEWS = Projection(
+    name="product_reviews",
+    version=1,
+    topics=(orders.TOPIC, review.TOPIC),
+    handles=(*PUBLIC_EVENTS, OrderPlaced),
+    tables=("ordered_products", "ordered_reviews", "product_reviews"),
+    ddl=PRODUCT_REVIEWS_DDL,
+    apply=product_reviews,
+)

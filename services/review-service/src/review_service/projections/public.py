@@ -1,0 +1,313 @@
+"""What is said in and done about a buyer's review in, what everybody may see of it out.
+
+A row is kept from the submission on, because its text comes before the reveal; `listed` is true
+from the reveal on, and not while the review is held, hidden or withdrawn. Only listed rows are
+ever read. Texts and media are sealed: nothing here can be read without their writers' keys.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared_events.envelope import Recorded
+from shared_events.review import (
+    FollowUpAppended,
+    Incentive,
+    ReplyEdited,
+    ReplyPublished,
+    Restriction,
+    ReviewAmended,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewRevised,
+    ReviewsRevealed,
+    ReviewSubmitted,
+    ReviewWeighted,
+    ReviewWithdrawn,
+    WeightReason,
+)
+from shared_runtime.delivery import Connection
+from shared_runtime.rows import Rows
+
+from review_service.projections.folding import fold_recorded
+
+TEXT_USEFULNESS = 400
+MEDIA_USEFULNESS = 100
+MEDIA_COUNTED_MAX = 3
+FOLLOW_UP_USEFULNESS = 200
+CORROBORATED_USEFULNESS = 300
+
+# `stars` is the mean of the three, rounded half up. A marketplace may give one id to the reviews
+# of two orders: `tie` tells them apart and names neither.
+PUBLIC_COLUMNS = """
+    order_id text PRIMARY KEY,
+    seller_id text NOT NULL,
+    review_id text NOT NULL,
+    quality bigint NOT NULL,
+    logistics bigint NOT NULL,
+    service bigint NOT NULL,
+    incentive text NOT NULL,
+    text text,
+    media jsonb NOT NULL,
+    before jsonb,
+    reply jsonb,
+    follow_up jsonb,
+    revealed_at timestamptz,
+    weight_milli bigint,
+    reasons jsonb NOT NULL,
+    delivery_counted boolean NOT NULL,
+    held boolean NOT NULL,
+    measures jsonb NOT NULL,
+    withdrawn boolean NOT NULL,
+    usefulness bigint NOT NULL,
+    stars bigint NOT NULL
+        GENERATED ALWAYS AS ((2 * (quality + logistics + service) + 3) / 6) STORED,
+    listed boolean NOT NULL GENERATED ALWAYS AS (
+        revealed_at IS NOT NULL AND weight_milli IS NOT NULL
+        AND NOT held AND NOT withdrawn AND NOT measures ? 'HIDE_REVIEW') STORED,
+    tie text NOT NULL GENERATED ALWAYS AS (md5(order_id)) STORED
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerVersion:
+    """The stars and the text that a revision has replaced. They stay readable."""
+
+    quality: int
+    logistics: int
+    service: int
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    text: str
+    edited: bool
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    text: str | None
+    media: list[str]
+    appended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicReview:
+    """A buyer's review with all that has been done about it. Its weight is told at the reveal."""
+
+    order_id: str
+    seller_id: str
+    review_id: str
+    quality: int
+    logistics: int
+    service: int
+    incentive: Incentive
+    text: str | None
+    media: list[str]
+    before: FormerVersion | None = None
+    reply: Reply | None = None
+    follow_up: FollowUp | None = None
+    revealed_at: datetime | None = None
+    weight_milli: int | None = None
+    reasons: list[WeightReason]
+    delivery_counted: bool = True
+    held: bool = False
+    measures: list[Restriction]
+    withdrawn: bool = False
+    usefulness: int = 0
+
+
+type PublicEvent = (
+    ReviewSubmitted
+    | ReviewAmended
+    | ReviewsRevealed
+    | ReviewWeighted
+    | ReplyPublished
+    | ReplyEdited
+    | FollowUpAppended
+    | ReviewRevised
+    | ReviewWithdrawn
+    | ReviewHeld
+    | ReviewReleased
+    | ReviewRestricted
+    | ReviewRestored
+)
+PUBLIC_EVENTS = (
+    ReviewSubmitted,
+    ReviewAmended,
+    ReviewsRevealed,
+    ReviewWeighted,
+    ReplyPublished,
+    ReplyEdited,
+    FollowUpAppended,
+    ReviewRevised,
+    ReviewWithdrawn,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestricted,
+    ReviewRestored,
+)
+
+
+def public_rows(table: str) -> Rows[PublicReview]:
+    """A table of `PUBLIC_COLUMNS`."""
+    return Rows(table=table, key="order_id", row=PublicReview)
+
+
+async def fold_public(
+    rows: Rows[PublicReview], batch: Sequence[Recorded[PublicEvent]], db: Connection
+) -> list[str]:
+    """Brings the events to the rows of their orders; the orders whose rows have changed."""
+    return await fold_recorded(rows, batch, db, key_of=order_of_the_buyers, evolve=evolve)
+
+
+def order_of_the_buyers(event: PublicEvent) -> str | None:
+    """None for what is told of a seller's review alone."""
+    if isinstance(event, ReviewsRevealed):
+        return event.order_id if "BUYER" in event.sides else None
+    return event.order_id if event.side == "BUYER" else None
+
+
+def evolve(before: PublicReview | None, recorded: Recorded[PublicEvent]) -> PublicReview | None:
+    event = recorded.event
+    if isinstance(event, ReviewSubmitted):
+        after = submitted(event)
+    elif before is None:
+        return None
+    else:
+        after = evolve_known(before, event, recorded.time)
+    return replace(after, usefulness=usefulness(after))
+
+
+def submitted(event: ReviewSubmitted) -> PublicReview:
+    assert event.quality is not None
+    assert event.logistics is not None
+    assert event.service is not None
+    return PublicReview(
+        order_id=event.order_id,
+        seller_id=event.seller_id,
+        review_id=event.review_id,
+        quality=event.quality,
+        logistics=event.logistics,
+        service=event.service,
+        incentive=event.incentive,
+        text=event.text,
+        media=event.media or [],
+        reasons=[],
+        measures=[],
+    )
+
+
+def evolve_known(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
+    review: PublicReview, event: PublicEvent, at: datetime
+) -> PublicReview:
+    match event:
+        case ReviewSubmitted():
+            return submitted(event)
+        case ReviewAmended():
+            return amended(review, event)
+        case ReviewsRevealed():
+            return replace(review, revealed_at=event.revealed_at)
+        case ReviewWeighted():
+            return replace(
+                review,
+                weight_milli=event.weight_milli,
+                reasons=event.reasons,
+                delivery_counted="LOGISTICS" not in event.excluded_dimensions,
+            )
+        case ReplyPublished():
+            reply = Reply(text=event.text, edited=False, published_at=at)
+            return replace(review, reply=reply)
+        case ReplyEdited():
+            assert review.reply is not None
+            return replace(review, reply=replace(review.reply, text=event.text, edited=True))
+        case FollowUpAppended():
+            follow_up = FollowUp(text=event.text, media=event.media or [], appended_at=at)
+            return replace(review, follow_up=follow_up)
+        case ReviewRevised():
+            return revised(review, event)
+        case ReviewWithdrawn():
+            return replace(
+                review,
+                withdrawn=True,
+                held=False,
+                text=None,
+                media=[],
+                before=None,
+                reply=None,
+                follow_up=None,
+            )
+        case ReviewHeld():
+            return replace(review, held=True)
+        case ReviewReleased():
+            return replace(review, held=False)
+        case ReviewRestricted():
+            return replace(review, held=False, measures=event.measures)
+        case ReviewRestored():
+            return replace(review, measures=[])
+
+
+def amended(review: PublicReview, event: ReviewAmended) -> PublicReview:
+    assert event.quality is not None
+    assert event.logistics is not None
+    assert event.service is not None
+    return replace(
+        review,
+        quality=event.quality,
+        logistics=event.logistics,
+        service=event.service,
+        incentive=event.incentive,
+        text=event.text,
+        media=event.media or [],
+    )
+
+
+def revised(review: PublicReview, event: ReviewRevised) -> PublicReview:
+    """New stars; and a new text, where there is one."""
+    before = FormerVersion(
+        quality=event.was_quality,
+        logistics=event.was_logistics,
+        service=event.was_service,
+        text=review.text,
+    )
+    return replace(
+        review,
+        quality=event.quality,
+        logistics=event.logistics,
+        service=event.service,
+        text=event.text or review.text,
+        before=before,
+    )
+
+
+def shown(review: PublicReview) -> PublicReview:
+    """Without the texts and media that a moderator has hidden. The seller's reply stays."""
+    before, follow_up = review.before, review.follow_up
+    if "HIDE_TEXT" in review.measures:
+        before = replace(before, text=None) if before else None
+        follow_up = replace(follow_up, text=None) if follow_up else None
+        review = replace(review, text=None, before=before, follow_up=follow_up)
+    if "HIDE_MEDIA" in review.measures:
+        follow_up = replace(follow_up, media=[]) if follow_up else None
+        review = replace(review, media=[], follow_up=follow_up)
+    return review
+
+
+def usefulness(review: PublicReview) -> int:
+    """How much a reader learns from a review: a sum of facts, whatever the stars.
+
+    The weight in milli (0..1000), and 400 for a text, 100 for each file up to three, 200 for a
+    follow-up, 300 if facts of the order corroborate it. What is hidden does not count.
+    """
+    seen = shown(review)
+    return (
+        (seen.weight_milli or 0)
+        + TEXT_USEFULNESS * (seen.text is not None)
+        + MEDIA_USEFULNESS * min(len(seen.media), MEDIA_COUNTED_MAX)
+        + FOLLOW_UP_USEFULNESS * (seen.follow_up is not None and seen.follow_up.text is not None)
+        + CORROBORATED_USEFULNESS * any(each.code == "CORROBORATED" for each in seen.reasons)
+    )

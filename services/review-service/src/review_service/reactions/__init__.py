@@ -1,0 +1,1 @@
+"""What happens elsewhere, and passed deadlines, in; commands out."""

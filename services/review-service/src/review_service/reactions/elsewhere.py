@@ -1,0 +1,277 @@
+"""Events of the other services in; facts, and what they ask of orders and evaluations, out.
+
+Facts and what is decided on them are one transaction. One worker at a time does it (`ALONE`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared_events import dispute, reputation, returns
+from shared_events.dispute import DisputeClosed, DisputeOpened
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderDelivered
+from shared_events.reputation import (
+    CaseDismissed,
+    CaseOpened,
+    MeasureApplied,
+    MeasureLifted,
+    SubjectErased,
+    ViolationAppealDecided,
+    ViolationConfirmed,
+)
+from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
+from shared_runtime.decider import Actor
+from shared_runtime.delivery import Connection, Subscription
+from shared_runtime.log import Ask, Decisions, PostgresLog
+from shared_runtime.subscription import decide_or_log, decoded
+from shared_runtime.timers import ARM
+
+from review_service.domain.commands import (
+    Asked,
+    CompleteOrder,
+    GrantRevision,
+    OrderCommand,
+)
+from review_service.domain.evaluation import evaluations
+from review_service.domain.order import orders
+from review_service.domain.policy import Policies
+from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.fact_rows import (
+    ALONE,
+    MADE_GOOD,
+    RIGHT_LOST,
+    Dispute,
+    columns,
+    of_kind,
+    person_of,
+    write_facts,
+)
+from review_service.facts import NOTHING, Parties, read_known
+from review_service.reactions.asks import (
+    Asks,
+    Matter,
+    campaign_lifted,
+    granted,
+    paused,
+    read_matters,
+    reattributed,
+    resumed,
+    reweighed,
+)
+from review_service.reactions.timers import AUTO_COMPLETE, CAMPAIGN_END, REWEIGH
+
+ELSEWHERE = "elsewhere"
+TOPICS = (dispute.TOPIC, returns.TOPIC, reputation.TOPIC)
+DISPUTES = Actor(role="SYSTEM", id="disputes")
+RETURNS = Actor(role="SYSTEM", id="returns")
+REPUTATION = Actor(role="SYSTEM", id="reputation")
+CASE_EVENTS = (CaseOpened, CaseDismissed, ViolationConfirmed, ViolationAppealDecided)
+ORDER_EVENTS = (DisputeOpened, DisputeClosed, UnitsAccepted, ReturnClosed, RefundIssued)
+HANDLED = (*ORDER_EVENTS, *CASE_EVENTS, MeasureApplied, MeasureLifted, SubjectErased)
+
+NAMED = """
+    SELECT accused.case_id, told.order_id, told.review_id, told.buyer_id, told.seller_id
+    FROM facts.accused_review AS accused JOIN facts.review AS told USING (review_id)
+    WHERE accused.case_id = ANY($1)
+"""
+# Through the timers, for they take a person's thousand reviews some hundreds at a time.
+REWEIGH_ALL = f"""
+    INSERT INTO es.timer (stream_id, name, due_at, armed_by)
+    SELECT DISTINCT ON (told.order_id, told.side, told.review_id)
+        '{evaluation_stream("")}' || told.order_id,
+        '{REWEIGH}/' || told.side || '/' || told.review_id, changed.at, changed.event_id
+    FROM unnest($1::text[], $2::timestamptz[], $3::uuid[]) WITH ORDINALITY
+        AS changed (person, at, event_id, number)
+    JOIN facts.review AS told ON told.author = changed.person
+    ORDER BY told.order_id, told.side, told.review_id, changed.number DESC
+    ON CONFLICT (stream_id, name)
+    DO UPDATE SET due_at = excluded.due_at, armed_by = excluded.armed_by,
+                  retry_at = NULL, fault = NULL
+"""  # noqa: S608 - constants of the code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """An event and an order that it is about; `named`: the reviews of that order that it names."""
+
+    recorded: Recorded[Any]
+    order_id: str
+    parties: Parties
+    named: Sequence[str] = ()
+
+
+def on_event(  # noqa: PLR0911 - one arm for each event
+    about: About, matter: Matter
+) -> Asks:
+    """What an event asks of an order's evaluation."""
+    recorded, now = about.recorded, about.recorded.time
+    match recorded.event:
+        case DisputeOpened() as opened:
+            return [paused(recorded, as_opened(opened, now), DISPUTES)]
+        case DisputeClosed() as closed:
+            return on_dispute_closed(recorded, closed, matter)
+        case ReturnClosed() as closed:
+            return [*on_return_closed(recorded, closed), *reweighed(recorded, matter, now, RETURNS)]
+        case UnitsAccepted() | RefundIssued():
+            return reweighed(recorded, matter, now, RETURNS)
+        case ViolationConfirmed():
+            return reweighed(recorded, matter, now, REPUTATION, about.named)
+        case ViolationAppealDecided():
+            return [
+                *reweighed(recorded, matter, now, REPUTATION, about.named),
+                *on_case_gone(about, matter),
+            ]
+        case CaseDismissed():
+            return on_case_gone(about, matter)
+        case _:
+            return []
+
+
+def as_opened(event: DisputeOpened, at: datetime) -> Dispute:
+    return Dispute(dispute_id=event.dispute_id, order_id=event.order_id, opened_at=at)
+
+
+def on_dispute_closed(recorded: Recorded[Any], closed: DisputeClosed, matter: Matter) -> Asks:
+    now = recorded.time
+    asks = [resumed(recorded, closed.order_id, closed.dispute_id, now, DISPUTES)]
+    if closed.resolved_by_seller:
+        grant = GrantRevision(cause="DISPUTE", cause_id=closed.dispute_id, now=now, actor=DISPUTES)
+        asks.append(granted(recorded, closed.order_id, grant))
+    asks += reattributed(recorded, matter, now, DISPUTES)
+    return asks + reweighed(recorded, matter, now, DISPUTES)
+
+
+def on_return_closed(recorded: Recorded[Any], closed: ReturnClosed) -> Asks:
+    if closed.forced or closed.resolution not in MADE_GOOD:
+        return []
+    grant = GrantRevision(
+        cause="RETURN", cause_id=closed.return_id, now=recorded.time, actor=RETURNS
+    )
+    return [granted(recorded, closed.order_id, grant)]
+
+
+def on_case_gone(about: About, matter: Matter) -> Asks:
+    """What waited for the case: a campaign that has not been proven by its end."""
+    by = Asked(now=about.recorded.time, actor=REPUTATION)
+    return [
+        campaign_lifted(about.recorded, matter, review_id, by)
+        for review_id in about.named
+        if review_id in matter.campaigns
+    ]
+
+
+def completion(recorded: Recorded[Any], matter: Matter) -> Ask[OrderCommand]:
+    """A dispute's end completes an order whose time had come meanwhile."""
+    now = recorded.time
+    return Ask(
+        stream=order_stream(matter.order_id),
+        command=CompleteOrder(
+            open_disputes=matter.known.open_disputes(now), now=now, actor=DISPUTES
+        ),
+        cause=recorded.event_id,
+        correlation=matter.order_id,
+    )
+
+
+type Armed = tuple[str, str, datetime, str]
+
+
+def armed_again(
+    about: About, matter: Matter, histories: Mapping[str, Sequence[Recorded[Any]]]
+) -> Iterator[Armed]:
+    """The timers that may have fired in vain before the end of a dispute or case was known here,
+    although it came before they were due: stream, name, due, what armed it.
+    """
+    now = about.recorded.time
+    match about.recorded.event:
+        case DisputeClosed():
+            delivered = matter.order.delivered
+            if matter.order.stage == "DELIVERED" and delivered and delivered.auto_complete_at > now:
+                stream = order_stream(matter.order_id)
+                armed_by = last_of(histories[stream], OrderDelivered)
+                yield stream, AUTO_COMPLETE, delivered.auto_complete_at, armed_by
+        case CaseDismissed() | ViolationAppealDecided(outcome="REVERSED"):
+            stream = evaluation_stream(matter.order_id)
+            for review_id in about.named:
+                until = matter.campaigns.get(review_id)
+                if until is not None and until > now:
+                    yield stream, f"{CAMPAIGN_END}/{review_id}", until, about.recorded.event_id
+        case _:
+            return
+
+
+def last_of(history: Sequence[Recorded[Any]], kind: type[OrderDelivered]) -> str:
+    return [recorded.event_id for recorded in history if isinstance(recorded.event, kind)][-1]
+
+
+async def orders_of(batch: Sequence[Recorded[Any]], db: Connection) -> list[About]:
+    """Each event with the orders that it is about. A case leads to them by the reviews it names."""
+    rows = await db.fetch(NAMED, [each.event.case_id for each in of_kind(batch, *CASE_EVENTS)])
+    named: dict[str, dict[str, tuple[Parties, list[str]]]] = {}
+    for case_id, order_id, review_id, buyer_id, seller_id in rows:
+        parties = Parties(buyer_id=buyer_id, seller_id=seller_id)
+        orders_named = named.setdefault(case_id, {})
+        orders_named.setdefault(order_id, (parties, []))[1].append(review_id)
+    found: list[About] = []
+    for recorded in batch:
+        event = recorded.event
+        if isinstance(event, ORDER_EVENTS):
+            parties = Parties.of(event)
+            found.append(About(recorded=recorded, order_id=event.order_id, parties=parties))
+        elif isinstance(event, CASE_EVENTS):
+            found += [
+                About(recorded=recorded, order_id=order_id, parties=parties, named=review_ids)
+                for order_id, (parties, review_ids) in named.get(event.case_id, {}).items()
+            ]
+    return found
+
+
+async def reweigh_all(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+    """Has all reviews weighed again of people who lost the right to rate, or were given it back."""
+    changed = [
+        (person_of(recorded.event), recorded.time, recorded.event_id)
+        for recorded in of_kind(batch, MeasureApplied, MeasureLifted)
+        if recorded.event.measure == RIGHT_LOST
+        and (isinstance(recorded.event, MeasureApplied) or recorded.event.reason == "REVERSED")
+    ]
+    if changed:
+        await db.execute(REWEIGH_ALL, *columns(changed, 3))
+
+
+def on_elsewhere(
+    own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
+) -> Subscription:
+    """What disputes, returns and reputation ask of orders and evaluations."""
+    order_decider, decider = orders(policies), evaluations(policies)
+
+    async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+        await db.execute(ALONE)
+        await write_facts(batch, db)
+        await reweigh_all(batch, db)
+        abouts = await orders_of(batch, db)
+        parties = {about.order_id: about.parties for about in abouts}
+        known = await read_known(parties, db)
+        decisions = Decisions(own_log.within(db))
+        matters = await read_matters(
+            decisions,
+            {order_id: known.get(order_id, NOTHING) for order_id in parties},
+            order_decider,
+        )
+        armed: dict[tuple[str, str], Armed] = {}
+        for about in abouts:
+            if (matter := matters.get(about.order_id)) is None:
+                continue
+            for ask in on_event(about, matter):
+                decide_or_log(decisions, decider, ask)
+            if isinstance(about.recorded.event, DisputeClosed):
+                decide_or_log(decisions, order_decider, completion(about.recorded, matter))
+            stream = order_stream(about.order_id)
+            for timer in armed_again(about, matter, {stream: decisions.history(stream)}):
+                armed[timer[0], timer[1]] = timer
+        if armed:
+            await db.execute(ARM, *columns(list(armed.values()), 4))
+        await decisions.append()
+
+    return Subscription(name=ELSEWHERE, topics=topics, apply=decoded(HANDLED, apply))

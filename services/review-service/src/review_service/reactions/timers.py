@@ -1,0 +1,217 @@
+"""Own events in, deadlines out; passed deadlines in, commands out."""
+
+from collections.abc import Sequence
+
+from shared_events import orders as order_facts
+from shared_events import review
+from shared_events.orders import OrderCancelled, OrderCompleted, OrderDelivered, OrderEvent
+from shared_events.review import (
+    EvaluationClosed,
+    EvaluationEvent,
+    EvaluationOpened,
+    EvaluationPaused,
+    EvaluationResumed,
+    ModerationAppealDecided,
+    ModerationAppealed,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewKept,
+    ReviewReleased,
+    ReviewRestricted,
+    ReviewScreened,
+    ReviewsRevealed,
+    ReviewWithdrawn,
+    Side,
+)
+from shared_runtime.delivery import Subscription
+from shared_runtime.log import Ask, Decisions
+from shared_runtime.subscription import decide_or_log
+from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, Fire, timer_subscription
+
+from review_service.domain.commands import (
+    CloseEvaluation,
+    CompleteOrder,
+    EvaluationCommand,
+    LiftCampaignWeight,
+    NoteOverdue,
+    OrderCommand,
+    OrderFacts,
+    ReleaseReview,
+    ResumeEvaluation,
+)
+from review_service.domain.evaluation import evaluations
+from review_service.domain.order import Placed, orders
+from review_service.domain.policy import Policies
+from review_service.domain.streams import order_id_of, order_stream
+from review_service.facts import database_of, parties_of, read_book
+from review_service.pairs import write_pairs
+from review_service.reactions.asks import reweighing
+
+AUTO_COMPLETE = "AUTO_COMPLETE"
+EVALUATION_CLOSE = "EVALUATION_CLOSE"
+PAUSE_CAP = "PAUSE_CAP"
+# These are of one review, flag or appeal: its id follows behind a slash.
+HOLD_END = "HOLD_END"
+CAMPAIGN_END = "CAMPAIGN_END"
+FLAG_DUE = "FLAG_DUE"
+MODERATION_APPEAL_DUE = "MODERATION_APPEAL_DUE"
+REWEIGH = "REWEIGH"
+"""No deadline: a review whose author has lost the right to rate, or got it back. Side and id."""
+
+ARMING = (
+    OrderDelivered,
+    OrderCompleted,
+    OrderCancelled,
+    EvaluationOpened,
+    EvaluationPaused,
+    EvaluationResumed,
+    EvaluationClosed,
+    ReviewsRevealed,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestricted,
+    ReviewWithdrawn,
+    ReviewScreened,
+    ReviewFlagged,
+    ReviewKept,
+    ModerationAppealed,
+    ModerationAppealDecided,
+)
+
+
+def timers_of(  # noqa: PLR0911 - one arm for each event
+    event: OrderEvent | EvaluationEvent,
+) -> list[Arm | Cancel]:
+    """The deadlines of the event's own stream that it sets or takes away."""
+    match event:
+        case OrderDelivered(auto_complete_at=due):
+            return [Arm(name=AUTO_COMPLETE, due=due)]
+        case OrderCompleted() | OrderCancelled():
+            return [Cancel(name=AUTO_COMPLETE)]
+        case EvaluationOpened(closes_at=due):
+            return [Arm(name=EVALUATION_CLOSE, due=due)]
+        case EvaluationPaused(cap_at=due):
+            return [Cancel(name=EVALUATION_CLOSE), Arm(name=PAUSE_CAP, due=due)]
+        case EvaluationResumed(closes_at=due) if due is not None:
+            return [Cancel(name=PAUSE_CAP), Arm(name=EVALUATION_CLOSE, due=due)]
+        case ReviewsRevealed() | EvaluationClosed():
+            return [Cancel(name=EVALUATION_CLOSE), Cancel(name=PAUSE_CAP)]
+        case _:
+            return scrutiny_timers_of(event)
+
+
+def scrutiny_timers_of(  # noqa: PLR0911 - one arm for each event
+    event: OrderEvent | EvaluationEvent,
+) -> list[Arm | Cancel]:
+    """Those of a review's scrutiny. A flag that is closed with its review is not named there: its
+    deadline passes, and nothing comes of it.
+    """
+    match event:
+        case ReviewHeld(review_id=review_id, hold_until=due):
+            return [Arm(name=f"{HOLD_END}/{review_id}", due=due)]
+        case ReviewReleased(review_id=review_id):
+            return [Cancel(name=f"{HOLD_END}/{review_id}")]
+        case ReviewRestricted(review_id=review_id):
+            # The campaign's end stays: an appeal may restore the review, whose weight is lifted.
+            return [Cancel(name=f"{HOLD_END}/{review_id}")]
+        case ReviewWithdrawn(review_id=review_id):
+            return [
+                Cancel(name=f"{HOLD_END}/{review_id}"),
+                Cancel(name=f"{CAMPAIGN_END}/{review_id}"),
+            ]
+        case ReviewScreened(review_id=review_id, campaign_until=due) if due is not None:
+            return [Arm(name=f"{CAMPAIGN_END}/{review_id}", due=due)]
+        case ReviewFlagged(flag_id=flag_id, decide_by=due):
+            return [Arm(name=f"{FLAG_DUE}/{flag_id}", due=due)]
+        case ReviewKept(flag_ids=flag_ids):
+            return [Cancel(name=f"{FLAG_DUE}/{flag_id}") for flag_id in flag_ids]
+        case ModerationAppealed(appeal_id=appeal_id, decide_by=due):
+            return [Arm(name=f"{MODERATION_APPEAL_DUE}/{appeal_id}", due=due)]
+        case ModerationAppealDecided(appeal_id=appeal_id):
+            return [Cancel(name=f"{MODERATION_APPEAL_DUE}/{appeal_id}")]
+        case _:
+            return []
+
+
+def on_order_timer(timer: DueTimer, open_disputes: tuple[str, ...] = ()) -> Ask[OrderCommand]:
+    """AUTO_COMPLETE: nobody complained, so the order completes by itself."""
+    assert timer.name == AUTO_COMPLETE
+    command = CompleteOrder(open_disputes=open_disputes, now=timer.now, actor=TIMER)
+    return asked(timer, command)
+
+
+def on_evaluation_timer(timer: DueTimer, facts: OrderFacts) -> Ask[EvaluationCommand]:
+    """What the passed deadline of an evaluation, or of one of its reviews, asks for."""
+    kind, _, about = timer.name.partition("/")
+    return asked(timer, evaluation_command(kind, about, timer, facts))
+
+
+def evaluation_command(
+    kind: str, about: str, timer: DueTimer, facts: OrderFacts
+) -> EvaluationCommand:
+    now = timer.now
+    match kind:
+        case "EVALUATION_CLOSE":
+            return CloseEvaluation(facts=facts, now=now, actor=TIMER)
+        case "PAUSE_CAP":
+            return ResumeEvaluation(now=now, actor=TIMER)
+        case "HOLD_END":
+            return ReleaseReview(review_id=about, facts=facts, now=now, actor=TIMER)
+        case "CAMPAIGN_END":
+            return LiftCampaignWeight(review_id=about, facts=facts, now=now, actor=TIMER)
+        case "REWEIGH":
+            told, _, review_id = about.partition("/")
+            side: Side = "BUYER" if told == "BUYER" else "SELLER"
+            return reweighing(review_id, side, facts, now, TIMER)
+        case _:
+            assert kind in (FLAG_DUE, MODERATION_APPEAL_DUE)
+            return NoteOverdue(
+                what="FLAG" if kind == FLAG_DUE else "MODERATION_APPEAL",
+                ref_id=about,
+                due_at=timer.due,
+                now=now,
+                actor=TIMER,
+            )
+
+
+def asked[C](timer: DueTimer, command: C) -> Ask[C]:
+    return Ask(
+        stream=timer.stream,
+        command=command,
+        cause=timer.cause,
+        correlation=order_id_of(timer.stream),
+    )
+
+
+def deadlines() -> Subscription:
+    """Sets and takes away the deadlines of orders and evaluations."""
+    return timer_subscription((order_facts.TOPIC, review.TOPIC), ARMING, timers_of)
+
+
+def on_deadlines(policies: Policies) -> Fire:
+    """Decides on hundreds of passed deadlines at once."""
+    order_decider, evaluation_decider = orders(policies), evaluations(policies)
+
+    async def fire(decisions: Decisions, timers: Sequence[DueTimer]) -> None:
+        order_ids = {order_id_of(timer.stream) for timer in timers}
+        names = {order_stream(order_id) for order_id in order_ids}
+        await decisions.read({*names, *(timer.stream for timer in timers)})
+        placed: dict[str, Placed] = {}
+        for order_id in order_ids:
+            order = decisions.state(order_decider, order_stream(order_id))
+            assert isinstance(order, Placed)  # an evaluation is of an order that was completed
+            placed[order_id] = order
+        db = database_of(decisions.log)
+        book = await read_book(parties_of(placed), max(timer.now for timer in timers), db)
+        for timer in timers:
+            order_id = order_id_of(timer.stream)
+            if timer.name == AUTO_COMPLETE:
+                open_disputes = book.of(order_id).open_disputes(timer.now)
+                decide_or_log(decisions, order_decider, on_order_timer(timer, open_disputes))
+                continue
+            book.pairs.note(decisions.planned)
+            facts = book.facts(placed[order_id], timer.now)
+            decide_or_log(decisions, evaluation_decider, on_evaluation_timer(timer, facts))
+        await write_pairs(decisions.planned, db)
+
+    return fire

@@ -1,0 +1,420 @@
+"""Moderators are given the oldest case that nobody has, each another; stars play no role."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, Literal, cast
+
+import asyncpg
+import httpx
+import pytest
+from local_stack.databases import Database
+from review_service.domain.streams import review_ref
+from shared_events.review import (
+    Flagger,
+    ModerationAppealDecided,
+    ModerationAppealed,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewKept,
+    ReviewReleased,
+    ReviewRestricted,
+    ReviewWithdrawn,
+    Side,
+)
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
+
+type Caller = Callable[..., httpx.AsyncClient]
+type Tell = Callable[..., Awaitable[None]]
+type Work = Callable[[], Awaitable[None]]
+
+CASES = "/v1/moderation/cases"
+ASSIGNMENTS = "/v1/moderation/assignments"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MANY = 50_000
+ROUNDS = 200
+MILLISECONDS_MAX = 50
+FILL = """
+    INSERT INTO moderation_cases_g1.moderation_case
+        (case_id, order_id, side, seller_id, buyer_id, review_id, flags, appeals, decisions,
+         opened_at, due_at, barred)
+    SELECT 'C' || n, 'O' || n, 'BUYER', 'S-77', 'B' || n, 'R' || n,
+           jsonb_build_array(jsonb_build_object('flag_id', 'F' || n, 'reason', 'FAKE',
+               'flagger_role', 'BUYER', 'flagger_id', 'X' || n,
+               'flagged_at', '2026-01-01T00:00:00Z', 'decide_by', '2026-01-06T00:00:00Z')),
+           '[]', 0, timestamptz '2026-01-01Z' + n * interval '1 second',
+           timestamptz '2026-01-06Z' + n * interval '1 second',
+           jsonb_build_array('B' || n, 'S-77', 'X' || n)
+    FROM generate_series(1, $1::int) AS n
+"""
+
+
+def flagged(
+    clock: ManualClock, flag_id: str = "F1", side: Side = "BUYER", by: str = "BUYER B-9"
+) -> partial[Any]:
+    role, flagger_id = by.split()
+    return partial(
+        ReviewFlagged,
+        flag_id=flag_id,
+        flagger_role=cast("Flagger", role),
+        flagger_id=flagger_id,
+        reason="FAKE",
+        side=side,
+        decide_by=clock.at + 5 * DAY,
+    )
+
+
+def held(clock: ManualClock) -> partial[Any]:
+    return partial(ReviewHeld, ground="CAMPAIGN", hold_until=clock.at + 3 * DAY)
+
+
+def kept(clock: ManualClock, *flag_ids: str, by: str = "mod-1") -> partial[Any]:
+    return partial(
+        ReviewKept,
+        flag_ids=[*flag_ids],
+        rule_ids=["R-1"],
+        decided_by=by,
+        appeal_until=clock.at + 183 * DAY,
+    )
+
+
+def restricted(clock: ManualClock, by: str = "mod-1") -> partial[Any]:
+    return partial(
+        ReviewRestricted,
+        ground="FAKE",
+        rule_ids=["R-1"],
+        measures=["HIDE_REVIEW"],
+        automated_detection=False,
+        decided_by=by,
+        appeal_until=clock.at + 183 * DAY,
+        retain_until=clock.at + 365 * DAY,
+    )
+
+
+@pytest.fixture
+async def words(key_store: InMemoryKeyStore) -> str:
+    """What an appellant writes."""
+    return (await key_store.key_of("buyer:B-5")).unsealed("I was there.")
+
+
+def appealed(
+    clock: ManualClock,
+    words: str,
+    against: Literal["RESTRICTED", "KEPT"] = "RESTRICTED",
+    of: str = "B-5",
+) -> partial[Any]:
+    return partial(
+        ModerationAppealed,
+        appeal_id=f"A-{of}",
+        appellant_id=of,
+        against=against,
+        text=words,
+        decide_by=clock.at + 14 * DAY,
+    )
+
+
+async def queue(client: httpx.AsyncClient, **query: str) -> list[str]:
+    page = (await client.get(CASES, params=query)).json()
+    return [item["order_id"] for item in page["items"]]
+
+
+async def next_case(client: httpx.AsyncClient, **body: str) -> str | None:
+    answered = await client.post(ASSIGNMENTS, json=body)
+    assert answered.status_code in (200, 201, 204)
+    return None if answered.status_code == 204 else answered.json()["order_id"]
+
+
+async def test_the_oldest_open_matter_comes_first(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    start = clock.at
+    for number, order_id in enumerate(("O3", "O1", "O2")):
+        clock.at = start + number * HOUR
+        await tell(order_id, flagged(clock))
+    clock.advance(HOUR)
+    await tell("O1", flagged(clock, "F2", by="SELLER S-77"))  # no later than it was
+    await work()
+    auditor = caller("AUDITOR", "aud-1")
+    assert await queue(auditor) == ["O3", "O1", "O2"]
+    first = (await auditor.get(CASES, params={"limit": 1})).json()
+    assert first["counts"] == {"cases": 3, "flags": 3, "holds": 0, "appeals": 0, "overdue": 0}
+    assert await queue(auditor, cursor=first["next_cursor"]) == ["O1", "O2"]
+    await tell("O3", kept(clock, "F1"))
+    await work()
+    assert await queue(auditor) == ["O1", "O2"]
+
+
+async def test_a_case_tells_its_matters_and_no_stars(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", flagged(clock, by="SELLER S-77"))
+    clock.advance(HOUR)
+    await tell("O1", held(clock))
+    await work()
+    (case,) = (await caller("ANALYST", "ana-1").get(CASES)).json()["items"]
+    assert case == {
+        "case_id": review_ref("O1", "BUYER"),
+        "order_id": "O1",
+        "side": "BUYER",
+        "seller_id": "S-77",
+        "review_id": "R-O1-B",
+        "opened_at": "2026-01-15T12:00:00Z",
+        "due_at": "2026-01-18T13:00:00Z",
+        "overdue": False,
+        "flags": [
+            {
+                "flag_id": "F1",
+                "reason": "FAKE",
+                "flagger_role": "SELLER",
+                "flagger_id": "S-77",
+                "flagged_at": "2026-01-15T12:00:00Z",
+                "decide_by": "2026-01-20T12:00:00Z",
+            }
+        ],
+        "hold": {
+            "ground": "CAMPAIGN",
+            "held_at": "2026-01-15T13:00:00Z",
+            "hold_until": "2026-01-18T13:00:00Z",
+        },
+        "appeals": [],
+        "lease": None,
+    }
+
+
+async def test_both_sides_reviews_of_an_order_are_cases_of_their_own(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", flagged(clock), flagged(clock, "F2", side="SELLER"))
+    await work()
+    assert await queue(caller("SENIOR", "sen-1")) == ["O1", "O1"]
+
+
+@pytest.mark.parametrize("ending", ["kept", "restricted", "withdrawn", "expired"])
+async def test_a_case_with_nothing_open_is_closed(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, ending: str
+) -> None:
+    endings = {
+        "kept": [
+            flagged(clock),
+            held(clock),
+            kept(clock, "F1"),
+            partial(ReviewReleased, how="HUMAN"),
+        ],
+        "restricted": [flagged(clock), held(clock), restricted(clock)],
+        "withdrawn": [flagged(clock), held(clock), partial(ReviewWithdrawn, before_reveal=False)],
+        "expired": [held(clock), partial(ReviewReleased, how="HOLD_EXPIRED")],
+    }
+    *opening, last = endings[ending]
+    await tell("O1", *opening)
+    await work()
+    moderator = caller("MODERATOR", "mod-2")
+    assert await queue(moderator) == ["O1"]
+    await tell("O1", last)
+    await work()
+    assert await queue(moderator) == []
+    assert await next_case(moderator) is None
+
+
+async def test_the_queue_can_be_narrowed(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
+) -> None:
+    moderator = caller("MODERATOR", "mod-2")
+    await tell("O1", flagged(clock))
+    await tell("O2", held(clock))
+    await tell("O3", restricted(clock), appealed(clock, words))
+    await work()
+    assert [await queue(moderator, kind=kind) for kind in ("FLAG", "HOLD", "APPEAL")] == [
+        ["O1"],
+        ["O2"],
+        ["O3"],
+    ]
+    assert await next_case(moderator, kind="APPEAL") == "O3"
+    clock.advance(3 * DAY - timedelta(microseconds=1))
+    assert await queue(moderator, overdue="true") == []
+    clock.advance(timedelta(microseconds=1))
+    assert await queue(moderator, overdue="true") == ["O2"]
+    assert await queue(moderator, overdue="true", kind="FLAG") == []
+    clock.advance(timedelta(seconds=10))  # so old may the counts be
+    page = (await moderator.get(CASES, params={"kind": "FLAG"})).json()
+    assert page["counts"] == {"cases": 3, "flags": 1, "holds": 1, "appeals": 1, "overdue": 1}
+
+
+async def test_a_case_is_one_moderators_for_fifteen_minutes(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    one, other = caller("MODERATOR", "mod-1"), caller("MODERATOR", "mod-2")
+    await tell("O1", flagged(clock))
+    clock.advance(HOUR)
+    await tell("O2", flagged(clock))
+    await work()
+    given = await one.post(ASSIGNMENTS, json={})
+    assert given.status_code == 201
+    assert given.json()["lease"] == {"moderator_id": "mod-1", "until": "2026-01-15T13:15:00Z"}
+    assert await next_case(other) == "O2"
+    clock.advance(timedelta(minutes=15) - timedelta(microseconds=1))
+    again = await one.post(ASSIGNMENTS, json={})
+    assert (again.status_code, again.json()) == (200, given.json())
+    assert await next_case(caller("MODERATOR", "mod-3")) is None
+    listed = (await one.get(CASES)).json()["items"]
+    assert [item["lease"]["moderator_id"] for item in listed] == ["mod-1", "mod-2"]
+    clock.advance(timedelta(microseconds=1))
+    assert await next_case(caller("MODERATOR", "mod-3")) == "O1"
+    assert await next_case(one) == "O2"
+
+
+async def test_a_decision_ends_the_lease(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    one = caller("MODERATOR", "mod-1")
+    await tell("O1", flagged(clock), flagged(clock, "F2"))
+    clock.advance(HOUR)
+    await tell("O2", flagged(clock))
+    await work()
+    assert await next_case(one) == "O1"
+    await tell("O1", kept(clock, "F1"))
+    await work()
+    assert (await one.get(CASES)).json()["items"][0]["lease"] is None
+    assert await next_case(caller("MODERATOR", "mod-2")) == "O1"
+    assert await next_case(one) == "O2"
+
+
+async def test_a_case_can_be_given_back_by_who_has_it(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    one, other = caller("MODERATOR", "mod-1"), caller("MODERATOR", "mod-2")
+    await tell("O1", flagged(clock))
+    await work()
+    case_id = (await one.post(ASSIGNMENTS, json={})).json()["case_id"]
+    assert (await other.delete(f"{ASSIGNMENTS}/{case_id}")).status_code == 404
+    assert await next_case(other) is None
+    assert (await one.delete(f"{ASSIGNMENTS}/{case_id}")).status_code == 204
+    assert (await one.delete(f"{ASSIGNMENTS}/{case_id}")).status_code == 404
+    assert await next_case(other) == "O1"
+
+
+async def test_nobody_is_given_what_he_may_not_decide(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
+) -> None:
+    await tell("O1", flagged(clock, by="MODERATOR mod-1"))
+    await tell("O2", restricted(clock), appealed(clock, words))
+    keeping = (flagged(clock), kept(clock, "F1"), appealed(clock, words, "KEPT", "B-9"))
+    await tell("O3", *keeping)
+    await tell("O4", flagged(clock), seller_id="mod-1")
+    await tell("O5", flagged(clock), buyer_id="mod-1")
+    await tell("O6", flagged(clock), seller_id="acme")
+    await work()
+    assert await next_case(caller("MODERATOR", "mod-1", seller_id="acme")) is None
+    for _ in range(6):
+        clock.advance(timedelta(minutes=16))
+        assert await next_case(caller("MODERATOR", "mod-2")) is not None
+
+
+async def test_a_senior_who_is_no_moderator_is_given_appeals_alone(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
+) -> None:
+    senior = caller("SENIOR", "sen-1")
+    await tell("O1", flagged(clock))
+    clock.advance(HOUR)
+    await tell("O2", restricted(clock), appealed(clock, words))
+    await work()
+    assert await next_case(senior) == "O2"
+    decided = partial(
+        ModerationAppealDecided,
+        appeal_id="A-B-5",
+        outcome="UPHELD",
+        rule_ids=["R-1"],
+        decided_by="sen-1",
+    )
+    await tell("O2", decided)
+    await work()
+    assert await next_case(senior) is None
+
+
+async def test_others_than_moderators_and_seniors_are_given_none(caller: Caller) -> None:
+    for role in ("ANALYST", "AUDITOR", "AGENT", "BUYER", "SYSTEM"):
+        client = caller(role, "X")
+        assert (await client.post(ASSIGNMENTS, json={})).status_code == 403
+        assert (await client.delete(f"{ASSIGNMENTS}/C1")).status_code == 403
+    for role in ("AGENT", "BUYER", "SELLER", "SYSTEM", "PRIVACY"):
+        assert (await caller(role, "X").get(CASES)).status_code == 403
+
+
+async def test_a_token_waits_for_the_decision_it_stands_for(
+    caller: Caller, clock: ManualClock, tell: Tell
+) -> None:
+    await tell("O1", flagged(clock))
+    headers = {"Consistency-Token": "review.events/44:1"}
+    moderator = caller("MODERATOR", "mod-1")
+    for answered in (
+        await moderator.get(CASES, headers=headers),
+        await moderator.post(ASSIGNMENTS, json={}, headers=headers),
+    ):
+        assert (answered.status_code, answered.json()["type"]) == (503, "/problems/not-yet-visible")
+
+
+async def test_twenty_who_ask_at_once_are_given_twenty_cases(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    for number in range(20):
+        await tell(f"O{number}", flagged(clock))
+    await work()
+    clients = [caller("MODERATOR", f"mod-{number}") for number in range(20)]
+    for _ in range(3):
+        given = await asyncio.gather(*[next_case(client) for client in clients])
+        assert len(set(given)) == 20
+        assert None not in given
+        clock.advance(timedelta(minutes=15))
+
+
+async def test_who_asks_twice_at_once_is_given_one_case(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    for number in range(5):
+        await tell(f"O{number}", flagged(clock))
+    await work()
+    client = caller("MODERATOR", "mod-1")
+    assert len(set(await asyncio.gather(*[next_case(client) for _ in range(5)]))) == 1
+
+
+async def test_a_queue_of_fifty_thousand_stays_usable(database: Database, caller: Caller) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    try:
+        await owner.execute(FILL.replace("$1", str(MANY)))
+        await owner.execute("VACUUM ANALYZE moderation_cases_g1.moderation_case")
+    finally:
+        await owner.close()
+    clients = [caller("MODERATOR", f"mod-{number}") for number in range(ROUNDS)]
+
+    async def median(ask: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]) -> float:
+        """In ms. What else the machine does may slow some; the log tells each."""
+        took: list[float] = []
+        for client in clients:
+            began = time.perf_counter()
+            assert (await ask(client)).status_code in (200, 201)
+            took.append(1000 * (time.perf_counter() - began))
+        return statistics.median(took)
+
+    narrowed: dict[str, str | bool] = {"kind": "FLAG", "overdue": True}
+    assert await median(lambda client: client.get(CASES, params={"limit": 50})) < MILLISECONDS_MAX
+    assert await median(lambda client: client.get(CASES, params=narrowed)) < MILLISECONDS_MAX
+    assert await median(lambda client: client.post(ASSIGNMENTS, json={})) < MILLISECONDS_MAX
+    page = (await clients[0].get(CASES, params={"limit": ROUNDS})).json()
+    assert page["counts"]["cases"] == MANY
+    given = [item["lease"]["moderator_id"] for item in page["items"]]
+    assert given == [f"mod-{number}" for number in range(len(given))]
+
+
+async def test_built_again_it_is_the_same(
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    words: str,
+    rebuilt: Callable[[], Awaitable[bool]],
+) -> None:
+    await tell("O1", flagged(clock), held(clock))
+    await tell("O2", flagged(clock), kept(clock, "F1"), appealed(clock, words, "KEPT", "B-9"))
+    await work()
+    assert await rebuilt()

@@ -1,0 +1,314 @@
+"""Everybody can check that bad reviews are treated as good ones are, and small sellers as large."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from local_stack.databases import Database
+from review_service.api.callers import EVERYBODY
+from review_service.lists.neutrality import half_up, milli
+from shared_events.orders import OrderCompleted, OrderReopened
+from shared_events.review import (
+    ModerationAppealDecided,
+    ModerationAppealed,
+    Restriction,
+    ReviewAmended,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewsRevealed,
+    ReviewSubmitted,
+    ReviewWithdrawn,
+)
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
+
+type Caller = Callable[..., httpx.AsyncClient]
+type Tell = Callable[..., Awaitable[None]]
+type Work = Callable[[], Awaitable[None]]
+
+PATH = "/v1/neutrality"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def submitted(clock: ManualClock, stars: int) -> partial[Any]:
+    return partial(
+        ReviewSubmitted,
+        submitted_at=clock.at,
+        quality=stars,
+        logistics=stars,
+        service=stars,
+        incentive="NONE",
+    )
+
+
+def revealed(at: datetime) -> partial[Any]:
+    return partial(
+        ReviewsRevealed,
+        trigger="WINDOW_CLOSED",
+        revealed_at=at,
+        review_ids=["R1"],
+        sides=["BUYER"],
+    )
+
+
+def held(clock: ManualClock) -> partial[Any]:
+    return partial(ReviewHeld, ground="FAKE", hold_until=clock.at + 3 * DAY)
+
+
+def restricted(clock: ManualClock, *measures: Restriction) -> partial[Any]:
+    return partial(
+        ReviewRestricted,
+        ground="FAKE",
+        rule_ids=["R-1"],
+        measures=[*measures],
+        automated_detection=False,
+        decided_by="mod-1",
+        appeal_until=clock.at + 183 * DAY,
+        retain_until=clock.at + 365 * DAY,
+    )
+
+
+@pytest.fixture
+def anybody(caller: Caller) -> httpx.AsyncClient:
+    return caller("BUYER", "X")
+
+
+async def by_stars(client: httpx.AsyncClient, **query: str) -> dict[int, dict[str, Any]]:
+    answered = await client.get(PATH, params=query)
+    assert answered.status_code == 200, answered.text
+    return {each["stars"]: each for each in answered.json()["by_stars"]}
+
+
+async def test_figures_are_told_for_every_star_and_size_to_every_role(caller: Caller) -> None:
+    for role in EVERYBODY:
+        told = (await caller(role, "X").get(PATH)).json()
+        assert [each["stars"] for each in told["by_stars"]] == [1, 2, 3, 4, 5]
+        assert [each["seller_size"] for each in told["by_seller_size"]] == [
+            "SMALL",
+            "MEDIUM",
+            "LARGE",
+        ]
+        assert len(told["by_stars_and_seller_size"]) == 15
+        assert told["by_stars"][0] == {
+            "stars": 1,
+            "seller_size": None,
+            "revealed": 0,
+            "held": 0,
+            "held_milli": None,
+            "restricted": 0,
+            "restricted_milli": None,
+            "median_hours_to_visible": None,
+            "flags": 0,
+            "flags_milli": None,
+            "appeals": 0,
+            "appeals_milli": None,
+            "appeals_reversed": 0,
+            "appeals_reversed_milli": None,
+        }
+
+
+async def test_what_was_done_to_reviews_is_counted_by_their_stars(
+    anybody: httpx.AsyncClient,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    key_store: InMemoryKeyStore,
+) -> None:
+    flag = partial(
+        ReviewFlagged,
+        flagger_role="SELLER",
+        flagger_id="S-77",
+        reason="FAKE",
+        decide_by=clock.at + 5 * DAY,
+    )
+    appeal = partial(
+        ModerationAppealed,
+        appeal_id="A1",
+        appellant_id="B-5",
+        against="RESTRICTED",
+        text=(await key_store.key_of("buyer:B-5")).unsealed("Why?"),
+        decide_by=clock.at + 14 * DAY,
+    )
+    reversal = partial(
+        ModerationAppealDecided,
+        appeal_id="A1",
+        outcome="REVERSED",
+        rule_ids=["R-1"],
+        decided_by="mod-2",
+    )
+    flags = [partial(flag, flag_id=flag_id) for flag_id in ("F1", "F2")]
+    hidden = restricted(clock, "HIDE_REVIEW")
+    restored = partial(ReviewRestored, appeal_id="A1")
+    await tell("O1", submitted(clock, 1), revealed(clock.at), *flags)
+    await tell("O1", hidden, appeal, reversal, restored)
+    await tell("O2", submitted(clock, 1), held(clock), revealed(clock.at))
+    await tell("O3", submitted(clock, 1), revealed(clock.at))
+    await tell("O4", submitted(clock, 5), revealed(clock.at), partial(flag, flag_id="F3"))
+    await tell("O5", submitted(clock, 5))  # not revealed: not counted
+    await work()
+    clock.advance(HOUR)
+    figures = await by_stars(anybody)
+    assert figures[1] == {
+        "stars": 1,
+        "seller_size": None,
+        "revealed": 3,
+        "held": 1,
+        "held_milli": 333,
+        "restricted": 1,
+        "restricted_milli": 333,
+        "median_hours_to_visible": 0,
+        "flags": 2,
+        "flags_milli": 667,
+        "appeals": 1,
+        "appeals_milli": 333,
+        "appeals_reversed": 1,
+        "appeals_reversed_milli": 1000,
+    }
+    assert (figures[5]["revealed"], figures[5]["flags_milli"]) == (1, 1000)
+    assert figures[3]["revealed"] == 0
+
+
+async def test_the_median_is_from_the_submission_to_when_everybody_can_read_it(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    start = clock.at
+    for number in range(3):
+        clock.at = start
+        await tell(f"O{number}", submitted(clock, 2))
+        clock.advance((number + 1) * 10 * HOUR)
+        await tell(f"O{number}", revealed(clock.at))
+    clock.at = start
+    await tell("O3", submitted(clock, 2), held(clock), revealed(clock.at + 10 * HOUR))
+    await tell("O4", submitted(clock, 2), revealed(clock.at), restricted(clock, "HIDE_TEXT"))
+    await tell("O5", submitted(clock, 2), restricted(clock, "HIDE_REVIEW"), revealed(clock.at))
+    clock.advance(50 * HOUR)
+    await tell("O3", partial(ReviewReleased, how="HOLD_EXPIRED"))
+    await work()
+    clock.advance(HOUR)
+    # 0, 10, 20, 30 and 50 hours; the one that was never visible has none.
+    assert (await by_stars(anybody))[2]["median_hours_to_visible"] == 20
+
+
+async def test_a_review_counts_with_the_stars_of_its_reveal(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    amended = partial(ReviewAmended, version=2, quality=4, logistics=4, service=5, incentive="NONE")
+    await tell("O1", submitted(clock, 1), amended, revealed(clock.at))
+    await tell("O2", submitted(clock, 1), partial(ReviewWithdrawn, before_reveal=True))
+    await tell("O3", submitted(clock, 1), revealed(clock.at))
+    await tell("O3", partial(ReviewWithdrawn, before_reveal=False))
+    await work()
+    clock.advance(HOUR)
+    figures = await by_stars(anybody)
+    assert [figures[stars]["revealed"] for stars in range(1, 6)] == [1, 0, 0, 1, 0]
+
+
+async def test_a_sellers_size_is_how_many_orders_are_complete(
+    anybody: httpx.AsyncClient,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    database: Database,
+) -> None:
+    completed = partial(
+        OrderCompleted,
+        completed_at=clock.at,
+        completion_no=1,
+        how="FEED",
+        total_ref_minor=1000,
+        late=False,
+    )
+    reopened = partial(
+        OrderReopened, reopened_at=clock.at, completion_no=1, reason="CARRIER_CORRECTION"
+    )
+    await tell("O1", submitted(clock, 3), revealed(clock.at))
+    await tell("O2", completed)
+    await tell("O3", completed, reopened)
+    await work()
+    clock.advance(HOUR)
+
+    async def size() -> list[int]:
+        """How many reviews are of small, medium and large sellers."""
+        clock.advance(timedelta(minutes=1))
+        told = (await anybody.get(PATH)).json()["by_seller_size"]
+        return [each["revealed"] for each in told]
+
+    owner = await asyncpg.connect(database.owner_url)
+    try:
+        counted = await owner.fetchval("SELECT orders_completed FROM read.seller_sizes")
+        assert counted == 1
+        for orders, groups in (
+            (99, [1, 0, 0]),
+            (100, [0, 1, 0]),
+            (999, [0, 1, 0]),
+            (1000, [0, 0, 1]),
+        ):
+            await owner.execute(
+                "UPDATE neutrality_g1.seller_sizes SET orders_completed = $1", orders
+            )
+            assert await size() == groups
+    finally:
+        await owner.close()
+
+
+async def test_a_period_begins_with_its_first_instant_and_ends_before_its_last(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", submitted(clock, 4), revealed(clock.at))
+    await work()
+    at = "2026-01-15T12:00:00Z"
+    later = "2026-01-15T12:00:01Z"
+    assert (await by_stars(anybody, **{"from": at, "until": later}))[4]["revealed"] == 1
+    assert (await by_stars(anybody, until=at))[4]["revealed"] == 0
+    clock.advance(HOUR)
+    assert (await by_stars(anybody, **{"from": later}))[4]["revealed"] == 0
+    for query in (
+        {"from": at, "until": at},
+        {"from": "2027-01-01T00:00:00Z"},
+        {"until": "2026-01-15"},
+        {"from": "2026-01-15T12:00:00+02:00"},
+    ):
+        refused = await anybody.get(PATH, params=query)
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-value")
+
+
+async def test_figures_are_computed_once_a_minute(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", submitted(clock, 4), revealed(clock.at))
+    await work()
+    clock.advance(HOUR)
+    assert (await by_stars(anybody))[4]["revealed"] == 1
+    await tell("O2", submitted(clock, 4), revealed(clock.at - HOUR))
+    await work()
+    clock.advance(timedelta(minutes=1) - timedelta(microseconds=1))
+    assert (await by_stars(anybody))[4]["revealed"] == 1
+    clock.advance(timedelta(microseconds=1))
+    assert (await by_stars(anybody))[4]["revealed"] == 2
+
+
+def test_shares_are_rounded_half_up_and_null_of_nothing() -> None:
+    assert [milli(1, 3), milli(2, 3), milli(1, 2000), milli(0, 5), milli(0, 0)] == [
+        333,
+        667,
+        1,
+        0,
+        None,
+    ]
+    assert [half_up(1799, 3600), half_up(1800, 3600)] == [0, 1]
+
+
+async def test_built_again_it_is_the_same(
+    clock: ManualClock, tell: Tell, work: Work, rebuilt: Callable[[], Awaitable[bool]]
+) -> None:
+    await tell("O1", submitted(clock, 4), held(clock), revealed(clock.at))
+    await work()
+    await tell("O1", partial(ReviewReleased, how="HUMAN"))
+    await work()
+    assert await rebuilt()

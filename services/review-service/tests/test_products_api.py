@@ -1,0 +1,198 @@
+"""The reviews of a product are those of the orders that it was in, whichever was told first."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from local_stack.databases import Database
+from review_service.lists.reviews import PRODUCTS, Asked, Sort, page_query
+from shared_events.orders import OrderLine, OrderPlaced
+from shared_events.review import (
+    ReviewHeld,
+    ReviewReleased,
+    ReviewsRevealed,
+    ReviewSubmitted,
+    ReviewWeighted,
+    WeightReason,
+)
+from shared_runtime.testing import ManualClock
+
+type Caller = Callable[..., httpx.AsyncClient]
+type Tell = Callable[..., Awaitable[None]]
+type Work = Callable[[], Awaitable[None]]
+
+MANY = 100_000
+FILL = """
+    INSERT INTO product_reviews_g1.ordered_reviews
+        (order_id, seller_id, review_id, quality, logistics, service, incentive, media,
+         revealed_at, weight_milli, reasons, delivery_counted, held, measures, withdrawn,
+         usefulness)
+    SELECT 'O' || n, 'S' || n % 500, 'R' || n, 5, 4, 5, 'NONE', '[]',
+           timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute', 1000,
+           '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', false, 1000
+    FROM generate_series(1, $1::int) AS n;
+    INSERT INTO product_reviews_g1.product_reviews
+    SELECT order_id, 'LAMP-4', stars, usefulness, revealed_at, tie
+    FROM product_reviews_g1.ordered_reviews;
+"""
+
+
+def placed(clock: ManualClock, *skus: str) -> partial[Any]:
+    return partial(
+        OrderPlaced,
+        marketplace_id="market",
+        country="BR",
+        currency="BRL",
+        placed_at=clock.at,
+        lines=[
+            OrderLine(
+                line_id=f"{number}", sku=sku, category="home", quantity=1, unit_price_minor=100
+            )
+            for number, sku in enumerate(skus, 1)
+        ],
+        order_discount_minor=0,
+        shipping_minor=0,
+        total_minor=100 * len(skus),
+        total_ref_minor=1000,
+        withdrawal_right=True,
+    )
+
+
+def reviewed(clock: ManualClock, stars: int = 5) -> list[partial[Any]]:
+    """Submitted, revealed and weighted."""
+    return [
+        partial(
+            ReviewSubmitted,
+            submitted_at=clock.at,
+            quality=stars,
+            logistics=stars,
+            service=stars,
+            incentive="NONE",
+        ),
+        partial(
+            ReviewsRevealed,
+            trigger="WINDOW_CLOSED",
+            revealed_at=clock.at,
+            review_ids=["R1"],
+            sides=["BUYER"],
+        ),
+        partial(
+            ReviewWeighted,
+            seq=1,
+            weight_milli=1000,
+            reasons=[WeightReason(code="FULL", effect_milli=1000)],
+            excluded_dimensions=[],
+            counted_at=clock.at,
+            decided_by="RULE",
+        ),
+    ]
+
+
+@pytest.fixture
+def anybody(caller: Caller) -> httpx.AsyncClient:
+    return caller("BUYER", "X")
+
+
+async def of(client: httpx.AsyncClient, sku: str, **query: str) -> list[str]:
+    page = (await client.get(f"/v1/products/{sku}/reviews", params=query)).json()
+    return [item["review_id"] for item in page["items"]]
+
+
+async def test_a_review_of_an_order_of_two_products_is_among_those_of_both(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", placed(clock, "LAMP", "SHADE", "LAMP"), *reviewed(clock))
+    clock.advance(timedelta(hours=1))
+    await tell("O2", placed(clock, "LAMP"), *reviewed(clock, stars=2), seller_id="S-78")
+    await work()
+    assert await of(anybody, "LAMP") == ["R-O2-B", "R-O1-B"]
+    assert await of(anybody, "SHADE") == ["R-O1-B"]
+    assert await of(anybody, "LAMP", stars="2", sort="most_useful") == ["R-O2-B"]
+    assert await of(anybody, "CHAIR") == []
+    first = await anybody.get("/v1/products/LAMP/reviews", params={"limit": 1})
+    assert await of(anybody, "LAMP", cursor=first.json()["next_cursor"]) == ["R-O1-B"]
+
+
+@pytest.mark.parametrize("order_first", [True, False])
+async def test_order_and_review_may_be_read_in_either_order(
+    anybody: httpx.AsyncClient,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    rebuilt: Callable[[], Awaitable[bool]],
+    *,
+    order_first: bool,
+) -> None:
+    order, review = [placed(clock, "LAMP", "SHADE")], reviewed(clock)
+    for events in (order, review) if order_first else (review, order):
+        assert await of(anybody, "LAMP") == []
+        await tell("O1", *events)
+        await work()
+    assert await of(anybody, "LAMP") == await of(anybody, "SHADE") == ["R-O1-B"]
+    assert await rebuilt()
+    assert await of(anybody, "LAMP") == ["R-O1-B"]
+
+
+async def test_nothing_is_there_before_the_reveal_or_while_it_is_held(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, pool: asyncpg.Pool
+) -> None:
+    submission, *reveal = reviewed(clock)
+    await tell("O1", placed(clock, "LAMP"), submission)
+    await work()
+    assert await of(anybody, "LAMP") == []
+    assert await pool.fetchval("SELECT count(*) FROM read.product_reviews") == 0
+    await tell("O1", *reveal)
+    await work()
+    assert await of(anybody, "LAMP") == ["R-O1-B"]
+    held = partial(ReviewHeld, ground="FAKE", hold_until=clock.at + timedelta(days=3))
+    await tell("O1", held)
+    await work()
+    assert await of(anybody, "LAMP") == []
+    await tell("O1", partial(ReviewReleased, how="HOLD_EXPIRED"))
+    await work()
+    assert await of(anybody, "LAMP") == ["R-O1-B"]
+
+
+async def test_a_token_of_either_topic_is_waited_for(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, pool: asyncpg.Pool
+) -> None:
+    await tell("O1", placed(clock, "LAMP"), *reviewed(clock))
+    partition = await pool.fetchval("SELECT partition FROM es.event LIMIT 1")
+    path = "/v1/products/LAMP/reviews"
+    tokens = [f"orders.events/{partition}:1", f"review.events/{partition}:3"]
+    early = await anybody.get(path, headers={"Consistency-Token": tokens[0]})
+    assert (early.status_code, early.json()["type"]) == (503, "/problems/not-yet-visible")
+    await work()
+    for token in tokens:
+        page = await anybody.get(path, headers={"Consistency-Token": token})
+        assert len(page.json()["items"]) == 1
+    other = await anybody.get(path, headers={"Consistency-Token": "dispute.events/1:1"})
+    assert other.status_code == 422
+
+
+async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
+    database: Database, pool: asyncpg.Pool, anybody: httpx.AsyncClient
+) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    try:
+        await owner.execute(FILL.replace("$1", str(MANY)))
+        await owner.execute("ANALYZE product_reviews_g1.product_reviews")
+        await owner.execute("ANALYZE product_reviews_g1.ordered_reviews")
+    finally:
+        await owner.close()
+    indexes: dict[Sort, str] = {
+        "newest": "product_reviews_newest",
+        "most_useful": "product_reviews_useful",
+    }
+    for sort, index in indexes.items():
+        asked = Asked(of=PRODUCTS, id="LAMP-4", sort=sort, stars=None, limit=50)
+        query = page_query(asked, after=False)
+        rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {query}", "LAMP-4", 51)
+        plan = "\n".join(row[0] for row in rows)
+        assert f"Index Scan Backward using {index} " in plan
+        assert "Seq Scan" not in plan
+    assert len(await of(anybody, "LAMP-4", limit="50")) == 50

@@ -1,0 +1,479 @@
+"""A review's whole life by HTTP: who may do what to it, and what everybody else is told."""
+
+import json
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from review_service.api.bulk import NDJSON
+from review_service.api.examples import LINE, line_of
+from review_service.domain.streams import review_ref
+from shared_runtime.testing import ManualClock
+
+type Caller = Callable[..., httpx.AsyncClient]
+type Work = Callable[[], Awaitable[None]]
+type Json = dict[str, Any]
+
+ORDERS, REVIEWS = "/v1/orders", "/v1/reviews"
+COMPLETED = datetime(2026, 1, 15, 18, tzinfo=UTC)
+FIVE: Json = {"quality": 5, "logistics": 4, "service": 5}
+BUYERS, SELLERS = review_ref("O1", "BUYER"), review_ref("O1", "SELLER")
+RESTRICTION: Json = {
+    "ground": "PERSONAL_DATA",
+    "rule_ids": ["R-3"],
+    "facts": "It names a street.",
+    "explanation": "Reviews may not give addresses.",
+    "measures": ["HIDE_TEXT"],
+}
+NO_RULES: Json = {"rule_ids": []}
+DECISION: Json = {
+    "outcome": "UPHELD",
+    "rule_ids": ["R-3"],
+    "facts": "It is a private address.",
+    "explanation": "The address is not public.",
+}
+
+
+async def post(client: httpx.AsyncClient, path: str, body: Json, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(path, json=body, headers={"Idempotency-Key": str(uuid4())} | named)
+
+
+async def write(client: httpx.AsyncClient, body: Json, path: str = "") -> httpx.Response:
+    return await post(client, f"{ORDERS}/O1/evaluation/reviews{path}", body)
+
+
+async def judge(client: httpx.AsyncClient, path: str, body: Json) -> httpx.Response:
+    """As a moderator does: on the version that he has just read."""
+    read = await client.get(f"{REVIEWS}/{path.partition('/')[0]}")
+    return await post(client, f"{REVIEWS}/{path}", body, If_Match=read.headers.get("ETag", '"0"'))
+
+
+def slug(answered: httpx.Response) -> tuple[int, str]:
+    assert answered.headers["Content-Type"] == "application/problem+json", answered.text
+    return answered.status_code, answered.json()["type"].removeprefix("/problems/")
+
+
+def recorded(answered: httpx.Response) -> Json:
+    assert answered.status_code == 201, answered.text
+    told: Json = answered.json()
+    return told
+
+
+def review_by(side: str, told: Json) -> Json:
+    return next(review for review in told["reviews"] if review["by"] == side)
+
+
+async def look(client: httpx.AsyncClient) -> Json:
+    answered = await client.get(f"{ORDERS}/O1/evaluation")
+    assert answered.status_code == 200, answered.text
+    told: Json = answered.json()
+    return told
+
+
+@pytest.fixture
+def buyer(caller: Caller) -> httpx.AsyncClient:
+    return caller("BUYER", "B-5")
+
+
+@pytest.fixture
+def seller(caller: Caller) -> httpx.AsyncClient:
+    return caller("SELLER", "employee", seller_id="S-77")
+
+
+@pytest.fixture
+def reader(caller: Caller) -> httpx.AsyncClient:
+    """Somebody with an account, and no part in the order."""
+    return caller("BUYER", "B-9")
+
+
+@pytest.fixture
+def moderator(caller: Caller) -> httpx.AsyncClient:
+    return caller("MODERATOR", "mod-1")
+
+
+@pytest.fixture
+def another(caller: Caller) -> httpx.AsyncClient:
+    return caller("MODERATOR", "mod-2")
+
+
+@pytest.fixture
+async def opened(caller: Caller, clock: ManualClock, work: Work) -> None:
+    """An order that has just been completed."""
+    clock.at = COMPLETED
+    told = {name: value for name, value in deepcopy(LINE).items() if name != "reviews"}
+    told["order"]["order_id"] = "O1"
+    answered = await caller("IMPORTER", "history").post(
+        f"{ORDERS}/bulk", content=line_of(told), headers={"Content-Type": NDJSON}
+    )
+    assert '"order":"accepted"' in answered.text
+    await work()
+
+
+@pytest.fixture
+async def revealed(
+    opened: None,  # noqa: ARG001 - comes first
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    work: Work,
+) -> None:
+    """Both have written."""
+    recorded(await write(buyer, FIVE | {"review_id": "RB", "text": "Too bright."}))
+    recorded(await write(seller, {"rating": 4, "review_id": "RS", "text": "Paid late."}))
+    await work()
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_what_a_party_writes_is_read_by_both_after_the_reveal(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    for client in (buyer, seller):
+        told = await look(client)
+        assert review_by("BUYER", told)["text"] == "Too bright."
+        assert review_by("SELLER", told)["text"] == "Paid late."
+
+
+@pytest.mark.usefixtures("opened")
+async def test_before_the_reveal_only_its_author_reads_it(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    written = recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    assert review_by("BUYER", written)["text"] == "Too bright."
+    assert (await look(seller))["reviews"] == []
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_no_text_is_stored_that_can_be_read_without_its_key(pool: asyncpg.Pool) -> None:
+    for table in ("es.event", "es.reply"):
+        rows = await pool.fetch(f"SELECT body FROM {table}")  # noqa: S608 - names of the test's own
+        assert rows
+        assert not any(b"bright" in row["body"] for row in rows)
+
+
+@pytest.mark.usefixtures("opened")
+async def test_an_amendment_of_the_text_alone_is_one(buyer: httpx.AsyncClient) -> None:
+    recorded(await write(buyer, FIVE | {"review_id": "RB", "text": "Too bright."}))
+    amended = recorded(await write(buyer, FIVE | {"text": "Just right."}, "/RB/amendments"))
+    assert review_by("BUYER", amended)["text"] == "Just right."
+    same = await write(buyer, FIVE | {"text": "Just right."}, "/RB/amendments")
+    assert same.status_code == 200, same.text
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_repeated_request_gets_its_text_back(buyer: httpx.AsyncClient) -> None:
+    key = str(uuid4())
+    path = f"{ORDERS}/O1/evaluation/reviews"
+    first = await post(buyer, path, FIVE | {"text": "Too bright."}, Idempotency_Key=key)
+    again = await post(buyer, path, FIVE | {"text": "Too bright."}, Idempotency_Key=key)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json() == first.json()
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_each_side_replies_once_and_may_mend_its_words(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    reply = recorded(await write(seller, {"text": "Try the dimmer."}, "/RB/reply"))
+    assert review_by("BUYER", reply)["reply"]["text"] == "Try the dimmer."
+    assert slug(await write(seller, {"text": "And?"}, "/RB/reply")) == (409, "already-submitted")
+    edited = recorded(await write(seller, {"text": "It has a dimmer."}, "/RB/reply/edits"))
+    assert review_by("BUYER", edited)["reply"] == {
+        **review_by("BUYER", edited)["reply"],
+        "text": "It has a dimmer.",
+        "edited": True,
+    }
+    recorded(await write(buyer, {"text": "The bank was slow."}, "/RS/reply"))
+    clock.advance(timedelta(hours=48))
+    assert slug(await write(seller, {"text": "No."}, "/RB/reply/edits")) == (409, "window-closed")
+    clock.advance(timedelta(days=28))
+    assert slug(await write(buyer, {"text": "Late."}, "/RS/reply/edits")) == (409, "window-closed")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_nobody_replies_to_his_own_review(buyer: httpx.AsyncClient) -> None:
+    answered = await write(buyer, {"text": "I meant it."}, "/RB/reply")
+    assert slug(answered) == (404, "not-found")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_buyer_adds_to_his_review_once(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    added = recorded(await write(buyer, {"text": "Still works."}, "/RB/follow-up"))
+    assert review_by("BUYER", added)["follow_up"]["text"] == "Still works."
+    again = await write(buyer, {"text": "Still does."}, "/RB/follow-up")
+    assert slug(again) == (409, "already-submitted")
+    refused = await write(seller, {"text": "Mine."}, "/RS/follow-up")
+    assert slug(refused) == (403, "role-not-allowed")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_there_is_no_revision_before_the_matter_is_made_good(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    assert slug(await write(buyer, FIVE, "/RB/revision")) == (409, "not-yet-eligible")
+    assert slug(await write(seller, {}, "/RB/revision-request")) == (409, "not-yet-eligible")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_review_is_withdrawn_for_good_after_the_reveal(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    withdrawn = review_by("BUYER", recorded(await write(buyer, {}, "/RB/withdrawal")))
+    assert (withdrawn["status"], withdrawn["weight_milli"]) == ("WITHDRAWN", 0)
+    seen = review_by("BUYER", await look(seller))
+    assert (seen["status"], seen["quality"], seen["text"]) == ("WITHDRAWN", None, None)
+    assert slug(await write(buyer, FIVE)) == (409, "already-submitted")
+
+
+@pytest.mark.usefixtures("opened")
+async def test_before_the_reveal_another_one_may_take_its_place(buyer: httpx.AsyncClient) -> None:
+    recorded(await write(buyer, FIVE | {"review_id": "RB"}))
+    assert recorded(await write(buyer, {}, "/RB/withdrawal"))["reviews"] == []
+    recorded(await write(buyer, FIVE | {"review_id": "RB2"}))
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_anybody_flags_a_review_and_learns_nothing_of_its_order(
+    reader: httpx.AsyncClient,
+) -> None:
+    rehearsed = await post(
+        reader, f"{REVIEWS}/{BUYERS}/flags?validate_only=true", {"reason": "FAKE"}
+    )
+    assert "O1" not in rehearsed.text
+    assert "B-5" not in rehearsed.text
+    flagged = await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE", "text": "A bot."})
+    told = recorded(flagged)
+    assert (told["ref"], told["reason"], told["text"]) == (BUYERS, "FAKE", "A bot.")
+    assert told["decide_by"] == "2026-01-20T18:00:00Z"
+    assert "O1" not in flagged.text
+    again = await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "OFFENSIVE"})
+    assert slug(again) == (409, "already-submitted")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_who_flags_too_much_waits(
+    caller: Caller, pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    eager = caller("BUYER", "B-9")
+    await pool.executemany(
+        "INSERT INTO facts.flag (flag_id, flagger, flagged_at) VALUES ($1, 'buyer:B-9', $2)",
+        [(str(n), clock() - timedelta(hours=1)) for n in range(20)],
+    )
+    flagged = await post(eager, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
+    assert slug(flagged) == (429, "rate-limited")
+    assert flagged.json()["retry_at"] == "2026-01-16T17:00:00Z"
+    clock.advance(timedelta(hours=23))
+    recorded(await post(eager, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+
+
+@pytest.mark.usefixtures("opened")
+async def test_before_the_reveal_there_is_nothing_to_flag(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, work: Work
+) -> None:
+    recorded(await write(buyer, FIVE))
+    await work()
+    flagged = await post(seller, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
+    assert slug(flagged) == (404, "not-found")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_moderator_restricts_with_reasons_and_another_decides_the_appeal(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+) -> None:
+    restricted = recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert review_by("BUYER", restricted)["status"] == "RESTRICTED"
+    own = review_by("BUYER", await look(buyer))
+    assert own["text"] == "Too bright."
+    assert own["restriction"]["explanation"] == "Reviews may not give addresses."
+    assert own["restriction"]["facts"] == "It names a street."
+    other = review_by("BUYER", await look(seller))
+    assert (other["quality"], other["text"], other["restriction"]) == (5, None, None)
+
+    appealed = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    assert appealed["text"] == "It is public."
+    path = f"{BUYERS}/appeals/{appealed['appeal_id']}/decision"
+    assert slug(await judge(moderator, path, DECISION)) == (403, "conflict-of-interest")
+    restored = recorded(await judge(another, path, DECISION | {"outcome": "REVERSED"}))
+    assert review_by("BUYER", restored)["status"] == "VISIBLE"
+    assert review_by("BUYER", await look(seller))["text"] == "Too bright."
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_who_flagged_a_review_that_is_kept_may_appeal(
+    reader: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+) -> None:
+    flag = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    appeal = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is a bot."}))
+    again = await post(reader, f"{REVIEWS}/{BUYERS}/appeals", {"text": "Really."})
+    assert slug(again) == (409, "already-appealed")
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    decided = await judge(another, path, DECISION | {"outcome": "REVERSED"})
+    assert review_by("BUYER", recorded(decided))["status"] == "RESTRICTED"
+    assert review_by("BUYER", await look(seller))["quality"] is None
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_decision_names_the_version_it_is_about_and_gives_its_reasons(
+    moderator: httpx.AsyncClient,
+) -> None:
+    blind = await post(moderator, f"{REVIEWS}/{BUYERS}/restrictions", RESTRICTION)
+    assert slug(blind) == (428, "precondition-required")
+    stale = await post(moderator, f"{REVIEWS}/{BUYERS}/restrictions", RESTRICTION, If_Match='"1"')
+    assert slug(stale) == (412, "stale-version")
+    for missing in ("rule_ids", "facts"):
+        body = {name: value for name, value in RESTRICTION.items() if name != missing}
+        answered = await judge(moderator, f"{BUYERS}/restrictions", NO_RULES | body)
+        assert slug(answered) == (422, "reasons-missing"), answered.text
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_held_review_comes_back_by_itself(
+    caller: Caller,
+    seller: httpx.AsyncClient,
+    buyer: httpx.AsyncClient,
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    analyst = caller("ANALYST", "ana-1")
+    recorded(await post(analyst, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"}))
+    held = review_by("BUYER", await look(seller))
+    assert (held["status"], held["quality"], held["hold"]) == ("HELD", None, None)
+    assert review_by("BUYER", await look(buyer))["hold"]["ground"] == "FAKE"
+    await work()
+    clock.advance(timedelta(hours=72))
+    await work()
+    shown = review_by("BUYER", await look(seller))
+    assert (shown["status"], shown["quality"], shown["weight_milli"]) == ("VISIBLE", 5, 1000)
+    again = await post(analyst, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"})
+    assert slug(again) == (409, "limit-reached")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_detector_lowers_the_weight(caller: Caller) -> None:
+    found = {
+        "factor_milli": 400,
+        "campaign": True,
+        "terms": [{"name": "BURST", "value_milli": 850}],
+        "calibration": "burst-1",
+    }
+    detector = caller("SYSTEM", "detector")
+    recorded(await post(detector, f"{REVIEWS}/{BUYERS}/screenings", found))
+    told = await caller("AUDITOR", "aud").get(f"{REVIEWS}/{BUYERS}")
+    assert review_by("BUYER", told.json())["weight_milli"] == 400
+
+
+ROLES = (
+    "BUYER",
+    "SELLER",
+    "AGENT",
+    "SENIOR",
+    "MODERATOR",
+    "ANALYST",
+    "AUDITOR",
+    "SYSTEM",
+    "PRIVACY",
+)
+OF_PARTIES: dict[str, tuple[Json, set[str]]] = {
+    "RB/amendments": (FIVE, {"BUYER", "SELLER"}),
+    "RB/withdrawal": ({}, {"BUYER", "SELLER"}),
+    "RB/reply": ({"text": "x"}, {"BUYER", "SELLER"}),
+    "RB/reply/edits": ({"text": "x"}, {"BUYER", "SELLER"}),
+    "RB/follow-up": ({"text": "x"}, {"BUYER"}),
+    "RB/revision": (FIVE, {"BUYER"}),
+    "RB/revision-request": ({}, {"SELLER"}),
+}
+OF_REVIEWS: dict[str, tuple[Json, set[str]]] = {
+    "flags": ({"reason": "FAKE"}, {"BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM"}),
+    "appeals": ({"text": "x"}, {"BUYER", "SELLER", "MODERATOR", "ANALYST"}),
+    "screenings": (
+        {"factor_milli": 500, "campaign": False, "terms": [], "calibration": "c"},
+        {"SYSTEM"},
+    ),
+    "holds": ({"ground": "FAKE"}, {"MODERATOR", "ANALYST", "SYSTEM"}),
+    "releases": ({}, {"MODERATOR"}),
+    "keeps": ({"flag_ids": [], "rule_ids": []}, {"MODERATOR"}),
+    "restrictions": (RESTRICTION, {"MODERATOR"}),
+    "appeals/A1/decision": (DECISION, {"MODERATOR", "SENIOR"}),
+}
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_role_has_its_commands_and_no_others(caller: Caller) -> None:
+    for role in ROLES:
+        client = caller(role, "somebody")
+        for path, (body, allowed) in OF_PARTIES.items():
+            answered = await write(client, body, f"/{path}")
+            # A party of another order does not learn that this one is there.
+            told = (404, "not-found") if role in allowed else (403, "role-not-allowed")
+            assert slug(answered) == told, (role, path)
+        for path, (body, allowed) in OF_REVIEWS.items():
+            if role not in allowed:
+                answered = await judge(client, f"{BUYERS}/{path}", body)
+                assert slug(answered) == (403, "role-not-allowed"), (role, path)
+
+
+BAD: list[tuple[Json, str]] = [
+    ({"quality": 0}, "quality"),
+    ({"quality": 6}, "quality"),
+    ({"quality": 4.5}, "quality"),
+    ({"quality": "5"}, "quality"),
+    ({"quality": True}, "quality"),
+    ({"text": ""}, "text"),
+    ({"text": " \n "}, "text"),
+    ({"text": "x" * 5_001}, "text"),
+    ({"text": "x" * 100_000}, "text"),
+    ({"text": "a\u0000b"}, "text"),
+    ({"text": "a\u202eb"}, "text"),
+    ({"media": ["none"]}, "media[0]"),
+    ({"media": ["x"] * 11}, "media"),
+    ({"incentive": "MAYBE"}, "incentive"),
+    ({"rating": 5}, "quality"),
+    ({"review_id": "a/b"}, "review_id"),
+    ({"colour": "red"}, "colour"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), BAD)
+@pytest.mark.usefixtures("opened")
+async def test_what_is_no_review_is_refused_with_the_field_named(
+    buyer: httpx.AsyncClient, pool: asyncpg.Pool, changes: Json, field: str
+) -> None:
+    before = await pool.fetchval("SELECT count(*) FROM es.event")
+    answered = await write(buyer, FIVE | changes)
+    assert slug(answered) == (422, "invalid-value"), answered.text
+    assert field in {error["field"] for error in answered.json()["errors"]}
+    assert await pool.fetchval("SELECT count(*) FROM es.event") == before
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_text_that_is_no_unicode_is_refused(buyer: httpx.AsyncClient) -> None:
+    body = json.dumps(FIVE)[:-1] + ', "text": "\\ud800"}'
+    answered = await buyer.post(
+        f"{ORDERS}/O1/evaluation/reviews",
+        content=body,
+        headers={"Content-Type": "application/json", "Idempotency-Key": str(uuid4())},
+    )
+    assert answered.status_code in (400, 422), answered.text
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_text_of_five_thousand_characters_of_any_script_is_taken(
+    buyer: httpx.AsyncClient,
+) -> None:
+    text = "🙂" * 5_000
+    written = recorded(await write(buyer, FIVE | {"text": text}))
+    assert review_by("BUYER", written)["text"] == text

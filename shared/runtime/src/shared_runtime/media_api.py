@@ -1,0 +1,390 @@
+"""Files in and out over HTTP, and what a worker does for them.
+
+    routers: media_router(store, links), in the service's `streamed` paths: media_api.PATH
+    tasks:   *media_tasks(store)
+
+Uploads and reads are under /v1. The download is not: a link is good without a token, for some
+minutes, and its answer is never shown by a browser as a part of our pages.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+from shared_runtime.auth import BySignature, Caller, caller_of, require
+from shared_runtime.decider import (
+    FieldError,
+    InvalidValue,
+    LimitReached,
+    Role,
+    RoleNotAllowed,
+    SubjectErased,
+    WrongState,
+)
+from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.fields import ID_LENGTH_MAX
+from shared_runtime.idempotency import command_id, idempotency_key
+from shared_runtime.media import (
+    DOWNLOAD_PATH,
+    LINK_LIFETIME,
+    Links,
+    MediaFile,
+    MediaStore,
+    Purpose,
+    State,
+    Upload,
+)
+from shared_runtime.media_types import (
+    CONTENT_TYPES,
+    IMAGE_BYTES_MAX,
+    MIB,
+    PIXELS_MAX,
+    VIDEO_BYTES_MAX,
+    ContentType,
+    FileTooLarge,
+    InvalidFile,
+    LinkExpired,
+    Reason,
+    UnsupportedFile,
+    bytes_max,
+    said_type,
+)
+from shared_runtime.problems import (
+    IdempotencyKeyMissing,
+    IdempotencyMismatch,
+    MalformedBody,
+    NotFound,
+    Unavailable,
+    refusals,
+)
+from shared_runtime.reading import answer
+from shared_runtime.sealing import person_of
+from shared_runtime.worker import Task
+
+PATH = "/v1/media"
+OWNERS: tuple[Role, ...] = ("BUYER", "SELLER")
+STAFF: tuple[Role, ...] = ("AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR")
+NAME_LENGTH_MAX = 255
+BODIES_MAX = 8
+"""Uploads, and downloads, that a process has in memory at once."""
+PATIENCE_SECONDS = 10.0
+"""How long a request waits for its place among them."""
+BODY_SECONDS_MAX = 120.0
+"""How long one may take to come in or go out: a slow line, never a stopped one."""
+PART_BYTES = 256 * 1024
+WORK_SECONDS = 30.0
+
+DOWNLOAD_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+}
+
+log = structlog.get_logger()
+
+type Owner = Annotated[Caller, Depends(require(*OWNERS))]
+type Reader = Annotated[Caller, Depends(require(*OWNERS, *STAFF))]
+type Key = Annotated[str, Depends(idempotency_key)]
+
+
+class FileView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What its owner and staff see of a file."""
+
+    media_id: str
+    purpose: Purpose
+    state: State
+    reason: Reason | None = None
+    content_type: ContentType
+    bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    name: str | None = None
+    uploaded_at: datetime
+    decided_at: datetime | None = None
+
+
+class Places:
+    """Only so many at once, each for so long."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncGenerator[None]:
+        """Raises `Unavailable` when none becomes free in time."""
+        try:
+            await asyncio.wait_for(self._free.acquire(), PATIENCE_SECONDS)
+        except TimeoutError as failure:
+            raise Unavailable from failure
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+class LinkRequired(BySignature):
+    """A dependency: the link is one that was given out here, and not long ago."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def __call__(
+        self,
+        media_id: str,
+        expires: Annotated[int, Query(ge=0, lt=2**33, description="Seconds since 1970.")],
+        signature: Annotated[str, Query(max_length=ID_LENGTH_MAX)],
+    ) -> None:
+        self._links.check(media_id, expires, signature)
+
+
+class Download(Response):
+    """A file on its way out, in parts: a slow reader has a place of his own, and only so long."""
+
+    def __init__(
+        self, places: Places, file: MediaFile, content: Callable[[], Awaitable[bytes]]
+    ) -> None:
+        super().__init__(media_type=file.content_type, headers=DOWNLOAD_HEADERS)
+        self.headers["Content-Disposition"] = f'attachment; filename="{file.download_name}"'
+        self.headers["Content-Length"] = str(file.size)
+        self._places = places
+        self._content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        async with self._places.one():
+            content = await self._content()
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                await send(start)
+                for begin in range(0, len(content), PART_BYTES):
+                    part = content[begin : begin + PART_BYTES]
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+
+
+def file_name(
+    header: Annotated[
+        str | None,
+        Header(alias="File-Name", description="Percent-encoded. Kept encrypted, like the file."),
+    ] = None,
+    name: Annotated[
+        str | None, Query(description="The same; but addresses end up in logs on their way.")
+    ] = None,
+) -> str | None:
+    """A dependency: what the owner calls the file, if he says so."""
+    told = name if header is None else unquote(header, errors="replace")
+    if told is None:
+        return None
+    if not (1 <= len(told) <= NAME_LENGTH_MAX and told.isprintable()):
+        bound = f"1..{NAME_LENGTH_MAX} printable characters"
+        raise InvalidValue(errors=[FieldError(field="name", bound=bound)])
+    return told
+
+
+async def received(request: Request, limit: int) -> bytes:
+    """The body. Raises `FileTooLarge` as soon as that is known; `Unavailable` if it is too slow."""
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdecimal():
+        raise MalformedBody
+    if int(announced) > limit:
+        raise FileTooLarge(limit_bytes=limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for part in request.stream():
+                body += part
+                if len(body) > limit:
+                    raise FileTooLarge(limit_bytes=limit)
+    except TimeoutError as failure:
+        raise Unavailable from failure
+    return bytes(body)
+
+
+UPLOAD_DESCRIPTION = f"""
+For BUYER and SELLER. The body is the file itself, `Content-Type` its type: JPEG, PNG or WebP up to
+{IMAGE_BYTES_MAX // MIB} MiB and {PIXELS_MAX // 1_000_000} megapixels, MP4 or WebM up to
+{VIDEO_BYTES_MAX // MIB} MiB. Metadata (where, when, with what, notes, previews) is removed;
+`bytes` and `sha256` are those of what is kept. UPLOADED: not scanned yet, ask again. Only a CLEAN
+file can be referred to. What nothing refers to within a day is deleted.
+"""
+LINK_DESCRIPTION = f"""
+For the owner (BUYER or SELLER), and staff. `url` is good for {LINK_LIFETIME.seconds // 60} minutes, without a token,
+for whoever has it; relative to this service. Each call gives a new one.
+"""
+
+FILE_EXAMPLE: dict[str, Any] = {
+    "media_id": "5f2b1c8e-4a0d-5b7e-9c3f-2d1a6e8b0c47",
+    "state": "CLEAN",
+    "content_type": "image/jpeg",
+    "bytes": 482113,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "width": 1600,
+    "height": 1200,
+}
+VIEW_EXAMPLE = FILE_EXAMPLE | {
+    "purpose": "REVIEW",
+    "name": "box.jpg",
+    "uploaded_at": "2026-01-15T12:00:00Z",
+    "decided_at": "2026-01-15T12:00:00Z",
+}
+LINK_EXAMPLE = {
+    "url": f"{DOWNLOAD_PATH}/{FILE_EXAMPLE['media_id']}?expires=1768478700&signature=3b5f…",
+    "expires_at": "2026-01-15T12:05:00Z",
+}
+
+
+def _example(description: str, value: object) -> dict[str, Any]:
+    schema = {"type": "object"}
+    content = {"application/json": {"schema": schema, "example": value}}
+    return {"description": description, "content": content}
+
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+UPLOAD_BODY = {"required": True, "content": dict.fromkeys(CONTENT_TYPES, BINARY)}
+UPLOAD_REFUSALS = refusals(
+    IdempotencyKeyMissing,
+    IdempotencyMismatch,
+    RoleNotAllowed,
+    SubjectErased,
+    UnsupportedFile,
+    FileTooLarge,
+    InvalidFile,
+    LimitReached,
+)
+
+
+def media_router(store: MediaStore, links: Links) -> APIRouter:
+    """Uploads, reads, links and downloads of a service's files."""
+    router = APIRouter(tags=["media"])
+    uploads, downloads = Places(BODIES_MAX), Places(BODIES_MAX)
+
+    async def seen(media_id: str, caller: Caller) -> MediaFile:
+        file = await store.info(media_id)
+        if caller.roles.isdisjoint(STAFF) and file.owner not in _persons(caller):
+            raise NotFound
+        return file
+
+    @router.post(
+        PATH,
+        summary="Sends a photo or a video",
+        description=UPLOAD_DESCRIPTION,
+        status_code=201,
+        response_class=Response,
+        responses=UPLOAD_REFUSALS | {201: _example("It was taken.", FILE_EXAMPLE)},
+        openapi_extra={"requestBody": UPLOAD_BODY},
+    )
+    async def upload(
+        request: Request,
+        *,
+        purpose: Purpose,
+        caller: Owner,
+        key: Key,
+        name: Annotated[str | None, Depends(file_name)],
+        role: Annotated[
+            Literal["BUYER", "SELLER"] | None, Query(description="For those who are both.")
+        ] = None,
+    ) -> Response:
+        content_type = said_type(request.headers.get("content-type"))
+        actor = caller.actor(*OWNERS if role is None else (role,))
+        async with uploads.one():
+            told = await store.upload(
+                Upload(
+                    media_id=str(command_id(caller_of(request).sub, f"{PATH}\n{key}")),
+                    owner=person_of(actor),
+                    purpose=purpose,
+                    content_type=content_type,
+                    data=await received(request, bytes_max(content_type)),
+                    name=name,
+                )
+            )
+        headers = {"Idempotent-Replayed": "true"} if told.replayed else None
+        return Response(told.body, 201, headers, media_type="application/json")
+
+    @router.get(
+        f"{PATH}/{{media_id}}",
+        summary="What is known of a file",
+        description="For its owner (BUYER or SELLER), and staff.",
+        response_class=Response,
+        responses=refusals(RoleNotAllowed, NotFound, SubjectErased)
+        | {200: _example("The file.", VIEW_EXAMPLE)},
+    )
+    async def info(media_id: str, caller: Reader) -> Response:
+        file = await seen(media_id, caller)
+        return answer(_view(file, await store.name(file)))
+
+    @router.post(
+        f"{PATH}/{{media_id}}/links",
+        summary="A link to download a file",
+        description=LINK_DESCRIPTION,
+        status_code=201,
+        response_class=Response,
+        responses=refusals(IdempotencyKeyMissing, RoleNotAllowed, NotFound, WrongState)
+        | {201: _example("The link.", LINK_EXAMPLE)},
+        dependencies=[Depends(idempotency_key)],
+    )
+    async def link(media_id: str, caller: Reader) -> Response:
+        await seen(media_id, caller)
+        return answer(await store.link(media_id), status=201)
+
+    @router.get(
+        f"{DOWNLOAD_PATH}/{{media_id}}",
+        summary="The file itself, by a link",
+        description="For whoever has the link, while it is good. Always an attachment.",
+        response_class=Response,
+        responses=refusals(NotFound, LinkExpired, SubjectErased)
+        | {200: {"description": "The file.", "content": dict.fromkeys(CONTENT_TYPES, BINARY)}},
+        dependencies=[Depends(LinkRequired(links))],
+    )
+    async def download(media_id: str) -> Response:
+        file = await store.info(media_id)
+        return Download(downloads, file, lambda: store.content(file))
+
+    return router
+
+
+def _persons(caller: Caller) -> set[str]:
+    """Whose files are the caller's own."""
+    return {person_of(caller.actor(role)) for role in OWNERS if role in caller.roles}
+
+
+def _view(file: MediaFile, name: str | None) -> FileView:
+    return FileView(
+        media_id=file.media_id,
+        state=file.state,
+        content_type=file.content_type,
+        bytes=file.size,
+        sha256=file.sha256,
+        width=file.width,
+        height=file.height,
+        purpose=file.purpose,
+        name=name,
+        reason=file.reason,
+        uploaded_at=file.uploaded_at,
+        decided_at=file.decided_at,
+    )
+
+
+def media_tasks(store: MediaStore) -> tuple[Task, ...]:
+    """What a worker does beside: scans what waits, deletes what nobody needs."""
+
+    async def tend(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await store.scan_waiting()
+                await store.purge()
+            except WORLD_FAILURES as failure:
+                log.warning("files not tended", failure=type(failure).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), WORK_SECONDS)
+
+    return (tend,)

@@ -1,0 +1,830 @@
+"""Files over HTTP: kept encrypted, shown to whoever may see them, gone when nobody needs them.
+
+PostgreSQL and the folder are real. The ClamAV daemon and the bucket are small ones of ours that
+speak their protocols.
+"""
+
+import asyncio
+import hashlib
+import io
+import struct
+import threading
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import APIRouter, Depends
+from local_stack import issuer
+from local_stack.databases import Database
+from PIL import Image
+from shared_runtime import media_api
+from shared_runtime.auth import Verifier
+from shared_runtime.clock import system_clock
+from shared_runtime.database import open_pool
+from shared_runtime.decider import InvalidValue
+from shared_runtime.http import service_app
+from shared_runtime.keys import PostgresKeyStore
+from shared_runtime.media import (
+    LINK_LIFETIME,
+    LOCAL_MEDIA_KEY,
+    UNREFERENCED_LIFETIME,
+    UNREFERENCED_MAX,
+    Links,
+    MediaSettings,
+    MediaStore,
+)
+from shared_runtime.media_api import (
+    BODIES_MAX,
+    NAME_LENGTH_MAX,
+    PATH,
+    LinkRequired,
+    media_router,
+    media_tasks,
+)
+from shared_runtime.media_objects import objects_at
+from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
+from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
+from shared_runtime.testing import ManualClock, key_store
+
+OWNER = "buyer:B1"
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+def picture(image_format: str = "JPEG", text: str = "Berta's home") -> bytes:
+    made = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = text
+    Image.effect_noise((40, 30), 40).convert("RGB").save(made, image_format, exif=exif)
+    return made.getvalue()
+
+
+JPEG = picture()
+PNG = picture("PNG")
+PIXELS = PNG.index(b"IDAT") + 4
+
+
+def archive() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as zipped:
+        zipped.writestr("payload.js", "alert(1)")
+    return made.getvalue()
+
+
+@dataclass(slots=True)
+class Clamd:
+    """A ClamAV daemon that is not one: it speaks INSTREAM, and knows one signature."""
+
+    reply: bytes | None = None
+    scanned: list[bytes] = field(default_factory=list[bytes])
+    port: int = 0
+    _server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            assert await reader.readuntil(b"\x00") == b"zINSTREAM\x00"
+            stream = b""
+            while length := int.from_bytes(await reader.readexactly(4)):
+                stream += await reader.readexactly(length)
+            self.scanned.append(stream)
+            found = b"Eicar-Test-Signature FOUND" if EICAR in stream else b"OK"
+            writer.write(self.reply or b"stream: " + found + b"\x00")
+            await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def clamd() -> AsyncIterator[Clamd]:
+    daemon = Clamd()
+    await daemon.start()
+    yield daemon
+    await daemon.stop()
+
+
+@pytest.fixture
+def base(make_database: Callable[..., Database]) -> Database:
+    return make_database()
+
+
+@pytest.fixture
+async def db(base: Database) -> AsyncIterator[asyncpg.Pool]:
+    async with await open_pool(base.owner_url) as owner:
+        await owner.execute((files("shared_runtime") / "sql" / "media.sql").read_text())
+    async with await open_pool(base.app_url) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def keys(make_database: Callable[..., Database]) -> AsyncIterator[PostgresKeyStore]:
+    made = make_database()
+    async with key_store(made.owner_url, made.app_url) as keys:
+        yield keys
+
+
+@dataclass(slots=True)
+class Shop:
+    """A service that takes files, with what is around it."""
+
+    db: asyncpg.Pool
+    keys: PostgresKeyStore
+    clock: ManualClock
+    folder: Path
+    scanner: Scanner = field(default_factory=DecodingScanner)
+
+    @property
+    def links(self) -> Links:
+        return Links(LOCAL_MEDIA_KEY.encode(), self.clock)
+
+    @property
+    def objects(self) -> Path:
+        return self.folder / "media of us"
+
+    def store(self) -> MediaStore:
+        return MediaStore(
+            db=self.db,
+            objects=objects_at(self.objects.as_uri()),
+            keys=self.keys,
+            scanner=self.scanner,
+            links=self.links,
+            now=self.clock,
+        )
+
+    def kept(self) -> list[bytes]:
+        return [each.read_bytes() for each in self.objects.rglob("*") if each.is_file()]
+
+    def client(self, sub: str = "B1", *roles: str) -> httpx.AsyncClient:
+        issuer.ensure_key(self.folder)
+        verifier = Verifier(
+            f"file://{issuer.jwks_file(self.folder)}",
+            issuer=issuer.ISSUER,
+            audience=issuer.AUDIENCE,
+            now=system_clock,
+        )
+
+        async def ready() -> None: ...
+
+        app = service_app(
+            title="shop",
+            version="1",
+            routers=[media_router(self.store(), self.links)],
+            verifier=verifier,
+            ready=ready,
+            streamed=frozenset({PATH}),
+        )
+        token = issuer.mint(self.folder, sub=sub, roles=list(roles or ("BUYER",)))
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://shop",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+
+@pytest.fixture
+def shop(db: asyncpg.Pool, keys: PostgresKeyStore, clock: ManualClock, tmp_path: Path) -> Shop:
+    return Shop(db=db, keys=keys, clock=clock, folder=tmp_path)
+
+
+@pytest.fixture
+async def buyer(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
+    async with shop.client() as client:
+        yield client
+
+
+async def send(
+    client: httpx.AsyncClient,
+    data: bytes | AsyncIterator[bytes] = JPEG,
+    said: str | None = "image/jpeg",
+    *,
+    key: str | None = None,
+    query: str = "purpose=REVIEW",
+    **headers: str,
+) -> httpx.Response:
+    typed = {} if said is None else {"Content-Type": said}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(
+        f"{PATH}?{query}",
+        content=data,
+        headers={"Idempotency-Key": key or str(uuid4()), **typed, **named},
+    )
+
+
+async def sent(client: httpx.AsyncClient, data: bytes = JPEG, said: str = "image/jpeg") -> str:
+    answered = await send(client, data, said)
+    assert answered.status_code == 201
+    return str(answered.json()["media_id"])
+
+
+async def link_to(client: httpx.AsyncClient, media_id: str) -> httpx.Response:
+    headers = {"Idempotency-Key": str(uuid4())}
+    return await client.post(f"{PATH}/{media_id}/links", headers=headers)
+
+
+def told(answered: httpx.Response) -> tuple[int, str, Any]:
+    assert answered.headers["Content-Type"] == "application/problem+json"
+    problem = answered.json()
+    return answered.status_code, problem["type"].removeprefix("/problems/"), problem.get("reason")
+
+
+def refusal(answered: httpx.Response) -> tuple[int, str]:
+    return told(answered)[:2]
+
+
+async def test_a_photo_is_taken_and_downloaded_by_a_link(buyer: httpx.AsyncClient) -> None:
+    taken = await send(buyer, File_Name=quote("Größe.jpg"))
+    assert taken.status_code == 201
+    file = taken.json()
+    assert file["state"] == "CLEAN"
+    assert (file["content_type"], file["width"], file["height"]) == ("image/jpeg", 40, 30)
+    info = (await buyer.get(f"{PATH}/{file['media_id']}")).json()
+    assert file.items() <= info.items()
+    assert (info["purpose"], info["name"]) == ("REVIEW", "Größe.jpg")
+    assert info["uploaded_at"] == "2026-01-15T12:00:00Z"
+    link = (await link_to(buyer, file["media_id"])).json()
+    del buyer.headers["Authorization"]
+    got = await buyer.get(link["url"])
+    assert got.status_code == 200
+    assert b"Berta" in JPEG
+    assert b"Berta" not in got.content
+    assert len(got.content) == file["bytes"] == int(got.headers["Content-Length"])
+    assert hashlib.sha256(got.content).hexdigest() == file["sha256"]
+    for name, value in {
+        "Content-Type": "image/jpeg",
+        "Content-Disposition": f'attachment; filename="{file["media_id"]}.jpg"',
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "private, no-store",
+    }.items():
+        assert got.headers[name] == value
+
+
+async def test_what_is_kept_is_encrypted_under_a_name_that_says_nothing(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    media_id = (await send(buyer, query="purpose=REVIEW&name=secret.jpg")).json()["media_id"]
+    (kept,) = shop.kept()
+    assert b"JFIF" in JPEG
+    assert b"JFIF" not in kept
+    names = [each.name for each in shop.objects.rglob("*")]
+    assert not any("B1" in name or media_id in name for name in names)
+    row = await shop.db.fetchrow("SELECT * FROM media.file")
+    assert row is not None
+    assert "secret" not in str(dict(row))
+    assert (await buyer.get(f"{PATH}/{media_id}")).json()["name"] == "secret.jpg"
+
+
+@pytest.mark.parametrize(
+    ("said", "data"),
+    [("image/png", PNG), ("image/webp", picture("WEBP"))],
+)
+async def test_other_pictures_are_taken_too(
+    buyer: httpx.AsyncClient, said: str, data: bytes
+) -> None:
+    answered = await send(buyer, data, said, query="purpose=EVIDENCE")
+    assert (answered.status_code, answered.json()["content_type"]) == (201, said)
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "reason"),
+    [
+        (b"", "image/jpeg", "EMPTY"),
+        (PNG, "image/jpeg", "TYPE_DIFFERS"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/png", "TYPE_DIFFERS"),
+        (JPEG[:-300], "image/jpeg", "TRUNCATED"),
+        (JPEG + archive(), "image/jpeg", "TRAILING_DATA"),
+        (PNG + b"<html><script>alert(1)</script>", "image/png", "TRAILING_DATA"),
+        (PNG[:16] + struct.pack(">II", 8201, 5000) + PNG[24:], "image/png", "TOO_MANY_PIXELS"),
+        (PNG.replace(PNG[PIXELS : PIXELS + 9], b"\xff" * 9), "image/png", "DAMAGED"),
+    ],
+)
+async def test_what_is_no_file_is_refused_by_name_and_leaves_nothing(
+    buyer: httpx.AsyncClient, shop: Shop, data: bytes, said: str, reason: str
+) -> None:
+    assert told(await send(buyer, data, said)) == (422, "invalid-file", reason)
+    assert shop.kept() == []
+    assert await shop.db.fetchval("SELECT count(*) FROM media.file") == 0
+
+
+@pytest.mark.parametrize("said", [None, "image/svg+xml", "image/gif", "text/html", "a/b"])
+async def test_other_types_are_refused(buyer: httpx.AsyncClient, said: str | None) -> None:
+    answered = await send(buyer, b"<svg/>", said)
+    assert refusal(answered) == (415, "unsupported-media-type")
+    assert "image/webp" in answered.json()["taken"]
+
+
+@pytest.mark.parametrize("limit", [IMAGE_BYTES_MAX, VIDEO_BYTES_MAX])
+async def test_a_byte_too_many_is_refused_announced_or_not(
+    buyer: httpx.AsyncClient, limit: int
+) -> None:
+    said = "image/jpeg" if limit == IMAGE_BYTES_MAX else "video/mp4"
+    parts = [JPEG, bytes(limit - len(JPEG))]
+
+    async def chunks(*last: bytes) -> AsyncIterator[bytes]:
+        for part in (*parts, *last):
+            yield part
+
+    for body in (b"".join(parts) + b"\x00", chunks(b"\x00")):
+        answered = await send(buyer, body, said)
+        assert refusal(answered) == (413, "file-too-large")
+        assert answered.json()["limit_bytes"] == limit
+    answered = await send(buyer, chunks(), said)
+    assert answered.status_code == 201 or told(answered)[2] == "TYPE_DIFFERS"
+
+
+async def test_the_same_request_again_gets_the_same_answer(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    first = await send(buyer, key="k1")
+    again = await send(buyer, key="k1")
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert len(shop.kept()) == 1
+    for other in (
+        await send(buyer, PNG, "image/png", key="k1"),
+        await send(buyer, key="k1", query="purpose=EVIDENCE"),
+        await send(buyer, key="k1", File_Name="other.jpg"),
+    ):
+        assert refusal(other) == (422, "idempotency-mismatch")
+
+
+async def test_i10_racing_requests_keep_one_file(buyer: httpx.AsyncClient, shop: Shop) -> None:
+    answers = await asyncio.gather(*(send(buyer, key="k1") for _ in range(2 * BODIES_MAX)))
+    assert {answered.status_code for answered in answers} == {201}
+    assert len({answered.content for answered in answers}) == 1
+    assert len(shop.kept()) == 1
+
+
+async def test_i10_a_request_that_was_cut_off_is_taken_up_by_its_repeat(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    await send(buyer, key="k1")
+    await shop.db.execute("UPDATE media.file SET answer = NULL, state = 'UPLOADED'")
+    for each in shop.objects.rglob("*"):
+        each.unlink()
+    assert await shop.store().scan_waiting() == 0
+    again = await send(buyer, key="k1")
+    assert (again.status_code, again.json()["state"]) == (201, "CLEAN")
+    assert "Idempotent-Replayed" not in again.headers
+    assert len(shop.kept()) == 1
+
+
+async def test_a_post_needs_a_key_a_purpose_and_a_role(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    headers = {"Content-Type": "image/jpeg"}
+    missing = await buyer.post(f"{PATH}?purpose=REVIEW", content=JPEG, headers=headers)
+    assert refusal(missing) == (400, "idempotency-key-missing")
+    for query in ("", "purpose=FUN"):
+        assert refusal(await send(buyer, query=query)) == (422, "invalid-value")
+    async with shop.client("M1", "MODERATOR") as moderator:
+        assert refusal(await send(moderator)) == (403, "role-not-allowed")
+
+
+async def test_a_name_has_printable_characters_and_a_length(buyer: httpx.AsyncClient) -> None:
+    longest = quote("ü" * NAME_LENGTH_MAX)
+    assert (await send(buyer, File_Name=longest)).status_code == 201
+    for wrong in (longest + "x", "a%0Ab", "", "%00"):
+        assert refusal(await send(buyer, File_Name=wrong)) == (422, "invalid-value")
+
+
+async def test_a_file_is_seen_by_its_owner_and_staff_alone(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    media_id = await sent(buyer)
+    for role in ("MODERATOR", "AGENT", "SENIOR", "ANALYST", "AUDITOR"):
+        async with shop.client("X1", role) as staff:
+            assert (await staff.get(f"{PATH}/{media_id}")).status_code == 200
+            assert (await link_to(staff, media_id)).status_code == 201
+    for other in (("B2", "BUYER"), ("B1", "SELLER")):
+        async with shop.client(*other) as client:
+            assert refusal(await client.get(f"{PATH}/{media_id}")) == (404, "not-found")
+            assert refusal(await link_to(client, media_id)) == (404, "not-found")
+    assert refusal(await buyer.get(f"{PATH}/{uuid4()}")) == (404, "not-found")
+
+
+async def test_who_buys_and_sells_says_as_which_he_sends(shop: Shop) -> None:
+    async with shop.client("B1", "BUYER", "SELLER") as both:
+        for query, owner in (("", "buyer:B1"), ("&role=SELLER", "seller:B1")):
+            answered = await send(both, query=f"purpose=REVIEW{query}")
+            media_id = answered.json()["media_id"]
+            assert [each.owner for each in await shop.store().clean(owner, [media_id])] == [owner]
+            assert (await both.get(f"{PATH}/{media_id}")).status_code == 200
+    async with shop.client("B1", "BUYER") as buyer:
+        refused = await send(buyer, query="purpose=REVIEW&role=SELLER")
+        assert refusal(refused) == (403, "role-not-allowed")
+
+
+async def test_a_link_is_good_for_five_minutes(buyer: httpx.AsyncClient, shop: Shop) -> None:
+    link = (await link_to(buyer, await sent(buyer))).json()
+    assert link["expires_at"] == "2026-01-15T12:05:00Z"
+    shop.clock.advance(LINK_LIFETIME - timedelta(microseconds=1))
+    assert (await buyer.get(link["url"])).status_code == 200
+    shop.clock.advance(timedelta(microseconds=1))
+    assert refusal(await buyer.get(link["url"])) == (410, "link-expired")
+
+
+async def test_a_link_is_for_one_file_and_cannot_be_altered(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    one, other = await sent(buyer), await sent(buyer)
+    url: str = (await link_to(buyer, one)).json()["url"]
+    query: str = urlsplit(url).query
+    expires, signature = (part.partition("=")[2] for part in query.split("&"))
+    flipped = ("0" if signature[0] != "0" else "1") + signature[1:]
+    forged = Links(b"another key", shop.clock).url(one)
+    for wrong in (
+        f"/media/{other}?{query}",
+        f"/media/{one}?expires={int(expires) + 60}&signature={signature}",
+        f"/media/{one}?expires={expires}&signature={flipped}",
+        f"/media/{one}?expires={expires}&signature=",
+        f"/media/{one}?expires={expires}&signature=%C3%BC",
+        forged,
+        shop.links.url(str(uuid4())),
+    ):
+        assert refusal(await buyer.get(wrong)) == (404, "not-found")
+    for wrong in (f"/media/{one}", f"/media/{one}?expires=x&signature={signature}"):
+        assert refusal(await buyer.get(wrong)) == (422, "invalid-value")
+    assert (await buyer.get(url)).status_code == 200
+
+
+async def test_only_clean_files_of_ones_own_can_be_used(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    store = shop.store()
+    one, two = await sent(buyer), await sent(buyer, PNG, "image/png")
+    files = await store.clean(OWNER, [two, one])
+    assert [(file.media_id, file.content_type) for file in files] == [
+        (two, "image/png"),
+        (one, "image/jpeg"),
+    ]
+    assert await store.clean(OWNER, []) == []
+    await shop.db.execute("UPDATE media.file SET state = 'UPLOADED' WHERE media_id = $1", two)
+    for owner, wanted, wrong in (
+        (OWNER, [one, two], ["media[1]"]),
+        (OWNER, [str(uuid4()), one], ["media[0]"]),
+        ("seller:S1", [one, one], ["media[0]", "media[1]"]),
+    ):
+        with pytest.raises(InvalidValue) as refused:
+            await store.clean(owner, wanted)
+        assert [error.field for error in refused.value.errors] == wrong
+    with pytest.raises(InvalidValue):
+        await store.refer([two])
+    assert refusal(await link_to(buyer, two)) == (409, "wrong-state")
+    assert refusal(await buyer.get(shop.links.url(two))) == (404, "not-found")
+
+
+async def test_what_nothing_refers_to_is_gone_after_a_day(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    store = shop.store()
+    needed, other = await sent(buyer), await sent(buyer)
+    await store.refer([needed])
+    shop.clock.advance(UNREFERENCED_LIFETIME - timedelta(microseconds=1))
+    await store.purge()
+    assert (await buyer.get(f"{PATH}/{other}")).status_code == 200
+    shop.clock.advance(timedelta(microseconds=1))
+    await store.purge()
+    assert refusal(await buyer.get(f"{PATH}/{other}")) == (404, "not-found")
+    assert (await buyer.get(f"{PATH}/{needed}")).status_code == 200
+    assert len(shop.kept()) == 1
+    assert await shop.db.fetchval("SELECT count(*) FROM media.file") == 1
+    with pytest.raises(InvalidValue):
+        await store.refer([needed, other])
+
+
+async def test_a_file_is_referred_to_in_the_transaction_that_needs_it(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    media_id = await sent(buyer)
+    with suppress(ZeroDivisionError):
+        async with shop.db.acquire() as connection, connection.transaction():
+            await shop.store().refer([media_id], connection)
+            raise ZeroDivisionError
+    assert await shop.db.fetchval("SELECT referenced_at FROM media.file") is None
+
+
+async def test_one_has_only_so_many_files_that_nothing_refers_to(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    for _ in range(UNREFERENCED_MAX - 1):
+        await sent(buyer)
+    last = await sent(buyer)
+    refused = await send(buyer)
+    assert (refusal(refused), refused.json()["limit"]) == ((409, "limit-reached"), UNREFERENCED_MAX)
+    async with shop.client("B2") as other:
+        await sent(other)
+    await shop.store().refer([last])
+    await sent(buyer)
+
+
+async def test_erasure_deletes_a_persons_files_and_rows(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    store = shop.store()
+    one, two = await sent(buyer), await sent(buyer)
+    await store.refer([one])
+    async with shop.client("B2") as other:
+        theirs = await sent(other)
+        url = shop.links.url(one)
+        await shop.keys.destroy(OWNER)
+        assert refusal(await buyer.get(url)) == (410, "subject-erased")
+        for _ in range(2):
+            await store.delete_of(OWNER)
+        assert len(shop.kept()) == 1
+        rows = await shop.db.fetch("SELECT media_id FROM media.file")
+        assert [row["media_id"] for row in rows] == [theirs]
+        assert (await other.get(shop.links.url(theirs))).status_code == 200
+    for media_id in (one, two):
+        assert refusal(await buyer.get(f"{PATH}/{media_id}")) == (404, "not-found")
+    assert refusal(await buyer.get(url)) == (404, "not-found")
+    assert refusal(await send(buyer)) == (410, "subject-erased")
+    assert len(shop.kept()) == 1
+
+
+async def test_erasure_in_a_transaction_hides_at_once_and_deletes_with_the_next_purge(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    media_id = (await send(buyer, File_Name="me.jpg")).json()["media_id"]
+    store = shop.store()
+    async with shop.db.acquire() as connection, connection.transaction():
+        await store.delete_of(OWNER, connection)
+        assert (await buyer.get(f"{PATH}/{media_id}")).status_code == 200
+    assert refusal(await buyer.get(f"{PATH}/{media_id}")) == (404, "not-found")
+    assert await shop.db.fetchval("SELECT sealed_name FROM media.file") is None
+    await store.purge()
+    assert shop.kept() == []
+    assert await shop.db.fetchval("SELECT count(*) FROM media.file") == 0
+
+
+async def test_clamav_is_asked_and_what_it_finds_is_refused(shop: Shop, clamd: Clamd) -> None:
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    async with shop.client() as buyer:
+        await sent(buyer)
+        assert len(clamd.scanned) == 1
+        assert hashlib.sha256(clamd.scanned[0]).hexdigest() == await shop.db.fetchval(
+            "SELECT sha256 FROM media.file"
+        )
+        clamd.reply = b"stream: Win.Test.EICAR_HDB-1 FOUND\x00"
+        refused = await send(buyer)
+        assert told(refused) == (422, "invalid-file", "MALWARE")
+        assert told(await send(buyer, JPEG[:-9]))[2] == "TRUNCATED"
+    assert len(clamd.scanned) == 2
+    assert len(shop.kept()) == 1
+
+
+async def test_clamav_gets_a_large_file_in_chunks(clamd: Clamd) -> None:
+    data = bytes(range(256)) * 4096 + EICAR
+    verdict = await ClamdScanner("127.0.0.1", clamd.port).scan(data)
+    assert clamd.scanned == [data]
+    assert str(verdict) == "Rejected(reason='MALWARE')"
+
+
+@pytest.mark.parametrize(
+    "reply", [None, b"INSTREAM size limit exceeded. ERROR\x00", b"what?\x00", b"x" * 9000]
+)
+async def test_while_nobody_can_scan_a_file_waits_and_is_then_decided(
+    shop: Shop, clamd: Clamd, reply: bytes | None
+) -> None:
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    store = shop.store()
+    if reply is None:
+        await clamd.stop()
+    clamd.reply = reply
+    async with shop.client() as buyer:
+        good = await send(buyer, key="k1")
+        bad = await sent(buyer)
+        assert good.json()["state"] == "UPLOADED"
+        assert refusal(await link_to(buyer, bad)) == (409, "wrong-state")
+        assert await store.scan_waiting() == 0
+        clamd.reply = None
+        if reply is None:
+            await clamd.start()
+        await shop.db.execute(
+            "UPDATE media.file SET uploaded_at = uploaded_at + interval '1 s' WHERE media_id = $1",
+            bad,
+        )
+        assert len(shop.kept()) == 2
+        first = good.json()["media_id"]
+        assert await store.scan_waiting() == 2
+        assert (await buyer.get(f"{PATH}/{first}")).json()["state"] == "CLEAN"
+        assert (await send(buyer, key="k1")).content == good.content
+        await shop.db.execute("UPDATE media.file SET state = 'UPLOADED' WHERE media_id = $1", bad)
+        clamd.reply = b"stream: Found.It FOUND\x00"
+        assert await store.scan_waiting() == 1
+        rejected = (await buyer.get(f"{PATH}/{bad}")).json()
+        assert (rejected["state"], rejected["reason"]) == ("REJECTED", "MALWARE")
+        assert refusal(await link_to(buyer, bad)) == (409, "wrong-state")
+        assert len(shop.kept()) == 1
+
+
+async def test_a_worker_scans_and_purges_until_it_is_told_to_end(shop: Shop, clamd: Clamd) -> None:
+    shop.scanner = ClamdScanner("127.0.0.1", clamd.port)
+    await clamd.stop()
+    async with shop.client() as buyer:
+        media_id = await sent(buyer)
+        await clamd.start()
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(task(stop)) for task in media_tasks(shop.store())]
+        async with asyncio.timeout(10):
+            while (await buyer.get(f"{PATH}/{media_id}")).json()["state"] != "CLEAN":
+                pass
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def test_a_file_that_came_while_its_owner_was_erased_is_dropped(
+    shop: Shop, clamd: Clamd
+) -> None:
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    await clamd.stop()
+    async with shop.client() as buyer:
+        await sent(buyer)
+    await clamd.start()
+    await shop.keys.destroy(OWNER)
+    assert await shop.store().scan_waiting() == 0
+    assert shop.kept() == []
+
+
+async def test_only_so_many_bodies_are_in_memory_and_a_slow_one_is_given_up(
+    buyer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(media_api, "BODY_SECONDS_MAX", 1.0)
+    never = asyncio.Event()
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield JPEG[:100]
+        await never.wait()
+
+    stuck_ones = [asyncio.create_task(send(buyer, stuck())) for _ in range(BODIES_MAX)]
+    async with asyncio.timeout(10):
+        while refusal_or_none(await send(buyer)) != (503, "unavailable"):
+            pass
+        answers = await asyncio.gather(*stuck_ones)
+    assert {refusal(answered) for answered in answers} == {(503, "unavailable")}
+    assert (await send(buyer)).status_code == 201
+
+
+def refusal_or_none(answered: httpx.Response) -> tuple[int, str] | None:
+    return None if answered.is_success else refusal(answered)
+
+
+async def test_while_the_storage_is_away_nothing_is_taken(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    media_id = await sent(buyer)
+    aside = shop.folder / "aside"
+    shop.objects.rename(aside)
+    shop.objects.write_text("not a folder")
+    assert refusal(await send(buyer, key="k1")) == (503, "unavailable")
+    shop.objects.unlink()
+    aside.rename(shop.objects)
+    assert (await send(buyer, key="k1")).json()["state"] == "CLEAN"
+    assert (await buyer.get(shop.links.url(media_id))).status_code == 200
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """A service like S3 that is not one: it keeps what it is sent, whoever asks."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def do_PUT(self) -> None:
+        self.kept[self.path] = self._body()
+        self._answer(200, b"")
+
+    def do_GET(self) -> None:
+        found = self.kept.get(self.path)
+        self._answer(404 if found is None else 200, found or b"")
+
+    def do_POST(self) -> None:
+        """DeleteObjects, of one."""
+        key = self._body().partition(b"<Key>")[2].partition(b"</Key>")[0]
+        self.kept.pop(f"/files/{key.decode()}", None)
+        told = b"<DeleteResult><Deleted><Key>%b</Key></Deleted></DeleteResult>" % key
+        self._answer(200, told)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers["Content-Length"]))
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("ETag", '"1"')
+        self.send_header("Last-Modified", "Thu, 15 Jan 2026 12:00:00 GMT")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+async def test_files_can_be_kept_in_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in {
+        "ACCESS_KEY_ID": "us",
+        "SECRET_ACCESS_KEY": "secret",
+        "REGION": "eu-central-1",
+        "ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    objects = objects_at("s3://files/of-us")
+    large = bytes(VIDEO_BYTES_MAX)
+    await objects.put("one", large)
+    assert Bucket.kept == {"/files/of-us/one": large}
+    assert await objects.get("one") == large
+    assert await objects.get("two") is None
+    await objects.delete(["one", "two"])
+    assert Bucket.kept == {}
+    server.shutdown()
+    server.server_close()
+
+
+async def test_every_refusal_is_in_the_openapi_document(buyer: httpx.AsyncClient) -> None:
+    paths = (await buyer.get("/openapi.json")).json()["paths"]
+    upload = paths[PATH]["post"]
+    assert set(upload["requestBody"]["content"]) >= {"image/jpeg", "video/webm"}
+    examples = {
+        slug: example["value"]
+        for response in upload["responses"].values()
+        for slug, example in response["content"]
+        .get("application/problem+json", {"examples": {}})["examples"]
+        .items()
+    }
+    assert {"file-too-large", "invalid-file", "limit-reached", "subject-erased"} <= set(examples)
+    assert "WebP" in examples["unsupported-media-type"]["detail"]
+    download = paths["/media/{media_id}"]["get"]
+    assert {"404", "410", "422"} <= set(download["responses"])
+    assert {each["name"] for each in download["parameters"]} == {
+        "media_id",
+        "expires",
+        "signature",
+    }
+
+
+def test_a_route_with_a_signature_is_outside_of_what_needs_a_token(shop: Shop) -> None:
+    router = APIRouter(prefix="/v1/x", dependencies=[Depends(LinkRequired(shop.links))])
+
+    @router.get("/{media_id}")
+    async def both(media_id: str) -> str:
+        return media_id
+
+    async def ready() -> None: ...
+
+    verifier = Verifier("file:///none", issuer="i", audience="a", now=system_clock)
+    with pytest.raises(ValueError, match="token"):
+        service_app(title="x", version="1", routers=[router], verifier=verifier, ready=ready)
+
+
+def settings(**told: object) -> MediaSettings:
+    known = {
+        "database_url": "postgres://app@db/review",
+        "kafka": "broker:9092",
+        "jwks_url": "https://issuer.example/jwks",
+        "issuer": "https://issuer.example",
+        "cursor_key": "k" * 32,
+        "media_url": "s3://files",
+        "media_key": "m" * 32,
+    }
+    return MediaSettings(**{**known, **told})  # type: ignore[arg-type]
+
+
+def test_links_are_signed_by_a_key_of_their_own() -> None:
+    assert settings().media_secret == b"m" * 32
+    assert "m" * 32 not in repr(settings())
+    local = settings(env="local", media_key=None, media_url="memory:///")
+    assert local.media_secret == LOCAL_MEDIA_KEY.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("media_key", None, "AFTERSALES_MEDIA_KEY"),
+        ("media_key", "m" * 31, "AFTERSALES_MEDIA_KEY"),
+        ("media_url", "memory:///", "AFTERSALES_MEDIA_URL"),
+        ("media_url", "http://files", "AFTERSALES_MEDIA_URL"),
+        ("clamd", "no port", "clamd"),
+    ],
+)
+def test_unsafe_settings_are_refused(name: str, value: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        settings(**{name: value})

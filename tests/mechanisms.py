@@ -1,0 +1,228 @@
+"""Every mechanism that keeps a promise, taken away once: does a test of that promise fail?
+
+`make mechanisms` copies the repository, and for each row breaks one line of the copy, runs the
+tests of the promise there, and puts the line back. Exit code 0 when a test failed every time;
+1 when one broken mechanism went unnoticed, or a line that is to be broken is not there any more.
+Names on the command line choose among the rows: `.venv/bin/python tests/mechanisms.py I1 I4`.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+REPOSITORY = Path(__file__).parents[1]
+RUNTIME = "shared/runtime/src/shared_runtime"
+TESTS = "shared/runtime/tests"
+SECONDS_MAX = 300
+NO_TESTS = 5  # exit code of pytest
+
+
+class Broken(NamedTuple):
+    """A mechanism, the line that it is in, and what is put in its place."""
+
+    promise: str
+    mechanism: str
+    file: str
+    line: str
+    instead: str
+    tests: str
+
+
+BROKEN = (
+    Broken(
+        "I1",
+        "heads are locked while positions are given",
+        f"{RUNTIME}/sql/0001_log.sql",
+        "AND head.partition = p_partition FOR UPDATE;",
+        "AND head.partition = p_partition;",
+        f"{TESTS}/test_log.py",
+    ),
+    Broken(
+        "I1",
+        "positions are dense",
+        f"{RUNTIME}/sql/0001_log.sql",
+        "newest.position := newest.position + 1;",
+        "newest.position := newest.position + 2;",
+        f"{TESTS}/test_log.py",
+    ),
+    Broken(
+        "I2",
+        "the events of one append keep their order",
+        f"{RUNTIME}/sql/0001_log.sql",
+        "ORDER BY topic, partition, ord\n    LOOP",
+        "ORDER BY topic, partition, ord DESC\n    LOOP",
+        f"{TESTS}/test_log.py",
+    ),
+    Broken(
+        "I2",
+        "the instant of recording never falls",
+        f"{RUNTIME}/sql/0001_log.sql",
+        "SELECT head.position + 1, greatest(head.recorded_at, p_now), head.chain_hash",
+        "SELECT head.position + 1, p_now, head.chain_hash",
+        f"{TESTS}/test_log.py",
+    ),
+    Broken(
+        "I3",
+        "the cursor moves after the broker has acknowledged",
+        f"{RUNTIME}/subscription.py",
+        "            fresh = await self._do_before(self.subscription.before, fresh, reached)",
+        "            await self._apply(fresh, reached)\n"
+        "            await self._do_before(self.subscription.before, fresh, dict(reached))\n"
+        "            return len(fresh)",
+        f"{TESTS}/test_relay.py",
+    ),
+    Broken(
+        "I4",
+        "a cursor moves only from where the batch began",
+        f"{RUNTIME}/subscription.py",
+        "          AND cursor.partition = step.partition AND cursor.position = step.started_from",
+        "          AND cursor.partition = step.partition",
+        f"{TESTS}/test_subscription.py",
+    ),
+    Broken(
+        "I9",
+        "the chain of what comes is compared with one's own",
+        f"{RUNTIME}/subscription.py",
+        "    if chain_hash != delivery.chain_hash:\n        raise Forked",
+        '    if chain_hash == b"":\n        raise Forked',
+        f"{TESTS}/test_subscription.py",
+    ),
+    Broken(
+        "I10",
+        "the answer is kept with the events",
+        f"{RUNTIME}/sql/0001_log.sql",
+        "IF p_request_id IS NOT NULL THEN",
+        "IF false THEN",
+        f"{TESTS}/test_idempotency.py",
+    ),
+    Broken(
+        "I11",
+        "a read waits for its token",
+        f"{RUNTIME}/reading.py",
+        "            while await _position(token, position_of) < token.position:",
+        "            while await _position(token, position_of) < 0:",
+        f"{TESTS}/test_reading.py",
+    ),
+    Broken(
+        "I13",
+        "events of a parked key wait behind it",
+        f"{RUNTIME}/parking.py",
+        "    if not parked:\n        return list(deliveries)",
+        "    if True:\n        return list(deliveries)",
+        f"{TESTS}/test_parking.py",
+    ),
+    Broken(
+        "I14",
+        "a timer waits until it is due",
+        f"{RUNTIME}/timers.py",
+        "WHERE due_at <= $1 AND",
+        "WHERE due_at <= $1 + interval '1 day' AND",
+        f"{TESTS}/test_timers.py",
+    ),
+    Broken(
+        "I14",
+        "a late timer judges as of its due instant",
+        f"{RUNTIME}/timers.py",
+        "now=clock if late else due",
+        "now=clock",
+        f"{TESTS}/test_timers.py",
+    ),
+    Broken(
+        "I14",
+        "a timer that has fired is taken away",
+        f"{RUNTIME}/timers.py",
+        "    await db.execute(FIRED,",
+        '    await db.fetch("SELECT $1::text[], $2::text[]",',
+        f"{TESTS}/test_timers.py",
+    ),
+    Broken(
+        "I15",
+        "what came during a rebuild is caught up before the switch",
+        f"{RUNTIME}/projections.py",
+        "    await _catch_up(runner, source, await read_cursors(db, live))\n    equal",
+        "    equal",
+        f"{TESTS}/test_projections.py",
+    ),
+    Broken(
+        "I15",
+        "all views are switched in one transaction",
+        f"{RUNTIME}/projections.py",
+        "owner.acquire() as db, db.transaction():\n                # A reader",
+        "owner.acquire() as db:\n                # A reader",
+        f"{TESTS}/test_projections.py",
+    ),
+)
+
+
+def main(names: list[str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="mechanisms-") as folder:
+        copy = Path(folder) / "copy"
+        _copy(copy)
+        noticed = [
+            _noticed(copy, broken)
+            for broken in BROKEN
+            if not names or {broken.promise, broken.mechanism} & set(names)
+        ]
+    return 0 if all(noticed) else 1
+
+
+def _noticed(copy: Path, broken: Broken) -> bool:
+    file = copy / broken.file
+    whole = file.read_text()
+    told = f"{broken.promise}  without: {broken.mechanism}"
+    if whole.count(broken.line) != 1:
+        sys.stdout.write(f"{told}: the line is not there\n")
+        return False
+    file.write_text(whole.replace(broken.line, broken.instead))
+    try:
+        said = _tested(copy, broken)
+    finally:
+        file.write_text(whole)
+    sys.stdout.write(f"{told}: {said or 'NOBODY NOTICED'}\n")
+    sys.stdout.flush()
+    return said is not None
+
+
+def _tested(copy: Path, broken: Broken) -> str | None:
+    """The first test that failed; None if all passed."""
+    sources = sorted(map(str, copy.glob("*/*/src"))) + sorted(map(str, copy.glob("*/src")))
+    python = REPOSITORY / ".venv/bin/python"
+    command: list[str | Path] = [python, "-m", "pytest", "-q", "-x", broken.tests]
+    command += ["-k", f"{broken.promise.lower()}_", "-p", "no:cacheprovider"]
+    try:
+        ran = subprocess.run(  # noqa: S603 - the repository's own tests
+            command,
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sources)},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {SECONDS_MAX} s"
+    assert ran.returncode != NO_TESTS, ran.stdout
+    failed = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].partition(" - ")[0].rpartition("::")[2] if failed else None
+
+
+def _copy(to: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, to / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

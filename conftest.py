@@ -34,14 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Shared by all tests: leave both running."""
-    with ephemeral_servers() as started:
+    with ephemeral_servers(durable=False) as started:
         yield started
 
 
 @pytest.fixture
 def own_servers() -> Iterator[Servers]:
     """A test's own pair, which it may stop, kill and start as it likes."""
-    with ephemeral_servers() as started:
+    with ephemeral_servers(durable=False) as started:
         yield started
 
 
@@ -56,9 +56,8 @@ def make_database(servers: Servers) -> Iterator[Callable[..., Database]]:
         return made[-1]
 
     yield make
-    if servers.own_postgres is None:  # ours is thrown away whole
-        for database in made:
-            drop_database(servers.postgres_url, database.name)
+    for database in made:
+        drop_database(servers.postgres_url, database.name)
 
 
 @pytest.fixture

@@ -3,13 +3,23 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import uvloop
 from local_stack.servers import Servers, ephemeral_servers
 
-from bench import appending, journey, peer, projecting, relaying, replaying
+from bench import appending, closings, journey, peer, projecting, relaying, replaying
 from bench.measure import Comparison, Ratio, compare
 from bench.world import World, world
+
+
+class Timed(Protocol):
+    """What a measurement of a whole stack has found."""
+
+    @property
+    def holds(self) -> bool: ...
+    def line(self) -> str: ...
+
 
 type Row = Callable[[World], Awaitable[Comparison]]
 
@@ -23,7 +33,11 @@ ROWS: dict[str, Row] = {
     "peer-projection": peer.project,
 }
 
-JOURNEY = "journey"
+# Of a whole stack, in seconds.
+TIMED: dict[str, Callable[[], Timed]] = {
+    "journey": journey.measure,
+    "closings": closings.measure,
+}
 
 
 async def run(servers: Servers, names: list[str]) -> list[Ratio]:
@@ -45,7 +59,7 @@ def line(ratio: Ratio) -> str:
 
 
 def main() -> None:
-    every = [*ROWS, JOURNEY]
+    every = [*ROWS, *TIMED]
     names = sys.argv[1:] or every
     if unknown := set(names) - set(every):
         sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
@@ -55,8 +69,8 @@ def main() -> None:
     ):
         ratios = runner.run(run(servers, [name for name in names if name in ROWS]))
     hold = all(ratio.holds for ratio in ratios)
-    if JOURNEY in names:
-        took = journey.measure()
+    for name in (name for name in names if name in TIMED):
+        took = TIMED[name]()
         print(took.line())
         hold = hold and took.holds
     sys.exit(0 if hold else 1)

@@ -150,6 +150,41 @@ async def test_the_same_again_changes_nothing_and_says_so(
     assert len(await recorded(pool)) == 3 * len(WHOLE)
 
 
+async def test_what_people_wrote_comes_sealed_and_once(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool, caller: Caller
+) -> None:
+    told = line()
+    told["reviews"][0]["text"], told["reviews"][1]["text"] = "Too bright.", "Paid late."
+    assert rule((await send(importer, body(told)))[0]) == ("accepted", None)
+    events = await pool.fetch("SELECT body FROM es.event")
+    assert not any(b"bright" in event["body"] for event in events)
+    seen = await caller("BUYER", "B-5").get("/v1/orders/O1/evaluation")
+    assert [review["text"] for review in seen.json()["reviews"]] == ["Too bright.", "Paid late."]
+
+    again, _ = await send(importer, body(told))
+    assert [rule(review) for review in again["reviews"]] == [("unchanged", None)] * 2
+    told["reviews"][0]["text"] = "Too dark."
+    other, _ = await send(importer, body(told))
+    assert [rule(review) for review in other["reviews"]] == [
+        ("refused", "already-submitted"),
+        ("unchanged", None),
+    ]
+
+
+async def test_what_somebody_wrote_who_was_erased_is_refused_and_the_rest_is_not(
+    importer: httpx.AsyncClient, key_store: InMemoryKeyStore
+) -> None:
+    await key_store.destroy("buyer:B-5")
+    told = line()
+    told["reviews"][0]["text"], told["reviews"][1]["text"] = "Too bright.", "Paid late."
+    answer, _ = await send(importer, body(told))
+    assert rule(answer) == ("accepted", None)
+    assert [rule(review) for review in answer["reviews"]] == [
+        ("refused", "subject-erased"),
+        ("accepted", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("left_out", "last"),
     [
@@ -375,6 +410,14 @@ WRONG: list[tuple[str, object, str, str]] = [
     ("reviews.1.at", "2027-01-01T00:00:00Z", "reviews[1].at", "not after now"),
     ("reviews.0.by", "CARRIER", "reviews[0].by", "Invalid value 'CARRIER'"),
     ("reviews.0.rating", 5, "reviews[0].rating", "unknown field"),
+    ("reviews.0.text", "x" * 5001, "reviews[0].text", "Expected str of length <= 5000"),
+    (
+        "reviews.0.text",
+        "a\u0000b",
+        "reviews[0].text",
+        "no control characters but line ends and tabs",
+    ),
+    ("reviews.1.text", " ", "reviews[1].text", "at least one visible character"),
 ]
 
 

@@ -129,13 +129,28 @@ def test_a_delivered_order_is_a_completed_one() -> None:
                 "quality": 4,
                 "logistics": 4,
                 "service": 4,
+                "text": "muito bom",
             }
         ],
     }
 
 
-def test_no_text_of_a_person_comes_along() -> None:
-    assert b"muito" not in encode(read([ORDER], reviews=[REVIEW])[0][0])
+@pytest.mark.parametrize(
+    ("title", "message", "text"),
+    [
+        ("", "", None),
+        ("super", "", "super"),
+        ("super", "muito bom\r\ne rapido", "super\nmuito bom\ne rapido"),
+        ("", "\u0000 \u200b", None),
+        ("", "x" * 5_001, "x" * 5_000),
+    ],
+)
+def test_what_was_written_comes_along_as_far_as_it_can_be_read(
+    title: str, message: str, text: str | None
+) -> None:
+    written = REVIEW | {"review_comment_title": title, "review_comment_message": message}
+    (review,) = read([ORDER], reviews=[written])[0][0].reviews
+    assert review.text == text
 
 
 @pytest.mark.parametrize(

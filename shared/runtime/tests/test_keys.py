@@ -106,6 +106,27 @@ async def test_who_make_the_same_persons_key_at_once_end_with_one(store: KeyStor
     assert len({key.secret for key in keys}) == 1
 
 
+async def test_the_keys_of_many_are_found_or_made_without_those_of_erased_people(
+    store: KeyStore,
+) -> None:
+    known = await store.key_of("buyer:B1")
+    await store.destroy("buyer:B2")
+    wanted = ["buyer:B1", "buyer:B2", "seller:S1", "buyer:B1"]
+    found = await store.keys_of(wanted)
+    assert found.keys() == {"buyer:B1", "seller:S1"}
+    assert found["buyer:B1"] == known
+    assert found["seller:S1"] == await store.key_of("seller:S1")
+    assert await store.keys_of([]) == {}
+
+
+async def test_many_who_make_the_same_keys_at_once_end_with_one_each(store: KeyStore) -> None:
+    people = [f"buyer:B{n}" for n in range(50)]
+    made = await asyncio.gather(
+        *[store.keys_of(people if n % 2 else reversed(people)) for n in range(10)]
+    )
+    assert all(found == made[0] for found in made)
+
+
 # --- What is in the key database
 
 

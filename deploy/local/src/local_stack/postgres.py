@@ -23,7 +23,6 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "wal_level": "replica",
     "max_wal_size": "4GB",
-    "fsync": "on",
     "synchronous_commit": "on",
     "jit": "off",
     "timezone": "UTC",
@@ -34,12 +33,17 @@ type StopMode = Literal["fast", "immediate"]
 
 @dataclass(slots=True)
 class PostgresServer:
-    """Starts, stops and starts again on the same port and folder."""
+    """Starts, stops and starts again on the same port and folder.
+
+    Not `durable`: it does not wait for the disk. A killed server still loses nothing that it has
+    acknowledged; a machine that loses its power does.
+    """
 
     folder: Path
     programs: Path
     port: int
     ephemeral: bool = False
+    durable: bool = True
     keep_open: tuple[int, ...] = ()
     _process: Tethered | None = field(default=None, init=False)
 
@@ -59,7 +63,8 @@ class PostgresServer:
 
     def start(self) -> None:
         self._initialise()
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        chosen = SETTINGS | {"fsync": "on" if self.durable else "off"}
+        options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         self._process = processes.start(
             "PostgreSQL",
             [self.programs / "bin/postgres", "-D", self.data, "-p", str(self.port), *options],

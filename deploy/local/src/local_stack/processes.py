@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from local_stack.errors import PortInUse, StackError
 
@@ -21,6 +22,20 @@ TAIL_LINES = 15
 # free when a server is stopped and started again on it.
 FREE_PORTS = range(20_000, 32_000)
 FREE_PORT_TRIES = 200
+
+
+class Process(Protocol):
+    """What can be done with a process that was started, whichever way."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def log(self) -> Path: ...
+    def running(self) -> bool: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> int: ...
+    def tail(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -54,8 +69,13 @@ class Tethered:
 
     def tail(self) -> str:
         """The last lines that it wrote."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-TAIL_LINES:])
+        return tail(self.log)
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, if there are any."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return "\n".join(text.splitlines()[-TAIL_LINES:])
 
 
 def start(
@@ -69,12 +89,17 @@ def start(
     grace_seconds: float = 10.0,
     remove_orphaned: Path | None = None,
     keep_open: Sequence[int] = (),
+    stdin: int | None = None,
 ) -> Tethered:
-    """Starts a command whose life is tied to this process; `keep_open` passes descriptors on."""
+    """Starts a command whose life is tied to this process.
+
+    `keep_open`: descriptors that its tether keeps. `stdin`: one that becomes the command's.
+    """
     tether: list[str | Path] = [sys.executable, "-I", "-S", TETHER]
     tether += ["--signal", stop_signal, "--grace", str(grace_seconds)]
     tether += ["--user", user] if user else []
     tether += ["--remove", remove_orphaned] if remove_orphaned else []
+    tether += [] if stdin is None else ["--stdin", str(stdin)]
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - the stack's own commands
             [*tether, "--", *command],
@@ -83,7 +108,7 @@ def start(
             stderr=subprocess.STDOUT,
             env=None if env is None else dict(env),
             start_new_session=True,  # Ctrl-C is for the one who orders the shutdown
-            pass_fds=keep_open,
+            pass_fds=[*keep_open, *([] if stdin is None else [stdin])],
         )
     return Tethered(name=name, log=log, process=process)
 
@@ -96,7 +121,7 @@ def run(command: Sequence[str | Path], *, what: str, log: Path, user: str | None
 
 
 def wait_until(
-    is_ready: Callable[[], bool], process: Tethered, *, seconds: float, ready: str
+    is_ready: Callable[[], bool], process: Process, *, seconds: float, ready: str
 ) -> None:
     """Waits for a process to be `ready`; says what it wrote when it ends or is too slow."""
     deadline = time.monotonic() + seconds

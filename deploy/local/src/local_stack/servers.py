@@ -44,6 +44,7 @@ def servers(
     *,
     ports: Ports | None = None,
     ephemeral: bool = False,
+    durable: bool = True,
     keep_open: tuple[int, ...] = (),
     say: Callable[[str], None] = _silence,
 ) -> Generator[Servers]:
@@ -64,19 +65,21 @@ def servers(
                 postgres_url=existing_postgres or postgres_url, kafka=existing_kafka or kafka
             )
         else:
-            starter = _Starter(folder, ports or Ports(), ephemeral, keep_open)
+            starter = _Starter(folder, ports or Ports(), ephemeral, durable, keep_open)
             stack.callback(starter.stop)
             found = starter.start(existing_postgres, existing_kafka, say)
         yield found
 
 
 @contextlib.contextmanager
-def ephemeral_servers(say: Callable[[str], None] = _silence) -> Generator[Servers]:
+def ephemeral_servers(
+    say: Callable[[str], None] = _silence, *, durable: bool = True
+) -> Generator[Servers]:
     """Both servers on free ports, with data that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="aftersales-"))
     folder.chmod(0o711)
     try:
-        with servers(folder, ephemeral=True, say=say) as started:
+        with servers(folder, ephemeral=True, durable=durable, say=say) as started:
             yield started
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -94,11 +97,17 @@ class _Starter:
     """Starts what is not there yet, both at once, and stops it."""
 
     def __init__(
-        self, folder: Path, ports: Ports, ephemeral: bool, keep_open: tuple[int, ...]
+        self,
+        folder: Path,
+        ports: Ports,
+        ephemeral: bool,
+        durable: bool,
+        keep_open: tuple[int, ...],
     ) -> None:
         self._folder = folder
         self._ports = ports
         self._ephemeral = ephemeral
+        self._durable = durable
         self._keep_open = keep_open
         self._postgres: PostgresServer | None = None
         self._kafka: KafkaServer | None = None
@@ -146,6 +155,7 @@ class _Starter:
                 programs=programs.postgres,
                 port=processes.take_port(ports.postgres, "PostgreSQL", "AFTERSALES_POSTGRES_PORT"),
                 ephemeral=self._ephemeral,
+                durable=self._durable,
                 keep_open=self._keep_open,
             )
         if kafka:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,9 @@ from local_stack import databases, description, issuer, kek, processes, topics
 from local_stack.databases import SERVICES, Database
 from local_stack.description import Description
 from local_stack.errors import StackError
-from local_stack.processes import Tethered
+from local_stack.processes import Process
 from local_stack.servers import Ports, Servers, servers
+from local_stack.starting import MIGRATING, MODULES, Start, inherited, starter
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -63,20 +63,16 @@ class Service:
     port: int
     log: Path
     env: Mapping[str, str]
-    keep_open: tuple[int, ...]
-    _process: Tethered | None = field(default=None, init=False)
+    starter: Start
+    _process: Process | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> None:
-        self._process = processes.start(
-            self.name,
-            [sys.executable, "-m", self.package, self.command],
-            log=self.log,
-            env=self.env,
-            keep_open=self.keep_open,
+        self._process = self.starter(
+            self.name, self.package, self.command, log=self.log, env=self.env
         )
 
     def wait_ready(self) -> None:
@@ -155,6 +151,9 @@ def stack(
         issuer.ensure_key(folder)
         kek.ensure_kek(folder)
         taken = _take_ports(ports)
+        # It is at its imports while the servers start.
+        modules = (*MODULES, *MIGRATING) if ephemeral else MODULES
+        start = undo.enter_context(starter(folder / "logs", keep_open, modules=modules))
         started = on or undo.enter_context(
             servers(folder, ports=ports.servers, ephemeral=ephemeral, keep_open=keep_open, say=say)
         )
@@ -168,7 +167,7 @@ def stack(
         services = {
             service.name: service
             for name in SERVICES
-            for service in _processes_of(name, described, keep_open)
+            for service in _processes_of(name, described, start)
         }
         undo.callback(_together, [service.stop for service in services.values()])
         say("migrating the databases and starting the services")
@@ -254,13 +253,8 @@ def _describe(
 
 def environment_of(name: str, told: Description) -> dict[str, str]:
     """What the processes of a service are told."""
-    inherited = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("AFTERSALES_") and key != "PYTHONDONTWRITEBYTECODE"
-    }
     return (
-        inherited
+        inherited()
         | _keys_of(name, told)
         | {
             "AFTERSALES_ENV": "local",
@@ -296,7 +290,7 @@ def _keys_of(name: str, told: Description) -> dict[str, str]:
     }
 
 
-def _processes_of(name: str, told: Description, keep_open: tuple[int, ...]) -> Iterable[Service]:
+def _processes_of(name: str, told: Description, start: Start) -> Iterable[Service]:
     for command, urls in (("api", told.urls), ("worker", told.worker_urls)):
         yield Service(
             name=f"{name}-{command}",
@@ -305,7 +299,7 @@ def _processes_of(name: str, told: Description, keep_open: tuple[int, ...]) -> I
             port=_port(urls[name]),
             log=Path(told.logs) / f"{name}-{command}.log",
             env=environment_of(name, told),
-            keep_open=keep_open,
+            starter=start,
         )
 
 
@@ -315,12 +309,12 @@ def _port(url: str) -> int:
 
 def _bring_up(name: str, services: Mapping[str, Service]) -> None:
     api, worker = services[f"{name}-api"], services[f"{name}-worker"]
-    migration = processes.start(
+    migration = api.starter(
         f"{name}-migrate",
-        [sys.executable, "-m", api.package, "migrate"],
+        api.package,
+        "migrate",
         log=api.log.with_name(f"{name}-migrate.log"),
         env=api.env,
-        keep_open=api.keep_open,
     )
     if code := migration.wait():
         raise StackError(

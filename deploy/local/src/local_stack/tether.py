@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parse(arguments)
     parent = os.getppid()
     wakes = _wake_on_signals()
-    child = _start(asked.command, asked.user)
+    child = _start(asked.command, asked.user, asked.stdin)
     asked_to_stop = False
     kill_at = float("inf")
     while child.poll() is None:
@@ -57,6 +57,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--remove", help="a folder to remove at the end when the parent is gone and cannot"
     )
+    parser.add_argument("--stdin", type=int, help="the descriptor that the command reads from")
     parser.add_argument("command", nargs="+")
     return parser.parse_args(arguments)
 
@@ -75,7 +76,7 @@ def _noted(_number: int, _frame: FrameType | None) -> None:
     pass
 
 
-def _start(command: list[str], user: str | None) -> subprocess.Popen[bytes]:
+def _start(command: list[str], user: str | None, stdin: int | None) -> subprocess.Popen[bytes]:
     account = pwd.getpwnam(user) if user else None
     own_id = os.getpid()
 
@@ -91,11 +92,14 @@ def _start(command: list[str], user: str | None) -> subprocess.Popen[bytes]:
             if os.getppid() != own_id:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    return subprocess.Popen(  # noqa: S603 - runs what it is given: that is its purpose
+    started = subprocess.Popen(  # noqa: S603 - runs what it is given: that is its purpose
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
         preexec_fn=before_exec,  # noqa: PLW1509 - single-threaded
     )
+    if stdin is not None:
+        os.close(stdin)  # it is the command's alone: its end is seen at the other end
+    return started
 
 
 if __name__ == "__main__":

@@ -82,11 +82,15 @@ class BuyerReview(
     logistics: int
     service: int
     incentive: Literal["NONE", "FREE_OR_DISCOUNTED", "PAYMENT", "RELATED_PARTY"] = "NONE"
+    text: str | None = None
 
 
-class SellerReview(Struct, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
+class SellerReview(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="by", tag="SELLER"
+):
     at: datetime
     rating: int
+    text: str | None = None
 
 
 class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -41,6 +41,15 @@ ONE_STAR: Stars = (1, 0, 0, 0, 0)
 PATIENT: Stars = (0, 0, 2, 18, 80)
 IMPATIENT: Stars = (45, 25, 20, 10, 0)
 
+# By stars; not everybody finds words.
+SAID: tuple[tuple[str | None, ...], ...] = (
+    ("Broken on arrival.", "Not what the page shows.", "Never again.", None),
+    ("Cheaper made than it looks.", "It works, sometimes.", None),
+    ("It does what it should.", "Fine for the price.", None, None),
+    ("Good. The box was dented.", "Would buy it again.", "Nearly perfect.", None),
+    ("Exactly as described.", "Quick, and well packed.", "Better than I hoped.", None, None),
+)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Sale:
@@ -191,6 +200,7 @@ class _World:
                     logistics=1 if sale.hostile else self._logistics(delay),
                     service=self._service(phase, quality),
                     incentive="FREE_OR_DISCOUNTED" if gift else "NONE",
+                    text=self._words(quality),
                 )
             )
         if self._happens(0.55):
@@ -202,6 +212,11 @@ class _World:
                 )
             )
         return sorted(reviews, key=lambda review: review.at)
+
+    def _words(self, quality: int) -> str | None:
+        """Most write something: chosen without chance, so that words change no story."""
+        said = SAID[quality - 1]
+        return said[len(self._buyers) % len(said)]
 
     def _logistics(self, delay: timedelta) -> int:
         if delay <= timedelta(0):

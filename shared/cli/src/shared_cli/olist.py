@@ -3,7 +3,8 @@
 The rules are those of the data set's description: times carry no zone and are read as UTC; an
 instant before its predecessor is taken as its predecessor's; an order of several sellers becomes
 one sub-order for each; of several reviews of an order the earliest answered counts. A review has
-one score where ours has three: the mapping below is one for tests.
+one score where ours has three: the mapping below is one for tests. What was written comes along
+as text, which review-service seals.
 """
 
 from collections import Counter
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import NamedTuple
 
 from shared_cli.bulk_line import (
@@ -27,6 +29,8 @@ from shared_cli.bulk_line import (
 )
 
 MARKETPLACE = "olist"
+COMMENTS = ("review_comment_title", "review_comment_message")
+TEXT_LENGTH_MAX = 5_000
 COUNTRY = "BR"
 CURRENCY = "BRL"
 REFERENCE = "USD"
@@ -71,6 +75,12 @@ class Review(NamedTuple):
     answered_at: datetime
     review_id: str
     score: int
+    comment: str | None = None
+
+    @property
+    def place(self) -> tuple[datetime, str, int]:
+        """What tells which of an order's reviews came first."""
+        return self.answered_at, self.review_id, self.score
 
 
 class Reviewed(NamedTuple):
@@ -144,10 +154,10 @@ def reviews_by_order(rows: Iterable[Row], account: Account) -> dict[str, Reviewe
         if answered_at is None:
             account.reviews_unanswered += 1
             continue
-        review = Review(answered_at, row["review_id"], _whole(row, "review_score"))
+        review = Review(answered_at, row["review_id"], _whole(row, "review_score"), _comment(row))
         held = by_order.get(row["order_id"])
         by_order[row["order_id"]] = Reviewed(
-            first=min(held.first, review) if held else review,
+            first=min(held.first, review, key=attrgetter("place")) if held else review,
             rows=held.rows + 1 if held else 1,
         )
     return by_order
@@ -314,6 +324,13 @@ def _order(
     )
 
 
+def _comment(row: Row) -> str | None:
+    """Title and message, as far as they can be read: what review-service takes as a text."""
+    told = "\n".join(filter(None, map(row.get, COMMENTS)))
+    kept = "".join(char for char in told if char.isprintable() or char in "\n\t").strip()
+    return kept[:TEXT_LENGTH_MAX] or None
+
+
 def _review(review: Review, promised: datetime, delivered: datetime | None) -> BuyerReview:
     # The ids of the data set stay behind: some of them name reviews of several orders.
     delay = delivered - promised if delivered else None
@@ -322,6 +339,7 @@ def _review(review: Review, promised: datetime, delivered: datetime | None) -> B
         quality=review.score,
         logistics=logistics(review.score, delay),
         service=review.score,
+        text=review.comment,
     )
 
 

@@ -218,8 +218,8 @@ For BUYER and SELLER. The body is the file itself, `Content-Type` its type: JPEG
 file can be referred to. What nothing refers to within a day is deleted.
 """
 LINK_DESCRIPTION = f"""
-For the owner (BUYER or SELLER), and staff. `url` is good for {LINK_LIFETIME.seconds // 60} minutes, without a token,
-for whoever has it; relative to this service. Each call gives a new one.
+For the owner (BUYER or SELLER), and staff. `url` is good for {LINK_LIFETIME.seconds // 60}
+minutes, without a token, for whoever has it; relative to this service. Each call gives a new one.
 """
 
 FILE_EXAMPLE: dict[str, Any] = {

@@ -1,0 +1,160 @@
+"""How long 100,000 evaluations take to be closed whose time is over at once; and what reading the
+reviews of one seller takes then, who has that many.
+
+All are of one seller, in one partition of the log: the worst case for both. The rates are of a
+running stack: API, worker, PostgreSQL that waits for its disk.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import httpx
+from local_stack.services import Stack, ephemeral_stack
+from shared_cli import bulk, clock
+
+EVALUATIONS = 100_000
+SECONDS_MAX = 60.0
+PAGE_SECONDS_MAX = 0.05
+PAGES = 300
+PAGE = 50
+LOOK_SECONDS = 0.2
+SELLER = "S-large"
+READY = "SELECT count(*) FROM es.timer WHERE name = 'EVALUATION_CLOSE'"
+GONE = f"SELECT {EVALUATIONS} - count(*) FROM es.timer"  # noqa: S608 - a number of ours
+SHOWN = "SELECT count(*) FROM read.seller_reviews WHERE revealed_at IS NOT NULL"
+PRICE = {"amount": 1000, "currency": "EUR"}
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Seconds for all closings; those of each page of the list, sorted."""
+
+    seconds: float
+    pages: list[float]
+
+    @property
+    def p99(self) -> float:
+        return self.pages[int(0.99 * (len(self.pages) - 1))]
+
+    @property
+    def holds(self) -> bool:
+        return self.seconds <= SECONDS_MAX and self.p99 <= PAGE_SECONDS_MAX
+
+    def line(self) -> str:
+        verdict = "holds" if self.holds else "MISSED"
+        median = self.pages[len(self.pages) // 2]
+        return (
+            f"{EVALUATIONS:,} evaluations due at once: revealed after {self.seconds:.1f} s "
+            f"(<= {SECONDS_MAX:.0f} s), {EVALUATIONS / self.seconds:,.0f} a second; a page of "
+            f"{PAGE} of their seller: p99 {1000 * self.p99:.0f} ms, median {1000 * median:.0f} ms "
+            f"(<= {1000 * PAGE_SECONDS_MAX:.0f} ms) {verdict}"
+        )
+
+
+def measure() -> Closed:
+    """Brings the orders in with the buyers' reviews, and moves the clock over their closing."""
+    with ephemeral_stack() as stack:
+        asyncio.run(_bring(stack))
+        return asyncio.run(_close(stack))
+
+
+async def _bring(stack: Stack) -> None:
+    headers = {"Authorization": f"Bearer {stack.token('IMPORTER', 'bench')}"}
+    async with bulk.client(headers) as web:
+        taken = await bulk.send(web, stack.description.urls["review"], _lines(), lambda _: None)
+    assert not taken.orders_refused, taken.orders_refused
+
+
+async def _close(stack: Stack) -> Closed:
+    db = await asyncpg.connect(_database(stack))
+    await _until(db, READY, EVALUATIONS)
+    began = time.perf_counter()
+    clock.move(Path(stack.description.clock_file), timedelta(days=2))
+    await _until(db, GONE, EVALUATIONS)
+    seconds = time.perf_counter() - began
+    await _until(db, SHOWN, EVALUATIONS)
+    await db.close()
+    return Closed(seconds, await _pages(stack))
+
+
+async def _until(db: asyncpg.Connection, counted: str, wanted: int) -> None:
+    """Other processes are at work, and nothing tells when they have done it."""
+    while await db.fetchval(counted) < wanted:  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _pages(stack: Stack) -> list[float]:
+    """Seconds of pages of both orders, read on and on."""
+    took: list[float] = []
+    headers = {"Authorization": f"Bearer {stack.token('AUDITOR', 'bench')}"}
+    url = f"{stack.description.urls['review']}/v1/sellers/{SELLER}/reviews"
+    async with httpx.AsyncClient(headers=headers, timeout=30) as web:
+        for sort in ("newest", "most_useful"):
+            cursor: dict[str, str] = {}
+            for _ in range(PAGES // 2):
+                began = time.perf_counter()
+                answered = await web.get(url, params={"sort": sort, "limit": PAGE} | cursor)
+                took.append(time.perf_counter() - began)
+                assert answered.is_success, answered.text
+                cursor = {"cursor": answered.json()["next_cursor"]}
+    return sorted(took)
+
+
+def _lines() -> Iterator[bytes]:
+    completed = datetime.now(UTC).replace(microsecond=0) - timedelta(days=14)
+    for number in range(EVALUATIONS):
+        yield json.dumps(_line(number, completed)).encode()
+
+
+def _line(number: int, completed: datetime) -> dict[str, object]:
+    def at(hours: int) -> str:
+        return (completed + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    return {
+        "order": {
+            "order_id": f"closing-{number}",
+            "seller_id": SELLER,
+            "buyer_id": f"B-{number}",
+            "marketplace_id": "bench",
+            "country": "FR",
+            "currency": "EUR",
+            "placed_at": at(-48),
+            "lines": [
+                {
+                    "line_id": "1",
+                    "sku": f"mug-{number % 100}",
+                    "category": "home",
+                    "quantity": 1,
+                    "unit_price": PRICE,
+                }
+            ],
+            "shipping": {"amount": 0, "currency": "EUR"},
+            "total": PRICE,
+            "total_ref": {"amount": 1100, "currency": "USD"},
+            "withdrawal_right": True,
+        },
+        "paid": {"at": at(-47), "payment_ref": f"P-{number}"},
+        "shipped": {"at": at(-24)},
+        "completed": {"at": at(0)},
+        "reviews": [
+            {
+                "by": "BUYER",
+                "at": at(1),
+                "quality": 1 + number % 5,
+                "logistics": 4,
+                "service": 5,
+                "text": f"The mug number {number} holds what it promises.",
+            }
+        ],
+    }
+
+
+def _database(stack: Stack) -> str:
+    told = stack.description
+    return f"{told.postgres_url.rpartition('/')[0]}/{told.databases['review'].name}"

@@ -99,7 +99,8 @@ async def _pages(stack: Stack) -> list[float]:
             cursor: dict[str, str] = {}
             for _ in range(PAGES // 2):
                 began = time.perf_counter()
-                answered = await web.get(url, params={"sort": sort, "limit": PAGE} | cursor)
+                asked = {"sort": sort, "limit": str(PAGE)} | cursor
+                answered = await web.get(url, params=asked)
                 took.append(time.perf_counter() - began)
                 assert answered.is_success, answered.text
                 cursor = {"cursor": answered.json()["next_cursor"]}

@@ -63,11 +63,22 @@ async def test_a_test_gets_topics_that_take_what_it_sends(
     await producer.stop()
 
 
-async def test_postgres_keeps_its_promise_of_durability(servers: Servers) -> None:
-    admin = await asyncpg.connect(servers.postgres_url)
+@pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
+async def test_postgres_waits_for_the_disk_unless_its_data_is_only_a_tests(
+    folder: Path, durable: bool, fsync: str
+) -> None:
+    server = PostgresServer(
+        folder=folder / "postgres",
+        programs=downloads.fetch().postgres,
+        port=processes.free_port(),
+        durable=durable,
+    )
+    server.start()
+    admin = await asyncpg.connect(server.url)
     settings = [await admin.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")]
     await admin.close()
-    assert settings == ["on", "on"]
+    server.stop()
+    assert settings == [fsync, "on"]
 
 
 async def test_a_half_initialised_folder_is_made_anew(folder: Path) -> None:

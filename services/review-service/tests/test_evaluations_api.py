@@ -13,8 +13,9 @@ import pytest
 from fastapi import FastAPI
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.bulk.story import default_review_id
-from review_service.domain.streams import review_ref
+from review_service.domain.streams import review_id_of, review_ref
+from shared_events.partition import partition_of
+from shared_events.review import Side
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -23,7 +24,8 @@ type Work = Callable[[], Awaitable[None]]
 ORDERS = "/v1/orders"
 COMPLETED = datetime(2026, 1, 15, 18, tzinfo=UTC)
 CLOSING = COMPLETED + timedelta(days=15)
-FIVE = {"quality": 5, "logistics": 4, "service": 5}
+FIVE = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
+R1 = review_id_of("O1", "BUYER")
 GOOD = {"rating": 5}
 
 
@@ -120,11 +122,11 @@ async def test_two_reviews_are_revealed_together(
     assert (told["state"], told["closes_at"]) == ("OPEN", "2026-01-30T18:00:00Z")
     assert writing(told) == {"SubmitReview": None, "AmendReview": "wrong-state"}
     clock.advance(timedelta(hours=1))
-    written = await review(buyer, FIVE | {"review_id": "R1"})
+    written = await review(buyer, FIVE)
     assert written.status_code == 201
-    assert written.headers["Consistency-Token"].startswith("review.events/")
+    assert "review.events" not in written.headers["Consistency-Token"]  # parties see no places
     (own,) = written.json()["reviews"]
-    assert (own["review_id"], own["by"], own["quality"], own["version"]) == ("R1", "BUYER", 5, 1)
+    assert (own["review_id"], own["by"], own["quality"], own["version"]) == (R1, "BUYER", 5, 1)
     assert own["weight_milli"] is None
     clock.advance(timedelta(hours=1))
     answered = await review(seller, GOOD)
@@ -187,8 +189,8 @@ async def test_a_review_is_amended_until_the_reveal(
     bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient
 ) -> None:
     await bring("O1")
-    await review(buyer, FIVE | {"review_id": "R1"})
-    path = "O1/evaluation/reviews/R1/amendments"
+    await review(buyer, FIVE)
+    path = f"O1/evaluation/reviews/{R1}/amendments"
     one = {"quality": 1, "logistics": 1, "service": 1, "incentive": "PAYMENT"}
     amended = await post(buyer, path, one, If_Match='"2"')
     assert (amended.status_code, amended.headers["ETag"]) == (201, '"3"')
@@ -196,7 +198,7 @@ async def test_a_review_is_amended_until_the_reveal(
     assert (own["version"], own["quality"], own["incentive"]) == (2, 1, "PAYMENT")
     assert slug(await post(buyer, path, FIVE, If_Match='"2"')) == (412, "stale-version")
     assert (await post(buyer, path, one)).status_code == 200
-    assert slug(await post(buyer, path.replace("R1", "R2"), FIVE)) == (404, "not-found")
+    assert slug(await post(buyer, path.replace(R1, "R2"), FIVE)) == (404, "not-found")
     await review(seller, GOOD)
     sealed = await post(buyer, path, FIVE)
     assert slug(sealed) == (409, "evidence-sealed")
@@ -207,11 +209,11 @@ async def test_a_review_is_amended_until_the_reveal(
 
 async def test_a_side_writes_one_review(bring: Bring, buyer: httpx.AsyncClient) -> None:
     await bring("O1")
-    await review(buyer, FIVE | {"review_id": "R1"})
-    assert (await review(buyer, FIVE | {"review_id": "R1"})).status_code == 200
-    second = await review(buyer, FIVE | {"review_id": "R2"})
+    await review(buyer, FIVE)
+    assert (await review(buyer, FIVE)).status_code == 200
+    second = await review(buyer, FIVE | {"quality": 1})
     assert slug(second) == (409, "already-submitted")
-    assert second.json()["existing_id"] == "R1"
+    assert second.json()["existing_id"] == R1
 
 
 async def test_there_is_nothing_to_review_before_the_order_is_complete(
@@ -223,7 +225,7 @@ async def test_there_is_nothing_to_review_before_the_order_is_complete(
     assert writing(told) == {"SubmitReview": "not-yet-eligible", "AmendReview": "wrong-state"}
     assert await events(seller) == []
     assert slug(await review(buyer, FIVE)) == (409, "not-yet-eligible")
-    amendment = await post(buyer, "O1/evaluation/reviews/R1/amendments", FIVE)
+    amendment = await post(buyer, f"O1/evaluation/reviews/{R1}/amendments", FIVE)
     assert slug(amendment) == (404, "not-found")
 
 
@@ -235,7 +237,7 @@ async def test_a_review_of_a_cancelled_order_is_never_shown(
     work: Work,
 ) -> None:
     await bring("O1")
-    await review(buyer, FIVE | {"review_id": "R1"})
+    await review(buyer, FIVE)
     feed = caller("SYSTEM", "market")
     await post(feed, "O1/reopening", {"reason": "PAYMENT_REVERSED"})
     await work()
@@ -247,7 +249,7 @@ async def test_a_review_of_a_cancelled_order_is_never_shown(
     assert (told["state"], told["closed_because"]) == ("CLOSED", "ORDER_CANCELLED")
     assert told["reviews"] == []
     assert await events(seller) == ["EvaluationOpened", "EvaluationPaused", "EvaluationClosed"]
-    assert [each["review_id"] for each in (await look(buyer))["reviews"]] == ["R1"]
+    assert [each["review_id"] for each in (await look(buyer))["reviews"]] == [R1]
     assert slug(await review(seller, GOOD)) == (409, "wrong-state")
 
 
@@ -288,8 +290,8 @@ async def test_a_review_that_is_not_sound_is_refused(
         (buyer, FIVE | {"quality": 6}, {"quality": "less than or equal to 5"}),
         (buyer, FIVE | {"quality": "5"}, {"quality": "a valid integer"}),
         (buyer, FIVE | {"texts": "good"}, {"texts": "unknown field"}),
-        (buyer, FIVE | {"review_id": "x" * 65}, None),
-        (buyer, FIVE | {"review_id": "a\u0000b"}, {"review_id": "printable characters only"}),
+        (buyer, FIVE | {"review_id": "mine"}, {"review_id": "unknown field"}),
+        (buyer, FIVE | {"incentive": None}, {"incentive": "required: NONE if you got nothing"}),
         (buyer, FIVE | {"incentive": "CASH"}, None),
         (buyer, GOOD, {"review": "a buyer gives quality, logistics, service"}),
         (seller, FIVE, {"review": "a seller gives rating"}),
@@ -347,10 +349,17 @@ async def test_what_is_offered_is_what_would_be_accepted(
         for client, body in ((buyer, FIVE), (seller, GOOD)):
             offered = actions(await look(client, order_id))
             tried = await post(client, f"{order_id}/evaluation/reviews?validate_only=true", body)
-            assert offered["SubmitReview"] == (None if tried.is_success else slug(tried)[1])
-            own = f"{order_id}/evaluation/reviews/{order_id}-{'B' if client is buyer else 'S'}"
+            if tried.is_error:
+                assert offered["SubmitReview"] == slug(tried)[1]
+            else:  # the same again changes nothing, and is nothing to offer
+                done = None if tried.json()["events"] else "already-submitted"
+                assert offered["SubmitReview"] == done
+            side: Side = "BUYER" if client is buyer else "SELLER"
+            own = f"{order_id}/evaluation/reviews/{review_id_of(order_id, side)}"
             amended = await post(
-                client, f"{own}/amendments?validate_only=true", dict.fromkeys(body, 2)
+                client,
+                f"{own}/amendments?validate_only=true",
+                {name: 2 if value in range(6) else value for name, value in body.items()},
             )
             # A review that is not there is not found; the action says which state that is.
             reason = (
@@ -359,8 +368,8 @@ async def test_what_is_offered_is_what_would_be_accepted(
             assert offered["AmendReview"] == reason
 
     for order_id in ("written", "revealed"):
-        await review(buyer, FIVE | {"review_id": f"{order_id}-B"}, order_id)
-    await review(seller, GOOD | {"review_id": "revealed-S"}, "revealed")
+        await review(buyer, FIVE, order_id)
+    await review(seller, GOOD, "revealed")
     for order_id in ("fresh", "written", "revealed", "early"):
         await check(order_id)
     clock.at = CLOSING
@@ -384,7 +393,7 @@ async def test_a_read_with_the_token_of_a_completion_waits_for_its_evaluation(
     own = {"Consistency-Token": written.headers["Consistency-Token"]}
     assert (await buyer.get(path, headers=own)).status_code == 200
     other = await buyer.get(path, headers={"Consistency-Token": "dispute.events/1:1"})
-    assert wrong(other) == {"Consistency-Token": "this read does not depend on that topic"}
+    assert wrong(other) == {"Consistency-Token": "a token from a command's answer"}
 
 
 type Request = tuple[str, str, dict[str, Any] | None, dict[str, str]]
@@ -409,22 +418,26 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
     for path in (of_order, f"{of_order}/events", of_evaluation, f"{of_evaluation}/events"):
         yield "GET", path, None, {}
         yield "GET", f"{path}?limit=1", None, {}
-    guessed = default_review_id(order_id, "BUYER")
+    guessed = review_id_of(order_id, "BUYER")
     reviews = f"{of_evaluation}/reviews"
     for review_id in ("mine", "neutral", guessed):
         for version in (None, '"0"', '"1"', '"2"', '"3"', '"4"'):
             seen = {"If-Match": version} if version else {}
-            body = {"review_id": review_id}
-            yield "POST", f"{reviews}?validate_only=true", GOOD | body, seen
-            yield "POST", f"{reviews}?validate_only=true", FIVE | body, seen
+            yield "POST", f"{reviews}?validate_only=true", GOOD, seen
+            yield "POST", f"{reviews}?validate_only=true", FIVE, seen
             if version not in (None, '"1"'):
-                yield "POST", reviews, GOOD | body, seen
+                yield "POST", reviews, GOOD, seen
             yield "POST", f"{reviews}/{review_id}/amendments", GOOD, seen
             yield "POST", f"{reviews}/{review_id}/amendments?validate_only=true", GOOD, seen
     bad: list[dict[str, Any]] = [{}, {"rating": 9}, GOOD | {"at": "2026-01-16T00:00:00Z"}]
     for refused in bad:
         yield "POST", reviews, refused, {}
     yield from requests_of_later_commands(order_id)
+    partition = partition_of("S-77")
+    for position in range(1, 12):
+        place = {"Consistency-Token": f"review.events/{partition}:{position}"}
+        yield "GET", of_evaluation, None, place
+        yield "GET", "/v1/sellers/S-77/reviews", None, place
     yield "POST", "/v1/moderation/assignments", {}, {}
     yield "DELETE", f"/v1/moderation/assignments/{review_ref(order_id, 'BUYER')}", None, {}
     yield "POST", "/v1/media?purpose=REVIEW", {}, {}
@@ -451,12 +464,13 @@ def requests_of_later_commands(order_id: str) -> Iterator[Request]:
         ("revision-request", {}),
         ("revision", FIVE),
     ]
-    for review_id in ("mine", "neutral", default_review_id(order_id, "BUYER")):
+    for review_id in ("mine", "neutral", review_id_of(order_id, "BUYER")):
         for path, body in later:
             yield "POST", f"{reviews}/{review_id}/{path}", body, {}
             yield "POST", f"{reviews}/{review_id}/{path}?validate_only=true", body, {}
     of_review = f"/v1/reviews/{review_ref(order_id, 'BUYER')}"
-    yield "GET", of_review, None, {}
+    for path in ("", "/flags/F", "/appeals/A"):
+        yield "GET", f"{of_review}{path}", None, {}
     for path, body in SCRUTINY:
         for version in (None, '"1"', '"2"', '"3"'):
             seen = {"If-Match": version} if version else {}
@@ -478,6 +492,7 @@ PARAMETERS = {
     "sku": "LAMP-4",
     "review_id": "mine",
     "appeal_id": "A",
+    "flag_id": "F",
     "media_id": "none",
 }
 
@@ -498,9 +513,10 @@ async def answers_about(client: httpx.AsyncClient, order_id: str) -> list[str]:
         if page.get("next_cursor"):
             page["next_cursor"] = "more"
         lines.append(json.dumps(page) if page else answered.text)
-        guessed = default_review_id(order_id, "BUYER")
+        guessed = review_id_of(order_id, "BUYER")
         whole = "\n".join(lines).replace(guessed, "GUESSED")
         for name in ORDERS_TOLD_APART:
+            whole = whole.replace(review_id_of(name, "SELLER"), "OWN")
             whole = whole.replace(review_ref(name, "BUYER"), "REF").replace(name, "ORDER")
         told.append(whole)
     return told
@@ -523,10 +539,12 @@ async def test_before_the_reveal_nothing_tells_of_a_review_to_anybody_but_its_au
 ) -> None:
     """Law 9: of two orders, the buyer has written of one. Nobody else can find out which."""
     await bring(*ORDERS_TOLD_APART)
-    written = await review(buyer, FIVE | {"review_id": "neutral"}, "O-night", If_Match='"1"')
+    written = await review(buyer, FIVE, "O-night", If_Match='"1"')
     assert written.status_code == 201
     amended = await post(
-        buyer, "O-night/evaluation/reviews/neutral/amendments", FIVE | {"quality": 1}
+        buyer,
+        f"O-night/evaluation/reviews/{review_id_of('O-night', 'BUYER')}/amendments",
+        FIVE | {"quality": 1},
     )
     assert amended.status_code == 201
     await work()
@@ -548,28 +566,3 @@ async def test_before_the_reveal_nothing_tells_of_a_review_to_anybody_but_its_au
             known = path.format(order_id="O-light", ref=ref, case_id=ref, **PARAMETERS)
             if path.startswith("/v1"):
                 assert (method.upper(), known) in asked_for, "a route that is not looked at"
-
-
-async def test_a_reviews_id_that_can_be_computed_tells_nothing(
-    bring: Bring, importer: httpx.AsyncClient, seller: httpx.AsyncClient, clock: ManualClock
-) -> None:
-    """An imported review without an id has one that its order and side give."""
-    await bring("O1")
-    told = deepcopy(LINE)
-    told["order"]["order_id"] = "O2"
-    told["reviews"] = told["reviews"][:1]
-    clock.at = datetime(2026, 1, 17, tzinfo=UTC)
-    await importer.post(
-        f"{ORDERS}/bulk",
-        content=line_of(told),
-        headers={"Content-Type": NDJSON},
-    )
-    for order_id, state in (("O1", "OPEN"), ("O2", "REVEALED")):
-        guess = GOOD | {"review_id": default_review_id(order_id, "BUYER")}
-        tried = await post(seller, f"{order_id}/evaluation/reviews?validate_only=true", guess)
-        (event,) = tried.json()["events"]
-        assert event["review_id"] == guess["review_id"]
-        written = (await review(seller, guess, order_id)).json()
-        assert written["state"] == state
-        ids = [each["review_id"] for each in written["reviews"]]
-        assert len(set(ids)) == len(ids)

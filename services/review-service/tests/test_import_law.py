@@ -14,6 +14,8 @@ from uuid import uuid4
 import httpx
 from review_service.api.bulk import NDJSON, PATH
 from review_service.api.examples import LINE, line_of
+from review_service.domain.double_blind import SIDES
+from review_service.domain.streams import order_id_of, review_id_of
 from review_service.settings import ReviewSettings
 from shared_events.registry import encode_data
 from shared_runtime.service import Parts
@@ -83,8 +85,6 @@ def told_by(run: str) -> dict[str, dict[str, Any]]:
         order_id = f"{run}{number}"
         told["order"]["order_id"] = order_id
         told["order"]["buyer_id"] = f"{order_id}B"  # nobody who has reviewed the seller before
-        for review in told["reviews"]:
-            review["review_id"] = f"{order_id}{review['by']}"
         lines[name] = {part: value for part, value in told.items() if value is not None}
     return lines
 
@@ -133,6 +133,14 @@ async def live(
     await until(LATER)
 
 
+def nameless(data: bytes, stream: str, run: str) -> bytes:
+    """The data of an event without what tells one run from another."""
+    order_id = order_id_of(stream)
+    for side in SIDES:
+        data = data.replace(review_id_of(order_id, side).encode(), side.encode())
+    return data.replace(run.encode(), b"")
+
+
 async def facts(parts: Parts[ReviewSettings], run: str) -> dict[str, list[Fact]]:
     """What was recorded of each history: version, type, instant and data of its events."""
     rows = await parts.pool.fetch("SELECT DISTINCT stream_id FROM es.event")
@@ -143,7 +151,7 @@ async def facts(parts: Parts[ReviewSettings], run: str) -> dict[str, list[Fact]]
                 recorded.version,
                 recorded.type,
                 recorded.time,
-                encode_data(recorded.event).replace(run.encode(), b""),
+                nameless(encode_data(recorded.event), stream, run),
             )
             for recorded in history
         ]

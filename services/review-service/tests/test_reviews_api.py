@@ -1,5 +1,7 @@
 """A review's whole life by HTTP: who may do what to it, and what everybody else is told."""
 
+import asyncio
+import io
 import json
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
@@ -10,9 +12,10 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.domain.streams import review_ref
+from review_service.domain.streams import review_id_of, review_ref
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -21,7 +24,9 @@ type Json = dict[str, Any]
 
 ORDERS, REVIEWS = "/v1/orders", "/v1/reviews"
 COMPLETED = datetime(2026, 1, 15, 18, tzinfo=UTC)
-FIVE: Json = {"quality": 5, "logistics": 4, "service": 5}
+FIVE: Json = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
+STARS: Json = {"quality": 5, "logistics": 4, "service": 5}
+RB, RS = review_id_of("O1", "BUYER"), review_id_of("O1", "SELLER")
 BUYERS, SELLERS = review_ref("O1", "BUYER"), review_ref("O1", "SELLER")
 RESTRICTION: Json = {
     "ground": "PERSONAL_DATA",
@@ -123,8 +128,8 @@ async def revealed(
     work: Work,
 ) -> None:
     """Both have written."""
-    recorded(await write(buyer, FIVE | {"review_id": "RB", "text": "Too bright."}))
-    recorded(await write(seller, {"rating": 4, "review_id": "RS", "text": "Paid late."}))
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    recorded(await write(seller, {"rating": 4, "text": "Paid late."}))
     await work()
 
 
@@ -157,10 +162,10 @@ async def test_no_text_is_stored_that_can_be_read_without_its_key(pool: asyncpg.
 
 @pytest.mark.usefixtures("opened")
 async def test_an_amendment_of_the_text_alone_is_one(buyer: httpx.AsyncClient) -> None:
-    recorded(await write(buyer, FIVE | {"review_id": "RB", "text": "Too bright."}))
-    amended = recorded(await write(buyer, FIVE | {"text": "Just right."}, "/RB/amendments"))
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    amended = recorded(await write(buyer, FIVE | {"text": "Just right."}, f"/{RB}/amendments"))
     assert review_by("BUYER", amended)["text"] == "Just right."
-    same = await write(buyer, FIVE | {"text": "Just right."}, "/RB/amendments")
+    same = await write(buyer, FIVE | {"text": "Just right."}, f"/{RB}/amendments")
     assert same.status_code == 200, same.text
 
 
@@ -178,25 +183,31 @@ async def test_a_repeated_request_gets_its_text_back(buyer: httpx.AsyncClient) -
 async def test_each_side_replies_once_and_may_mend_its_words(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient, clock: ManualClock
 ) -> None:
-    reply = recorded(await write(seller, {"text": "Try the dimmer."}, "/RB/reply"))
+    reply = recorded(await write(seller, {"text": "Try the dimmer."}, f"/{RB}/reply"))
     assert review_by("BUYER", reply)["reply"]["text"] == "Try the dimmer."
-    assert slug(await write(seller, {"text": "And?"}, "/RB/reply")) == (409, "already-submitted")
-    edited = recorded(await write(seller, {"text": "It has a dimmer."}, "/RB/reply/edits"))
+    assert slug(await write(seller, {"text": "And?"}, f"/{RB}/reply")) == (409, "already-submitted")
+    edited = recorded(await write(seller, {"text": "It has a dimmer."}, f"/{RB}/reply/edits"))
     assert review_by("BUYER", edited)["reply"] == {
         **review_by("BUYER", edited)["reply"],
         "text": "It has a dimmer.",
         "edited": True,
     }
-    recorded(await write(buyer, {"text": "The bank was slow."}, "/RS/reply"))
+    recorded(await write(buyer, {"text": "The bank was slow."}, f"/{RS}/reply"))
     clock.advance(timedelta(hours=48))
-    assert slug(await write(seller, {"text": "No."}, "/RB/reply/edits")) == (409, "window-closed")
+    assert slug(await write(seller, {"text": "No."}, f"/{RB}/reply/edits")) == (
+        409,
+        "window-closed",
+    )
     clock.advance(timedelta(days=28))
-    assert slug(await write(buyer, {"text": "Late."}, "/RS/reply/edits")) == (409, "window-closed")
+    assert slug(await write(buyer, {"text": "Late."}, f"/{RS}/reply/edits")) == (
+        409,
+        "window-closed",
+    )
 
 
 @pytest.mark.usefixtures("revealed")
 async def test_nobody_replies_to_his_own_review(buyer: httpx.AsyncClient) -> None:
-    answered = await write(buyer, {"text": "I meant it."}, "/RB/reply")
+    answered = await write(buyer, {"text": "I meant it."}, f"/{RB}/reply")
     assert slug(answered) == (404, "not-found")
 
 
@@ -204,11 +215,11 @@ async def test_nobody_replies_to_his_own_review(buyer: httpx.AsyncClient) -> Non
 async def test_a_buyer_adds_to_his_review_once(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient
 ) -> None:
-    added = recorded(await write(buyer, {"text": "Still works."}, "/RB/follow-up"))
+    added = recorded(await write(buyer, {"text": "Still works."}, f"/{RB}/follow-up"))
     assert review_by("BUYER", added)["follow_up"]["text"] == "Still works."
-    again = await write(buyer, {"text": "Still does."}, "/RB/follow-up")
+    again = await write(buyer, {"text": "Still does."}, f"/{RB}/follow-up")
     assert slug(again) == (409, "already-submitted")
-    refused = await write(seller, {"text": "Mine."}, "/RS/follow-up")
+    refused = await write(seller, {"text": "Mine."}, f"/{RS}/follow-up")
     assert slug(refused) == (403, "role-not-allowed")
 
 
@@ -216,15 +227,15 @@ async def test_a_buyer_adds_to_his_review_once(
 async def test_there_is_no_revision_before_the_matter_is_made_good(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient
 ) -> None:
-    assert slug(await write(buyer, FIVE, "/RB/revision")) == (409, "not-yet-eligible")
-    assert slug(await write(seller, {}, "/RB/revision-request")) == (409, "not-yet-eligible")
+    assert slug(await write(buyer, STARS, f"/{RB}/revision")) == (409, "not-yet-eligible")
+    assert slug(await write(seller, {}, f"/{RB}/revision-request")) == (409, "not-yet-eligible")
 
 
 @pytest.mark.usefixtures("revealed")
 async def test_a_review_is_withdrawn_for_good_after_the_reveal(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient
 ) -> None:
-    withdrawn = review_by("BUYER", recorded(await write(buyer, {}, "/RB/withdrawal")))
+    withdrawn = review_by("BUYER", recorded(await write(buyer, {}, f"/{RB}/withdrawal")))
     assert (withdrawn["status"], withdrawn["weight_milli"]) == ("WITHDRAWN", 0)
     seen = review_by("BUYER", await look(seller))
     assert (seen["status"], seen["quality"], seen["text"]) == ("WITHDRAWN", None, None)
@@ -233,9 +244,9 @@ async def test_a_review_is_withdrawn_for_good_after_the_reveal(
 
 @pytest.mark.usefixtures("opened")
 async def test_before_the_reveal_another_one_may_take_its_place(buyer: httpx.AsyncClient) -> None:
-    recorded(await write(buyer, FIVE | {"review_id": "RB"}))
-    assert recorded(await write(buyer, {}, "/RB/withdrawal"))["reviews"] == []
-    recorded(await write(buyer, FIVE | {"review_id": "RB2"}))
+    recorded(await write(buyer, FIVE))
+    assert recorded(await write(buyer, {}, f"/{RB}/withdrawal"))["reviews"] == []
+    recorded(await write(buyer, FIVE))
 
 
 @pytest.mark.usefixtures("revealed")
@@ -388,13 +399,13 @@ ROLES = (
     "PRIVACY",
 )
 OF_PARTIES: dict[str, tuple[Json, set[str]]] = {
-    "RB/amendments": (FIVE, {"BUYER", "SELLER"}),
-    "RB/withdrawal": ({}, {"BUYER", "SELLER"}),
-    "RB/reply": ({"text": "x"}, {"BUYER", "SELLER"}),
-    "RB/reply/edits": ({"text": "x"}, {"BUYER", "SELLER"}),
-    "RB/follow-up": ({"text": "x"}, {"BUYER"}),
-    "RB/revision": (FIVE, {"BUYER"}),
-    "RB/revision-request": ({}, {"SELLER"}),
+    f"{RB}/amendments": (FIVE, {"BUYER", "SELLER"}),
+    f"{RB}/withdrawal": ({}, {"BUYER", "SELLER"}),
+    f"{RB}/reply": ({"text": "x"}, {"BUYER", "SELLER"}),
+    f"{RB}/reply/edits": ({"text": "x"}, {"BUYER", "SELLER"}),
+    f"{RB}/follow-up": ({"text": "x"}, {"BUYER"}),
+    f"{RB}/revision": (STARS, {"BUYER"}),
+    f"{RB}/revision-request": ({}, {"SELLER"}),
 }
 OF_REVIEWS: dict[str, tuple[Json, set[str]]] = {
     "flags": ({"reason": "FAKE"}, {"BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM"}),
@@ -442,7 +453,8 @@ BAD: list[tuple[Json, str]] = [
     ({"media": ["x"] * 11}, "media"),
     ({"incentive": "MAYBE"}, "incentive"),
     ({"rating": 5}, "quality"),
-    ({"review_id": "a/b"}, "review_id"),
+    ({"review_id": "mine"}, "review_id"),
+    ({"incentive": None}, "incentive"),
     ({"colour": "red"}, "colour"),
 ]
 
@@ -477,3 +489,162 @@ async def test_a_text_of_five_thousand_characters_of_any_script_is_taken(
     text = "🙂" * 5_000
     written = recorded(await write(buyer, FIVE | {"text": text}))
     assert review_by("BUYER", written)["text"] == text
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_repeat_shows_what_may_be_seen_by_then(
+    seller: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    """What was kept for a retry is no way around a restriction."""
+    path, key = f"{ORDERS}/O1/evaluation/reviews/{RB}/reply", str(uuid4())
+    first = recorded(await post(seller, path, {"text": "Dim it."}, Idempotency_Key=key))
+    assert review_by("BUYER", first)["text"] == "Too bright."
+    hidden = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    again = await post(seller, path, {"text": "Dim it."}, Idempotency_Key=key)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    review = review_by("BUYER", again.json())
+    assert (review["status"], review["quality"], review["text"]) == ("RESTRICTED", None, None)
+
+
+async def history(client: httpx.AsyncClient) -> list[Json]:
+    answered = await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")
+    events: list[Json] = answered.json()["items"]
+    return events
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_the_history_shows_no_more_than_the_review_and_names_no_moderator(
+    seller: httpx.AsyncClient, buyer: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    hidden = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    for event in await history(seller):
+        data = event["data"]
+        if data.get("side") == "BUYER":
+            assert not {"quality", "logistics", "service"} & data.keys() or data["quality"] is None
+            assert data.get("text") is None
+    for client in (seller, buyer):
+        assert "mod-1" not in json.dumps(await history(client))
+    assert "mod-1" in json.dumps(await history(moderator))
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_who_flagged_sees_what_became_of_it_and_the_author_nothing_of_his_reasons(
+    reader: httpx.AsyncClient,
+    buyer: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+    caller: Caller,
+) -> None:
+    flag = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    path = f"{REVIEWS}/{BUYERS}/flags/{flag['flag_id']}"
+    assert (await reader.get(path)).json()["outcome"] is None
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    told = (await reader.get(path)).json()
+    assert (told["outcome"], told["appeal_until"]) == ("KEPT", "2026-07-17T18:00:00Z")
+    appeal = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/appeals", {"text": "A bot."}))
+    decision = DECISION | {"facts": "For the flagger alone."}
+    of_appeal = f"{BUYERS}/appeals/{appeal['appeal_id']}"
+    recorded(await judge(another, f"{of_appeal}/decision", decision))
+    decided = (await reader.get(f"{REVIEWS}/{of_appeal}")).json()
+    assert (decided["outcome"], decided["facts"]) == ("UPHELD", "For the flagger alone.")
+    for stranger in (buyer, caller("BUYER", "B-10")):
+        assert slug(await stranger.get(path)) == (404, "not-found")
+        assert slug(await stranger.get(f"{REVIEWS}/{of_appeal}")) == (404, "not-found")
+    assert "For the flagger alone." not in (await buyer.get(f"{ORDERS}/O1/evaluation")).text
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_the_sellers_own_people_do_not_moderate_his_reviews(caller: Caller) -> None:
+    for of_his in (
+        caller("MODERATOR", "mod-3", seller_id="S-77"),
+        caller("MODERATOR", "S-77"),
+    ):
+        held = await post(of_his, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"})
+        assert slug(held) == (403, "conflict-of-interest")
+        restricted = await judge(of_his, f"{BUYERS}/restrictions", RESTRICTION)
+        assert slug(restricted) == (403, "conflict-of-interest")
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_alone(
+    caller: Caller,
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    work: Work,
+) -> None:
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    await work()
+    both = caller("SELLER", "employee", "MODERATOR", seller_id="S-77")
+    of_his = caller("MODERATOR", "mod-3", seller_id="S-77")
+    for client in (seller, both, of_his, caller("AUDITOR", "aud")):
+        assert (await client.get(f"{REVIEWS}/{BUYERS}")).status_code in (403, 404)
+    recorded(await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"}))
+    seen = (await moderator.get(f"{REVIEWS}/{BUYERS}")).json()
+    assert review_by("BUYER", seen)["text"] == "Too bright."
+    assert (await look(seller))["reviews"] == []
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_dry_run_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(picture, "PNG")
+    uploaded = await buyer.post(
+        "/v1/media?purpose=REVIEW",
+        content=picture.getvalue(),
+        headers={"Content-Type": "image/png", "Idempotency-Key": str(uuid4())},
+    )
+    media = {"media": [recorded(uploaded)["media_id"]]}
+    path = f"{ORDERS}/O1/evaluation/reviews"
+    tried = await post(buyer, f"{path}?validate_only=true", FIVE | media)
+    assert tried.status_code == 200, tried.text
+    referred = "SELECT referenced_at IS NOT NULL FROM media.file"
+    assert await pool.fetchval(referred) is False
+    written = review_by("BUYER", recorded(await post(buyer, path, FIVE | media)))
+    assert await pool.fetchval(referred) is True
+    assert [each["media_id"] for each in written["media"]] == media["media"]
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_of_two_who_withdraw_and_reply_at_once_the_first_in_the_stream_wins(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    replied, withdrawn = await asyncio.gather(
+        write(seller, {"text": "Dim it."}, f"/{RB}/reply"), write(buyer, {}, f"/{RB}/withdrawal")
+    )
+    assert withdrawn.status_code == 201
+    assert replied.status_code == 201 or slug(replied) == (409, "wrong-state")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_of_two_moderators_who_decide_at_once_one_is_told_that_it_has_changed(
+    moderator: httpx.AsyncClient, another: httpx.AsyncClient
+) -> None:
+    answers = await asyncio.gather(
+        judge(moderator, f"{BUYERS}/restrictions", RESTRICTION),
+        judge(another, f"{BUYERS}/keeps", {"flag_ids": [], "rule_ids": ["R-1"]}),
+        judge(another, f"{BUYERS}/restrictions", RESTRICTION),
+    )
+    done = [answered for answered in answers if answered.status_code == 201]
+    lost = [slug(answered) for answered in answers if answered.status_code != 201]
+    assert done
+    assert {rule for _, rule in lost} <= {"stale-version", "wrong-state", "concurrent-change"}
+
+
+@pytest.mark.usefixtures("opened")
+async def test_of_an_amendment_and_a_reveal_at_once_either_is_first(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    recorded(await write(buyer, FIVE))
+    amended, revealing = await asyncio.gather(
+        write(buyer, FIVE | {"quality": 1}, f"/{RB}/amendments"), write(seller, {"rating": 5})
+    )
+    assert recorded(revealing)["state"] == "REVEALED"
+    quality = review_by("BUYER", await look(seller))["quality"]
+    if amended.status_code == 201:
+        assert quality == 1
+    else:
+        assert (slug(amended), quality) == ((409, "evidence-sealed"), 5)

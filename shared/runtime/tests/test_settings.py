@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "AFTERSALES_JWKS_URL": "https://issuer.example/jwks",
     "AFTERSALES_ISSUER": "https://issuer.example",
     "AFTERSALES_CURSOR_KEY": "k" * 32,
+    "AFTERSALES_TOKEN_KEY": "t" * 32,
 }
 
 
@@ -43,6 +44,7 @@ def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path
     [
         ("CLOCK_FILE", "/clock", "AFTERSALES_CLOCK_FILE"),
         ("CURSOR_KEY", "short", "AFTERSALES_CURSOR_KEY"),
+        ("TOKEN_KEY", "short", "AFTERSALES_TOKEN_KEY"),
         ("JWKS_URL", "http://issuer.example/jwks", "AFTERSALES_JWKS_URL"),
         ("ENV", "staging", "env"),
     ],

@@ -18,12 +18,14 @@ import gc
 import importlib
 import math
 import os
+import pkgutil
 import runpy
 import select
 import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -177,7 +179,7 @@ class Nursery:
             gc.enable()
             code = run_module(wanted.package, wanted.command)
         except BaseException:  # noqa: BLE001 - this is the end of the process
-            sys.excepthook(*sys.exc_info())
+            traceback.print_exc()
         finally:
             os._exit(code)
 
@@ -217,6 +219,14 @@ class Nursery:
             self._stop_all()
 
 
+def import_whole(name: str) -> None:
+    """Imports a module; of a package all that is in it, but for what is meant to be run."""
+    module = importlib.import_module(name)
+    for part in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
+        if not part.name.endswith(".__main__"):
+            importlib.import_module(part.name)
+
+
 def run_module(package: str, command: str) -> int:
     """Does what `python -m package command` does; its exit code. All that it wrote is out."""
     sys.argv = [package, command]
@@ -228,7 +238,7 @@ def run_module(package: str, command: str) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BaseException:  # noqa: BLE001 - this is the end of the process
-        sys.excepthook(*sys.exc_info())
+        traceback.print_exc()
         code = FAILED
     sys.stdout.flush()
     sys.stderr.flush()
@@ -275,7 +285,7 @@ def main(modules: Sequence[str]) -> None:
     channel = socket.socket(fileno=os.dup(0))
     gc.disable()  # what it would find in the forks' memory is theirs to look for
     for module in modules:
-        importlib.import_module(module)
+        import_whole(module)
     gc.freeze()  # what has been imported stays: no fork looks through it, or copies it for that
     Nursery(channel).run()
 

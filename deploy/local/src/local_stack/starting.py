@@ -32,10 +32,8 @@ GRACE_SECONDS = 10.0
 NURSERY_GRACE_SECONDS = GRACE_SECONDS + 5  # it waits for its children
 KILLED = 137
 MODULES = (
-    *(f"{name}_service.app" for name in SERVICES),
-    # What is loaded only when it is first needed, and is needed by each process of a kind.
-    *(f"{name}_service.api" for name in ("review", "reputation")),
-    "uvicorn.protocols.http.httptools_impl",
+    *(f"{name}_service" for name in SERVICES),
+    "uvicorn.protocols.http.httptools_impl",  # uvicorn loads them when it serves
     "uvicorn.lifespan.on",
 )
 MIGRATING = ("shared_runtime.migrate",)
@@ -96,7 +94,7 @@ def _start_alone(
 
 
 class Nursery:
-    """The process that forks the others, and all that it has reported. For any number of threads."""
+    """The process that forks the others, and what it has reported. Any thread may use it."""
 
     def __init__(self, log: Path, keep_open: Sequence[int], modules: Sequence[str]) -> None:
         self._channel, theirs = socket.socketpair()
@@ -120,14 +118,7 @@ class Nursery:
         self._listener.start()
 
     def start(
-        self,
-        name: str,
-        package: str,
-        command: str,
-        *,
-        log: Path,
-        env: Mapping[str, str],
-        grace_seconds: float = GRACE_SECONDS,
+        self, name: str, package: str, command: str, *, log: Path, env: Mapping[str, str]
     ) -> "Forked":
         """Returns when the process is there. Raises `StackError` when the nursery is gone."""
         wanted = Begin(
@@ -136,7 +127,7 @@ class Nursery:
             command=command,
             log=str(log.absolute()),
             env=dict(env),
-            grace_seconds=grace_seconds,
+            grace_seconds=GRACE_SECONDS,
         )
         self.ask(wanted)
         with self._changed:

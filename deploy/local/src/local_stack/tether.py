@@ -30,13 +30,14 @@ def main(arguments: Sequence[str]) -> int:
     parent = os.getppid()
     wakes = _wake_on_signals()
     child = _start(asked.command, asked.user, asked.stdin)
-    asked_to_stop = False
+    asked_to_stop = parent_gone = False
     kill_at = float("inf")
     while child.poll() is None:
         watched = [wakes] if asked_to_stop else [wakes, 0]
         readable, _, _ = select.select(watched, [], [], LOOK_SECONDS)
         signals = os.read(wakes, 64) if wakes in readable else b""
-        parent_gone = os.getppid() != parent or (0 in readable and not os.read(0, 64))
+        # The pipe closes a moment before the parent's id changes.
+        parent_gone |= os.getppid() != parent or (0 in readable and not os.read(0, 64))
         told = any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in signals)
         if (parent_gone or told) and not asked_to_stop:
             asked_to_stop = True
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
             child.send_signal(getattr(signal, f"SIG{asked.signal}"))
         if time.monotonic() > kill_at:
             child.kill()
-    if asked.remove and os.getppid() != parent:
+    if asked.remove and (parent_gone or os.getppid() != parent):
         shutil.rmtree(asked.remove, ignore_errors=True)
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 

@@ -9,7 +9,6 @@ from shared_runtime.reading import Cursors
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 
-from reputation_service.api import accounts_api, ranking_api, seller_api
 from reputation_service.projections import PROJECTIONS
 from reputation_service.ranking import run_ranking
 from reputation_service.settings import ReputationSettings
@@ -26,6 +25,12 @@ capped by points or kept by a protection.
 
 
 def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
+    from reputation_service.api import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
+        accounts_api,
+        ranking_api,
+        seller_api,
+    )
+
     cursors = Cursors(parts.settings.cursor_secret)
     policy = parts.settings.policy
     return [

@@ -18,16 +18,6 @@ from shared_runtime.worker import Workload
 
 from review_service import queries
 from review_service.api import bulk
-from review_service.api.bulk import bulk_api
-from review_service.api.desk import Desk
-from review_service.api.evaluations import evaluations_api
-from review_service.api.moderation import moderation_api
-from review_service.api.neutrality import neutrality_api
-from review_service.api.orders import orders_api
-from review_service.api.products import products_api
-from review_service.api.reviewable import reviewable_api
-from review_service.api.reviews import reviews_api
-from review_service.api.sellers import sellers_api
 from review_service.bulk.feed import marketplace_feed
 from review_service.bulk.intake import Intake
 from review_service.bulk.story import rules
@@ -48,6 +38,12 @@ have written or the time is over. Then they are revealed together, and begin to 
 
 
 def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
+    # Of no use to a worker: a tenth of its start.
+    from review_service.api.desk import Desk  # noqa: PLC0415
+    from review_service.api.evaluations import evaluations_api  # noqa: PLC0415
+    from review_service.api.orders import orders_api  # noqa: PLC0415
+    from review_service.api.reviews import decisions_api, reviews_api  # noqa: PLC0415
+
     policies = parts.settings.policies
     commands = commands_on(parts.log, parts.pool)
     cursors = Cursors(parts.settings.cursor_secret)
@@ -67,10 +63,11 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         media=files,
     )
     return [
-        bulk_api(Intake(parts.log, rules(policies), parts.keys, parts.now)),
+        bulk.bulk_api(Intake(parts.log, rules(policies), parts.keys, parts.now)),
         orders_api(parts.log, commands, policies, cursors, parts.now),
         evaluations_api(desk, opened_up_to=opened),
         reviews_api(desk),
+        decisions_api(desk),
         media_router(files, links),
         *lists(parts, cursors, opener),
     ]
@@ -90,6 +87,13 @@ def media_of(parts: Parts[ReviewSettings], links: Links) -> MediaStore:
 
 def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:
     """What is read of many orders at once."""
+    # Of no use to a worker either.
+    from review_service.api.moderation import moderation_api  # noqa: PLC0415
+    from review_service.api.neutrality import neutrality_api  # noqa: PLC0415
+    from review_service.api.products import products_api  # noqa: PLC0415
+    from review_service.api.reviewable import reviewable_api  # noqa: PLC0415
+    from review_service.api.sellers import sellers_api  # noqa: PLC0415
+
     return [
         sellers_api(parts.pool, cursors, opener.response),
         products_api(parts.pool, cursors, opener.response),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct, structs
+from msgspec import structs
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.envelope import Recorded
 from shared_events.review import (
@@ -29,6 +29,7 @@ from shared_events.review import (
     ReviewAmended,
     ReviewFlagged,
     ReviewHeld,
+    ReviewKept,
     ReviewReleased,
     ReviewRestored,
     ReviewRestricted,
@@ -112,22 +113,31 @@ class RestrictionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppealView:
+    """An appeal, and once it is decided the reasons that its sender is given."""
+
     appeal_id: str
     against: Literal["RESTRICTED", "KEPT"]
     text: str | None
     decide_by: datetime
     outcome: Literal["UPHELD", "REVERSED"] | None
+    explanation: str | None = None
+    facts: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagView:
-    """A report of a review that its sender has made, and when it is decided at the latest."""
+    """A report of a review that its sender has made, and what has become of it.
+
+    Who disagrees with KEPT may appeal until `appeal_until`.
+    """
 
     ref: str
     flag_id: str
     reason: FlagReason
     text: str | None
     decide_by: datetime
+    outcome: Literal["KEPT", "RESTRICTED", "WITHDRAWN"] | None
+    appeal_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,8 +231,11 @@ class Told:
     revised: ReviewRevised | None = None
     held: ReviewHeld | None = None
     restricted: ReviewRestricted | None = None
-    statement: StatementOfReasonsIssued | None = None
     flags: tuple[ReviewFlagged, ...] = ()
+    kept: dict[str, ReviewKept] = field(default_factory=dict[str, ReviewKept])
+    statements: dict[str, StatementOfReasonsIssued] = field(
+        default_factory=dict[str, StatementOfReasonsIssued]
+    )
     appeals: tuple[tuple[ModerationAppealed, ModerationAppealDecided | None], ...] = ()
     withdrawn: bool = False
 
@@ -328,8 +341,11 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
             return replace(told, restricted=event, held=None)
         case ReviewRestored():
             return replace(told, restricted=None)
+        case ReviewKept():
+            return replace(told, kept=told.kept | dict.fromkeys(event.flag_ids, event))
         case StatementOfReasonsIssued():
-            return replace(told, statement=event)
+            # The last one that each was given: those of others are no business of the author's.
+            return replace(told, statements=told.statements | {event.recipient_id: event})
         case ReviewFlagged():
             return replace(told, flags=(*told.flags, event))
         case ModerationAppealed():
@@ -415,12 +431,18 @@ def evaluation_view(
             review_view(order_id, seen, side, told, actor)
             for side in SIDES
             if (told := seen.told.get(side))
-            if seen.revealed or side == actor.acts_as
+            if seen.revealed or side == actor.acts_as or is_judged(told, actor)
         ],
         available_actions=evaluation_actions(
             state, actor, now, policies, limits.rating_right_lost, erased=limits.erased
         ),
     )
+
+
+def is_judged(told: Told, actor: Actor) -> bool:
+    """Whether somebody who decides on reviews has to see it before the others do."""
+    in_question = told.held is not None or told.restricted is not None or bool(told.appeals)
+    return in_question and actor.role in ("MODERATOR", "ANALYST")
 
 
 def state_of(
@@ -448,10 +470,19 @@ class Shown:
     media: bool
 
 
+EVERYTHING = Shown(stars=True, text=True, media=True)
+STARS = (
+    *("quality", "logistics", "service", "rating"),
+    *("was_quality", "was_logistics", "was_service"),
+)
+STAFF = "staff"
+STAFF_ROLES = frozenset({"AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR"})
+
+
 def shown(told: Told, side: Side, reader: Side | None) -> Shown:
     """All of it to its author and to staff (`reader` None); to others what is left of it."""
     if reader in (side, None):
-        return Shown(stars=True, text=True, media=True)
+        return EVERYTHING
     if told.withdrawn or told.held:
         return Shown(stars=False, text=False, media=False)
     measures = told.restricted.measures if told.restricted else []
@@ -492,7 +523,7 @@ def review_view(order_id: str, seen: Seen, side: Side, told: Told, actor: Actor)
         hold=hold_view(told.held) if told.held and own else None,
         restriction=restriction_view(told, told.restricted) if told.restricted and own else None,
         appeals=[
-            appeal_view(appeal, decided)
+            appeal_view(appeal, decided, told)
             for appeal, decided in told.appeals
             if reader is None or is_of(appeal.appellant_id, actor)
         ],
@@ -543,24 +574,31 @@ def hold_view(held: ReviewHeld) -> HoldView:
 
 
 def restriction_view(told: Told, restricted: ReviewRestricted) -> RestrictionView:
+    author_id = restricted.buyer_id if restricted.side == "BUYER" else restricted.seller_id
+    statement = told.statements.get(author_id)
     return RestrictionView(
         ground=restricted.ground,
         rule_ids=restricted.rule_ids,
         measures=restricted.measures,
-        explanation=told.statement.explanation if told.statement else None,
-        facts=told.statement.facts if told.statement else None,
+        explanation=statement.explanation if statement else None,
+        facts=statement.facts if statement else None,
         automated_detection=restricted.automated_detection,
         appeal_until=restricted.appeal_until,
     )
 
 
-def appeal_view(appeal: ModerationAppealed, decided: ModerationAppealDecided | None) -> AppealView:
+def appeal_view(
+    appeal: ModerationAppealed, decided: ModerationAppealDecided | None, told: Told
+) -> AppealView:
+    statement = told.statements.get(appeal.appellant_id) if decided else None
     return AppealView(
         appeal_id=appeal.appeal_id,
         against=appeal.against,
         text=appeal.text,
         decide_by=appeal.decide_by,
         outcome=decided.outcome if decided else None,
+        explanation=statement.explanation if statement else None,
+        facts=statement.facts if statement else None,
     )
 
 
@@ -570,20 +608,36 @@ def flag_view(seen: Seen, side: Side, ref: str, flag_id: str) -> FlagView | None
     flag = next((each for each in flags if each.flag_id == flag_id), None)
     if flag is None:
         return None
+    kept = seen.told[side].kept.get(flag_id)
     return FlagView(
         ref=ref,
         flag_id=flag.flag_id,
         reason=flag.reason,
         text=flag.text,
         decide_by=flag.decide_by,
+        outcome=flag_outcome(seen.told[side], flag_id),
+        appeal_until=kept.appeal_until if kept else None,
     )
+
+
+def flag_outcome(told: Told, flag_id: str) -> Literal["KEPT", "RESTRICTED", "WITHDRAWN"] | None:
+    if told.restricted:
+        return "RESTRICTED"
+    if flag_id in told.kept:
+        return "KEPT"
+    return "WITHDRAWN" if told.withdrawn else None
 
 
 def own_appeal_view(seen: Seen, side: Side, appeal_id: str) -> AppealView | None:
     """An appeal as its sender sees it; None if nothing was recorded of it."""
     appeals = seen.told[side].appeals if side in seen.told else ()
     return next(
-        (appeal_view(one, decided) for one, decided in appeals if one.appeal_id == appeal_id), None
+        (
+            appeal_view(one, decided, seen.told[side])
+            for one, decided in appeals
+            if one.appeal_id == appeal_id
+        ),
+        None,
     )
 
 
@@ -602,7 +656,7 @@ def visible(
 ) -> list[Recorded[EvaluationEvent]]:
     """The events that an actor may know of, without the texts that he may not read."""
     return [
-        replace_event(recorded, event)
+        replace_event(recorded, event, actor)
         for recorded in history
         if (event := readable(recorded, seen, actor)) is not None
     ]
@@ -629,16 +683,34 @@ def readable(
             may_know = is_of(event.recipient_id, actor)
         case _:
             told = seen.told.get(side)
-            readable_text = told is None or shown(told, side, reader).text
-            return event if readable_text else without_text(event)
+            may = shown(told, side, reader) if told else EVERYTHING
+            return nameless(without(may, event))
     return event if may_know else None
 
 
-def without_text[E: Struct](event: E) -> E:
-    return structs.replace(event, **dict.fromkeys(sealed_fields(type(event))))
+def without(may: Shown, event: EvaluationEvent) -> EvaluationEvent:
+    """The event without the stars, texts and files that its reader may not have."""
+    hidden = [] if may.stars else [name for name in STARS if hasattr(event, name)]
+    hidden += [
+        name
+        for name in sealed_fields(type(event))
+        if not (may.media if name == "media" else may.text)
+    ]
+    return structs.replace(event, **dict.fromkeys(hidden)) if hidden else event
+
+
+def nameless(event: EvaluationEvent) -> EvaluationEvent:
+    """The event without the name of the moderator who decided."""
+    if isinstance(event, ReviewKept | ReviewRestricted | ModerationAppealDecided):
+        return structs.replace(event, decided_by=STAFF)
+    return event
 
 
 def replace_event(
-    recorded: Recorded[EvaluationEvent], event: EvaluationEvent
+    recorded: Recorded[EvaluationEvent], event: EvaluationEvent, actor: Actor
 ) -> Recorded[EvaluationEvent]:
-    return recorded if event is recorded.event else structs.replace(recorded, event=event)
+    """The recorded event as a reader may know it: to parties, staff have no names."""
+    by = recorded.actor
+    if own_side(actor) and by.partition(":")[0].upper() in STAFF_ROLES:
+        by = STAFF
+    return structs.replace(recorded, event=event, actor=by)

@@ -43,6 +43,7 @@ from shared_runtime.problems import (
 )
 from shared_runtime.settings import Settings
 from shared_runtime.telemetry import REFUSALS
+from shared_runtime.veil import Veil, VeilTokens
 
 ERRORS_MAX = 50
 FIELD_LENGTH_MAX = 100
@@ -64,12 +65,14 @@ def service_app(
     routers: Sequence[APIRouter],
     verifier: Verifier,
     ready: Ready,
+    veil: Veil | None = None,
     streamed: frozenset[str] = frozenset(),
     body_bytes_max: int = BODY_BYTES_MAX,
 ) -> FastAPI:
     """The API of a service. Raises if a route does not declare its roles.
 
-    `streamed`: the paths whose bodies have any size (they limit their lines themselves).
+    `veil`: what parties' tokens are under. `streamed`: the paths whose bodies have any size
+    (they limit their lines themselves).
     """
     check_roles_declared(routers)
     app = FastAPI(
@@ -89,6 +92,8 @@ def service_app(
     app.add_exception_handler(HTTPException, _http)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=body_bytes_max, streamed=streamed)
+    if veil is not None:
+        app.add_middleware(VeilTokens, veil=veil)
     app.add_middleware(Authenticate, verifier=verifier)
     app.add_middleware(Edge)
     return app

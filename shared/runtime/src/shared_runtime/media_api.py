@@ -30,7 +30,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.fields import ID_LENGTH_MAX
+from shared_runtime.fields import ID_LENGTH_MAX, IdStr
 from shared_runtime.idempotency import command_id, idempotency_key
 from shared_runtime.media import (
     DOWNLOAD_PATH,
@@ -141,7 +141,7 @@ class LinkRequired(BySignature):
 
     def __call__(
         self,
-        media_id: str,
+        media_id: IdStr,
         expires: Annotated[int, Query(ge=0, lt=2**33, description="Seconds since 1970.")],
         signature: Annotated[str, Query(max_length=ID_LENGTH_MAX)],
     ) -> None:
@@ -318,7 +318,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         responses=refusals(RoleNotAllowed, NotFound, SubjectErased)
         | {200: _example("The file.", VIEW_EXAMPLE)},
     )
-    async def info(media_id: str, caller: Reader) -> Response:
+    async def info(media_id: IdStr, caller: Reader) -> Response:
         file = await seen(media_id, caller)
         return answer(_view(file, await store.name(file)))
 
@@ -332,7 +332,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         | {201: _example("The link.", LINK_EXAMPLE)},
         dependencies=[Depends(idempotency_key)],
     )
-    async def link(media_id: str, caller: Reader) -> Response:
+    async def link(media_id: IdStr, caller: Reader) -> Response:
         await seen(media_id, caller)
         return answer(await store.link(media_id), status=201)
 
@@ -345,7 +345,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         | {200: {"description": "The file.", "content": dict.fromkeys(CONTENT_TYPES, BINARY)}},
         dependencies=[Depends(LinkRequired(links))],
     )
-    async def download(media_id: str) -> Response:
+    async def download(media_id: IdStr) -> Response:
         file = await store.info(media_id)
         return Download(downloads, file, lambda: store.content(file))
 

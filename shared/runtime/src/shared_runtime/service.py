@@ -46,6 +46,7 @@ from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
+from shared_runtime.veil import Veil
 from shared_runtime.worker import Worker, Workload
 
 PURGE_SECONDS = 3600.0
@@ -271,6 +272,7 @@ def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
             now=system_clock,
         ),
         ready=_ready(service, parts),
+        veil=Veil(settings.token_secret),
         streamed=service.streamed,
     )
 

@@ -15,7 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared_runtime.keys import Kek, Keks
 
 SECRETS_DIR = Path("/run/secrets")
-CURSOR_KEY_LENGTH_MIN = 32
+KEY_LENGTH_MIN = 32
+LOCAL_VEIL = "local: who sees the logs of one machine may see the places in them"
 LOCAL_CURSOR_KEY = "local: the pages of a list on one machine are no secret"
 
 
@@ -49,12 +50,19 @@ class Settings(BaseSettings):
     worker_port: int = Field(default=8001, ge=0, le=65535)
     clock_file: Path | None = None
     cursor_key: SecretStr | None = None
+    token_key: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
     def cursor_secret(self) -> bytes:
         """The key that signs the cursors of lists."""
         key = self.cursor_key.get_secret_value() if self.cursor_key else LOCAL_CURSOR_KEY
+        return key.encode()
+
+    @property
+    def token_secret(self) -> bytes:
+        """The key that hides places in logs from parties: the same in all services."""
+        key = self.token_key.get_secret_value() if self.token_key else LOCAL_VEIL
         return key.encode()
 
     @property
@@ -81,10 +89,14 @@ class Settings(BaseSettings):
             return self
         if self.clock_file is not None:
             raise ValueError("AFTERSALES_CLOCK_FILE moves the clock: AFTERSALES_ENV=local only")
-        if self.cursor_key is None:
-            raise ValueError("AFTERSALES_CURSOR_KEY is needed unless AFTERSALES_ENV=local")
-        if len(self.cursor_secret) < CURSOR_KEY_LENGTH_MIN:
-            raise ValueError(f"AFTERSALES_CURSOR_KEY needs {CURSOR_KEY_LENGTH_MIN} bytes or more")
+        for name, key, secret in (
+            ("CURSOR_KEY", self.cursor_key, self.cursor_secret),
+            ("TOKEN_KEY", self.token_key, self.token_secret),
+        ):
+            if key is None:
+                raise ValueError(f"AFTERSALES_{name} is needed unless AFTERSALES_ENV=local")
+            if len(secret) < KEY_LENGTH_MIN:
+                raise ValueError(f"AFTERSALES_{name} needs {KEY_LENGTH_MIN} bytes or more")
         return self
 
 

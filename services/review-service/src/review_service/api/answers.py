@@ -117,23 +117,23 @@ ORDER_COMMAND = command(OrderView, _ORDER)
 EVALUATION = answered(EvaluationView, example=_EVALUATION)
 EVALUATION_COMMAND = command(EvaluationView, _EVALUATION)
 EVENTS = answered(EventPage, example=_EVENTS)
-FLAG_COMMAND = command(
-    FlagView,
-    FlagView(
-        ref=REF,
-        flag_id="F-1",
-        reason="PERSONAL_DATA",
-        text="It names my street.",
-        decide_by=datetime(2026, 1, 25, 10, tzinfo=UTC),
-    ),
+_FLAG = FlagView(
+    ref=REF,
+    flag_id="F-1",
+    reason="PERSONAL_DATA",
+    text="It names my street.",
+    decide_by=datetime(2026, 1, 25, 10, tzinfo=UTC),
+    outcome="KEPT",
+    appeal_until=datetime(2026, 7, 25, 10, tzinfo=UTC),
 )
-APPEAL_COMMAND = command(
-    AppealView,
-    AppealView(
-        appeal_id="A-1",
-        against="RESTRICTED",
-        text="The name is the shop's own, not a person's.",
-        decide_by=datetime(2026, 2, 3, 10, tzinfo=UTC),
-        outcome=None,
-    ),
+_APPEAL = AppealView(
+    appeal_id="A-1",
+    against="RESTRICTED",
+    text="The name is the shop's own, not a person's.",
+    decide_by=datetime(2026, 2, 3, 10, tzinfo=UTC),
+    outcome=None,
 )
+FLAG = answered(FlagView, example=_FLAG)
+FLAG_COMMAND = command(FlagView, _FLAG)
+APPEAL = answered(AppealView, example=_APPEAL)
+APPEAL_COMMAND = command(AppealView, _APPEAL)

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from msgspec import structs
-from shared_events.review import EvaluationEvent, ReviewSubmitted, ReviewWeighted, Side
+from shared_events.review import EvaluationEvent, ReviewWeighted, Side
 from shared_runtime.commands import Asked
 from shared_runtime.log import StaleVersion
 from shared_runtime.problems import NotFound
 
-from review_service.domain.commands import EvaluationCommand, SubmitReview
-from review_service.domain.double_blind import OTHER
+from review_service.domain.commands import EvaluationCommand
 from review_service.evaluation_views import Seen, SeenEvaluations, side_told_of
 
 
@@ -21,15 +20,13 @@ def blind(
     *,
     review_id: str | None = None,
     own: bool = False,
-    spare_id: str | None = None,
     stranger_to: str | None = None,
 ) -> SeenEvaluations:
     """Decides for a side (None: for somebody who is no party).
 
     `review_id` is that of the review it is about: to a side, before the reveal or where it has
-    to be his `own`, only that one is there. `spare_id` is taken instead of the id that he chose
-    for a new one if the other side's has that: he may have guessed it, to see whether it is
-    refused. `stranger_to` is the `ref` of a review to whose order he is a stranger.
+    to be his `own`, only that one is there. `stranger_to` is the `ref` of a review to whose order
+    he is a stranger.
     """
 
     def decide(seen: Seen, command: EvaluationCommand) -> list[EvaluationEvent]:
@@ -38,17 +35,9 @@ def blind(
             raise StaleVersion(expected=asked.expected, actual=known)
         if review_id is not None and review_id not in known_ids(seen, side, own=own):
             raise NotFound
-        chosen = command.review_id if isinstance(command, SubmitReview) else None
-        if (
-            isinstance(command, SubmitReview)
-            and side
-            and spare_id
-            and chosen in ids_of(seen, OTHER[side])
-        ):
-            command = replace(command, review_id=spare_id)
         events = decider.decide(seen, command)
         if asked.validate_only and side and not seen.revealed:
-            return rehearsed(events, side, chosen)
+            return rehearsed(events, side)
         if asked.validate_only and stranger_to:
             return [nameless(event, stranger_to) for event in events]
         return events
@@ -56,18 +45,9 @@ def blind(
     return replace(decider, decide=decide)
 
 
-def rehearsed(
-    events: Iterable[EvaluationEvent], side: Side, chosen: str | None
-) -> list[EvaluationEvent]:
+def rehearsed(events: Iterable[EvaluationEvent], side: Side) -> list[EvaluationEvent]:
     """What a dry run tells of: what its author would write, and nothing that comes of both."""
-    own = [event for event in events if side_told_of(event) == side]
-    return [
-        structs.replace(event, review_id=chosen)
-        if isinstance(event, ReviewSubmitted) and chosen
-        else event
-        for event in own
-        if not_of_both(event)
-    ]
+    return [event for event in events if side_told_of(event) == side and not_of_both(event)]
 
 
 def nameless(event: EvaluationEvent, ref: str) -> EvaluationEvent:

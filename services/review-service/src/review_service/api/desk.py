@@ -21,7 +21,7 @@ from shared_runtime.decider import Actor, FieldError, InvalidValue, Role, Subjec
 from shared_runtime.keys import KeyStore, new_key
 from shared_runtime.log import Log, read_stream
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.problems import NotFound
+from shared_runtime.problems import NotFound, encode_json
 from shared_runtime.reading import Cursors, answer
 from shared_runtime.sealing import Opener, PersonKey, person, person_of
 
@@ -151,6 +151,8 @@ class Desk:
         caller: Caller,
         body: PersonBody,
         media: Sequence[str] = (),
+        *,
+        tried: bool = False,
     ) -> Writing:
         """A party of the order, or an importer on his behalf. To others the order is not there."""
         order = existing(await self.order(order_id))
@@ -159,7 +161,7 @@ class Desk:
         who = account(actor, order)
         key = await self.keys.key_of(who)
         files = await self.media.clean(who, media) if media else []
-        if files:
+        if files and not tried:
             await self.media.refer(file.media_id for file in files)
         return Writing(
             order=order,
@@ -179,7 +181,7 @@ class Desk:
         order, seen, _ = await self.read(order_id)
         known = existing(order)
         side_of_order = party(caller, known)
-        actor = side_of_order or caller.actor(*roles)
+        actor = side_of_order or member(caller.actor(*roles), caller, known)
         told = seen.told.get(side)
         own = side_of_order is not None and own_side(side_of_order) == side
         if told is None or not (seen.revealed or own or actor.role in WATCHERS):
@@ -200,6 +202,15 @@ class Desk:
             is_stranger=side_of_order is None and actor.role in PARTIES,
             party_orgs=frozenset({known.placed.seller_id, known.placed.buyer_id}),
         )
+
+    async def looked_at(self, ref: str, caller: Caller, *roles: Role) -> tuple[Seen, Side, Actor]:
+        """A review that somebody has flagged or appealed about, to see what came of it."""
+        order_id, side = await self.place_of(ref)
+        order, seen, _ = await self.read(order_id)
+        actor = party(caller, existing(order)) or caller.actor(*roles)
+        if side not in seen.told:
+            raise NotFound
+        return seen, side, actor
 
     async def place_of(self, ref: str) -> tuple[str, Side]:
         """The order and the side of a review. Raises `NotFound`."""
@@ -248,7 +259,6 @@ class Desk:
         *,
         review_id: str | None = None,
         own: bool = False,
-        spare_id: str | None = None,
         stranger_to: str | None = None,
         view: Callable[[Seen], object] | None = None,
         states_time: bool = False,
@@ -265,7 +275,6 @@ class Desk:
             asked,
             review_id=review_id,
             own=own,
-            spare_id=spare_id,
             stranger_to=stranger_to,
         )
 
@@ -284,6 +293,10 @@ class Desk:
             status=201,
             states_time=states_time,
         )
+        if "Idempotent-Replayed" in response.headers:
+            # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
+            _, seen, _ = await self.read(order_id)
+            response = reanswered(response, (view or evaluation)(seen))
         return await self.opener.response(response)
 
     async def run_about(
@@ -307,6 +320,12 @@ class Desk:
         return await self.opener.response(answer(view, version=version))
 
 
+def reanswered(kept: Response, view: object) -> Response:
+    """The same answer as before, with what there is to be seen now."""
+    headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
+    return Response(encode_json(view), kept.status_code, headers)
+
+
 def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
     """The side of the order that the caller writes for."""
     if body.on_behalf_of is not None:
@@ -318,6 +337,13 @@ def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
     if "IMPORTER" in caller.roles:
         raise _invalid("on_behalf_of", "required of an importer")
     raise NotFound
+
+
+def member(actor: Actor, caller: Caller, order: Placed) -> Actor:
+    """The actor, in the organisation of the seller if the caller is one of its people."""
+    if caller.seller_id != order.placed.seller_id:
+        return actor
+    return replace(actor, org_id=caller.seller_id)
 
 
 def limits_of(actor: Actor, order: Placed, book: Book, now: datetime) -> Limits:

@@ -2,7 +2,7 @@
 
 A party must not even learn *that* the other has written. So the version of an evaluation (its
 ETag, If-Match, the numbers of its events) counts what the party may see, a dry run tells of the
-party's own review alone, and an id that the other's review has is refused to nobody.
+party's own review alone.
 """
 
 from typing import Annotated
@@ -60,6 +60,7 @@ from review_service.domain.commands import (
     SubmitReview,
     WithdrawReview,
 )
+from review_service.domain.streams import review_id_of
 from review_service.evaluation_views import evaluation_view, own_side, visible
 from review_service.history import event_page
 
@@ -92,18 +93,17 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, body: ReviewBody, caller: Author, asked: AskedFor
     ) -> Response:
         body.check()
-        writing = await desk.party_writes(order_id, caller, body, body.media)
-        spare_id = str(uuid5(asked.id, "review"))
+        writing = await desk.party_writes(
+            order_id, caller, body, body.media, tried=asked.validate_only
+        )
         command = SubmitReview(
-            review_id=body.review_id or spare_id,
+            review_id=review_id_of(order_id, "SELLER" if body.rating is not None else "BUYER"),
             content=content_of(body, writing),
             facts=writing.facts,
             rating_right_lost=writing.limits.rating_right_lost,
             **writing.by,
         )
-        return await desk.run(
-            asked, writing, command, spare_id=spare_id, states_time=body.at is not None
-        )
+        return await desk.run(asked, writing, command, states_time=body.at is not None)
 
     @router.post(
         "/reviews/{review_id}/amendments",
@@ -117,7 +117,9 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, review_id: IdStr, body: AmendmentBody, caller: Author, asked: AskedFor
     ) -> Response:
         body.check()
-        writing = await desk.party_writes(order_id, caller, body, body.media)
+        writing = await desk.party_writes(
+            order_id, caller, body, body.media, tried=asked.validate_only
+        )
         command = AmendReview(content=content_of(body, writing), **writing.by)
         return await desk.run(
             asked,
@@ -195,7 +197,9 @@ def evaluations_api(  # noqa: C901 - a function for each route
     async def follow_up(
         order_id: IdStr, review_id: IdStr, body: FollowUpBody, caller: ByBuyer, asked: AskedFor
     ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body, body.media)
+        writing = await desk.party_writes(
+            order_id, caller, body, body.media, tried=asked.validate_only
+        )
         command = AppendFollowUp(
             review_id=review_id,
             followup_id=str(uuid5(asked.id, "follow-up")),

@@ -43,6 +43,7 @@ LINE: dict[str, Any] = {
             "quality": 5,
             "logistics": 4,
             "service": 5,
+            "incentive": "NONE",
         },
         {"by": "SELLER", "at": "2026-01-17T10:00:00Z", "rating": 5},
     ],

@@ -105,7 +105,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         await wait_for(token, projected)
         moderator = Moderator(
             id=caller.sub,
-            accounts=(caller.sub, caller.seller_id),
+            accounts=(caller.sub, caller.seller_id, *([caller.org_id] if caller.org_id else [])),
             may_moderate="MODERATOR" in caller.roles,
         )
         assigned = await assign(pool, moderator, now(), kind=body.kind)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 from shared_events.review import FlagReason, Ground, Incentive, Restriction, ScreeningTerm
 from shared_runtime.decider import FieldError, InvalidValue
-from shared_runtime.fields import Body, IdStr, Instant, PathIdStr, readable
+from shared_runtime.fields import Body, IdStr, Instant, readable
 
 from review_service.api import examples
 from review_service.bulk.line import REVIEW_LENGTH_MAX
@@ -63,6 +63,7 @@ class ReviewContentBody(PersonBody):
         missing = [name for name in STARS if getattr(self, name) is None]
         if self.rating is None:
             _check(missing, "required, unless with a rating")
+            _check([] if self.incentive else ["incentive"], "required: NONE if you got nothing")
             return
         odd = [name for name in STARS if name not in missing]
         odd += [name for name in ("incentive", "media") if getattr(self, name)]
@@ -70,13 +71,11 @@ class ReviewContentBody(PersonBody):
 
 
 class ReviewBody(ReviewContentBody):
-    """`review_id` is made up where it is not given."""
+    """What a side writes, once."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [examples.BUYER_REVIEW, examples.SELLER_REVIEW]}
     )
-
-    review_id: PathIdStr | None = None
 
 
 class AmendmentBody(ReviewContentBody):

@@ -34,7 +34,8 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.desk import WATCHERS, About, Desk
+from review_service.api.callers import existing, party
+from review_service.api.desk import WATCHERS, About, Desk, member
 from review_service.api.review_bodies import (
     AppealBody,
     AppealDecisionBody,
@@ -61,6 +62,7 @@ from review_service.evaluation_views import (
     Seen,
     evaluation_view,
     flag_view,
+    is_of,
     own_appeal_view,
     own_side,
 )
@@ -82,6 +84,7 @@ JUDGING = (*ABOUT, PreconditionRequired, ConflictOfInterest, HumanRequired)
 
 
 def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each route
+    """What anybody with an account may do about a review."""
     router = APIRouter(prefix="/v1/reviews/{ref}", tags=["moderation"])
 
     @router.get(
@@ -93,9 +96,12 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
     )
     async def review(ref: IdStr, caller: Reader) -> Response:
         order_id, side = await desk.place_of(ref)
-        _, seen, _ = await desk.read(order_id)
-        actor = caller.actor(*READERS)
-        if side not in seen.told or not (seen.revealed or actor.role in WATCHERS):
+        order, seen, _ = await desk.read(order_id)
+        known = existing(order)
+        actor = party(caller, known) or member(caller.actor(*READERS), caller, known)
+        watches = actor.role in WATCHERS and actor.org_id != known.placed.seller_id
+        own = own_side(actor) == side
+        if side not in seen.told or not (seen.revealed or own or watches):
             raise NotFound
         view = evaluation_view(order_id, seen, actor, desk.now(), desk.policies)
         return await desk.answer(view, version=seen.version_for(own_side(actor)))
@@ -126,6 +132,34 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
 
         return await desk.run_about(asked, about, command, view)
 
+    @router.get(
+        "/flags/{flag_id}",
+        summary="What has become of your report",
+        description="For BUYER, SELLER, MODERATOR, ANALYST and SYSTEM, of their own.",
+        responses=refusals(RoleNotAllowed, NotFound) | answers.FLAG,
+    )
+    async def flag_of(ref: IdStr, flag_id: IdStr, caller: Flagger) -> Response:
+        seen, side, actor = await desk.looked_at(ref, caller, *FLAGGERS)
+        flags = seen.told[side].flags
+        flag = next((each for each in flags if each.flag_id == flag_id), None)
+        if flag is None or not (flag.flagger_role == actor.role and is_of(flag.flagger_id, actor)):
+            raise NotFound
+        return await desk.answer(flag_view(seen, side, ref, flag_id))
+
+    @router.get(
+        "/appeals/{appeal_id}",
+        summary="What has become of your appeal",
+        description="For BUYER, SELLER, MODERATOR and ANALYST, of their own: with the reasons.",
+        responses=refusals(RoleNotAllowed, NotFound) | answers.APPEAL,
+    )
+    async def appeal_of(ref: IdStr, appeal_id: IdStr, caller: Appellant) -> Response:
+        seen, side, actor = await desk.looked_at(ref, caller, *APPELLANTS)
+        appeals = [appeal for appeal, _ in seen.told[side].appeals]
+        appeal = next((each for each in appeals if each.appeal_id == appeal_id), None)
+        if appeal is None or not is_of(appeal.appellant_id, actor):
+            raise NotFound
+        return await desk.answer(own_appeal_view(seen, side, appeal_id))
+
     @router.post(
         "/appeals",
         summary="Appeal a decision about a review",
@@ -149,6 +183,13 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
             return own_appeal_view(seen, about.side, appeal_id)
 
         return await desk.run_about(asked, about, command, view)
+
+    return router
+
+
+def decisions_api(desk: Desk) -> APIRouter:
+    """What detectors and staff do about a review."""
+    router = APIRouter(prefix="/v1/reviews/{ref}", tags=["moderation"])
 
     @router.post(
         "/screenings",
@@ -179,13 +220,15 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         description="For MODERATOR, ANALYST and SYSTEM, once on each ground; for three days at "
         "most. Negativity alone is no ground.",
         status_code=201,
-        responses=command_refusals(*ABOUT, LimitReached) | answers.EVALUATION_COMMAND,
+        responses=command_refusals(*ABOUT, ConflictOfInterest, LimitReached)
+        | answers.EVALUATION_COMMAND,
     )
     async def hold(ref: IdStr, body: HoldBody, caller: Holder, asked: AskedFor) -> Response:
         about = await desk.about(ref, caller, "MODERATOR", "ANALYST", "SYSTEM")
         command = HoldReview(
             review_id=about.review_id,
             ground=body.ground,
+            party_orgs=about.party_orgs,
             facts=about.writing.facts,
             **about.writing.by,
         )
@@ -204,7 +247,10 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         del body
         about = await judged(asked, ref, caller, "MODERATOR")
         command = ReleaseReview(
-            review_id=about.review_id, facts=about.writing.facts, **about.writing.by
+            review_id=about.review_id,
+            party_orgs=about.party_orgs,
+            facts=about.writing.facts,
+            **about.writing.by,
         )
         return await desk.run_about(asked, about, command)
 
@@ -213,7 +259,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         summary="Decide that a review stays",
         description="For MODERATOR. It closes the flags named; each flagger may appeal.",
         status_code=201,
-        responses=command_refusals(*JUDGING, ReasonsMissing) | answers.EVALUATION_COMMAND,
+        responses=command_refusals(*JUDGING) | answers.EVALUATION_COMMAND,
     )
     async def keep(ref: IdStr, body: KeepBody, caller: Moderator, asked: AskedFor) -> Response:
         about = await judged(asked, ref, caller, "MODERATOR")

@@ -106,7 +106,6 @@ class Cancelled(Part, frozen=True, kw_only=True):
 
 class BuyerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="BUYER"):
     at: Instant
-    review_id: str | None = None
     quality: int
     logistics: int
     service: int
@@ -116,7 +115,6 @@ class BuyerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="BUYER"
 
 class SellerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
     at: Instant
-    review_id: str | None = None
     rating: int
     text: Text | None = None
 

@@ -45,7 +45,7 @@ from review_service.domain.evaluation import evaluations
 from review_service.domain.evaluation_state import Evaluation
 from review_service.domain.order import Order, Placed, orders
 from review_service.domain.policy import Policies
-from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.domain.streams import evaluation_stream, order_stream, review_id_of
 from review_service.facts import Book
 from review_service.reactions.orders import on_order
 from review_service.reactions.timers import (
@@ -56,7 +56,7 @@ from review_service.reactions.timers import (
 )
 
 TOLD = "a7c7a6a4-6f0b-5a7e-8f0e-3d1c2b9f4e60"
-"""The namespace of the causes of what is told, and of the ids of reviews that were told without."""
+"""The namespace of the causes of what is told."""
 
 type Outcome = Literal["accepted", "unchanged", "refused"]
 
@@ -276,7 +276,7 @@ class Story:
         side = side_of(told)
         self.meet(told.at)
         command = SubmitReview(
-            review_id=told.review_id or default_review_id(self._id, side),
+            review_id=review_id_of(self._id, side),
             content=content_of(told, key),
             facts=self._facts(told.at),
             rating_right_lost=self._known.measure_on(side, told.at),
@@ -333,8 +333,3 @@ class Story:
                 )
             else:
                 self._deadlines.pop((stream, timer.name), None)
-
-
-def default_review_id(order_id: str, side: Side) -> str:
-    """The id of a review that was told without one: a side writes one review of an order."""
-    return derived_id(TOLD, f"{order_id}/{side}")

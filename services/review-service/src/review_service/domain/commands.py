@@ -306,11 +306,13 @@ class LiftCampaignWeight(AboutReview):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldReview(AboutReview):
     ground: Ground
+    party_orgs: frozenset[str] = frozenset()
     facts: OrderFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseReview(AboutReview):
+    party_orgs: frozenset[str] = frozenset()
     facts: OrderFacts
 
 

@@ -6,6 +6,7 @@ from shared_runtime.decider import LimitReached
 from review_service.domain.commands import HoldReview, ReleaseReview
 from review_service.domain.evaluation_state import Evaluation
 from review_service.domain.guards import utc
+from review_service.domain.impartiality import require_impartial
 from review_service.domain.policy import Policies
 from review_service.domain.reweighing import with_weight
 from review_service.domain.subject import about
@@ -17,6 +18,7 @@ def hold_review(
     state: Evaluation, command: HoldReview, policies: Policies
 ) -> list[EvaluationEvent]:
     subject = about(state, command)
+    require_impartial(subject, command)
     subject.require("SUBMITTED", "VISIBLE")
     if command.ground in subject.review.held_for:
         raise LimitReached(limit=HOLDS_FOR_A_GROUND_MAX)
@@ -34,6 +36,7 @@ def release_review(
 ) -> list[EvaluationEvent]:
     """A moderator whenever he has looked; the timer once the longest hold is over."""
     subject = about(state, command)
+    require_impartial(subject, command)
     subject.require("HELD")
     held = subject.review.standing
     assert isinstance(held, ReviewHeld)

@@ -6,19 +6,21 @@ from shared_runtime.decider import Actor, ConflictOfInterest
 
 from review_service.domain.commands import (
     DecideModerationAppeal,
+    HoldReview,
     KeepReview,
+    ReleaseReview,
     RestrictReview,
 )
 from review_service.domain.subject import Subject
 
-type Decision = KeepReview | RestrictReview | DecideModerationAppeal
+type Decision = HoldReview | ReleaseReview | KeepReview | RestrictReview | DecideModerationAppeal
 
 
 def require_impartial(
     subject: Subject,
     command: Decision,
     *,
-    claimants: Iterable[str],
+    claimants: Iterable[str] = (),
     deciders: Container[str] = (),
 ) -> None:
     """`claimants` brought the matter up; `deciders` took the earlier decisions of it."""

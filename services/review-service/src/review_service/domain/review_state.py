@@ -189,7 +189,7 @@ def revised(review: Written, event: ReviewRevised) -> Written:
         quality=event.quality,
         logistics=event.logistics,
         service=event.service,
-        text=event.text,
+        text=event.text or review.content.text,
     )
     return replace(review, content=content, revised=event)
 

@@ -1,6 +1,7 @@
 """An order's id in, the names of its streams out; and back."""
 
 from hashlib import md5
+from uuid import UUID, uuid5
 
 from shared_events.review import Side
 
@@ -18,6 +19,16 @@ def order_id_of(stream: str) -> str:
     return stream.partition("-")[2]
 
 
+REVIEWS = UUID("a7c7a6a4-6f0b-5a7e-8f0e-3d1c2b9f4e60")
+
+
+def review_id_of(order_id: str, side: Side) -> str:
+    """The id of one side's review: nobody chooses it, so that no two reviews have the same."""
+    return str(uuid5(REVIEWS, f"{order_id}/{side}"))
+
+
 def review_ref(order_id: str, side: Side) -> str:
-    """The name of one side's review for everybody: it tells nothing of the order."""
+    """The name of one side's review for everybody. It does not show the order; who guesses the
+    order's id can check the guess, and learns no more of it.
+    """
     return md5(f"{side}/{order_id}".encode(), usedforsecurity=False).hexdigest()

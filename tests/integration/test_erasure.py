@@ -1,0 +1,234 @@
+"""I12: erasing a person makes what was written unreadable everywhere, and changes no hash and no
+score: on whole services, with everything that they keep searched for the words.
+"""
+
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer
+from local_stack import blocking
+from local_stack.services import Stack
+from local_stack.topics import TOPICS
+from PIL import Image
+from shared_events.reputation import SubjectErased
+from shared_runtime.clock import system_clock
+from shared_runtime.log import PostgresLog
+from shared_runtime.testing import facts
+
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.2
+KAFKA_SILENT_MS = 2_000
+PRICE = {"amount": 1000, "currency": "EUR"}
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Looks until it holds: other processes are at work, and nothing tells of them."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
+        time.sleep(LOOK_SECONDS)
+
+
+class Person:
+    """A client for review-service."""
+
+    def __init__(self, stack: Stack, role: str, sub: str) -> None:
+        self._web = httpx.Client(
+            base_url=stack.description.urls["review"],
+            headers={"Authorization": f"Bearer {stack.token(role, sub)}"},
+            timeout=30,
+        )
+
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        answered = self._web.get(path)
+        assert answered.is_success, answered.text
+        return answered.json()
+
+    def post(self, path: str, body: object = None, **sent: Any) -> Any:  # noqa: ANN401 - JSON
+        key = {"Idempotency-Key": str(uuid4())}
+        answered = self._web.post(path, json=body, headers=key | sent.pop("headers", {}), **sent)
+        assert answered.is_success, answered.text
+        return answered.json()
+
+
+def completed(stack: Stack, order_id: str, seller: str, buyer: str) -> None:
+    at = f"{datetime.now(UTC) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    line = {"line_id": "1", "sku": "lamp", "category": "home", "quantity": 1, "unit_price": PRICE}
+    feed = Person(stack, "SYSTEM", "market")
+    order = {
+        "order_id": order_id,
+        "seller_id": seller,
+        "buyer_id": buyer,
+        "marketplace_id": "market",
+        "country": "FR",
+        "currency": "EUR",
+        "placed_at": at,
+        "lines": [line],
+        "shipping": {"amount": 0, "currency": "EUR"},
+        "total": PRICE,
+        "total_ref": {"amount": 1100, "currency": "USD"},
+        "withdrawal_right": True,
+    }
+    feed.post("/v1/orders", order)
+    feed.post(f"/v1/orders/{order_id}/payment", {"at": at, "payment_ref": "P"})
+    feed.post(f"/v1/orders/{order_id}/shipment", {"at": at})
+    feed.post(f"/v1/orders/{order_id}/completion", {"at": at})
+
+
+def photo() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (60, 40), (200, 30, 30)).save(data, "JPEG")
+    return data.getvalue()
+
+
+def erase(stack: Stack, buyer: str) -> None:
+    """As the privacy desk will have it recorded: in the log of reputation-service."""
+
+    async def record() -> None:
+        db = await asyncpg.connect(stack.description.databases["reputation"].app_url)
+        log = PostgresLog(db, source="/reputation-service", now=system_clock)
+        event = SubjectErased(
+            account_kind="BUYER",
+            buyer_id=buyer,
+            policy_version="ae-2025-1",
+            erased_at=datetime.now(UTC),
+        )
+        known = await log.read([f"buyer-{buyer}"])
+        after = len(known.get(f"buyer-{buyer}", []))
+        now = datetime.now(UTC)
+        await log.append(facts(f"buyer-{buyer}", event, at=now, after=after, cause=str(uuid4())))
+        await db.close()
+
+    blocking.run(record())
+
+
+def everything_kept(stack: Stack) -> Iterator[tuple[str, bytes]]:
+    """Every table of every database, every topic, every file and every line of the logs."""
+    yield from blocking.run(tables(stack))
+    yield from blocking.run(topics(stack))
+    for file in sorted(stack.folder.rglob("*")):
+        if file.is_file() and "kafka" not in file.parts and "postgres" not in file.parts:
+            yield str(file), file.read_bytes()
+
+
+async def tables(stack: Stack) -> list[tuple[str, bytes]]:
+    """Each as its rows are written out, one below the other: what a dump of it is made of."""
+    admin = stack.description.postgres_url.rpartition("/")[0]
+    found: list[tuple[str, bytes]] = []
+    one = await asyncpg.connect(stack.description.postgres_url)
+    names = [row["datname"] for row in await one.fetch("SELECT datname FROM pg_database")]
+    await one.close()
+    for name in names:
+        if "review" not in name:
+            continue
+        db = await asyncpg.connect(f"{admin}/{name}")
+        for schema, table in await db.fetch(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname <> 'information_schema'"
+        ):
+            out = io.BytesIO()
+            # Bytes as they are: in hexadecimal, no word would be found.
+            await db.copy_from_table(table, schema_name=schema, output=out, format="binary")
+            found.append((f"{name}.{schema}.{table}", out.getvalue()))
+        await db.close()
+    return found
+
+
+async def topics(stack: Stack) -> list[tuple[str, bytes]]:
+    consumer = AIOKafkaConsumer(
+        *TOPICS,
+        bootstrap_servers=stack.description.kafka,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    found: list[tuple[str, bytes]] = []
+    try:
+        await consumer.seek_to_beginning()
+        while batch := await consumer.getmany(timeout_ms=KAFKA_SILENT_MS):
+            found += [
+                (record.topic, record.value or b"") for part in batch.values() for record in part
+            ]
+    finally:
+        await consumer.stop()
+    return found
+
+
+def audit(stack: Stack, what: str) -> None:
+    program = Path(sys.executable).with_name("aftersales")
+    ran = subprocess.run(  # noqa: S603 - our own program
+        [program, "audit", what],
+        env=os.environ | stack.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_else_changes(
+    stack: Stack,
+) -> None:
+    mark = uuid4().hex[:12]
+    word, reply = f"quixotic-{mark}", f"obliging-{mark}"
+    order_id, seller, buyer = f"O-{mark}", f"S-{mark}", f"B-{mark}"
+    completed(stack, order_id, seller, buyer)
+    evaluation = f"/v1/orders/{order_id}/evaluation"
+    writer, other = Person(stack, "BUYER", buyer), Person(stack, "SELLER", seller)
+    until(lambda: writer.get(evaluation)["state"] == "OPEN", "the evaluation is open")
+
+    headers = {"Content-Type": "image/jpeg", "File-Name": f"{word}.jpg"}
+    file = writer.post("/v1/media?purpose=REVIEW", content=photo(), headers=headers)
+    stars = {"quality": 2, "logistics": 4, "service": 3}
+    said = {"text": f"A {word} lamp.", "media": [file["media_id"]]}
+    written = writer.post(f"{evaluation}/reviews", stars | said)
+    review_id = written["reviews"][0]["review_id"]
+    other.post(f"{evaluation}/reviews", {"rating": 4})
+    other.post(f"{evaluation}/reviews/{review_id}/reply", {"text": f"We are {reply}."})
+
+    listed = f"/v1/sellers/{seller}/reviews"
+    until(lambda: bool(other.get(listed)["items"]), "the review is listed")
+    (shown,) = other.get(listed)["items"]
+    assert word in shown["text"]
+    assert shown["media"][0]["media_id"] == file["media_id"]
+    assert not [place for place, kept in everything_kept(stack) if word.encode() in kept]
+    audit(stack, "verify")
+    audit(stack, "replay")
+
+    erase(stack, buyer)
+    until(lambda: other.get(listed)["items"][0]["text"] is None, "the text is gone")
+    (shown,) = other.get(listed)["items"]
+    assert (shown["quality"], shown["weight_milli"], shown["media"]) == (2, 1000, [None])
+    assert shown["reply"]["text"] == f"We are {reply}."  # it is another person's
+    again = httpx.get(
+        f"{stack.description.urls['review']}/v1/media/{file['media_id']}",
+        headers={"Authorization": f"Bearer {stack.token('MODERATOR', 'mod')}"},
+    )
+    assert again.status_code == 404
+    assert not [
+        place for place, kept in everything_kept(stack) if word.encode() in kept or photo() in kept
+    ]
+
+    erase(stack, buyer)  # told twice, done once
+    audit(stack, "verify")
+    audit(stack, "replay")
+    assert other.get(listed)["items"] == [shown]
+    refused = httpx.post(
+        f"{stack.description.urls['review']}{evaluation}/reviews/{review_id}/follow-up",
+        json={"text": "I am back."},
+        headers={
+            "Authorization": f"Bearer {stack.token('BUYER', buyer)}",
+            "Idempotency-Key": str(uuid4()),
+        },
+    )
+    assert refused.status_code == 410, refused.text

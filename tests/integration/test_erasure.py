@@ -43,20 +43,17 @@ class Person:
     """A client for review-service."""
 
     def __init__(self, stack: Stack, role: str, sub: str) -> None:
-        self._web = httpx.Client(
-            base_url=stack.description.urls["review"],
-            headers={"Authorization": f"Bearer {stack.token(role, sub)}"},
-            timeout=30,
-        )
+        self._base = stack.description.urls["review"]
+        self._who = {"Authorization": f"Bearer {stack.token(role, sub)}"}
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        answered = self._web.get(path)
+        answered = httpx.get(f"{self._base}{path}", headers=self._who, timeout=30)
         assert answered.is_success, answered.text
         return answered.json()
 
     def post(self, path: str, body: object = None, **sent: Any) -> Any:  # noqa: ANN401 - JSON
-        key = {"Idempotency-Key": str(uuid4())}
-        answered = self._web.post(path, json=body, headers=key | sent.pop("headers", {}), **sent)
+        headers = self._who | {"Idempotency-Key": str(uuid4())} | sent.pop("headers", {})
+        answered = httpx.post(f"{self._base}{path}", json=body, headers=headers, timeout=30, **sent)
         assert answered.is_success, answered.text
         return answered.json()
 
@@ -132,12 +129,13 @@ async def tables(stack: Stack) -> list[tuple[str, bytes]]:
         if "review" not in name:
             continue
         db = await asyncpg.connect(f"{admin}/{name}")
+        # Bytes as they are: in hexadecimal, no word would be found.
+        await db.execute("SET bytea_output = 'escape'")
         for schema, table in await db.fetch(
             "SELECT schemaname, tablename FROM pg_tables WHERE schemaname <> 'information_schema'"
         ):
             out = io.BytesIO()
-            # Bytes as they are: in hexadecimal, no word would be found.
-            await db.copy_from_table(table, schema_name=schema, output=out, format="binary")
+            await db.copy_from_table(table, schema_name=schema, output=out)
             found.append((f"{name}.{schema}.{table}", out.getvalue()))
         await db.close()
     return found
@@ -189,7 +187,7 @@ def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_els
 
     headers = {"Content-Type": "image/jpeg", "File-Name": f"{word}.jpg"}
     file = writer.post("/v1/media?purpose=REVIEW", content=photo(), headers=headers)
-    stars = {"quality": 2, "logistics": 4, "service": 3}
+    stars = {"quality": 2, "logistics": 4, "service": 3, "incentive": "NONE"}
     said = {"text": f"A {word} lamp.", "media": [file["media_id"]]}
     written = writer.post(f"{evaluation}/reviews", stars | said)
     review_id = written["reviews"][0]["review_id"]

@@ -333,6 +333,23 @@ async def test_a_dry_run_of_a_review_tells_of_that_review_alone(
     assert (await look(seller))["state"] == "OPEN"
 
 
+async def test_no_token_tells_a_party_that_something_was_recorded(
+    bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient, work: Work
+) -> None:
+    """Neither one made up, for a place that is there or not, nor what he is given himself."""
+    await bring("O1")
+    written = await review(buyer, FIVE)
+    assert len(written.headers["Consistency-Token"]) > len("review.events/63:1")
+    await work()
+    partition = partition_of("S-77")
+    for position in (1, 2, 3, 99):
+        place = {"Consistency-Token": f"review.events/{partition}:{position}"}
+        for path in (f"{ORDERS}/O1/evaluation", "/v1/sellers/S-77/reviews"):
+            assert wrong(await seller.get(path, headers=place)) == {
+                "Consistency-Token": "a token from a command's answer"
+            }
+
+
 async def test_what_is_offered_is_what_would_be_accepted(
     bring: Bring,
     buyer: httpx.AsyncClient,
@@ -433,11 +450,6 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
     for refused in bad:
         yield "POST", reviews, refused, {}
     yield from requests_of_later_commands(order_id)
-    partition = partition_of("S-77")
-    for position in range(1, 12):
-        place = {"Consistency-Token": f"review.events/{partition}:{position}"}
-        yield "GET", of_evaluation, None, place
-        yield "GET", "/v1/sellers/S-77/reviews", None, place
     yield "POST", "/v1/moderation/assignments", {}, {}
     yield "DELETE", f"/v1/moderation/assignments/{review_ref(order_id, 'BUYER')}", None, {}
     yield "POST", "/v1/media?purpose=REVIEW", {}, {}

@@ -62,7 +62,7 @@ def test_an_order_is_reviewed_by_both_and_read_by_all(stack: Stack, api: httpx.C
     evaluation = f"/v1/orders/{ORDER_ID}/evaluation"
     opened = get("BUYER", BUYER_ID, evaluation, completed.headers["Consistency-Token"])
     assert opened["state"] == "OPEN"
-    stars = {"quality": 5, "logistics": 4, "service": 5}
+    stars = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
     post("BUYER", BUYER_ID, f"/{ORDER_ID}/evaluation/reviews", stars)
     both = post("SELLER", SELLER_ID, f"/{ORDER_ID}/evaluation/reviews", {"rating": 5})
     assert both.json()["state"] == "REVEALED"

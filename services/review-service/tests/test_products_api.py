@@ -94,7 +94,7 @@ def reviewed(clock: ManualClock, stars: int = 5) -> list[partial[Any]]:
 
 @pytest.fixture
 def anybody(caller: Caller) -> httpx.AsyncClient:
-    return caller("BUYER", "X")
+    return caller("AUDITOR", "X")
 
 
 async def of(client: httpx.AsyncClient, sku: str, **query: str) -> list[str]:

@@ -128,7 +128,7 @@ async def seller(key_store: InMemoryKeyStore) -> PersonKey:
 
 @pytest.fixture
 def anybody(caller: Caller) -> httpx.AsyncClient:
-    return caller("BUYER", "X")
+    return caller("AUDITOR", "X")
 
 
 async def listed(client: httpx.AsyncClient, **query: str) -> list[str]:

@@ -802,6 +802,7 @@ def settings(**told: object) -> MediaSettings:
         "jwks_url": "https://issuer.example/jwks",
         "issuer": "https://issuer.example",
         "cursor_key": "k" * 32,
+        "token_key": "t" * 32,
         "media_url": "s3://files",
         "media_key": "m" * 32,
     }

@@ -107,7 +107,8 @@ def revise_review(
 def says_the_same(was: BuyerReview, command: ReviseReview) -> bool:
     stars = (command.quality, command.logistics, command.service)
     same_stars = (was.quality, was.logistics, was.service) == stars
-    return same_stars and same_text(was.text, command.text)
+    # Without a text, the one that was written stays.
+    return same_stars and (command.text is None or same_text(was.text, command.text))
 
 
 def require_granted(review: Written, now: datetime) -> None:

@@ -2,20 +2,21 @@
 reviews of one seller takes then, who has that many.
 
 All are of one seller, in one partition of the log: the worst case for both. The rates are of a
-running stack: API, worker, PostgreSQL that waits for its disk.
+running stack with two workers of review-service: they share timers, and leases of the rest.
 """
 
 import asyncio
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import httpx
-from local_stack.services import Stack, ephemeral_stack
+from local_stack import processes
+from local_stack.services import Service, Stack, ephemeral_stack
 from shared_cli import bulk, clock
 
 EVALUATIONS = 100_000
@@ -61,7 +62,25 @@ def measure() -> Closed:
     """Brings the orders in with the buyers' reviews, and moves the clock over their closing."""
     with ephemeral_stack() as stack:
         asyncio.run(_bring(stack))
-        return asyncio.run(_close(stack))
+        replica = _replica(stack.services["review-worker"])
+        replica.start()
+        try:
+            replica.wait_ready()
+            return asyncio.run(_close(stack))
+        finally:
+            replica.stop()
+
+
+def _replica(worker: Service) -> Service:
+    """A second worker of the same service: one for each core of the least machine."""
+    port = processes.free_port()
+    return replace(
+        worker,
+        name=f"{worker.name}-2",
+        port=port,
+        log=worker.log.with_name(f"{worker.name}-2.log"),
+        env={**worker.env, "AFTERSALES_WORKER_PORT": str(port)},
+    )
 
 
 async def _bring(stack: Stack) -> None:
@@ -110,7 +129,7 @@ async def _pages(stack: Stack) -> list[float]:
 def _lines() -> Iterator[bytes]:
     completed = datetime.now(UTC).replace(microsecond=0) - timedelta(days=14)
     for number in range(EVALUATIONS):
-        yield json.dumps(_line(number, completed)).encode()
+        yield json.dumps(_line(number, completed)).encode() + b"\n"
 
 
 def _line(number: int, completed: datetime) -> dict[str, object]:

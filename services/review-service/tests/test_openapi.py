@@ -30,7 +30,7 @@ CHECKS = [
     OPENAPI.content_type_conformance,
     OPENAPI.response_schema_conformance,
 ]
-EXAMPLES = 12
+EXAMPLES = 6
 """For each operation and kind of data (sound, unsound)."""
 
 

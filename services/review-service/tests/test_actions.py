@@ -1,9 +1,9 @@
 """What is offered is what would be accepted."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from review_service.domain.actions import Action, evaluation_actions, order_actions
 from review_service.domain.commands import (
     AmendReview,

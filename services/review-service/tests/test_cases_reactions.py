@@ -6,7 +6,6 @@ The other services' log is a database of its own. It is read as it is, or over K
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace
+from msgspec.structs import replace as changed
 from review_service.domain.commands import (
     AttributeDelay,
     BuyerReview,

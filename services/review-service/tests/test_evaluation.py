@@ -1,10 +1,10 @@
 """The evaluation of one order, row by row of its command table, and the worked corner cases."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from review_service.domain.commands import (
     AmendReview,
     BuyerReview,

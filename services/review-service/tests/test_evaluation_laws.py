@@ -1,13 +1,13 @@
 """What no history of an evaluation can break."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from review_service.domain.actions import evaluation_actions
 from review_service.domain.commands import (
     AmendReview,

@@ -1,11 +1,11 @@
 """A revealed review: replies, follow-ups, the one revision, withdrawal, and how it weighs."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from review_service.domain.commands import (
     AmendReview,
     AppendFollowUp,

@@ -1,11 +1,11 @@
 """The scrutiny of a review: flags, holds, decisions of moderators with reasons, and appeals."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from review_service.domain.commands import (
     AmendReview,
     AppealModeration,

@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import replace
+from copy import deepcopy, replace
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,10 +1,10 @@
 """The life of an order, row by row of its command table."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from review_service.domain.commands import (
     AttributeDelay,
     CancelOrder,

@@ -1,11 +1,10 @@
 """What no history of an order can break."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from review_service.domain.actions import order_actions
 from review_service.domain.commands import (
     AttributeDelay,

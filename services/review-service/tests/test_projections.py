@@ -1,13 +1,13 @@
 """What rows say depends on the log alone: not on how it was cut into batches, nor on a rebuild."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
 from typing import Any
 
 import asyncpg
+from msgspec.structs import replace
 from review_service.projections.public import PublicReview, usefulness
 from shared_events.orders import OrderCompleted, OrderLine, OrderPlaced
 from shared_events.review import (

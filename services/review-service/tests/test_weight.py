@@ -1,9 +1,10 @@
 """How much a revealed review counts, and why: both sides of every edge."""
 
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from review_service.domain.commands import (
     BuyerReview,
     Content,
@@ -119,7 +120,9 @@ def test_every_reason_is_named_in_the_order_of_the_table() -> None:
 
 
 def test_a_weight_above_zero_is_never_below_the_floor() -> None:
-    policy = replace(AE_2025_1, review_new_account_cap_milli=50, review_weight_floor_milli=200)
+    policy = dataclasses.replace(
+        AE_2025_1, review_new_account_cap_milli=50, review_weight_floor_milli=200
+    )
     assert weight(facts=NEWCOMER, policy=policy) == (200, [("NEW_ACCOUNT", 50)])
 
 

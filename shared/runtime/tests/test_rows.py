@@ -1,7 +1,6 @@
 """A table of folds: one row a key, whatever comes in which batch."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -9,6 +8,7 @@ import asyncpg
 import pytest
 from local_stack.databases import Database
 from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_runtime.rows import Rows
 
@@ -22,8 +22,7 @@ class Item(Struct, frozen=True):
     pieces: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basket:
+class Basket(Struct, frozen=True, kw_only=True):
     basket_id: str
     stage: Stage
     items: list[Item]

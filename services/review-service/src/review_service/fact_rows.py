@@ -4,11 +4,11 @@ Every row of a table of facts is the fold of one stream, so that no two workers 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from msgspec.structs import replace as replaced
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.envelope import Recorded
@@ -40,8 +40,7 @@ TOGETHER = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
 """Taken before facts are looked at again: whatever was decided without them is there to be seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispute:
+class Dispute(Struct, frozen=True, kw_only=True):
     """`against_seller`: settled or decided so, with something for the buyer."""
 
     dispute_id: str
@@ -87,8 +86,7 @@ def is_against_seller(event: DisputeClosed) -> bool:
             return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoodsReturn:
+class GoodsReturn(Struct, frozen=True, kw_only=True):
     """`made_good_at`: closed so that the buyer may revise, and not forced upon the seller."""
 
     return_id: str
@@ -112,8 +110,7 @@ def goods_return(row: GoodsReturn | None, event: UnitsAccepted | ReturnClosed) -
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
+class Refund(Struct, frozen=True, kw_only=True):
     """The first that was issued: how many there are, and how much, is no matter of reviews."""
 
     order_id: str
@@ -124,8 +121,7 @@ def refund(row: Refund | None, event: RefundIssued) -> Refund:
     return row or Refund(order_id=event.order_id, issued_at=event.issued_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
+class Delay(Struct, frozen=True, kw_only=True):
     order_id: str
     incident_id: str
     liable: Carriage
@@ -135,8 +131,7 @@ def delay(row: Delay | None, event: OrderDelayAttributed) -> Delay:
     return row or Delay(order_id=event.order_id, incident_id=event.incident_id, liable=event.liable)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RightLost:
+class RightLost(Struct, frozen=True, kw_only=True):
     """Nobody who has lost the right to rate counts with what was written before or meanwhile.
 
     What was taken is `given_back` by a reversal alone: a measure that merely ends lets its person
@@ -183,8 +178,7 @@ def right_lost(row: RightLost | None, event: MeasureApplied | Lifted) -> RightLo
             return row and replace(row, lifted_at=event.at, given_back=event.by_reversal)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accusation:
+class Accusation(Struct, frozen=True, kw_only=True):
     """A case that names reviews."""
 
     case_id: str
@@ -207,8 +201,7 @@ def accusation(row: Accusation | None, event: CaseFact) -> Accusation | None:
             return Accusation(case_id=event.case_id, standing="GONE") if gone else row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Erased:
+class Erased(Struct, frozen=True, kw_only=True):
     person: str
     erased_at: datetime
 

@@ -5,13 +5,13 @@ of the same pairs.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Literal, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.review import Carriage, Side
 from shared_runtime.log import Database, Log, PostgresLog
 
@@ -41,8 +41,7 @@ class HasParties(Protocol):
     def seller_id(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parties:
+class Parties(Struct, frozen=True, kw_only=True):
     buyer_id: str
     seller_id: str
 
@@ -55,15 +54,13 @@ class Parties:
         return {"BUYER": buyer(self.buyer_id), "SELLER": seller(self.seller_id)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accused:
+class Accused(Struct, frozen=True, kw_only=True):
     order_id: str
     review_id: str
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """When a review was written by somebody who has lost the right to, once."""
 
     order_id: str
@@ -71,18 +68,15 @@ class Written:
     submitted_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """What other streams tell of one order, of its parties and of their reviews."""
 
     disputes: tuple[Dispute, ...] = ()
     returns: tuple[GoodsReturn, ...] = ()
     refund: Refund | None = None
     delay: Delay | None = None
-    rights_lost: Mapping[Side, tuple[RightLost, ...]] = field(
-        default_factory=dict[Side, tuple[RightLost, ...]]
-    )
-    written_at: Mapping[Side, datetime] = field(default_factory=dict[Side, datetime])
+    rights_lost: Mapping[Side, tuple[RightLost, ...]] = {}
+    written_at: Mapping[Side, datetime] = {}
     accused: tuple[Accused, ...] = ()
     erased: frozenset[Side] = frozenset()
 
@@ -235,12 +229,11 @@ def grouped[R](rows: Iterable[R] | None, key_of: Callable[[R], str]) -> dict[str
 # --- For whoever decides
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class Book(Struct, frozen=True, kw_only=True):
     """What is known of many orders, and of earlier reviews by their buyers of their sellers."""
 
-    known: Mapping[str, Known] = field(default_factory=dict[str, Known])
-    pairs: Pairs = field(default_factory=Pairs)
+    known: Mapping[str, Known] = {}
+    pairs: Pairs = Pairs()
 
     def of(self, order_id: str) -> Known:
         return self.known.get(order_id, NOTHING)

@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import reduce
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 type Role = Literal[
     "BUYER",
     "SELLER",
@@ -21,8 +23,7 @@ type Role = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class Actor(Struct, frozen=True, kw_only=True):
     """Who asks. An IMPORTER acts `on_behalf_of` another role and is judged as that role."""
 
     role: Role

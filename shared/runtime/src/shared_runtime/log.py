@@ -6,8 +6,8 @@ transaction. Reactions, timers and bulk intake do the same for many streams at o
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from copy import copy
-from dataclasses import dataclass, field, replace
+from copy import copy, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID

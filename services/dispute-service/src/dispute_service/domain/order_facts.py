@@ -4,10 +4,11 @@ A snapshot of another service's streams: it may lag behind, so what must never b
 guarded where it is decided, not here.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.orders import (
     OrderCancelled,
     OrderCompleted,
@@ -24,8 +25,7 @@ from shared_events.orders import (
 type Stage = Literal["PLACED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED", "CANCELLED"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFacts:
+class OrderFacts(Struct, frozen=True, kw_only=True):
     """One order. `completed_at` is that of the latest completion, also after a reopening:
     windows count from it until the order completes again.
     """

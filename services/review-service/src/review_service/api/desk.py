@@ -5,7 +5,8 @@ decide. What a person writes is sealed with his key before any of it goes on.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
 

@@ -1,9 +1,9 @@
 """What may be asked of an order and of its evaluation. `now` is part of the question."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
 from shared_events.orders import OrderLine
 from shared_events.review import (
     Carriage,
@@ -18,16 +18,14 @@ from shared_events.review import (
 from shared_runtime.decider import Actor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """When it is asked, and by whom. For a step of an order's life, `now` is when it happened."""
 
     now: datetime
     actor: Actor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceOrder(Asked):
+class PlaceOrder(Asked, frozen=True, kw_only=True):
     order_id: str
     seller_id: str
     buyer_id: str
@@ -46,43 +44,36 @@ class PlaceOrder(Asked):
     withdrawal_right: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkPaid(Asked):
+class MarkPaid(Asked, frozen=True, kw_only=True):
     payment_ref: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkShipped(Asked):
+class MarkShipped(Asked, frozen=True, kw_only=True):
     deliver_by: datetime | None = None
     tracking_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkDelivered(Asked):
+class MarkDelivered(Asked, frozen=True, kw_only=True):
     signed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompleteOrder(Asked):
+class CompleteOrder(Asked, frozen=True, kw_only=True):
     """By the buyer, by a feed that declares completion, or by the timer (SYSTEM, not `by_feed`)."""
 
     by_feed: bool = False
     open_disputes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelOrder(Asked):
+class CancelOrder(Asked, frozen=True, kw_only=True):
     by: Literal["BUYER", "SELLER", "PLATFORM"]
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReopenOrder(Asked):
+class ReopenOrder(Asked, frozen=True, kw_only=True):
     reason: Literal["CARRIER_CORRECTION", "PAYMENT_REVERSED"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttributeDelay(Asked):
+class AttributeDelay(Asked, frozen=True, kw_only=True):
     incident_id: str
     liable: Literal["CARRIER", "FORCE_MAJEURE"]
 
@@ -102,8 +93,7 @@ type OrderCommand = (
 # Texts and media ids come sealed: the domain compares them and reads none of them.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuyerReview:
+class BuyerReview(Struct, frozen=True, kw_only=True):
     """What a buyer says of the seller. `media` and `media_sha256` go together."""
 
     quality: int
@@ -115,8 +105,7 @@ class BuyerReview:
     media_sha256: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SellerReview:
+class SellerReview(Struct, frozen=True, kw_only=True):
     """What a seller says of the buyer."""
 
     rating: int
@@ -126,16 +115,14 @@ class SellerReview:
 type Content = BuyerReview | SellerReview
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairReview:
+class PairReview(Struct, frozen=True, kw_only=True):
     """An earlier review by the same buyer of the same seller that counts (weight over 0)."""
 
     sign: Literal["GOOD", "NEUTRAL", "BAD"]
     counted_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFacts:
+class OrderFacts(Struct, frozen=True, kw_only=True):
     """What the weights of an order's reviews need to know besides the reviews.
 
     `late`: it was delivered late. `corroborated`: goods came back, money was given back, or a
@@ -156,16 +143,14 @@ class OrderFacts:
     pair: tuple[PairReview, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class Measure(Struct, frozen=True, kw_only=True):
     """A measure on the author's account: the right to rate is lost."""
 
     measure_id: str
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenEvaluation(Asked):
+class OpenEvaluation(Asked, frozen=True, kw_only=True):
     order_id: str
     seller_id: str
     buyer_id: str
@@ -174,38 +159,32 @@ class OpenEvaluation(Asked):
     open_disputes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseEvaluation(Asked):
+class PauseEvaluation(Asked, frozen=True, kw_only=True):
     cause: Literal["DISPUTE", "ORDER_REOPENED"]
     cause_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeEvaluation(Asked):
+class ResumeEvaluation(Asked, frozen=True, kw_only=True):
     """Without `cause_id` the longest pause is over, and every cause with it."""
 
     cause_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseEvaluation(Asked):
+class CloseEvaluation(Asked, frozen=True, kw_only=True):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoidEvaluation(Asked):
+class VoidEvaluation(Asked, frozen=True, kw_only=True):
     """The order was cancelled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ByPerson(Asked):
+class ByPerson(Asked, frozen=True, kw_only=True):
     """Sent by a person. `erased`: by one whose erasure has been recorded."""
 
     erased: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitReview(ByPerson):
+class SubmitReview(ByPerson, frozen=True, kw_only=True):
     """`rating_right_lost` is the measure in force on the author, if there is one."""
 
     review_id: str
@@ -214,64 +193,54 @@ class SubmitReview(ByPerson):
     rating_right_lost: Measure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmendReview(ByPerson):
+class AmendReview(ByPerson, frozen=True, kw_only=True):
     """Replaces the whole of what the author submitted."""
 
     content: Content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AboutReview(Asked):
+class AboutReview(Asked, frozen=True, kw_only=True):
     """The review that a command is about, by its id: of either side."""
 
     review_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ByPersonAboutReview(ByPerson):
+class ByPersonAboutReview(ByPerson, frozen=True, kw_only=True):
     review_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawReview(ByPersonAboutReview):
+class WithdrawReview(ByPersonAboutReview, frozen=True, kw_only=True):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishReply(ByPersonAboutReview):
+class PublishReply(ByPersonAboutReview, frozen=True, kw_only=True):
     reply_id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditReply(ByPersonAboutReview):
+class EditReply(ByPersonAboutReview, frozen=True, kw_only=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendFollowUp(ByPersonAboutReview):
+class AppendFollowUp(ByPersonAboutReview, frozen=True, kw_only=True):
     followup_id: str
     text: str
     media: tuple[str, ...] = ()
     media_sha256: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantRevision(Asked):
+class GrantRevision(Asked, frozen=True, kw_only=True):
     """The buyer's review, whose matter the seller has made good."""
 
     cause: Literal["DISPUTE", "RETURN"]
     cause_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRevision(ByPersonAboutReview):
+class RequestRevision(ByPersonAboutReview, frozen=True, kw_only=True):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviseReview(ByPersonAboutReview):
+class ReviseReview(ByPersonAboutReview, frozen=True, kw_only=True):
     quality: int
     logistics: int
     service: int
@@ -279,8 +248,7 @@ class ReviseReview(ByPersonAboutReview):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlagReview(ByPersonAboutReview):
+class FlagReview(ByPersonAboutReview, frozen=True, kw_only=True):
     """`flagged_today_at` are the instants of the actor's flags of any review in the last 24 h."""
 
     flag_id: str
@@ -289,8 +257,7 @@ class FlagReview(ByPersonAboutReview):
     flagged_today_at: tuple[datetime, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordScreening(AboutReview):
+class RecordScreening(AboutReview, frozen=True, kw_only=True):
     factor_milli: int
     campaign: bool
     terms: tuple[ScreeningTerm, ...]
@@ -298,26 +265,22 @@ class RecordScreening(AboutReview):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiftCampaignWeight(AboutReview):
+class LiftCampaignWeight(AboutReview, frozen=True, kw_only=True):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldReview(AboutReview):
+class HoldReview(AboutReview, frozen=True, kw_only=True):
     ground: Ground
     party_orgs: frozenset[str] = frozenset()
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseReview(AboutReview):
+class ReleaseReview(AboutReview, frozen=True, kw_only=True):
     party_orgs: frozenset[str] = frozenset()
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepReview(AboutReview):
+class KeepReview(AboutReview, frozen=True, kw_only=True):
     """`party_orgs` are the organisations of the parties and flaggers, none of which may decide."""
 
     flag_ids: tuple[str, ...]
@@ -326,8 +289,7 @@ class KeepReview(AboutReview):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestrictReview(AboutReview):
+class RestrictReview(AboutReview, frozen=True, kw_only=True):
     """`facts_text` is sealed for the author, who is told; `explanation` is in plain words."""
 
     ground: Ground
@@ -340,14 +302,12 @@ class RestrictReview(AboutReview):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppealModeration(ByPersonAboutReview):
+class AppealModeration(ByPersonAboutReview, frozen=True, kw_only=True):
     appeal_id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecideModerationAppeal(AboutReview):
+class DecideModerationAppeal(AboutReview, frozen=True, kw_only=True):
     """`facts_text` is sealed for whoever the outcome goes against.
 
     `measures` are those of the restriction that a flagger's appeal leads to if REVERSED.
@@ -363,8 +323,7 @@ class DecideModerationAppeal(AboutReview):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReattributeDimension(Asked):
+class ReattributeDimension(Asked, frozen=True, kw_only=True):
     """On whose account the LOGISTICS star of the buyer's review goes from now on."""
 
     dimension: Literal["LOGISTICS"] = "LOGISTICS"
@@ -373,8 +332,7 @@ class ReattributeDimension(Asked):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReweighReview(AboutReview):
+class ReweighReview(AboutReview, frozen=True, kw_only=True):
     """Codes that follow from other streams. `facts` are as they are after the change."""
 
     add: tuple[WeightCode, ...] = ()
@@ -382,8 +340,7 @@ class ReweighReview(AboutReview):
     facts: OrderFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteOverdue(Asked):
+class NoteOverdue(Asked, frozen=True, kw_only=True):
     """A flag or an appeal that should have been decided by `due_at`."""
 
     what: Literal["FLAG", "MODERATION_APPEAL"]

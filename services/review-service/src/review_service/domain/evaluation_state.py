@@ -3,10 +3,11 @@
 none -> OPEN <-> PAUSED -> REVEALED      OPEN, PAUSED -> CLOSED (nobody wrote, or cancelled)
 """
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypedDict
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.common import DecisionOverdue, Overdue, StatementOfReasonsIssued
 from shared_events.review import (
     EvaluationClosed,
@@ -24,8 +25,7 @@ from shared_events.review import (
 from review_service.domain.review_state import Written, evolve_review, submitted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Sheet(Struct, frozen=True, kw_only=True):
     """What is known of an evaluation from its opening on, whatever its state.
 
     `completion_no` is the completion that the clock runs by, or waits for. `causes` are all that
@@ -40,22 +40,19 @@ class Sheet:
     completion_no: int
     causes: frozenset[str] = frozenset()
     overdue: frozenset[tuple[Overdue, str, datetime]] = frozenset()
-    reviews: dict[Side, Written] = field(default_factory=dict[Side, Written])
+    reviews: dict[Side, Written] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Unopened:
+class Unopened(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class Open(Struct, frozen=True, kw_only=True):
     sheet: Sheet
     closes_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
+class Paused(Struct, frozen=True, kw_only=True):
     """`disputes` and `reopening` are the causes that still hold the clock."""
 
     sheet: Sheet
@@ -65,14 +62,12 @@ class Paused:
     cap_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revealed:
+class Revealed(Struct, frozen=True, kw_only=True):
     sheet: Sheet
     revealed_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class Closed(Struct, frozen=True, kw_only=True):
     sheet: Sheet
     reason: Literal["EXPIRED", "ORDER_CANCELLED"]
     closed_at: datetime

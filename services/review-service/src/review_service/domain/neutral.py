@@ -4,10 +4,11 @@ Neutral: well-formed, and it would change something if anything of its kind coul
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.review import Ground, ReviewHeld, Side
 from shared_runtime.decider import Actor
 
@@ -44,8 +45,7 @@ GROUNDS: frozenset[Ground] = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(Struct, frozen=True, kw_only=True):
     """Who asks, when, and what is known of him besides the stream."""
 
     actor: Actor

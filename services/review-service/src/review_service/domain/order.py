@@ -8,11 +8,12 @@ changes nothing; told differently, it is refused.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Literal, TypedDict
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.orders import (
     OrderCancelled,
     OrderCompleted,
@@ -51,13 +52,11 @@ from review_service.domain.policy import Policies
 type Stage = Literal["PLACED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED", "CANCELLED"]
 
 
-@dataclass(frozen=True, slots=True)
-class Unplaced:
+class Unplaced(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(Struct, frozen=True, kw_only=True):
     """Every step that was told stays known, also one that a reopening has undone."""
 
     stage: Stage
@@ -86,8 +85,7 @@ type OrderStep = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """Who may send a command, and from which stages."""
 
     roles: tuple[Role, ...]

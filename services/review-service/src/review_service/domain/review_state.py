@@ -6,10 +6,11 @@ SUBMITTED and VISIBLE are the same here: the reveal, which is of both sides, mak
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.review import (
     Carriage,
     DimensionReattributed,
@@ -40,16 +41,14 @@ from shared_events.review import (
 from review_service.domain.commands import BuyerReview, Content, SellerReview
 
 
-@dataclass(frozen=True, slots=True)
-class Clear:
+class Clear(Struct, frozen=True):
     """Nothing stands against it: once revealed, everybody sees it."""
 
 
 type Standing = Clear | ReviewHeld | ReviewRestricted | ReviewWithdrawn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """As it was published, by which a repeat is recognised, and as it was edited last."""
 
     published: ReplyPublished
@@ -64,21 +63,18 @@ class Reply:
         return self.edited.version if self.edited else 1
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFlag:
+class OpenFlag(Struct, frozen=True):
     raised: ReviewFlagged
 
 
-@dataclass(frozen=True, slots=True)
-class DismissedFlag:
+class DismissedFlag(Struct, frozen=True):
     """The review was kept: the flagger may appeal."""
 
     raised: ReviewFlagged
     kept: ReviewKept
 
 
-@dataclass(frozen=True, slots=True)
-class FollowedFlag:
+class FollowedFlag(Struct, frozen=True):
     """The review was restricted."""
 
     raised: ReviewFlagged
@@ -89,15 +85,13 @@ type Contested = ReviewRestricted | DismissedFlag
 """The decision that an appeal is against."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appeal:
+class Appeal(Struct, frozen=True, kw_only=True):
     lodged: ModerationAppealed
     against: Contested
     decided: ModerationAppealDecided | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """One side's review. `submitted` is as it first came, by which a repeat is recognised.
 
     `weighted` is its last weight: none before the reveal. `unproven`: its campaign came to nothing.
@@ -110,17 +104,17 @@ class Written:
     submitted: Content
     content: Content
     version: int = 1
-    standing: Standing = field(default_factory=Clear)
+    standing: Standing = Clear()
     weighted: ReviewWeighted | None = None
     reply: Reply | None = None
     follow_up: FollowUpAppended | None = None
     granted: RevisionGranted | None = None
     requested: bool = False
     revised: ReviewRevised | None = None
-    flags: Mapping[str, Flag] = field(default_factory=dict[str, Flag])
+    flags: Mapping[str, Flag] = {}
     held_for: frozenset[Ground] = frozenset()
     deciders: frozenset[str] = frozenset()
-    appeals: Mapping[str, Appeal] = field(default_factory=dict[str, Appeal])
+    appeals: Mapping[str, Appeal] = {}
     screened: ReviewScreened | None = None
     last_screening: ReviewScreened | None = None
     campaign_until: datetime | None = None

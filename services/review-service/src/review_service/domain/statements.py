@@ -1,11 +1,11 @@
 """A decision about a review in, the statement of reasons for whom it goes against out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
+from msgspec import Struct
 from shared_events.common import StatementOfReasonsIssued, Visibility
 from shared_events.fields import Party
 from shared_events.review import Ground, Restriction
@@ -21,14 +21,12 @@ EXPLANATION_LENGTH_MAX = 2000
 APPEAL = "AppealModeration"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
+class Recipient(Struct, frozen=True, kw_only=True):
     role: Party
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Ruling(Struct, frozen=True, kw_only=True):
     """What was decided, as the public database of statements has it."""
 
     visibility: Visibility

@@ -3,9 +3,9 @@
 Before the reveal a party finds his own review alone: the other's is as if it were not there.
 """
 
-from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from msgspec import Struct
 from shared_events.review import ReviewHeld, ReviewRestricted, ReviewWithdrawn, Side
 from shared_runtime.decider import Actor, NotAParty, WrongState
 
@@ -36,8 +36,7 @@ class ReviewIds(TypedDict):
     side: Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """One side's review, in the evaluation it belongs to."""
 
     state: Known

@@ -5,10 +5,10 @@ the table. Some codes are judged once, at the reveal, and kept; the others follo
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from msgspec import Struct
 from shared_events.review import (
     ReviewHeld,
     ReviewRestricted,
@@ -56,8 +56,7 @@ FOLLOWING: Codes = frozenset({"BUYER_ABUSE", "RATING_RIGHT_LOST", "FAKE_CONFIRME
 """The codes whose causes are in other streams."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weight:
+class Weight(Struct, frozen=True, kw_only=True):
     weight_milli: int
     reasons: list[WeightReason]
 

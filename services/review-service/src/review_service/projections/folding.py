@@ -6,6 +6,7 @@ event may be about no row at all.
 
 from collections.abc import Callable, Iterable, Sequence
 
+from msgspec import Struct
 from shared_events.envelope import Recorded
 from shared_runtime.delivery import Connection
 from shared_runtime.rows import Rows
@@ -24,7 +25,7 @@ async def take_turns[E](batch: Iterable[Recorded[E]], db: Connection) -> None:
     await db.execute(TAKE_TURNS, [recorded.partition for recorded in batch])
 
 
-async def fold_recorded[R, E](
+async def fold_recorded[R: Struct, E](
     rows: Rows[R],
     batch: Sequence[Recorded[E]],
     db: Connection,

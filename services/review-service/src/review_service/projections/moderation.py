@@ -5,10 +5,12 @@ row says since when, by when, and who may not decide. It does not know the stars
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events import review
 from shared_events.envelope import Recorded
 from shared_events.review import (
@@ -88,8 +90,7 @@ class OpenAppeal:
     decide_by: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModerationCase:
+class ModerationCase(Struct, frozen=True, kw_only=True):
     """`opened_at` and `due_at` are those of its oldest and its most urgent matter: none when
     nothing is open. `decisions` counts what people have decided so far.
     """

@@ -6,10 +6,11 @@ which comes later moves a review from one group to another.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events import orders, review
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted, OrderReopened
@@ -60,8 +61,7 @@ ADD_ORDERS = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreatedReview:
+class TreatedReview(Struct, frozen=True, kw_only=True):
     """`held` and `restricted`: it was, at some time; `is_…`: it is. `visible_at`: the first time
     that everybody could read it.
     """

@@ -5,9 +5,9 @@ as they come; whichever comes second enters the review in the lists of the order
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
+from msgspec import Struct
 from shared_events import orders, review
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderPlaced
@@ -59,8 +59,7 @@ ENTER_IN_LISTS = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderedProducts:
+class OrderedProducts(Struct, frozen=True, kw_only=True):
     """The products of an order, each once."""
 
     order_id: str

@@ -6,9 +6,10 @@ ever read. Texts and media are sealed: nothing here can be read without their wr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_events.review import (
     FollowUpAppended,
@@ -71,8 +72,7 @@ PUBLIC_COLUMNS = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormerVersion:
+class FormerVersion(Struct, frozen=True, kw_only=True):
     """The stars and the text that a revision has replaced. They stay readable."""
 
     quality: int
@@ -81,22 +81,19 @@ class FormerVersion:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     text: str
     edited: bool
     published_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
+class FollowUp(Struct, frozen=True, kw_only=True):
     text: str | None
     media: list[str]
     appended_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicReview:
+class PublicReview(Struct, frozen=True, kw_only=True):
     """A buyer's review with all that has been done about it. Its weight is told at the reveal."""
 
     order_id: str

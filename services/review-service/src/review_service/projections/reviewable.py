@@ -1,10 +1,11 @@
 """Events in, rows out: which orders wait for whose review, and until when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events import review
 from shared_events.envelope import Recorded
 from shared_events.review import (
@@ -40,8 +41,7 @@ REVIEWABLE_ORDERS_DDL = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewableOrder:
+class ReviewableOrder(Struct, frozen=True, kw_only=True):
     """`until` is when it closes; while the clock stands still, when that ends at the latest."""
 
     order_id: str

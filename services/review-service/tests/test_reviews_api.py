@@ -36,6 +36,11 @@ RESTRICTION: Json = {
     "measures": ["HIDE_TEXT"],
 }
 NO_RULES: Json = {"rule_ids": []}
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+"""How many wait for somebody else's transaction."""
 DECISION: Json = {
     "outcome": "UPHELD",
     "rule_ids": ["R-3"],
@@ -591,24 +596,57 @@ async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_al
     assert (await look(seller))["reviews"] == []
 
 
-@pytest.mark.usefixtures("opened")
-async def test_a_dry_run_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+REFERRED = "SELECT referenced_at IS NOT NULL FROM media.file"
+
+
+async def with_photo(client: httpx.AsyncClient) -> Json:
+    """A review with the only file that there is."""
     picture = io.BytesIO()
     Image.new("RGB", (20, 10)).save(picture, "PNG")
-    uploaded = await buyer.post(
+    uploaded = await client.post(
         "/v1/media?purpose=REVIEW",
         content=picture.getvalue(),
         headers={"Content-Type": "image/png", "Idempotency-Key": str(uuid4())},
     )
-    media = {"media": [recorded(uploaded)["media_id"]]}
+    return FIVE | {"media": [recorded(uploaded)["media_id"]]}
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_dry_run_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    review = await with_photo(buyer)
     path = f"{ORDERS}/O1/evaluation/reviews"
-    tried = await post(buyer, f"{path}?validate_only=true", FIVE | media)
+    tried = await post(buyer, f"{path}?validate_only=true", review)
     assert tried.status_code == 200, tried.text
-    referred = "SELECT referenced_at IS NOT NULL FROM media.file"
-    assert await pool.fetchval(referred) is False
-    written = review_by("BUYER", recorded(await post(buyer, path, FIVE | media)))
-    assert await pool.fetchval(referred) is True
-    assert [each["media_id"] for each in written["media"]] == media["media"]
+    assert await pool.fetchval(REFERRED) is False
+    written = review_by("BUYER", recorded(await post(buyer, path, review)))
+    assert await pool.fetchval(REFERRED) is True
+    assert [each["media_id"] for each in written["media"]] == review["media"]
+
+
+@pytest.mark.usefixtures("opened")
+async def test_what_is_refused_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    review = await with_photo(buyer)
+    assert slug(await write(buyer, review, f"/{RB}/amendments")) == (404, "not-found")
+    recorded(await write(buyer, FIVE))
+    assert slug(await write(buyer, review)) == (409, "already-submitted")
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    assert await pool.fetchval(REFERRED) is False
+    recorded(await write(buyer, review))
+    assert await pool.fetchval(REFERRED) is True
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_file_that_is_deleted_before_the_review_is_recorded_takes_it_along(
+    buyer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    review = await with_photo(buyer)
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("UPDATE media.file SET dropped_at = uploaded_at")
+        writing = asyncio.create_task(write(buyer, review))
+        while not await pool.fetchval(WAITING):
+            pass
+    assert slug(await writing) == (422, "invalid-value")
+    assert (await look(buyer))["reviews"] == []
 
 
 @pytest.mark.usefixtures("revealed")

@@ -22,6 +22,7 @@ from shared_runtime.log import (
     Database,
     Decisions,
     Log,
+    Note,
     Outcome,
     Reply,
     StaleVersion,
@@ -93,10 +94,12 @@ class Commands:
         view: Callable[[S], object],
         status: int = 200,
         states_time: bool = False,
+        note: Note | None = None,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
-        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts.
+        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. `note` writes
+        what has to be there with the events, and nothing for a dry run.
         """
         ask = Ask(
             stream=stream,
@@ -127,7 +130,7 @@ class Commands:
             )
 
         try:
-            outcome = await handle(self._log, decider, ask, reply=reply)
+            outcome = await handle(self._log, decider, ask, reply=reply, note=note)
         except (Refused, VersionConflict, AlreadyAnswered) as lost:
             return await self._twin(asked) or await self._refuse(lost, ask)
         if not outcome.recorded:

@@ -19,7 +19,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import Asked, Commands
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Role, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import Log, read_stream
+from shared_runtime.log import Log, Note, Planned, read_stream
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import NotFound, encode_json
 from shared_runtime.reading import Cursors, answer
@@ -40,7 +40,7 @@ from review_service.evaluation_views import (
     own_side,
     seen_evaluations,
 )
-from review_service.facts import Book, Parties, read_book
+from review_service.facts import Book, Parties, database_of, read_book
 
 DAY = timedelta(days=1)
 PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
@@ -151,8 +151,6 @@ class Desk:
         caller: Caller,
         body: PersonBody,
         media: Sequence[str] = (),
-        *,
-        tried: bool = False,
     ) -> Writing:
         """A party of the order, or an importer on his behalf. To others the order is not there."""
         order = existing(await self.order(order_id))
@@ -161,8 +159,6 @@ class Desk:
         who = account(actor, order)
         key = await self.keys.key_of(who)
         files = await self.media.clean(who, media) if media else []
-        if files and not tried:
-            await self.media.refer(file.media_id for file in files)
         return Writing(
             order=order,
             actor=actor,
@@ -292,6 +288,7 @@ class Desk:
             view=view or evaluation,
             status=201,
             states_time=states_time,
+            note=referring(self.media, writing.files) if writing.files else None,
         )
         if "Idempotent-Replayed" in response.headers:
             # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
@@ -318,6 +315,15 @@ class Desk:
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
         return await self.opener.response(answer(view, version=version))
+
+
+def referring(media: MediaStore, files: Sequence[MediaFile]) -> Note:
+    """Has the files stay from the moment on that an event refers to them."""
+
+    async def refer(log: Log, _: Sequence[Planned]) -> None:
+        await media.refer((file.media_id for file in files), database_of(log))
+
+    return refer
 
 
 def reanswered(kept: Response, view: object) -> Response:

@@ -93,9 +93,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, body: ReviewBody, caller: Author, asked: AskedFor
     ) -> Response:
         body.check()
-        writing = await desk.party_writes(
-            order_id, caller, body, body.media, tried=asked.validate_only
-        )
+        writing = await desk.party_writes(order_id, caller, body, body.media)
         command = SubmitReview(
             review_id=review_id_of(order_id, "SELLER" if body.rating is not None else "BUYER"),
             content=content_of(body, writing),
@@ -117,9 +115,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, review_id: IdStr, body: AmendmentBody, caller: Author, asked: AskedFor
     ) -> Response:
         body.check()
-        writing = await desk.party_writes(
-            order_id, caller, body, body.media, tried=asked.validate_only
-        )
+        writing = await desk.party_writes(order_id, caller, body, body.media)
         command = AmendReview(content=content_of(body, writing), **writing.by)
         return await desk.run(
             asked,
@@ -197,9 +193,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     async def follow_up(
         order_id: IdStr, review_id: IdStr, body: FollowUpBody, caller: ByBuyer, asked: AskedFor
     ) -> Response:
-        writing = await desk.party_writes(
-            order_id, caller, body, body.media, tried=asked.validate_only
-        )
+        writing = await desk.party_writes(order_id, caller, body, body.media)
         command = AppendFollowUp(
             review_id=review_id,
             followup_id=str(uuid5(asked.id, "follow-up")),

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -289,6 +290,41 @@ async def test_who_flags_too_much_waits(
     assert flagged.json()["retry_at"] == "2026-01-16T17:00:00Z"
     clock.advance(timedelta(hours=23))
     recorded(await post(eager, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+
+
+@pytest.fixture
+async def listed(caller: Caller, clock: ManualClock, work: Work) -> list[str]:
+    """Thirty orders of which both sides have written: the `ref` of every review."""
+    clock.at = COMPLETED + timedelta(days=3)
+    orders = [f"O{n}" for n in range(1, 31)]
+    lines = [LINE | {"order": LINE["order"] | {"order_id": order_id}} for order_id in orders]
+    answered = await caller("IMPORTER", "history").post(
+        f"{ORDERS}/bulk", content="".join(map(line_of, lines)), headers={"Content-Type": NDJSON}
+    )
+    assert answered.text.count('"outcome":"accepted"') == 60
+    await work()
+    return [review_ref(order_id, side) for order_id in orders for side in ("BUYER", "SELLER")]
+
+
+async def test_of_sixty_flags_at_once_twenty_are_taken(
+    reader: httpx.AsyncClient, caller: Caller, listed: list[str]
+) -> None:
+    answers = await asyncio.gather(
+        *(post(reader, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"}) for ref in listed)
+    )
+    told = Counter(answered.status_code for answered in answers)
+    assert told == {201: 20, 429: 40}
+    other = caller("BUYER", "B-10")
+    recorded(await post(other, f"{REVIEWS}/{listed[0]}/flags", {"reason": "FAKE"}))
+
+
+async def test_the_members_of_a_seller_flag_as_one(caller: Caller, listed: list[str]) -> None:
+    members = [caller("SELLER", f"employee-{n}", seller_id="S-9") for n in range(21)]
+    answers = [
+        await post(member, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"})
+        for member, ref in zip(members, listed, strict=False)
+    ]
+    assert [answered.status_code for answered in answers] == [201] * 20 + [429]
 
 
 @pytest.mark.usefixtures("opened")

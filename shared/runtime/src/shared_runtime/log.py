@@ -21,7 +21,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, structs
 from shared_events.envelope import (
     RECORDED_TIME_OFFSET,
     Recorded,
@@ -146,6 +146,9 @@ class Log(Protocol):
         ...
 
 
+type Learn[C] = Callable[[Log, C], Awaitable[C]]
+"""Gives a command what may not change until its events are there, in the transaction that appends
+them: it takes a lock first, no wider than what it asks for."""
 type Note = Callable[[Log, Sequence[Planned]], Awaitable[None]]
 """Writes what has to be there with the events of a command, in the transaction that appends them.
 It is asked when something comes of the command; a refusal takes back what is noted."""
@@ -448,20 +451,28 @@ async def handle[S, C: Command, E: Struct](
     ask: Ask[C],
     *,
     reply: Callable[[Outcome[S, E]], Reply] | None = None,
+    learn: Learn[C] | None = None,
     note: Note | None = None,
 ) -> Outcome[S, E]:
     """Decides one command and appends what comes of it, with the answer to keep.
 
     Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
     """
+    alone = learn is None and note is None
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            async with log.session() if note is None else log.transaction() as session:
-                return await _handle_once(session, decider, ask, reply, note)
+            async with log.session() if alone else log.transaction() as session:
+                known = await informed(ask, session, learn)
+                return await _handle_once(session, decider, known, reply, note)
         except VersionConflict:
             if ask.expected is not None or attempt == ATTEMPTS_MAX:
                 raise
     raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+async def informed[C](ask: Ask[C], log: Log, learn: Learn[C] | None) -> Ask[C]:
+    """The same question, with what its command has to know."""
+    return structs.replace(ask, command=await learn(log, ask.command)) if learn else ask
 
 
 async def _handle_once[S, C: Command, E: Struct](

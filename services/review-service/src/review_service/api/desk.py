@@ -6,7 +6,7 @@ decide. What a person writes is sealed with his key before any of it goes on.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, TypedDict
 
 import asyncpg
@@ -19,7 +19,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import Asked, Commands
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Role, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import Log, Note, Planned, read_stream
+from shared_runtime.log import Learn, Log, Note, Planned, read_stream
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import NotFound, encode_json
 from shared_runtime.reading import Cursors, answer
@@ -28,7 +28,8 @@ from shared_runtime.sealing import Opener, PersonKey, person, person_of
 from review_service.api.blindness import blind
 from review_service.api.callers import PARTIES, existing, party, stated
 from review_service.api.review_bodies import PersonBody
-from review_service.domain.commands import EvaluationCommand, OrderFacts
+from review_service.domain.commands import EvaluationCommand, FlagReview, OrderFacts
+from review_service.domain.flags import sender_of
 from review_service.domain.order import Order, Placed, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import evaluation_stream, order_stream
@@ -40,13 +41,17 @@ from review_service.evaluation_views import (
     own_side,
     seen_evaluations,
 )
-from review_service.facts import Book, Parties, database_of, read_book
+from review_service.fact_rows import flagger, write_flags
+from review_service.facts import (
+    ONE_FLAGGER,
+    Book,
+    Parties,
+    database_of,
+    flagged_lately,
+    read_book,
+)
 
-DAY = timedelta(days=1)
 PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
-FLAGGED_LATELY = """
-    SELECT flagged_at FROM facts.flag WHERE flagger = $1 AND flagged_at > $2 ORDER BY flagged_at
-"""
 WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 """Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
@@ -215,12 +220,6 @@ class Desk:
             raise NotFound
         return row["order_id"], row["side"]
 
-    async def flagged_lately(self, writing: Writing) -> tuple[datetime, ...]:
-        """When the sender flagged any review in the last 24 hours."""
-        since = writing.now - DAY
-        rows = await self.pool.fetch(FLAGGED_LATELY, str(writing.actor), since)
-        return tuple(row["flagged_at"] for row in rows)
-
     async def key_of_recipient(
         self, about: About, appeal_id: str, outcome: Literal["UPHELD", "REVERSED"]
     ) -> PersonKey:
@@ -258,6 +257,8 @@ class Desk:
         stranger_to: str | None = None,
         view: Callable[[Seen], object] | None = None,
         states_time: bool = False,
+        learn: Learn[EvaluationCommand] | None = None,
+        note: Note | None = None,
     ) -> Response:
         """Decides a command and answers with the evaluation as its sender may see it then.
 
@@ -288,7 +289,8 @@ class Desk:
             view=view or evaluation,
             status=201,
             states_time=states_time,
-            note=referring(self.media, writing.files) if writing.files else None,
+            learn=learn,
+            note=referring(self.media, writing.files) if writing.files else note,
         )
         if "Idempotent-Replayed" in response.headers:
             # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
@@ -302,6 +304,9 @@ class Desk:
         about: About,
         command: EvaluationCommand,
         view: Callable[[Seen], object] | None = None,
+        *,
+        learn: Learn[EvaluationCommand] | None = None,
+        note: Note | None = None,
     ) -> Response:
         return await self.run(
             asked,
@@ -310,6 +315,8 @@ class Desk:
             review_id=about.review_id,
             stranger_to=about.ref if about.is_stranger else None,
             view=view,
+            learn=learn,
+            note=note,
         )
 
     async def answer(self, view: object, *, version: int | None = None) -> Response:
@@ -324,6 +331,24 @@ def referring(media: MediaStore, files: Sequence[MediaFile]) -> Note:
         await media.refer((file.media_id for file in files), database_of(log))
 
     return refer
+
+
+def counting(flag: FlagReview) -> Learn[EvaluationCommand]:
+    """Tells a flag of its sender's others; his next one is decided when this one is recorded."""
+    who = flagger(*sender_of(flag.actor))
+
+    async def count(log: Log, _: EvaluationCommand) -> EvaluationCommand:
+        db = database_of(log)
+        assert db is not None
+        await db.execute(ONE_FLAGGER, who)
+        return replace(flag, flagged_today_at=await flagged_lately(who, flag.now, db))
+
+    return count
+
+
+async def note_flag(log: Log, planned: Sequence[Planned]) -> None:
+    """Has it counted from the moment on that it is recorded."""
+    await write_flags(planned, database_of(log))
 
 
 def reanswered(kept: Response, view: object) -> Response:

@@ -35,7 +35,7 @@ from shared_runtime.problems import (
 
 from review_service.api import answers
 from review_service.api.callers import existing, party
-from review_service.api.desk import WATCHERS, About, Desk, member
+from review_service.api.desk import WATCHERS, About, Desk, counting, member, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
     AppealDecisionBody,
@@ -123,14 +123,15 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
             flag_id=flag_id,
             reason=body.reason,
             text=about.writing.sealed(body.text),
-            flagged_today_at=await desk.flagged_lately(about.writing),
             **about.writing.by,
         )
 
         def view(seen: Seen) -> FlagView | None:
             return flag_view(seen, about.side, ref, flag_id)
 
-        return await desk.run_about(asked, about, command, view)
+        return await desk.run_about(
+            asked, about, command, view, learn=counting(command), note=note_flag
+        )
 
     @router.get(
         "/flags/{flag_id}",

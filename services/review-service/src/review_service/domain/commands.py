@@ -281,7 +281,7 @@ class ReviseReview(ByPersonAboutReview):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagReview(ByPersonAboutReview):
-    """`flagged_today_at` are the instants of the actor's flags of any review in the last 24 h."""
+    """`flagged_today_at`: when the sender's account has flagged any review in the last 24 h."""
 
     flag_id: str
     reason: FlagReason

@@ -551,6 +551,102 @@ async def test_a_repeat_shows_what_may_be_seen_by_then(
     assert (review["status"], review["quality"], review["text"]) == ("RESTRICTED", None, None)
 
 
+def sendings(told: Json, side: str, flag_ids: list[str]) -> dict[str, list[tuple[str, Json]]]:
+    """How each action may be sent, by one of this side or by staff. The flags are of RB."""
+    own, other = (RB, RS) if side == "BUYER" else (RS, RB)
+    path = f"{ORDERS}/O1/evaluation/reviews"
+    review: Json = {"rating": 2} if side == "SELLER" else FIVE | {"quality": 2}
+    reviews = [(BUYERS, "BUYER"), (SELLERS, "SELLER")]
+    appeals = {
+        each["by"]: [one["appeal_id"] for one in each["appeals"]] for each in told["reviews"]
+    }
+    return {
+        "SubmitReview": [(path, review)],
+        "AmendReview": [(f"{path}/{own}/amendments", review)],
+        "WithdrawReview": [(f"{path}/{own}/withdrawal", {})],
+        "PublishReply": [(f"{path}/{other}/reply", {"text": "New."})],
+        "EditReply": [(f"{path}/{other}/reply/edits", {"text": "New."})],
+        "AppendFollowUp": [(f"{path}/{RB}/follow-up", {"text": "New."})],
+        "RequestRevision": [(f"{path}/{RB}/revision-request", {})],
+        "ReviseReview": [(f"{path}/{RB}/revision", STARS | {"quality": 3})],
+        "FlagReview": [(f"{REVIEWS}/{ref}/flags", {"reason": "OTHER"}) for ref, _ in reviews],
+        "HoldReview": [(f"{REVIEWS}/{ref}/holds", {"ground": "OTHER"}) for ref, _ in reviews],
+        "ReleaseReview": [(f"{REVIEWS}/{ref}/releases", {}) for ref, _ in reviews],
+        "KeepReview": [
+            (f"{REVIEWS}/{ref}/keeps", NO_RULES | {"flag_ids": flags})
+            for ref, flags in ((BUYERS, flag_ids), (SELLERS, []))
+        ],
+        "RestrictReview": [(f"{REVIEWS}/{ref}/restrictions", RESTRICTION) for ref, _ in reviews],
+        "AppealModeration": [(f"{REVIEWS}/{ref}/appeals", {"text": "New."}) for ref, _ in reviews],
+        "DecideModerationAppeal": [
+            (f"{REVIEWS}/{ref}/appeals/{one}/decision", DECISION)
+            for ref, by in reviews
+            for one in appeals.get(by, ())
+        ],
+    }
+
+
+async def would_be_taken(client: httpx.AsyncClient, path: str, body: Json) -> bool:
+    """Whether anything would be recorded of it."""
+    read = await client.get(f"{ORDERS}/O1/evaluation")
+    tried = await post(client, f"{path}?validate_only=true", body, If_Match=read.headers["ETag"])
+    return tried.status_code == 200 and bool(tried.json()["events"])
+
+
+FLAGS_OF_TODAY = """
+    INSERT INTO facts.flag (flag_id, flagger, flagged_at)
+    SELECT who || n, who, $2 FROM unnest($1::text[]) AS who, generate_series(1, 20) AS n
+"""
+
+
+@pytest.mark.usefixtures("opened")
+async def test_what_is_offered_is_taken_if_sent_at_once_and_nothing_else_is(
+    caller: Caller, pool: asyncpg.Pool, clock: ManualClock, work: Work
+) -> None:
+    buyer, seller = caller("BUYER", "B-5"), caller("SELLER", "employee", seller_id="S-77")
+    moderator = caller("MODERATOR", "mod-1")
+    callers = {
+        buyer: "BUYER",
+        seller: "SELLER",
+        moderator: "",
+        caller("MODERATOR", "mod-2"): "",
+        caller("MODERATOR", "mod-3", seller_id="S-77"): "",
+        caller("SENIOR", "sen-1"): "",
+        caller("ANALYST", "ana-1"): "",
+    }
+    flag_ids: list[str] = []
+
+    async def compare(when: str) -> None:
+        await work()
+        for client, side in callers.items():
+            told = await look(client)
+            paths = sendings(told, side, flag_ids)
+            for action in told["available_actions"]:
+                name = action["action"]
+                taken = [await would_be_taken(client, *sending) for sending in paths[name]]
+                assert action["allowed"] == any(taken), (when, side, name, action)
+
+    await compare("nothing is written")
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    await compare("one side has written")
+    recorded(await write(seller, {"rating": 4}))
+    await compare("both are revealed")
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
+    reader = caller("BUYER", "B-9")
+    flag = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    flag_ids.append(flag["flag_id"])
+    recorded(await post(moderator, f"{REVIEWS}/{SELLERS}/holds", {"ground": "FAKE"}))
+    await compare("one is flagged, the other held")
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    await compare("one is restricted and appealed")
+    busy = ["buyer:B-5", "seller:S-77", "moderator:mod-2"]
+    recorded(await judge(moderator, f"{SELLERS}/releases", {}))
+    await compare("the other is released")
+    await pool.execute(FLAGS_OF_TODAY, busy, clock())
+    await compare("some have flagged enough")
+
+
 async def history(client: httpx.AsyncClient) -> list[Json]:
     answered = await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")
     events: list[Json] = answered.json()["items"]

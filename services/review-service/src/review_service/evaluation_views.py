@@ -392,10 +392,14 @@ def said_again(said: Said, event: ReviewRevised) -> Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What other streams say of somebody who would act: a measure on him, or his erasure."""
+    """What other streams say of somebody who would act: a measure on him, his erasure, his flags of
+    other reviews; and the organisations that may not decide here.
+    """
 
     rating_right_lost: Measure | None = None
     erased: bool = False
+    flagged_today_at: tuple[datetime, ...] = ()
+    party_orgs: frozenset[str] = frozenset()
 
 
 UNLIMITED = Limits()
@@ -434,7 +438,14 @@ def evaluation_view(
             if seen.revealed or side == actor.acts_as or is_judged(told, actor)
         ],
         available_actions=evaluation_actions(
-            state, actor, now, policies, limits.rating_right_lost, erased=limits.erased
+            state,
+            actor,
+            now,
+            policies,
+            limits.rating_right_lost,
+            erased=limits.erased,
+            flagged_today_at=limits.flagged_today_at,
+            party_orgs=limits.party_orgs,
         ),
     )
 

@@ -26,15 +26,15 @@ from shared_runtime.reading import Cursors, answer
 from shared_runtime.sealing import Opener, PersonKey, person, person_of
 
 from review_service.api.blindness import blind
-from review_service.api.callers import PARTIES, existing, party, stated
+from review_service.api.callers import PARTIES, existing, member, party, stated
 from review_service.api.review_bodies import PersonBody
 from review_service.domain.commands import EvaluationCommand, FlagReview, OrderFacts
 from review_service.domain.flags import sender_of
 from review_service.domain.order import Order, Placed, orders
 from review_service.domain.policy import Policies
+from review_service.domain.roles import ROLES
 from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.evaluation_views import (
-    UNLIMITED,
     Limits,
     Seen,
     evaluation_view,
@@ -69,6 +69,7 @@ class Writing:
     actor: Actor
     now: datetime
     book: Book
+    limits: Limits
     key: PersonKey
     files: Sequence[MediaFile] = ()
 
@@ -76,11 +77,6 @@ class Writing:
     def facts(self) -> OrderFacts:
         """What the weights of the order's reviews follow from."""
         return self.book.facts(self.order, self.now)
-
-    @property
-    def limits(self) -> Limits:
-        """What keeps the sender from writing, beyond the evaluation itself."""
-        return limits_of(self.actor, self.order, self.book, self.now)
 
     @property
     def by(self) -> AskedBy:
@@ -104,8 +100,7 @@ class Writing:
 class About:
     """Somebody who acts on a review that he may see, his own or anybody's.
 
-    `is_stranger`: to whom the order is not there, though the review is. `party_orgs` are the
-    organisations that may not decide on it.
+    `is_stranger`: to whom the order is not there, though the review is.
     """
 
     writing: Writing
@@ -114,7 +109,11 @@ class About:
     ref: str
     review_id: str
     is_stranger: bool
-    party_orgs: frozenset[str]
+
+    @property
+    def party_orgs(self) -> frozenset[str]:
+        """The organisations that may not decide on it."""
+        return self.writing.limits.party_orgs
 
     @property
     def order_id(self) -> str:
@@ -164,11 +163,13 @@ class Desk:
         who = account(actor, order)
         key = await self.keys.key_of(who)
         files = await self.media.clean(who, media) if media else []
+        book = await self.book(order)
         return Writing(
             order=order,
             actor=actor,
             now=told_at,
-            book=await self.book(order),
+            book=book,
+            limits=await self.limits(actor, order, book, told_at),
             key=key,
             files=files,
         )
@@ -187,11 +188,13 @@ class Desk:
         own = side_of_order is not None and own_side(side_of_order) == side
         if told is None or not (seen.revealed or own or actor.role in WATCHERS):
             raise NotFound
+        now, book = self.now(), await self.book(known)
         writing = Writing(
             order=known,
             actor=actor,
-            now=self.now(),
-            book=await self.book(known),
+            now=now,
+            book=book,
+            limits=await self.limits(actor, known, book, now),
             key=await self.keys.key_of(person_of(actor)),
         )
         return About(
@@ -201,7 +204,6 @@ class Desk:
             ref=ref,
             review_id=told.submitted.review_id,
             is_stranger=side_of_order is None and actor.role in PARTIES,
-            party_orgs=frozenset({known.placed.seller_id, known.placed.buyer_id}),
         )
 
     async def looked_at(self, ref: str, caller: Caller, *roles: Role) -> tuple[Seen, Side, Actor]:
@@ -238,6 +240,30 @@ class Desk:
         """What other streams tell of an order and of its parties."""
         parties = {order.placed.order_id: Parties.of(order.placed)}
         return await read_book(parties, self.now(), self.pool)
+
+    async def limits(self, actor: Actor, order: Placed, book: Book, now: datetime) -> Limits:
+        """What keeps somebody from acting, beyond the evaluation itself."""
+        placed, side = order.placed, acting_side(actor)
+        known = book.of(placed.order_id)
+        flags = actor.acts_as in ROLES[FlagReview]
+        return Limits(
+            rating_right_lost=known.measure_on(side, now) if side else None,
+            erased=side in known.erased,
+            flagged_today_at=(
+                await flagged_lately(flagger(*sender_of(actor)), now, self.pool) if flags else ()
+            ),
+            party_orgs=frozenset({placed.seller_id, placed.buyer_id}),
+        )
+
+    async def shown_to(self, actor: Actor, order: Placed, seen: Seen) -> Response:
+        """An evaluation for somebody who reads it, with what he can do about it now."""
+        now, side = self.now(), acting_side(actor)
+        limits = await self.limits(actor, order, await self.book(order), now)
+        if side and await self.keys.is_erased(account_of(side, order)):
+            limits = replace(limits, erased=True)
+        order_id = order.placed.order_id
+        view = evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
+        return await self.answer(view, version=seen.version_for(own_side(actor)))
 
     async def key_for(self, side: Side, order: Placed) -> PersonKey:
         """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
@@ -276,8 +302,8 @@ class Desk:
         )
 
         def evaluation(seen: Seen) -> object:
-            now, limits = self.now(), writing.limits
-            return evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
+            now = self.now()
+            return evaluation_view(order_id, seen, actor, now, self.policies, limits=writing.limits)
 
         response = await self.commands.run(
             # Which version was seen is compared by the decider: it knows what could be seen.
@@ -370,23 +396,8 @@ def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
     raise NotFound
 
 
-def member(actor: Actor, caller: Caller, order: Placed) -> Actor:
-    """The actor, in the organisation of the seller if the caller is one of its people."""
-    if caller.seller_id != order.placed.seller_id:
-        return actor
-    return replace(actor, org_id=caller.seller_id)
-
-
-def limits_of(actor: Actor, order: Placed, book: Book, now: datetime) -> Limits:
-    """What other streams say of a party who would act."""
-    side, known = acting_side(actor), book.of(order.placed.order_id)
-    if side is None:
-        return UNLIMITED
-    return Limits(rating_right_lost=known.measure_on(side, now), erased=side in known.erased)
-
-
 def acting_side(actor: Actor) -> Side | None:
-    """The side that an importer acts for."""
+    """The side that somebody acts for, himself or by an importer."""
     return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
 
 

@@ -36,7 +36,7 @@ from shared_runtime.reading import (
 
 from review_service.api import answers
 from review_service.api.callers import PARTIES, STAFF, existing, reader
-from review_service.api.desk import Desk, Writing, limits_of
+from review_service.api.desk import Desk, Writing
 from review_service.api.review_bodies import (
     AmendmentBody,
     FollowUpBody,
@@ -61,7 +61,7 @@ from review_service.domain.commands import (
     WithdrawReview,
 )
 from review_service.domain.streams import review_id_of
-from review_service.evaluation_views import evaluation_view, own_side, visible
+from review_service.evaluation_views import visible
 from review_service.history import event_page
 
 type Author = Annotated[Caller, Depends(require(*PARTIES, "IMPORTER"))]
@@ -265,11 +265,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     async def evaluation(order_id: IdStr, caller: Reader, token: ConsistencyToken) -> Response:
         await wait_for(token, opened_up_to)
         order, seen, _ = await desk.read(order_id)
-        actor = reader(caller, order)
-        now, known = desk.now(), existing(order)
-        limits = limits_of(actor, known, await desk.book(known), now)
-        view = evaluation_view(order_id, seen, actor, now, desk.policies, limits=limits)
-        return await desk.answer(view, version=seen.version_for(own_side(actor)))
+        return await desk.shown_to(reader(caller, order), existing(order), seen)
 
     @router.get(
         "/events",

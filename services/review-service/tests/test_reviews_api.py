@@ -17,7 +17,7 @@ from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.domain.streams import review_id_of, review_ref
-from shared_runtime.testing import ManualClock
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
 type Work = Callable[[], Awaitable[None]]
@@ -645,6 +645,48 @@ async def test_what_is_offered_is_taken_if_sent_at_once_and_nothing_else_is(
     await compare("the other is released")
     await pool.execute(FLAGS_OF_TODAY, busy, clock())
     await compare("some have flagged enough")
+
+
+KEY_GONE, TOLD = "the key is gone", "another service has told of it"
+
+
+@pytest.mark.parametrize("known", [KEY_GONE, TOLD])
+@pytest.mark.usefixtures("revealed")
+async def test_who_was_erased_writes_nothing_any_more(
+    buyer: httpx.AsyncClient,
+    pool: asyncpg.Pool,
+    clock: ManualClock,
+    key_store: InMemoryKeyStore,
+    known: str,
+) -> None:
+    """The two come by subscriptions of their own: either may be first."""
+    if known == KEY_GONE:
+        await key_store.destroy("buyer:B-5")
+    else:
+        await pool.execute("INSERT INTO facts.erased VALUES ('buyer:B-5', $1)", clock())
+    told = await look(buyer)
+    sent = sendings(told, "BUYER", [])
+    for action in told["available_actions"]:
+        assert action["reason_if_not"] == "subject-erased", action
+        path, body = sent[action["action"]][0]
+        assert slug(await post(buyer, path, body)) == (410, "subject-erased"), action
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_the_others_go_on_about_the_review_of_who_was_erased(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    reader: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    key_store: InMemoryKeyStore,
+) -> None:
+    await key_store.destroy("buyer:B-5")
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
+    recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    own = review_by("BUYER", await look(buyer))
+    assert (own["quality"], own["text"], own["status"]) == (5, None, "RESTRICTED")
+    assert (own["restriction"]["facts"], own["reply"]["text"]) == (None, "Dim it.")
 
 
 async def history(client: httpx.AsyncClient) -> list[Json]:

@@ -61,6 +61,10 @@ class AskedBy(TypedDict):
     actor: Actor
 
 
+class AskedByPerson(AskedBy):
+    erased: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
     """Who writes about which order, when, and with which key."""
@@ -82,6 +86,13 @@ class Writing:
     def by(self) -> AskedBy:
         """What every command says of who asks, and when."""
         return AskedBy(now=self.now, actor=self.actor)
+
+    @property
+    def by_person(self) -> AskedByPerson:
+        """The same, of a person. His erasure is known from the key store or by the facts: whichever
+        has been told of it first refuses him.
+        """
+        return AskedByPerson(**self.by, erased=self.limits.erased)
 
     def sealed(self, text: str | None) -> str | None:
         """A text on its way into an event, which alone it can be opened from."""

@@ -99,7 +99,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             content=content_of(body, writing),
             facts=writing.facts,
             rating_right_lost=writing.limits.rating_right_lost,
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(asked, writing, command, states_time=body.at is not None)
 
@@ -116,7 +116,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     ) -> Response:
         body.check()
         writing = await desk.party_writes(order_id, caller, body, body.media)
-        command = AmendReview(content=content_of(body, writing), **writing.by)
+        command = AmendReview(content=content_of(body, writing), **writing.by_person)
         return await desk.run(
             asked,
             writing,
@@ -138,7 +138,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, review_id: IdStr, body: WithdrawalBody, caller: Author, asked: AskedFor
     ) -> Response:
         writing = await desk.party_writes(order_id, caller, body)
-        command = WithdrawReview(review_id=review_id, facts=writing.facts, **writing.by)
+        command = WithdrawReview(review_id=review_id, facts=writing.facts, **writing.by_person)
         return await desk.run(
             asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
         )
@@ -159,7 +159,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             review_id=review_id,
             reply_id=str(uuid5(asked.id, "reply")),
             text=writing.key.unsealed(body.text),
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(
             asked, writing, command, review_id=review_id, states_time=body.at is not None
@@ -177,7 +177,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     ) -> Response:
         writing = await desk.party_writes(order_id, caller, body)
         text = writing.key.unsealed(body.text)
-        command = EditReply(review_id=review_id, text=text, **writing.by)
+        command = EditReply(review_id=review_id, text=text, **writing.by_person)
         return await desk.run(
             asked, writing, command, review_id=review_id, states_time=body.at is not None
         )
@@ -200,7 +200,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             text=writing.key.unsealed(body.text),
             media=writing.media,
             media_sha256=writing.media_sha256,
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(
             asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
@@ -223,7 +223,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
         asked: AskedFor,
     ) -> Response:
         writing = await desk.party_writes(order_id, caller, body)
-        command = RequestRevision(review_id=review_id, **writing.by)
+        command = RequestRevision(review_id=review_id, **writing.by_person)
         return await desk.run(
             asked, writing, command, review_id=review_id, states_time=body.at is not None
         )
@@ -248,7 +248,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             service=body.service,
             text=writing.sealed(body.text),
             facts=writing.facts,
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(
             asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None

@@ -121,7 +121,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
             flag_id=flag_id,
             reason=body.reason,
             text=about.writing.sealed(body.text),
-            **about.writing.by,
+            **about.writing.by_person,
         )
 
         def view(seen: Seen) -> FlagView | None:
@@ -175,7 +175,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
             review_id=about.review_id,
             appeal_id=appeal_id,
             text=about.writing.key.unsealed(body.text),
-            **about.writing.by,
+            **about.writing.by_person,
         )
 
         def view(seen: Seen) -> AppealView | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.domain.streams import review_id_of, review_ref
+from shared_events.review import RevisionGranted
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -238,6 +240,56 @@ async def test_there_is_no_revision_before_the_matter_is_made_good(
         "not-yet-eligible",
     )
     assert slug(await write(seller, {}, f"/{RB}/revision-request")) == (409, "not-yet-eligible")
+
+
+@pytest.fixture
+async def revised(
+    revealed: None,  # noqa: ARG001 - comes first
+    buyer: httpx.AsyncClient,
+    tell: Callable[..., Awaitable[None]],
+    clock: ManualClock,
+) -> None:
+    """The seller has made the matter good, and the buyer says so."""
+    grant = partial(
+        RevisionGranted, cause="RETURN", cause_id="r1", until=clock() + timedelta(days=14)
+    )
+    await tell("O1", partial(grant, review_id=RB))
+    stars = {"quality": 5, "logistics": 5, "service": 5}
+    recorded(await write(buyer, stars | {"text": "They sent another."}, f"/{RB}/revision"))
+
+
+def versions(told: Json) -> tuple[object, ...]:
+    """The text and the stars for quality, logistics and service: of now, and of before."""
+    review = review_by("BUYER", told)
+    was = review["revision"]
+    names = ("text", "quality", "logistics", "service")
+    return tuple(review[name] for name in names), tuple(was[f"was_{name}"] for name in names)
+
+
+@pytest.mark.usefixtures("revised")
+async def test_whoever_may_read_a_revised_review_reads_what_it_said_before(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    key_store: InMemoryKeyStore,
+) -> None:
+    now, before = ("They sent another.", 5, 5, 5), ("Too bright.", 5, 4, 5)
+    for client in (buyer, seller, moderator):
+        assert versions(await look(client)) == (now, before)
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert versions(await look(seller)) == ((None, 5, 5, 5), (None, 5, 4, 5))
+    assert versions(await look(buyer)) == (now, before)
+    await key_store.destroy("buyer:B-5")
+    assert versions(await look(buyer)) == ((None, 5, 5, 5), (None, 5, 4, 5))
+
+
+@pytest.mark.usefixtures("revised")
+async def test_a_review_that_is_hidden_shows_nothing_of_before(
+    seller: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    hidden = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    assert versions(await look(seller)) == ((None,) * 4, (None,) * 4)
 
 
 @pytest.mark.usefixtures("revealed")

@@ -599,6 +599,21 @@ def test_a_campaign_that_ended_before_the_reveal_weighs_nothing() -> None:
     assert weights(played) == [(1000, [("CAMPAIGN_UNPROVEN", 1000)])]
 
 
+def test_a_suspicion_is_not_shaken_off_by_writing_once_more() -> None:
+    bad = replace(by_buyer, content=ONES)
+    found = replace(campaign, now=day(1))
+    taken_back = replace(withdraw, now=day(1.5))
+    again = replace(bad, now=day(2))
+    played = evaluation.when(start, bad, found, taken_back, again, by_seller)
+    assert weights(played) == [(50, [("SUSPECT", 50)])]
+    same = replace(found, now=day(4))
+    assert evaluation.given(*played.events).when(same).events == []
+    in_time = replace(lift, now=day(15))
+    assert weights(evaluation.given(*played.events).when(in_time)) == [
+        (1000, [("CAMPAIGN_UNPROVEN", 1000)])
+    ]
+
+
 def test_screenings_are_recorded_for_ninety_days() -> None:
     last = REVEAL + 90 * DAY
     assert weights(revealed().when(replace(screen, now=last - TICK))) == [(50, [("SUSPECT", 50)])]

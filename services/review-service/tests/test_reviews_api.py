@@ -822,6 +822,40 @@ async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_al
     assert (await look(seller))["reviews"] == []
 
 
+@pytest.mark.usefixtures("opened")
+async def test_a_hold_that_the_author_tried_to_shake_off_ends_when_it_would_have(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    words = FIVE | {"text": "A crook."}
+    recorded(await write(buyer, words))
+    await work()
+    recorded(await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "OFFENSIVE"}))
+    unseen = (await look(seller)), (await seller.get(f"{ORDERS}/O1/evaluation")).headers["ETag"]
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    clock.advance(timedelta(hours=1))
+    assert review_by("BUYER", recorded(await write(buyer, words)))["status"] == "HELD"
+    await work()
+    assert unseen == (
+        await look(seller),
+        (await seller.get(f"{ORDERS}/O1/evaluation")).headers["ETag"],
+    )
+    (case,) = (await moderator.get("/v1/moderation/cases")).json()["items"]
+    assert case["hold"]["ground"] == "OFFENSIVE"
+    recorded(await write(seller, {"rating": 4}))
+    assert review_by("BUYER", await look(seller))["status"] == "HELD"
+    await work()
+    clock.advance(timedelta(hours=71) - timedelta(microseconds=1))
+    await work()
+    assert review_by("BUYER", await look(seller))["status"] == "HELD"
+    clock.advance(timedelta(microseconds=1))
+    await work()
+    assert review_by("BUYER", await look(seller))["status"] == "VISIBLE"
+
+
 REFERRED = "SELECT referenced_at IS NOT NULL FROM media.file"
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +27,7 @@ type Caller = Callable[..., httpx.AsyncClient]
 type Work = Callable[[], Awaitable[None]]
 type Json = dict[str, Any]
 
+DAY = timedelta(days=1)
 ORDERS, REVIEWS = "/v1/orders", "/v1/reviews"
 COMPLETED = datetime(2026, 1, 15, 18, tzinfo=UTC)
 FIVE: Json = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
@@ -949,3 +952,63 @@ async def test_of_an_amendment_and_a_reveal_at_once_either_is_first(
         assert quality == 1
     else:
         assert (slug(amended), quality) == ((409, "evidence-sealed"), 5)
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "reviews.md"
+SHOWN = re.compile(r"`POST [^`]*/([a-z-]+)` `({.*?})`")
+
+
+def bodies_told() -> dict[str, list[Json]]:
+    """The bodies that the docs show, by the last part of their paths."""
+    found: dict[str, list[Json]] = {}
+    for name, body in SHOWN.findall(DOCS.read_text()):
+        found.setdefault(name, []).append(json.loads(body))
+    return found
+
+
+@pytest.mark.usefixtures("opened")
+async def test_the_bodies_in_the_docs_are_taken_as_they_stand(
+    caller: Caller,
+    tell: Callable[..., Awaitable[None]],
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    buyer, reader = caller("BUYER", "B-5"), caller("BUYER", "B-9")
+    seller = caller("SELLER", "employee", seller_id="S-77")
+    moderator, another = caller("MODERATOR", "mod-1"), caller("MODERATOR", "mod-2")
+    told = bodies_told()
+    assert sum(map(len, told.values())) == DOCS.read_text().count("`{")
+    buyers, sellers = told.pop("reviews")
+
+    async def of_party(client: httpx.AsyncClient, name: str, review_id: str = RB) -> None:
+        (body,) = told.pop(name)
+        recorded(await write(client, body, f"/{review_id}/{name}"))
+
+    async def of_staff(client: httpx.AsyncClient, path: str, **known: str) -> Json:
+        (body,) = told.pop(path.rpartition("/")[2])
+        named = json.loads(json.dumps(body).replace("FLAG", known.get("flag_id", "")))
+        return recorded(await judge(client, f"{BUYERS}/{path}", named))
+
+    recorded(await write(buyer, buyers))
+    recorded(await write(seller, sellers))
+    await work()
+    await of_party(seller, "reply")
+    await of_party(buyer, "follow-up")
+    grant = partial(RevisionGranted, cause="RETURN", cause_id="r1", until=clock.at + 14 * DAY)
+    await tell("O1", partial(grant, review_id=RB))
+    await of_party(seller, "revision-request")
+    await of_party(buyer, "revision")
+    (flag,) = told.pop("flags")
+    flagged = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", flag))
+    await work()
+    (asked,) = told.pop("assignments")
+    assert (await moderator.post("/v1/moderation/assignments", json=asked)).status_code == 201
+    await of_staff(moderator, "keeps", flag_id=flagged["flag_id"])
+    await of_staff(moderator, "holds")
+    await of_staff(moderator, "releases")
+    await of_staff(another, "restrictions")
+    (appeal,) = told.pop("appeals")
+    appealed = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", appeal))
+    await of_staff(moderator, f"appeals/{appealed['appeal_id']}/decision")
+    await of_party(seller, "withdrawal", RS)
+    assert told == {}

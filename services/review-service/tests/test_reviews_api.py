@@ -862,16 +862,31 @@ async def test_a_hold_that_the_author_tried_to_shake_off_ends_when_it_would_have
 REFERRED = "SELECT referenced_at IS NOT NULL FROM media.file"
 
 
-async def with_photo(client: httpx.AsyncClient) -> Json:
+async def with_photo(client: httpx.AsyncClient, purpose: str = "REVIEW") -> Json:
     """A review with the only file that there is."""
     picture = io.BytesIO()
     Image.new("RGB", (20, 10)).save(picture, "PNG")
     uploaded = await client.post(
-        "/v1/media?purpose=REVIEW",
+        f"/v1/media?purpose={purpose}",
         content=picture.getvalue(),
         headers={"Content-Type": "image/png", "Idempotency-Key": str(uuid4())},
     )
     return FIVE | {"media": [recorded(uploaded)["media_id"]]}
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_review_shows_each_file_once_and_none_that_was_sent_as_evidence(
+    buyer: httpx.AsyncClient,
+) -> None:
+    review = await with_photo(buyer)
+    twice = await write(buyer, review | {"media": 2 * review["media"]})
+    assert (slug(twice), twice.json()["errors"]) == (
+        (422, "invalid-value"),
+        [{"field": "media", "bound": "each one once"}],
+    )
+    of_evidence = await write(buyer, await with_photo(buyer, "EVIDENCE"))
+    assert slug(of_evidence) == (422, "invalid-value")
+    recorded(await write(buyer, review))
 
 
 @pytest.mark.usefixtures("opened")

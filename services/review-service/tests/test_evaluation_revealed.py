@@ -327,7 +327,17 @@ def test_a_hidden_review_is_as_if_it_were_not_there(command: Spoken) -> None:
         replace(screen, factor_milli=49),
         replace(screen, factor_milli=1001),
         replace(screen, calibration=""),
-        replace(screen, terms=(ScreeningTerm(name="", value_milli=1),)),
+        *(
+            replace(screen, terms=(ScreeningTerm(name=name, value_milli=value),))
+            for name, value in (
+                ("", 1),
+                ("A" * 65, 1),
+                ("burst", 1),
+                ("SAYS: FAKE!", 1),
+                ("BURST", 2**53),
+                ("BURST", -(2**53)),
+            )
+        ),
         replace(reattribute, cause_id=""),
         replace(reweigh, add=("LOW_VALUE",)),
         replace(reweigh, remove=("FULL",)),

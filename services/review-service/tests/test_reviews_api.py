@@ -927,46 +927,89 @@ async def test_a_file_that_is_deleted_before_the_review_is_recorded_takes_it_alo
     assert (await look(buyer))["reviews"] == []
 
 
+async def kinds_of(client: httpx.AsyncClient) -> list[str]:
+    told = (await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")).json()["items"]
+    return [each["type"].partition(".")[0] for each in told]
+
+
+AT_ONCE = ("the first", "the second", "both at once")
+"""Who is first: each of them, in turn; and whoever comes first."""
+
+
+async def in_order(
+    order: str, one: Awaitable[httpx.Response], other: Awaitable[httpx.Response]
+) -> tuple[httpx.Response, httpx.Response]:
+    """Both answers, whichever was asked for first."""
+    match order:
+        case "the first":
+            return await one, await other
+        case "the second":
+            later = await other
+            return await one, later
+        case _:
+            both = await asyncio.gather(one, other)
+            return both[0], both[1]
+
+
 @pytest.mark.usefixtures("revealed")
+@pytest.mark.parametrize("order", AT_ONCE)
 async def test_of_two_who_withdraw_and_reply_at_once_the_first_in_the_stream_wins(
-    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, order: str
 ) -> None:
-    replied, withdrawn = await asyncio.gather(
-        write(seller, {"text": "Dim it."}, f"/{RB}/reply"), write(buyer, {}, f"/{RB}/withdrawal")
+    replied, withdrawn = await in_order(
+        order,
+        write(seller, {"text": "Dim it."}, f"/{RB}/reply"),
+        write(buyer, {}, f"/{RB}/withdrawal"),
     )
-    assert withdrawn.status_code == 201
-    assert replied.status_code == 201 or slug(replied) == (409, "wrong-state")
+    recorded(withdrawn)
+    happened = await kinds_of(buyer)
+    if "ReplyPublished" in happened:
+        recorded(replied)
+        assert happened.index("ReplyPublished") < happened.index("ReviewWithdrawn")
+        assert order != "the second"
+    else:
+        assert slug(replied) == (409, "wrong-state")
+        assert order != "the first"
 
 
 @pytest.mark.usefixtures("revealed")
 async def test_of_two_moderators_who_decide_at_once_one_is_told_that_it_has_changed(
     moderator: httpx.AsyncClient, another: httpx.AsyncClient
 ) -> None:
+    path = f"{REVIEWS}/{BUYERS}"
+    seen = (await moderator.get(path)).headers["ETag"]
+    other = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
     answers = await asyncio.gather(
-        judge(moderator, f"{BUYERS}/restrictions", RESTRICTION),
-        judge(another, f"{BUYERS}/restrictions", RESTRICTION),
-        judge(moderator, f"{BUYERS}/restrictions", RESTRICTION | {"measures": ["HIDE_REVIEW"]}),
+        post(moderator, f"{path}/restrictions", RESTRICTION, If_Match=seen),
+        post(another, f"{path}/restrictions", RESTRICTION, If_Match=seen),
+        post(moderator, f"{path}/restrictions", other, If_Match=seen),
     )
     done = [answered for answered in answers if answered.status_code == 201]
     lost = [slug(answered) for answered in answers if answered.status_code != 201]
-    assert done
-    assert {rule for _, rule in lost} <= {"stale-version", "wrong-state", "concurrent-change"}
+    assert len(done) == 1
+    assert {rule for _, rule in lost} <= {"stale-version", "concurrent-change"}
+    assert (await kinds_of(moderator)).count("ReviewRestricted") == 1
 
 
 @pytest.mark.usefixtures("opened")
+@pytest.mark.parametrize("order", AT_ONCE)
 async def test_of_an_amendment_and_a_reveal_at_once_either_is_first(
-    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, order: str
 ) -> None:
     recorded(await write(buyer, FIVE))
-    amended, revealing = await asyncio.gather(
-        write(buyer, FIVE | {"quality": 1}, f"/{RB}/amendments"), write(seller, {"rating": 5})
+    amended, revealing = await in_order(
+        order,
+        write(buyer, FIVE | {"quality": 1}, f"/{RB}/amendments"),
+        write(seller, {"rating": 5}),
     )
     assert recorded(revealing)["state"] == "REVEALED"
     quality = review_by("BUYER", await look(seller))["quality"]
     if amended.status_code == 201:
         assert quality == 1
+        assert order != "the second"
     else:
         assert (slug(amended), quality) == ((409, "evidence-sealed"), 5)
+        assert order != "the first"
 
 
 DOCS = Path(__file__).parents[3] / "docs" / "reviews.md"

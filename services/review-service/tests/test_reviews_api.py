@@ -741,6 +741,19 @@ async def test_the_others_go_on_about_the_review_of_who_was_erased(
     assert (own["restriction"]["facts"], own["reply"]["text"]) == (None, "Dim it.")
 
 
+@pytest.mark.usefixtures("opened")
+async def test_a_file_is_a_link_to_it_and_null_once_its_owner_is_erased(
+    buyer: httpx.AsyncClient, key_store: InMemoryKeyStore
+) -> None:
+    review = await with_photo(buyer)
+    (shown,) = review_by("BUYER", recorded(await write(buyer, review)))["media"]
+    assert [shown["media_id"]] == review["media"]
+    photo = await buyer.get(shown["url"])
+    assert photo.headers["Content-Type"] == "image/png"
+    await key_store.destroy("buyer:B-5")
+    assert review_by("BUYER", await look(buyer))["media"] == [None]
+
+
 async def history(client: httpx.AsyncClient) -> list[Json]:
     answered = await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")
     events: list[Json] = answered.json()["items"]

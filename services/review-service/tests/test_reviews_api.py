@@ -387,13 +387,18 @@ async def test_the_members_of_a_seller_flag_as_one(caller: Caller, listed: list[
 
 
 @pytest.mark.usefixtures("opened")
-async def test_before_the_reveal_there_is_nothing_to_flag(
-    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, work: Work
+async def test_before_the_reveal_a_guessed_ref_is_answered_as_if_there_were_none(
+    caller: Caller, buyer: httpx.AsyncClient, seller: httpx.AsyncClient, work: Work
 ) -> None:
+    """Whoever knows the order's id can make the `ref`."""
     recorded(await write(buyer, FIVE))
     await work()
-    flagged = await post(seller, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
-    assert slug(flagged) == (404, "not-found")
+    for client in (seller, caller("BUYER", "B-9"), caller("SENIOR", "sen-1")):
+        for path, (body, _) in OF_REVIEWS.items():
+            hidden = await judge(client, f"{BUYERS}/{path}", body)
+            none = await judge(client, f"{review_ref('O2', 'BUYER')}/{path}", body)
+            assert slug(hidden) == slug(none), path
+            assert slug(hidden) in ((404, "not-found"), (403, "role-not-allowed")), path
 
 
 @pytest.mark.usefixtures("revealed")

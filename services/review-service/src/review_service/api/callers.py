@@ -4,7 +4,7 @@ A party is a party first, whatever other roles he has. To everybody else but sta
 the order is not there.
 """
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 
 from shared_runtime.auth import Caller

@@ -1,10 +1,12 @@
 """What no history of an evaluation can break."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 from msgspec.structs import asdict, replace
@@ -46,7 +48,7 @@ from review_service.domain.evaluation_state import Evaluation, Open, Paused, Rev
 from review_service.domain.policy import AE_2025_1, policies
 from review_service.domain.weight import ZERO_CODES
 from review_service.reactions.timers import on_evaluation_timer, timers_of
-from shared_events.common import StatementOfReasonsIssued
+from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.registry import encode_data
 from shared_events.review import (
     EvaluationClosed,
@@ -60,6 +62,7 @@ from shared_events.review import (
     ReviewHeld,
     ReviewKept,
     ReviewReleased,
+    ReviewRestored,
     ReviewRestricted,
     ReviewsRevealed,
     ReviewSubmitted,
@@ -291,9 +294,11 @@ class Run:
     """A stream with its timers, which fire `lateness` after their instant (None: at the end).
 
     A lateness within the hour: commands of timers are judged at the instant they were due.
+    Those of a `punctual` kind are not late.
     """
 
     lateness: timedelta | None
+    punctual: Collection[str] = ()
     state: Evaluation = field(default_factory=lambda: decider.initial)
     events: list[tuple[datetime, EvaluationEvent]] = field(
         default_factory=list[tuple[datetime, EvaluationEvent]]
@@ -322,8 +327,11 @@ class Run:
                     self.timers.pop(timer.name, None)
         return True
 
-    def fire(self, until: datetime) -> None:
-        while due := {name: at for name, at in self.timers.items() if at <= until}:
+    def fire(self, until: datetime, kinds: Collection[str] | None = None) -> None:
+        def is_due(name: str, at: datetime) -> bool:
+            return at <= until and (kinds is None or name.partition("/")[0] in kinds)
+
+        while due := {name: at for name, at in self.timers.items() if is_due(name, at)}:
             name = min(due, key=lambda name: due[name])
             timer = DueTimer(
                 stream="evaluation-O1", name=name, due=due[name], now=due[name], cause=""
@@ -334,9 +342,14 @@ class Run:
                 self.send(ask.command)
 
 
-def run(commands: Sequence[EvaluationCommand], lateness: timedelta | None) -> Run:
-    stream = Run(lateness)
+def run(
+    commands: Sequence[EvaluationCommand],
+    lateness: timedelta | None,
+    punctual: Collection[str] = (),
+) -> Run:
+    stream = Run(lateness, punctual)
     for command in commands:
+        stream.fire(command.now, punctual)
         if lateness is not None:
             stream.fire(command.now - lateness)
         stream.accepted.append(stream.send(command))
@@ -415,6 +428,45 @@ def test_a_late_timer_changes_nobodys_answer_and_no_event(
     assert on_time.accepted == late.accepted == never.accepted
     assert [event for _, event in on_time.events] == [event for _, event in late.events]
     assert [event for _, event in on_time.events] == [event for _, event in never.events]
+
+
+HOUR = timedelta(hours=1)
+CHANGING = ("EVALUATION_CLOSE", "HOLD_END")
+"""What these timers record changes answers: a reveal and the end of a hold are theirs alone."""
+THEIRS = (ReviewWeighted, DecisionOverdue, EvaluationResumed)
+long = st.timedeltas(min_value=NO_TIME, max_value=60 * DAY)
+paused_for_long = st.lists(st.tuples(st.sampled_from(EVERYTHING), long), max_size=12).map(
+    lambda rest: in_time([(start, NO_TIME), *rest])
+)
+
+
+def without_theirs(stream: Run) -> list[EvaluationEvent]:
+    return [event for _, event in stream.events if not isinstance(event, THEIRS)]
+
+
+@given(histories)
+def test_deadlines_of_scrutiny_and_of_pauses_change_nobodys_answer(
+    commands: list[EvaluationCommand],
+) -> None:
+    """Of flags, appeals and campaigns, also if they are never noted; a pause has no end here."""
+    on_time = run(commands, NO_TIME)
+    for lateness in (timedelta(minutes=59), None):
+        late = run(commands, lateness, punctual=CHANGING)
+        assert on_time.accepted == late.accepted
+        assert without_theirs(on_time) == without_theirs(late)
+
+
+@given(paused_for_long)
+def test_a_pause_that_is_ended_late_changes_nobodys_answer(
+    commands: list[EvaluationCommand],
+) -> None:
+    on_time = run(commands, NO_TIME)
+    ends = [event.cap_at for _, event in on_time.events if isinstance(event, EvaluationPaused)]
+    # What is recorded in that hour moves the instant that a late end is judged at.
+    assume(not any(end <= command.now < end + HOUR for end in ends for command in commands))
+    late = run(commands, timedelta(minutes=59), punctual=CHANGING)
+    assert on_time.accepted == late.accepted
+    assert without_theirs(on_time) == without_theirs(late)
 
 
 @given(histories, st.sampled_from(ACTORS), st.sampled_from((NO_TIME, DAY, 40 * DAY)))
@@ -698,6 +750,228 @@ def test_nobody_decides_an_appeal_against_his_own_decision(
                 assert event.decided_by != decided_by[event.appeal_id]
             case _:
                 pass
+
+
+TABLE = """
+    EvaluationOpened         OpenEvaluation         SYSTEM                          N
+    EvaluationPaused         OpenEvaluation         SYSTEM                          OP
+    EvaluationPaused         PauseEvaluation        SYSTEM                          OP
+    EvaluationResumed        OpenEvaluation         SYSTEM                          P
+    EvaluationResumed        ResumeEvaluation       SYSTEM                          P
+    EvaluationClosed         CloseEvaluation        SYSTEM                          O
+    EvaluationClosed         VoidEvaluation         SYSTEM                          OP
+    ReviewSubmitted          SubmitReview           author                          E
+    ReviewAmended            AmendReview            author                          S
+    ReviewsRevealed          SubmitReview           BUYER,SELLER                    OP
+    ReviewsRevealed          CloseEvaluation        SYSTEM                          O
+    ReplyPublished           PublishReply           reviewed                        V
+    ReplyEdited              EditReply              reviewed                        V
+    FollowUpAppended         AppendFollowUp         BUYER                           V
+    RevisionGranted          GrantRevision          SYSTEM                          V
+    RevisionRequested        RequestRevision        SELLER                          V
+    ReviewRevised            ReviseReview           BUYER                           V
+    ReviewWithdrawn          WithdrawReview         author                          SVH
+    ReviewFlagged            FlagReview             reader,MODERATOR,ANALYST,SYSTEM V
+    ReviewScreened           RecordScreening        SYSTEM                          SVHR
+    ReviewHeld               HoldReview             MODERATOR,ANALYST,SYSTEM        SV
+    ReviewHeld               SubmitReview           author                          S
+    ReviewReleased           ReleaseReview          MODERATOR,SYSTEM                H
+    ReviewReleased           KeepReview             MODERATOR                       H
+    ReviewKept               KeepReview             MODERATOR                       VH
+    ReviewRestricted         RestrictReview         MODERATOR                       SVH
+    ReviewRestricted         DecideModerationAppeal MODERATOR,SENIOR                VH
+    ReviewRestored           DecideModerationAppeal MODERATOR,SENIOR                R
+    ModerationAppealed       AppealModeration       author                          R
+    ModerationAppealed       AppealModeration       reader,MODERATOR,ANALYST        VH
+    ModerationAppealDecided  DecideModerationAppeal MODERATOR,SENIOR                VHRW
+    StatementOfReasonsIssued RestrictReview         MODERATOR                       R
+    StatementOfReasonsIssued DecideModerationAppeal MODERATOR,SENIOR                SVHRW
+    DimensionReattributed    ReattributeDimension   SYSTEM                          SVHRW
+    DecisionOverdue          NoteOverdue            SYSTEM                          VHRW
+    ReviewWeighted           SubmitReview           BUYER,SELLER                    VHR
+    ReviewWeighted           CloseEvaluation        SYSTEM                          VHR
+    ReviewWeighted           WithdrawReview         author                          W
+    ReviewWeighted           ReviseReview           BUYER                           V
+    ReviewWeighted           RecordScreening        SYSTEM                          VHR
+    ReviewWeighted           LiftCampaignWeight     SYSTEM                          VHR
+    ReviewWeighted           HoldReview             MODERATOR,ANALYST,SYSTEM        H
+    ReviewWeighted           ReleaseReview          MODERATOR,SYSTEM                V
+    ReviewWeighted           KeepReview             MODERATOR                       V
+    ReviewWeighted           RestrictReview         MODERATOR                       R
+    ReviewWeighted           DecideModerationAppeal MODERATOR,SENIOR                VR
+    ReviewWeighted           ReattributeDimension   SYSTEM                          VHRW
+    ReviewWeighted           ReweighReview          SYSTEM                          VHRW
+"""
+"""Event, command, who sends it, and where the side (of an event of none, the evaluation) stands
+before the event, by the first letters: EMPTY, SUBMITTED, VISIBLE, HELD, RESTRICTED, WITHDRAWN.
+"""
+ROWS = [tuple(row.split()) for row in TABLE.strip().splitlines()]
+STANDS: dict[type[Struct], str] = {
+    EvaluationOpened: "OPEN",
+    EvaluationPaused: "PAUSED",
+    ReviewSubmitted: "SUBMITTED",
+    ReviewHeld: "HELD",
+    ReviewRestricted: "RESTRICTED",
+}
+
+
+@dataclass
+class Standing:
+    """Where an evaluation and its sides stand, told by the events alone."""
+
+    evaluation: str = "NONE"
+    sides: dict[str, str] = field(default_factory=lambda: {"BUYER": "EMPTY", "SELLER": "EMPTY"})
+
+    def of(self, event: EvaluationEvent) -> str:
+        side = getattr(event, "side", None)
+        return self.sides[side] if side else self.evaluation
+
+    def after(self, event: EvaluationEvent) -> None:
+        side: Side | None = getattr(event, "side", None)
+        shown = "VISIBLE" if self.evaluation == "REVEALED" else "SUBMITTED"
+        match event:
+            case EvaluationResumed():
+                self.evaluation = "OPEN" if event.closes_at else "PAUSED"
+            case EvaluationClosed():
+                self.evaluation = "CLOSED"
+            case ReviewsRevealed():
+                self.evaluation = "REVEALED"
+                for each, stands in self.sides.items():
+                    self.sides[each] = "VISIBLE" if stands == "SUBMITTED" else stands
+            case ReviewReleased() | ReviewRestored():
+                self.sides[event.side] = shown
+            case ReviewWithdrawn():
+                self.sides[event.side] = "EMPTY" if event.before_reveal else "WITHDRAWN"
+            case _ if side:
+                self.sides[side] = STANDS.get(type(event), self.sides[side])
+            case _:
+                self.evaluation = STANDS.get(type(event), self.evaluation)
+
+
+def senders(who: str, event: EvaluationEvent) -> set[str]:
+    """Whom a row names, of the review that the event is about."""
+    author = getattr(event, "side", "BUYER")
+    parties = {
+        "author": {author},
+        "reviewed": {"BUYER", "SELLER"} - {author},
+        "reader": {"BUYER", "SELLER"},
+    }
+    return {role for each in who.split(",") for role in parties.get(each, {each})}
+
+
+def test_every_event_of_an_evaluation_has_a_row() -> None:
+    known = {kind.__name__ for kind in get_args(EvaluationEvent.__value__)}
+    assert {row[0] for row in ROWS} == known
+
+
+pause, pause_too, reopening = CLOCK[2:5]
+grant = GrantRevision(cause="DISPUTE", cause_id="d1", now=COMPLETED, actor=SYSTEM)
+by_another = replace(restrict, actor=SECOND)
+of_campaign = replace(screen, campaign=True)
+BEFORE: list[list[EvaluationCommand]] = [
+    [],
+    [start],
+    [start, pause],
+    [start, reopening],
+    [start, pause, written],
+    [start, answered],
+    [start, answered, pause],
+    *(
+        [start, written, *more]
+        for more in (
+            [],
+            [withdraw],
+            [hold],
+            [hold, withdraw],
+            [restrict],
+            [restrict, appeal],
+            [VoidEvaluation(now=COMPLETED, actor=SYSTEM)],
+        )
+    ),
+    *(
+        [start, written, answered, *more]
+        for more in (
+            [],
+            [reply],
+            [grant],
+            [screen],
+            [of_campaign],
+            [of_campaign, hold],
+            [of_campaign, restrict],
+            [hold],
+            [restrict],
+            [restrict, appeal],
+            [restrict, appeal, withdraw],
+            [withdraw],
+            [flag],
+            [flag, hold],
+            [flag, withdraw],
+            [flag, restrict],
+            [flag, keep],
+            [flag, keep, hold],
+            [flag, keep, of_reader],
+            [flag, keep, of_reader, hold],
+            [flag, keep, of_reader, by_another],
+            [flag, keep, of_reader, withdraw],
+        )
+    ),
+]
+"""What brings an evaluation, and its reviews, to each of the states that the rules tell apart."""
+ANYBODY = (*ACTORS, SYSTEM)
+MORE: list[EvaluationCommand] = [
+    CloseEvaluation(facts=WORTH, now=COMPLETED, actor=SYSTEM),
+    replace(start, open_disputes=("d1", "d2")),
+    replace(decide, appeal_id="P2", outcome="UPHELD"),
+]
+LATER = (NO_TIME, 4 * DAY, 20 * DAY)
+
+
+def test_every_event_comes_of_a_command_by_a_role_in_a_state_that_are_a_row() -> None:
+    """Whoever sends whatever in any state; and there is no row that nothing comes of."""
+    reached: set[tuple[str, str, str]] = set()
+    for before in BEFORE:
+        timed = in_time([(command, timedelta(hours=1)) for command in before])
+        played = play(decider, timed)
+        for command, actor, later in product(
+            [*EVERYTHING, *MORE, *overdue(played.events)], ANYBODY, LATER
+        ):
+            now = (timed[-1].now if timed else COMPLETED) + later
+            events = decided(played.state, replace(command, actor=actor, now=now))
+            stands = Standing()
+            for event in played.events:
+                stands.after(event)
+            for event in events:
+                name, by = type(event).__name__, type(command).__name__
+                state = stands.of(event)[0]
+                assert any(
+                    actor.acts_as in senders(who, event) and state in states
+                    for of, command_of, who, states in ROWS
+                    if (of, command_of) == (name, by)
+                ), (name, by, actor, stands.of(event))
+                reached.add((name, by, state))
+                stands.after(event)
+    assert reached == {(row[0], row[1], state) for row in ROWS for state in row[3]}
+
+
+def overdue(events: Iterable[EvaluationEvent]) -> Iterator[NoteOverdue]:
+    """What timers would tell of what is to be decided."""
+    noted = NoteOverdue(what="FLAG", ref_id="", due_at=COMPLETED, now=COMPLETED, actor=SYSTEM)
+    for event in events:
+        match event:
+            case ReviewFlagged():
+                yield replace(noted, ref_id=event.flag_id, due_at=event.decide_by)
+            case ModerationAppealed():
+                told = replace(noted, ref_id=event.appeal_id, due_at=event.decide_by)
+                yield replace(told, what="MODERATION_APPEAL")
+            case _:
+                pass
+
+
+def decided(state: Evaluation, command: EvaluationCommand) -> list[EvaluationEvent]:
+    try:
+        return decider.decide(state, command)
+    except Refused:
+        return []
 
 
 def resealed(command: EvaluationCommand) -> EvaluationCommand:

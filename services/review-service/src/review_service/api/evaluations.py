@@ -106,7 +106,8 @@ def evaluations_api(  # noqa: C901 - a function for each route
     @router.post(
         "/reviews/{review_id}/amendments",
         summary="Amend your review",
-        description="For its author until the reveal, and for an IMPORTER on his behalf.",
+        description="For its author (BUYER or SELLER) until the reveal, and for an IMPORTER on his "
+        "behalf.",
         status_code=201,
         responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, EvidenceSealed)
         | answers.EVALUATION_COMMAND,
@@ -129,8 +130,8 @@ def evaluations_api(  # noqa: C901 - a function for each route
     @router.post(
         "/reviews/{review_id}/withdrawal",
         summary="Withdraw your review",
-        description="For its author. Before the reveal you may write another one; after it, this "
-        "is final.",
+        description="For its author (BUYER or SELLER). Before the reveal you may write another "
+        "one; after it, this is final.",
         status_code=201,
         responses=command_refusals(*WRITING) | answers.EVALUATION_COMMAND,
     )
@@ -146,7 +147,8 @@ def evaluations_api(  # noqa: C901 - a function for each route
     @router.post(
         "/reviews/{review_id}/reply",
         summary="Reply to the other side's review",
-        description="For the reviewed party, once, for some weeks from the reveal.",
+        description="For the reviewed party (SELLER or BUYER), once, for some weeks from the "
+        "reveal.",
         status_code=201,
         responses=command_refusals(*WRITING, WindowClosed, AlreadySubmitted)
         | answers.EVALUATION_COMMAND,
@@ -168,7 +170,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     @router.post(
         "/reviews/{review_id}/reply/edits",
         summary="Edit your reply",
-        description="For its author, for two days from its publication.",
+        description="For its author (SELLER or BUYER), for two days from its publication.",
         status_code=201,
         responses=command_refusals(*WRITING, WindowClosed) | answers.EVALUATION_COMMAND,
     )

@@ -3,9 +3,11 @@
 import asyncio
 import io
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +18,8 @@ from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.domain.streams import review_id_of, review_ref
-from shared_runtime.testing import ManualClock
+from shared_events.review import RevisionGranted
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
 type Work = Callable[[], Awaitable[None]]
@@ -36,6 +39,11 @@ RESTRICTION: Json = {
     "measures": ["HIDE_TEXT"],
 }
 NO_RULES: Json = {"rule_ids": []}
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+"""How many wait for somebody else's transaction."""
 DECISION: Json = {
     "outcome": "UPHELD",
     "rule_ids": ["R-3"],
@@ -234,6 +242,56 @@ async def test_there_is_no_revision_before_the_matter_is_made_good(
     assert slug(await write(seller, {}, f"/{RB}/revision-request")) == (409, "not-yet-eligible")
 
 
+@pytest.fixture
+async def revised(
+    revealed: None,  # noqa: ARG001 - comes first
+    buyer: httpx.AsyncClient,
+    tell: Callable[..., Awaitable[None]],
+    clock: ManualClock,
+) -> None:
+    """The seller has made the matter good, and the buyer says so."""
+    grant = partial(
+        RevisionGranted, cause="RETURN", cause_id="r1", until=clock() + timedelta(days=14)
+    )
+    await tell("O1", partial(grant, review_id=RB))
+    stars = {"quality": 5, "logistics": 5, "service": 5}
+    recorded(await write(buyer, stars | {"text": "They sent another."}, f"/{RB}/revision"))
+
+
+def versions(told: Json) -> tuple[object, ...]:
+    """The text and the stars for quality, logistics and service: of now, and of before."""
+    review = review_by("BUYER", told)
+    was = review["revision"]
+    names = ("text", "quality", "logistics", "service")
+    return tuple(review[name] for name in names), tuple(was[f"was_{name}"] for name in names)
+
+
+@pytest.mark.usefixtures("revised")
+async def test_whoever_may_read_a_revised_review_reads_what_it_said_before(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    key_store: InMemoryKeyStore,
+) -> None:
+    now, before = ("They sent another.", 5, 5, 5), ("Too bright.", 5, 4, 5)
+    for client in (buyer, seller, moderator):
+        assert versions(await look(client)) == (now, before)
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert versions(await look(seller)) == ((None, 5, 5, 5), (None, 5, 4, 5))
+    assert versions(await look(buyer)) == (now, before)
+    await key_store.destroy("buyer:B-5")
+    assert versions(await look(buyer)) == ((None, 5, 5, 5), (None, 5, 4, 5))
+
+
+@pytest.mark.usefixtures("revised")
+async def test_a_review_that_is_hidden_shows_nothing_of_before(
+    seller: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    hidden = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    assert versions(await look(seller)) == ((None,) * 4, (None,) * 4)
+
+
 @pytest.mark.usefixtures("revealed")
 async def test_a_review_is_withdrawn_for_good_after_the_reveal(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient
@@ -284,6 +342,41 @@ async def test_who_flags_too_much_waits(
     assert flagged.json()["retry_at"] == "2026-01-16T17:00:00Z"
     clock.advance(timedelta(hours=23))
     recorded(await post(eager, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+
+
+@pytest.fixture
+async def listed(caller: Caller, clock: ManualClock, work: Work) -> list[str]:
+    """Thirty orders of which both sides have written: the `ref` of every review."""
+    clock.at = COMPLETED + timedelta(days=3)
+    orders = [f"O{n}" for n in range(1, 31)]
+    lines = [LINE | {"order": LINE["order"] | {"order_id": order_id}} for order_id in orders]
+    answered = await caller("IMPORTER", "history").post(
+        f"{ORDERS}/bulk", content="".join(map(line_of, lines)), headers={"Content-Type": NDJSON}
+    )
+    assert answered.text.count('"outcome":"accepted"') == 60
+    await work()
+    return [review_ref(order_id, side) for order_id in orders for side in ("BUYER", "SELLER")]
+
+
+async def test_of_sixty_flags_at_once_twenty_are_taken(
+    reader: httpx.AsyncClient, caller: Caller, listed: list[str]
+) -> None:
+    answers = await asyncio.gather(
+        *(post(reader, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"}) for ref in listed)
+    )
+    told = Counter(answered.status_code for answered in answers)
+    assert told == {201: 20, 429: 40}
+    other = caller("BUYER", "B-10")
+    recorded(await post(other, f"{REVIEWS}/{listed[0]}/flags", {"reason": "FAKE"}))
+
+
+async def test_the_members_of_a_seller_flag_as_one(caller: Caller, listed: list[str]) -> None:
+    members = [caller("SELLER", f"employee-{n}", seller_id="S-9") for n in range(21)]
+    answers = [
+        await post(member, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"})
+        for member, ref in zip(members, listed, strict=False)
+    ]
+    assert [answered.status_code for answered in answers] == [201] * 20 + [429]
 
 
 @pytest.mark.usefixtures("opened")
@@ -510,6 +603,144 @@ async def test_a_repeat_shows_what_may_be_seen_by_then(
     assert (review["status"], review["quality"], review["text"]) == ("RESTRICTED", None, None)
 
 
+def sendings(told: Json, side: str, flag_ids: list[str]) -> dict[str, list[tuple[str, Json]]]:
+    """How each action may be sent, by one of this side or by staff. The flags are of RB."""
+    own, other = (RB, RS) if side == "BUYER" else (RS, RB)
+    path = f"{ORDERS}/O1/evaluation/reviews"
+    review: Json = {"rating": 2} if side == "SELLER" else FIVE | {"quality": 2}
+    reviews = [(BUYERS, "BUYER"), (SELLERS, "SELLER")]
+    appeals = {
+        each["by"]: [one["appeal_id"] for one in each["appeals"]] for each in told["reviews"]
+    }
+    return {
+        "SubmitReview": [(path, review)],
+        "AmendReview": [(f"{path}/{own}/amendments", review)],
+        "WithdrawReview": [(f"{path}/{own}/withdrawal", {})],
+        "PublishReply": [(f"{path}/{other}/reply", {"text": "New."})],
+        "EditReply": [(f"{path}/{other}/reply/edits", {"text": "New."})],
+        "AppendFollowUp": [(f"{path}/{RB}/follow-up", {"text": "New."})],
+        "RequestRevision": [(f"{path}/{RB}/revision-request", {})],
+        "ReviseReview": [(f"{path}/{RB}/revision", STARS | {"quality": 3})],
+        "FlagReview": [(f"{REVIEWS}/{ref}/flags", {"reason": "OTHER"}) for ref, _ in reviews],
+        "HoldReview": [(f"{REVIEWS}/{ref}/holds", {"ground": "OTHER"}) for ref, _ in reviews],
+        "ReleaseReview": [(f"{REVIEWS}/{ref}/releases", {}) for ref, _ in reviews],
+        "KeepReview": [
+            (f"{REVIEWS}/{ref}/keeps", NO_RULES | {"flag_ids": flags})
+            for ref, flags in ((BUYERS, flag_ids), (SELLERS, []))
+        ],
+        "RestrictReview": [(f"{REVIEWS}/{ref}/restrictions", RESTRICTION) for ref, _ in reviews],
+        "AppealModeration": [(f"{REVIEWS}/{ref}/appeals", {"text": "New."}) for ref, _ in reviews],
+        "DecideModerationAppeal": [
+            (f"{REVIEWS}/{ref}/appeals/{one}/decision", DECISION)
+            for ref, by in reviews
+            for one in appeals.get(by, ())
+        ],
+    }
+
+
+async def would_be_taken(client: httpx.AsyncClient, path: str, body: Json) -> bool:
+    """Whether anything would be recorded of it."""
+    read = await client.get(f"{ORDERS}/O1/evaluation")
+    tried = await post(client, f"{path}?validate_only=true", body, If_Match=read.headers["ETag"])
+    return tried.status_code == 200 and bool(tried.json()["events"])
+
+
+FLAGS_OF_TODAY = """
+    INSERT INTO facts.flag (flag_id, flagger, flagged_at)
+    SELECT who || n, who, $2 FROM unnest($1::text[]) AS who, generate_series(1, 20) AS n
+"""
+
+
+@pytest.mark.usefixtures("opened")
+async def test_what_is_offered_is_taken_if_sent_at_once_and_nothing_else_is(
+    caller: Caller, pool: asyncpg.Pool, clock: ManualClock, work: Work
+) -> None:
+    buyer, seller = caller("BUYER", "B-5"), caller("SELLER", "employee", seller_id="S-77")
+    moderator = caller("MODERATOR", "mod-1")
+    callers = {
+        buyer: "BUYER",
+        seller: "SELLER",
+        moderator: "",
+        caller("MODERATOR", "mod-2"): "",
+        caller("MODERATOR", "mod-3", seller_id="S-77"): "",
+        caller("SENIOR", "sen-1"): "",
+        caller("ANALYST", "ana-1"): "",
+    }
+    flag_ids: list[str] = []
+
+    async def compare(when: str) -> None:
+        await work()
+        for client, side in callers.items():
+            told = await look(client)
+            paths = sendings(told, side, flag_ids)
+            for action in told["available_actions"]:
+                name = action["action"]
+                taken = [await would_be_taken(client, *sending) for sending in paths[name]]
+                assert action["allowed"] == any(taken), (when, side, name, action)
+
+    await compare("nothing is written")
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    await compare("one side has written")
+    recorded(await write(seller, {"rating": 4}))
+    await compare("both are revealed")
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
+    reader = caller("BUYER", "B-9")
+    flag = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    flag_ids.append(flag["flag_id"])
+    recorded(await post(moderator, f"{REVIEWS}/{SELLERS}/holds", {"ground": "FAKE"}))
+    await compare("one is flagged, the other held")
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    await compare("one is restricted and appealed")
+    busy = ["buyer:B-5", "seller:S-77", "moderator:mod-2"]
+    recorded(await judge(moderator, f"{SELLERS}/releases", {}))
+    await compare("the other is released")
+    await pool.execute(FLAGS_OF_TODAY, busy, clock())
+    await compare("some have flagged enough")
+
+
+KEY_GONE, TOLD = "the key is gone", "another service has told of it"
+
+
+@pytest.mark.parametrize("known", [KEY_GONE, TOLD])
+@pytest.mark.usefixtures("revealed")
+async def test_who_was_erased_writes_nothing_any_more(
+    buyer: httpx.AsyncClient,
+    pool: asyncpg.Pool,
+    clock: ManualClock,
+    key_store: InMemoryKeyStore,
+    known: str,
+) -> None:
+    """The two come by subscriptions of their own: either may be first."""
+    if known == KEY_GONE:
+        await key_store.destroy("buyer:B-5")
+    else:
+        await pool.execute("INSERT INTO facts.erased VALUES ('buyer:B-5', $1)", clock())
+    told = await look(buyer)
+    sent = sendings(told, "BUYER", [])
+    for action in told["available_actions"]:
+        assert action["reason_if_not"] == "subject-erased", action
+        path, body = sent[action["action"]][0]
+        assert slug(await post(buyer, path, body)) == (410, "subject-erased"), action
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_the_others_go_on_about_the_review_of_who_was_erased(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    reader: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    key_store: InMemoryKeyStore,
+) -> None:
+    await key_store.destroy("buyer:B-5")
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
+    recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    own = review_by("BUYER", await look(buyer))
+    assert (own["quality"], own["text"], own["status"]) == (5, None, "RESTRICTED")
+    assert (own["restriction"]["facts"], own["reply"]["text"]) == (None, "Dim it.")
+
+
 async def history(client: httpx.AsyncClient) -> list[Json]:
     answered = await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")
     events: list[Json] = answered.json()["items"]
@@ -591,24 +822,57 @@ async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_al
     assert (await look(seller))["reviews"] == []
 
 
-@pytest.mark.usefixtures("opened")
-async def test_a_dry_run_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+REFERRED = "SELECT referenced_at IS NOT NULL FROM media.file"
+
+
+async def with_photo(client: httpx.AsyncClient) -> Json:
+    """A review with the only file that there is."""
     picture = io.BytesIO()
     Image.new("RGB", (20, 10)).save(picture, "PNG")
-    uploaded = await buyer.post(
+    uploaded = await client.post(
         "/v1/media?purpose=REVIEW",
         content=picture.getvalue(),
         headers={"Content-Type": "image/png", "Idempotency-Key": str(uuid4())},
     )
-    media = {"media": [recorded(uploaded)["media_id"]]}
+    return FIVE | {"media": [recorded(uploaded)["media_id"]]}
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_dry_run_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    review = await with_photo(buyer)
     path = f"{ORDERS}/O1/evaluation/reviews"
-    tried = await post(buyer, f"{path}?validate_only=true", FIVE | media)
+    tried = await post(buyer, f"{path}?validate_only=true", review)
     assert tried.status_code == 200, tried.text
-    referred = "SELECT referenced_at IS NOT NULL FROM media.file"
-    assert await pool.fetchval(referred) is False
-    written = review_by("BUYER", recorded(await post(buyer, path, FIVE | media)))
-    assert await pool.fetchval(referred) is True
-    assert [each["media_id"] for each in written["media"]] == media["media"]
+    assert await pool.fetchval(REFERRED) is False
+    written = review_by("BUYER", recorded(await post(buyer, path, review)))
+    assert await pool.fetchval(REFERRED) is True
+    assert [each["media_id"] for each in written["media"]] == review["media"]
+
+
+@pytest.mark.usefixtures("opened")
+async def test_what_is_refused_keeps_no_file(buyer: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    review = await with_photo(buyer)
+    assert slug(await write(buyer, review, f"/{RB}/amendments")) == (404, "not-found")
+    recorded(await write(buyer, FIVE))
+    assert slug(await write(buyer, review)) == (409, "already-submitted")
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    assert await pool.fetchval(REFERRED) is False
+    recorded(await write(buyer, review))
+    assert await pool.fetchval(REFERRED) is True
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_file_that_is_deleted_before_the_review_is_recorded_takes_it_along(
+    buyer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    review = await with_photo(buyer)
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("UPDATE media.file SET dropped_at = uploaded_at")
+        writing = asyncio.create_task(write(buyer, review))
+        while not await pool.fetchval(WAITING):
+            pass
+    assert slug(await writing) == (422, "invalid-value")
+    assert (await look(buyer))["reviews"] == []
 
 
 @pytest.mark.usefixtures("revealed")

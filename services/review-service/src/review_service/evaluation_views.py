@@ -142,7 +142,9 @@ class FlagView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionView:
-    """The one revision that a matter made good allows. `was_…` are the stars of before."""
+    """The one revision that a matter made good allows. `was_…` is what the review said before, for
+    whoever may read the review.
+    """
 
     until: datetime
     requested_at: datetime | None
@@ -150,6 +152,7 @@ class RevisionView:
     was_quality: int | None
     was_logistics: int | None
     was_service: int | None
+    was_text: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +219,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the events have told of one side's review: of each kind, the last that stands."""
+    """What the events have told of one side's review: of each kind, the last that stands.
+
+    `was`: what the author said before the revision.
+    """
 
     submitted: ReviewSubmitted
     said: Said
@@ -228,7 +234,7 @@ class Told:
     follow_up: FollowUpAppended | None = None
     granted: RevisionGranted | None = None
     requested: RevisionRequested | None = None
-    revised: ReviewRevised | None = None
+    was: Said | None = None
     held: ReviewHeld | None = None
     restricted: ReviewRestricted | None = None
     flags: tuple[ReviewFlagged, ...] = ()
@@ -332,7 +338,7 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
         case RevisionRequested():
             return replace(told, requested=event)
         case ReviewRevised():
-            return replace(told, said=said_again(told.said, event), revised=event)
+            return replace(told, said=said_again(told.said, event), was=told.said)
         case ReviewHeld():
             return replace(told, held=event)
         case ReviewReleased():
@@ -392,10 +398,14 @@ def said_again(said: Said, event: ReviewRevised) -> Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What other streams say of somebody who would act: a measure on him, or his erasure."""
+    """What other streams say of somebody who would act: a measure on him, his erasure, his flags of
+    other reviews; and the organisations that may not decide here.
+    """
 
     rating_right_lost: Measure | None = None
     erased: bool = False
+    flagged_today_at: tuple[datetime, ...] = ()
+    party_orgs: frozenset[str] = frozenset()
 
 
 UNLIMITED = Limits()
@@ -434,7 +444,14 @@ def evaluation_view(
             if seen.revealed or side == actor.acts_as or is_judged(told, actor)
         ],
         available_actions=evaluation_actions(
-            state, actor, now, policies, limits.rating_right_lost, erased=limits.erased
+            state,
+            actor,
+            now,
+            policies,
+            limits.rating_right_lost,
+            erased=limits.erased,
+            flagged_today_at=limits.flagged_today_at,
+            party_orgs=limits.party_orgs,
         ),
     )
 
@@ -519,7 +536,7 @@ def review_view(order_id: str, seen: Seen, side: Side, told: Told, actor: Actor)
         excluded_dimensions=[*told.excluded],
         reply=reply_view(told, may),
         follow_up=follow_up_view(told, may),
-        revision=revision_view(told),
+        revision=revision_view(told, may),
         hold=hold_view(told.held) if told.held and own else None,
         restriction=restriction_view(told, told.restricted) if told.restricted and own else None,
         appeals=[
@@ -555,17 +572,18 @@ def follow_up_view(told: Told, may: Shown) -> FollowUpView | None:
     )
 
 
-def revision_view(told: Told) -> RevisionView | None:
+def revision_view(told: Told, may: Shown) -> RevisionView | None:
     if told.granted is None:
         return None
-    revised = told.revised
+    was = told.was if told.was and may.stars else Said()
     return RevisionView(
         until=told.granted.until,
         requested_at=told.requested.requested_at if told.requested else None,
-        revised=revised is not None,
-        was_quality=revised.was_quality if revised else None,
-        was_logistics=revised.was_logistics if revised else None,
-        was_service=revised.was_service if revised else None,
+        revised=told.was is not None,
+        was_quality=was.quality,
+        was_logistics=was.logistics,
+        was_service=was.service,
+        was_text=was.text if may.text else None,
     )
 
 

@@ -3,7 +3,7 @@
 Every row of a table of facts is the fold of one stream, so that no two workers write the same one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,8 +23,9 @@ from shared_events.reputation import (
     ViolationConfirmed,
 )
 from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
-from shared_events.review import Carriage, ReviewFlagged, ReviewSubmitted
+from shared_events.review import Carriage, Flagger, ReviewFlagged, ReviewSubmitted
 from shared_runtime.delivery import Connection
+from shared_runtime.log import Database, Planned
 from shared_runtime.rows import Rows
 
 MADE_GOOD = ("REFUNDED", "EXCHANGED", "REPLACED", "KEPT")
@@ -330,8 +331,19 @@ ADD_FLAGS = """
 """
 
 
-async def write_flags(batch: Sequence[Recorded[ReviewFlagged]], db: Connection) -> None:
-    """Makes known who has flagged when: nobody may do it too often."""
-    rows = [(flagged.event.flag_id, flagged.actor, flagged.time) for flagged in batch]
-    if rows:
+async def write_flags(flags: Iterable[Planned | Recorded[Any]], db: Database | None) -> None:
+    """Makes known who has flagged when: in the transaction that records a flag, so that whoever
+    counts those of its sender finds it. Told again, it changes nothing.
+    """
+    rows = [
+        (flagged.flag_id, flagger(flagged.flagger_role, flagged.flagger_id), each.time)
+        for each in flags
+        if isinstance(flagged := each.event, ReviewFlagged)
+    ]
+    if rows and db is not None:
         await db.execute(ADD_FLAGS, *columns(rows, 3))
+
+
+def flagger(role: Flagger, account: str) -> str:
+    """Whose flags count together: those of a seller's members do."""
+    return f"{role.lower()}:{account}"

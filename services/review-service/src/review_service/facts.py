@@ -16,6 +16,7 @@ from shared_events.review import Carriage, Side
 from shared_runtime.log import Database, Log, PostgresLog
 
 from review_service.domain.commands import Measure, OrderFacts, PairReview
+from review_service.domain.flags import DAY
 from review_service.domain.order import Placed, facts_of
 from review_service.fact_rows import (
     Delay,
@@ -224,6 +225,23 @@ def grouped[R](rows: Iterable[R] | None, key_of: Callable[[R], str]) -> dict[str
         key = key_of(row)
         groups[key] = (*groups.get(key, ()), row)
     return groups
+
+
+# --- How often somebody has flagged
+
+FLAGGING = 0x666C6167
+ONE_FLAGGER = f"SELECT pg_advisory_xact_lock({FLAGGING}, hashtext($1))"
+"""Taken before a flag is decided, until it has been recorded: the next one of the same sender
+counts it. It keeps nobody else waiting."""
+FLAGGED_LATELY = """
+    SELECT flagged_at FROM facts.flag WHERE flagger = $1 AND flagged_at > $2 ORDER BY flagged_at
+"""
+
+
+async def flagged_lately(who: str, now: datetime, db: Database) -> tuple[datetime, ...]:
+    """When somebody flagged any review in the last 24 hours."""
+    rows = await db.fetch(FLAGGED_LATELY, who, now - DAY)
+    return tuple(row["flagged_at"] for row in rows)
 
 
 # --- For whoever decides

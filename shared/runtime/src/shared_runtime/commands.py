@@ -21,12 +21,15 @@ from shared_runtime.log import (
     Ask,
     Database,
     Decisions,
+    Learn,
     Log,
+    Note,
     Outcome,
     Reply,
     StaleVersion,
     VersionConflict,
     handle,
+    informed,
     read_stream,
 )
 from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
@@ -93,10 +96,13 @@ class Commands:
         view: Callable[[S], object],
         status: int = 200,
         states_time: bool = False,
+        learn: Learn[C] | None = None,
+        note: Note | None = None,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
-        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts.
+        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. `learn` and
+        `note` are for what a command reads and writes besides its stream; a dry run notes nothing.
         """
         ask = Ask(
             stream=stream,
@@ -111,7 +117,7 @@ class Commands:
         if kept := await self._find(asked.id):
             return replayed(kept.matching(asked.fingerprint))
         if asked.validate_only:
-            return await self._rehearse(decider, ask)
+            return await self._rehearse(decider, await informed(ask, self._log, learn))
 
         body = b""
 
@@ -127,7 +133,7 @@ class Commands:
             )
 
         try:
-            outcome = await handle(self._log, decider, ask, reply=reply)
+            outcome = await handle(self._log, decider, ask, reply=reply, learn=learn, note=note)
         except (Refused, VersionConflict, AlreadyAnswered) as lost:
             return await self._twin(asked) or await self._refuse(lost, ask)
         if not outcome.recorded:

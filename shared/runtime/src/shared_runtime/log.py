@@ -4,7 +4,15 @@ A command reads one stream, a pure function decides, and the events are appended
 transaction. Reactions, timers and bulk intake do the same for many streams at once.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from copy import copy, replace
 from dataclasses import dataclass, field
@@ -13,7 +21,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, structs
 from shared_events.envelope import (
     RECORDED_TIME_OFFSET,
     Recorded,
@@ -137,6 +145,13 @@ class Log(Protocol):
         """The same log in one transaction, with whatever else its database is told in it."""
         ...
 
+
+type Learn[C] = Callable[[Log, C], Awaitable[C]]
+"""Gives a command what may not change until its events are there, in the transaction that appends
+them: it takes a lock first, no wider than what it asks for."""
+type Note = Callable[[Log, Sequence[Planned]], Awaitable[None]]
+"""Writes what has to be there with the events of a command, in the transaction that appends them.
+It is asked when something comes of the command; a refusal takes back what is noted."""
 
 LOST_RACES: dict[str | None, type[Exception]] = {
     "event_stream_id_stream_version_key": VersionConflict,
@@ -436,30 +451,50 @@ async def handle[S, C: Command, E: Struct](
     ask: Ask[C],
     *,
     reply: Callable[[Outcome[S, E]], Reply] | None = None,
+    learn: Learn[C] | None = None,
+    note: Note | None = None,
 ) -> Outcome[S, E]:
     """Decides one command and appends what comes of it, with the answer to keep.
 
     Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
     """
+    alone = learn is None and note is None
     for attempt in range(1, ATTEMPTS_MAX + 1):
-        async with log.session() as session:
-            decisions = Decisions(session)
-            await decisions.read([ask.stream])
-            decisions.decide(decider, ask)
-            outcome = Outcome[S, E](
-                version=_version(decisions, decider, ask.stream),
-                state=decisions.state(decider, ask.stream),
-                recorded=[],
-            )
-            try:
-                kept = reply(outcome) if reply and decisions.planned else None
-                outcome.recorded.extend(await decisions.append(kept))
-            except VersionConflict:
-                if ask.expected is not None or attempt == ATTEMPTS_MAX:
-                    raise
-            else:
-                return outcome
+        try:
+            async with log.session() if alone else log.transaction() as session:
+                known = await informed(ask, session, learn)
+                return await _handle_once(session, decider, known, reply, note)
+        except VersionConflict:
+            if ask.expected is not None or attempt == ATTEMPTS_MAX:
+                raise
     raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+async def informed[C](ask: Ask[C], log: Log, learn: Learn[C] | None) -> Ask[C]:
+    """The same question, with what its command has to know."""
+    return structs.replace(ask, command=await learn(log, ask.command)) if learn else ask
+
+
+async def _handle_once[S, C: Command, E: Struct](
+    log: Log,
+    decider: Decider[S, C, E],
+    ask: Ask[C],
+    reply: Callable[[Outcome[S, E]], Reply] | None,
+    note: Note | None,
+) -> Outcome[S, E]:
+    decisions = Decisions(log)
+    await decisions.read([ask.stream])
+    decisions.decide(decider, ask)
+    outcome = Outcome[S, E](
+        version=_version(decisions, decider, ask.stream),
+        state=decisions.state(decider, ask.stream),
+        recorded=[],
+    )
+    if note and decisions.planned:
+        await note(log, decisions.planned)
+    kept = reply(outcome) if reply and decisions.planned else None
+    outcome.recorded.extend(await decisions.append(kept))
+    return outcome
 
 
 def _version[S, C: Command, E: Struct](

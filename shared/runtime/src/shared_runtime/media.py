@@ -369,10 +369,11 @@ class MediaStore:
         return [found[media_id] for media_id in wanted]
 
     async def refer(self, media_ids: Iterable[str], db: Database | None = None) -> None:
-        """Something is about to need these files: they stay. Raises `InvalidValue`.
+        """Something needs these files from now on: they stay. Raises `InvalidValue`.
 
-        Call it before that something is recorded. What is kept for nothing costs space; what is
-        needed and was not referred to in time would be lost.
+        Call it with the connection whose transaction records that something, so that there are
+        both or neither: a file that is referred to for nothing would be kept for ever, and one
+        that is needed and was not would be lost.
         """
         wanted = list(media_ids)
         rows = await (db or self._db).fetch(REFER, wanted, self._now())

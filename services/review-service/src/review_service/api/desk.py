@@ -7,7 +7,7 @@ decide. What a person writes is sealed with his key before any of it goes on.
 from collections.abc import Callable, Sequence
 from copy import replace
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, TypedDict
 
 import asyncpg
@@ -20,34 +20,39 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import Asked, Commands
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Role, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import Log, read_stream
+from shared_runtime.log import Learn, Log, Note, Planned, read_stream
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import NotFound, encode_json
 from shared_runtime.reading import Cursors, answer
 from shared_runtime.sealing import Opener, PersonKey, person, person_of
 
 from review_service.api.blindness import blind
-from review_service.api.callers import PARTIES, existing, party, stated
+from review_service.api.callers import PARTIES, existing, member, party, stated
 from review_service.api.review_bodies import PersonBody
-from review_service.domain.commands import EvaluationCommand, OrderFacts
+from review_service.domain.commands import EvaluationCommand, FlagReview, OrderFacts
+from review_service.domain.flags import sender_of
 from review_service.domain.order import Order, Placed, orders
 from review_service.domain.policy import Policies
+from review_service.domain.roles import ROLES
 from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.evaluation_views import (
-    UNLIMITED,
     Limits,
     Seen,
     evaluation_view,
     own_side,
     seen_evaluations,
 )
-from review_service.facts import Book, Parties, read_book
+from review_service.fact_rows import flagger, write_flags
+from review_service.facts import (
+    ONE_FLAGGER,
+    Book,
+    Parties,
+    database_of,
+    flagged_lately,
+    read_book,
+)
 
-DAY = timedelta(days=1)
 PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
-FLAGGED_LATELY = """
-    SELECT flagged_at FROM facts.flag WHERE flagger = $1 AND flagged_at > $2 ORDER BY flagged_at
-"""
 WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 """Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
@@ -55,6 +60,10 @@ WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 class AskedBy(TypedDict):
     now: datetime
     actor: Actor
+
+
+class AskedByPerson(AskedBy):
+    erased: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,7 @@ class Writing:
     actor: Actor
     now: datetime
     book: Book
+    limits: Limits
     key: PersonKey
     files: Sequence[MediaFile] = ()
 
@@ -74,14 +84,16 @@ class Writing:
         return self.book.facts(self.order, self.now)
 
     @property
-    def limits(self) -> Limits:
-        """What keeps the sender from writing, beyond the evaluation itself."""
-        return limits_of(self.actor, self.order, self.book, self.now)
-
-    @property
     def by(self) -> AskedBy:
         """What every command says of who asks, and when."""
         return AskedBy(now=self.now, actor=self.actor)
+
+    @property
+    def by_person(self) -> AskedByPerson:
+        """The same, of a person. His erasure is known from the key store or by the facts: whichever
+        has been told of it first refuses him.
+        """
+        return AskedByPerson(**self.by, erased=self.limits.erased)
 
     def sealed(self, text: str | None) -> str | None:
         """A text on its way into an event, which alone it can be opened from."""
@@ -100,8 +112,7 @@ class Writing:
 class About:
     """Somebody who acts on a review that he may see, his own or anybody's.
 
-    `is_stranger`: to whom the order is not there, though the review is. `party_orgs` are the
-    organisations that may not decide on it.
+    `is_stranger`: to whom the order is not there, though the review is.
     """
 
     writing: Writing
@@ -110,7 +121,11 @@ class About:
     ref: str
     review_id: str
     is_stranger: bool
-    party_orgs: frozenset[str]
+
+    @property
+    def party_orgs(self) -> frozenset[str]:
+        """The organisations that may not decide on it."""
+        return self.writing.limits.party_orgs
 
     @property
     def order_id(self) -> str:
@@ -152,8 +167,6 @@ class Desk:
         caller: Caller,
         body: PersonBody,
         media: Sequence[str] = (),
-        *,
-        tried: bool = False,
     ) -> Writing:
         """A party of the order, or an importer on his behalf. To others the order is not there."""
         order = existing(await self.order(order_id))
@@ -162,13 +175,13 @@ class Desk:
         who = account(actor, order)
         key = await self.keys.key_of(who)
         files = await self.media.clean(who, media) if media else []
-        if files and not tried:
-            await self.media.refer(file.media_id for file in files)
+        book = await self.book(order)
         return Writing(
             order=order,
             actor=actor,
             now=told_at,
-            book=await self.book(order),
+            book=book,
+            limits=await self.limits(actor, order, book, told_at),
             key=key,
             files=files,
         )
@@ -187,11 +200,13 @@ class Desk:
         own = side_of_order is not None and own_side(side_of_order) == side
         if told is None or not (seen.revealed or own or actor.role in WATCHERS):
             raise NotFound
+        now, book = self.now(), await self.book(known)
         writing = Writing(
             order=known,
             actor=actor,
-            now=self.now(),
-            book=await self.book(known),
+            now=now,
+            book=book,
+            limits=await self.limits(actor, known, book, now),
             key=await self.keys.key_of(person_of(actor)),
         )
         return About(
@@ -201,7 +216,6 @@ class Desk:
             ref=ref,
             review_id=told.submitted.review_id,
             is_stranger=side_of_order is None and actor.role in PARTIES,
-            party_orgs=frozenset({known.placed.seller_id, known.placed.buyer_id}),
         )
 
     async def looked_at(self, ref: str, caller: Caller, *roles: Role) -> tuple[Seen, Side, Actor]:
@@ -219,12 +233,6 @@ class Desk:
         if row is None:
             raise NotFound
         return row["order_id"], row["side"]
-
-    async def flagged_lately(self, writing: Writing) -> tuple[datetime, ...]:
-        """When the sender flagged any review in the last 24 hours."""
-        since = writing.now - DAY
-        rows = await self.pool.fetch(FLAGGED_LATELY, str(writing.actor), since)
-        return tuple(row["flagged_at"] for row in rows)
 
     async def key_of_recipient(
         self, about: About, appeal_id: str, outcome: Literal["UPHELD", "REVERSED"]
@@ -245,6 +253,30 @@ class Desk:
         parties = {order.placed.order_id: Parties.of(order.placed)}
         return await read_book(parties, self.now(), self.pool)
 
+    async def limits(self, actor: Actor, order: Placed, book: Book, now: datetime) -> Limits:
+        """What keeps somebody from acting, beyond the evaluation itself."""
+        placed, side = order.placed, acting_side(actor)
+        known = book.of(placed.order_id)
+        flags = actor.acts_as in ROLES[FlagReview]
+        return Limits(
+            rating_right_lost=known.measure_on(side, now) if side else None,
+            erased=side in known.erased,
+            flagged_today_at=(
+                await flagged_lately(flagger(*sender_of(actor)), now, self.pool) if flags else ()
+            ),
+            party_orgs=frozenset({placed.seller_id, placed.buyer_id}),
+        )
+
+    async def shown_to(self, actor: Actor, order: Placed, seen: Seen) -> Response:
+        """An evaluation for somebody who reads it, with what he can do about it now."""
+        now, side = self.now(), acting_side(actor)
+        limits = await self.limits(actor, order, await self.book(order), now)
+        if side and await self.keys.is_erased(account_of(side, order)):
+            limits = replace(limits, erased=True)
+        order_id = order.placed.order_id
+        view = evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
+        return await self.answer(view, version=seen.version_for(own_side(actor)))
+
     async def key_for(self, side: Side, order: Placed) -> PersonKey:
         """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
         try:
@@ -263,6 +295,8 @@ class Desk:
         stranger_to: str | None = None,
         view: Callable[[Seen], object] | None = None,
         states_time: bool = False,
+        learn: Learn[EvaluationCommand] | None = None,
+        note: Note | None = None,
     ) -> Response:
         """Decides a command and answers with the evaluation as its sender may see it then.
 
@@ -280,8 +314,8 @@ class Desk:
         )
 
         def evaluation(seen: Seen) -> object:
-            now, limits = self.now(), writing.limits
-            return evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
+            now = self.now()
+            return evaluation_view(order_id, seen, actor, now, self.policies, limits=writing.limits)
 
         response = await self.commands.run(
             # Which version was seen is compared by the decider: it knows what could be seen.
@@ -293,6 +327,8 @@ class Desk:
             view=view or evaluation,
             status=201,
             states_time=states_time,
+            learn=learn,
+            note=referring(self.media, writing.files) if writing.files else note,
         )
         if "Idempotent-Replayed" in response.headers:
             # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
@@ -306,6 +342,9 @@ class Desk:
         about: About,
         command: EvaluationCommand,
         view: Callable[[Seen], object] | None = None,
+        *,
+        learn: Learn[EvaluationCommand] | None = None,
+        note: Note | None = None,
     ) -> Response:
         return await self.run(
             asked,
@@ -314,11 +353,40 @@ class Desk:
             review_id=about.review_id,
             stranger_to=about.ref if about.is_stranger else None,
             view=view,
+            learn=learn,
+            note=note,
         )
 
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
         return await self.opener.response(answer(view, version=version))
+
+
+def referring(media: MediaStore, files: Sequence[MediaFile]) -> Note:
+    """Has the files stay from the moment on that an event refers to them."""
+
+    async def refer(log: Log, _: Sequence[Planned]) -> None:
+        await media.refer((file.media_id for file in files), database_of(log))
+
+    return refer
+
+
+def counting(flag: FlagReview) -> Learn[EvaluationCommand]:
+    """Tells a flag of its sender's others; his next one is decided when this one is recorded."""
+    who = flagger(*sender_of(flag.actor))
+
+    async def count(log: Log, _: EvaluationCommand) -> EvaluationCommand:
+        db = database_of(log)
+        assert db is not None
+        await db.execute(ONE_FLAGGER, who)
+        return replace(flag, flagged_today_at=await flagged_lately(who, flag.now, db))
+
+    return count
+
+
+async def note_flag(log: Log, planned: Sequence[Planned]) -> None:
+    """Has it counted from the moment on that it is recorded."""
+    await write_flags(planned, database_of(log))
 
 
 def reanswered(kept: Response, view: object) -> Response:
@@ -340,23 +408,8 @@ def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
     raise NotFound
 
 
-def member(actor: Actor, caller: Caller, order: Placed) -> Actor:
-    """The actor, in the organisation of the seller if the caller is one of its people."""
-    if caller.seller_id != order.placed.seller_id:
-        return actor
-    return replace(actor, org_id=caller.seller_id)
-
-
-def limits_of(actor: Actor, order: Placed, book: Book, now: datetime) -> Limits:
-    """What other streams say of a party who would act."""
-    side, known = acting_side(actor), book.of(order.placed.order_id)
-    if side is None:
-        return UNLIMITED
-    return Limits(rating_right_lost=known.measure_on(side, now), erased=side in known.erased)
-
-
 def acting_side(actor: Actor) -> Side | None:
-    """The side that an importer acts for."""
+    """The side that somebody acts for, himself or by an importer."""
     return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
 
 

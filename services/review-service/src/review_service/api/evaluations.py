@@ -36,7 +36,7 @@ from shared_runtime.reading import (
 
 from review_service.api import answers
 from review_service.api.callers import PARTIES, STAFF, existing, reader
-from review_service.api.desk import Desk, Writing, limits_of
+from review_service.api.desk import Desk, Writing
 from review_service.api.review_bodies import (
     AmendmentBody,
     FollowUpBody,
@@ -61,7 +61,7 @@ from review_service.domain.commands import (
     WithdrawReview,
 )
 from review_service.domain.streams import review_id_of
-from review_service.evaluation_views import evaluation_view, own_side, visible
+from review_service.evaluation_views import visible
 from review_service.history import event_page
 
 type Author = Annotated[Caller, Depends(require(*PARTIES, "IMPORTER"))]
@@ -93,15 +93,13 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, body: ReviewBody, caller: Author, asked: AskedFor
     ) -> Response:
         body.check()
-        writing = await desk.party_writes(
-            order_id, caller, body, body.media, tried=asked.validate_only
-        )
+        writing = await desk.party_writes(order_id, caller, body, body.media)
         command = SubmitReview(
             review_id=review_id_of(order_id, "SELLER" if body.rating is not None else "BUYER"),
             content=content_of(body, writing),
             facts=writing.facts,
             rating_right_lost=writing.limits.rating_right_lost,
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(asked, writing, command, states_time=body.at is not None)
 
@@ -117,10 +115,8 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, review_id: IdStr, body: AmendmentBody, caller: Author, asked: AskedFor
     ) -> Response:
         body.check()
-        writing = await desk.party_writes(
-            order_id, caller, body, body.media, tried=asked.validate_only
-        )
-        command = AmendReview(content=content_of(body, writing), **writing.by)
+        writing = await desk.party_writes(order_id, caller, body, body.media)
+        command = AmendReview(content=content_of(body, writing), **writing.by_person)
         return await desk.run(
             asked,
             writing,
@@ -142,7 +138,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
         order_id: IdStr, review_id: IdStr, body: WithdrawalBody, caller: Author, asked: AskedFor
     ) -> Response:
         writing = await desk.party_writes(order_id, caller, body)
-        command = WithdrawReview(review_id=review_id, facts=writing.facts, **writing.by)
+        command = WithdrawReview(review_id=review_id, facts=writing.facts, **writing.by_person)
         return await desk.run(
             asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
         )
@@ -163,7 +159,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             review_id=review_id,
             reply_id=str(uuid5(asked.id, "reply")),
             text=writing.key.unsealed(body.text),
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(
             asked, writing, command, review_id=review_id, states_time=body.at is not None
@@ -181,7 +177,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     ) -> Response:
         writing = await desk.party_writes(order_id, caller, body)
         text = writing.key.unsealed(body.text)
-        command = EditReply(review_id=review_id, text=text, **writing.by)
+        command = EditReply(review_id=review_id, text=text, **writing.by_person)
         return await desk.run(
             asked, writing, command, review_id=review_id, states_time=body.at is not None
         )
@@ -197,16 +193,14 @@ def evaluations_api(  # noqa: C901 - a function for each route
     async def follow_up(
         order_id: IdStr, review_id: IdStr, body: FollowUpBody, caller: ByBuyer, asked: AskedFor
     ) -> Response:
-        writing = await desk.party_writes(
-            order_id, caller, body, body.media, tried=asked.validate_only
-        )
+        writing = await desk.party_writes(order_id, caller, body, body.media)
         command = AppendFollowUp(
             review_id=review_id,
             followup_id=str(uuid5(asked.id, "follow-up")),
             text=writing.key.unsealed(body.text),
             media=writing.media,
             media_sha256=writing.media_sha256,
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(
             asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
@@ -229,7 +223,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
         asked: AskedFor,
     ) -> Response:
         writing = await desk.party_writes(order_id, caller, body)
-        command = RequestRevision(review_id=review_id, **writing.by)
+        command = RequestRevision(review_id=review_id, **writing.by_person)
         return await desk.run(
             asked, writing, command, review_id=review_id, states_time=body.at is not None
         )
@@ -254,7 +248,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
             service=body.service,
             text=writing.sealed(body.text),
             facts=writing.facts,
-            **writing.by,
+            **writing.by_person,
         )
         return await desk.run(
             asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
@@ -271,11 +265,7 @@ def evaluations_api(  # noqa: C901 - a function for each route
     async def evaluation(order_id: IdStr, caller: Reader, token: ConsistencyToken) -> Response:
         await wait_for(token, opened_up_to)
         order, seen, _ = await desk.read(order_id)
-        actor = reader(caller, order)
-        now, known = desk.now(), existing(order)
-        limits = limits_of(actor, known, await desk.book(known), now)
-        view = evaluation_view(order_id, seen, actor, now, desk.policies, limits=limits)
-        return await desk.answer(view, version=seen.version_for(own_side(actor)))
+        return await desk.shown_to(reader(caller, order), existing(order), seen)
 
     @router.get(
         "/events",

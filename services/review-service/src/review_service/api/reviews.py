@@ -34,8 +34,8 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import existing, party
-from review_service.api.desk import WATCHERS, About, Desk, member
+from review_service.api.callers import existing, member, party
+from review_service.api.desk import WATCHERS, About, Desk, counting, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
     AppealDecisionBody,
@@ -60,7 +60,6 @@ from review_service.evaluation_views import (
     AppealView,
     FlagView,
     Seen,
-    evaluation_view,
     flag_view,
     is_of,
     own_appeal_view,
@@ -103,8 +102,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         own = own_side(actor) == side
         if side not in seen.told or not (seen.revealed or own or watches):
             raise NotFound
-        view = evaluation_view(order_id, seen, actor, desk.now(), desk.policies)
-        return await desk.answer(view, version=seen.version_for(own_side(actor)))
+        return await desk.shown_to(actor, known, seen)
 
     @router.post(
         "/flags",
@@ -123,14 +121,15 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
             flag_id=flag_id,
             reason=body.reason,
             text=about.writing.sealed(body.text),
-            flagged_today_at=await desk.flagged_lately(about.writing),
-            **about.writing.by,
+            **about.writing.by_person,
         )
 
         def view(seen: Seen) -> FlagView | None:
             return flag_view(seen, about.side, ref, flag_id)
 
-        return await desk.run_about(asked, about, command, view)
+        return await desk.run_about(
+            asked, about, command, view, learn=counting(command), note=note_flag
+        )
 
     @router.get(
         "/flags/{flag_id}",
@@ -176,7 +175,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
             review_id=about.review_id,
             appeal_id=appeal_id,
             text=about.writing.key.unsealed(body.text),
-            **about.writing.by,
+            **about.writing.by_person,
         )
 
         def view(seen: Seen) -> AppealView | None:

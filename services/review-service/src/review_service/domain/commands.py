@@ -249,7 +249,7 @@ class ReviseReview(ByPersonAboutReview, frozen=True, kw_only=True):
 
 
 class FlagReview(ByPersonAboutReview, frozen=True, kw_only=True):
-    """`flagged_today_at` are the instants of the actor's flags of any review in the last 24 h."""
+    """`flagged_today_at`: when the sender's account has flagged any review in the last 24 h."""
 
     flag_id: str
     reason: FlagReason

@@ -32,11 +32,12 @@ def flag_review(
     subject = about(state, command, shape)
     require_known(command)
     policy = policies.of(subject.sheet.policy_version)
+    role, account = sender_of(command.actor)
     flagged = ReviewFlagged(
         **subject.ids,
         flag_id=command.flag_id,
-        flagger_role=role_of(command.actor),
-        flagger_id=account_of(command.actor),
+        flagger_role=role,
+        flagger_id=account,
         reason=command.reason,
         text=command.text,
         decide_by=utc(command.now) + policy.review_flag_sla,
@@ -67,6 +68,11 @@ def says_the_same(one: ReviewFlagged, other: ReviewFlagged) -> bool:
 
 def flagger_of(flagged: ReviewFlagged) -> tuple[Flagger, str]:
     return flagged.flagger_role, flagged.flagger_id
+
+
+def sender_of(actor: Actor) -> tuple[Flagger, str]:
+    """Whose flag it is: as `flagger_of` has it."""
+    return role_of(actor), account_of(actor)
 
 
 def role_of(actor: Actor) -> Flagger:

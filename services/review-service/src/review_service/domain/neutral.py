@@ -148,11 +148,18 @@ def flagging(asking: Asking, review: Written) -> EvaluationCommand:
 def holding(asking: Asking, review: Written) -> EvaluationCommand:
     free = GROUNDS - review.held_for
     ground: Ground = min(free) if free else "OTHER"
-    return commands.HoldReview(**about(asking, review), ground=ground, facts=asking.facts)
+    return commands.HoldReview(
+        **about(asking, review),
+        ground=ground,
+        party_orgs=asking.party_orgs,
+        facts=asking.facts,
+    )
 
 
 def releasing(asking: Asking, review: Written) -> EvaluationCommand:
-    return commands.ReleaseReview(**about(asking, review), facts=asking.facts)
+    return commands.ReleaseReview(
+        **about(asking, review), party_orgs=asking.party_orgs, facts=asking.facts
+    )
 
 
 def keeping(asking: Asking, review: Written) -> EvaluationCommand:

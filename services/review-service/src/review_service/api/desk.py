@@ -304,9 +304,10 @@ class Desk:
         """
         order_id = writing.order.placed.order_id
         actor = writing.actor
+        side = acting_side(actor)
         decider = blind(
             seen_evaluations(self.policies),
-            own_side(actor) or acting_side(actor),
+            side,
             asked,
             review_id=review_id,
             own=own,
@@ -327,6 +328,7 @@ class Desk:
             view=view or evaluation,
             status=201,
             states_time=states_time,
+            version_of=lambda seen: seen.version_for(side),
             learn=learn,
             note=referring(self.media, writing.files) if writing.files else note,
         )

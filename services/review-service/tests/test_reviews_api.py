@@ -802,6 +802,29 @@ async def test_the_sellers_own_people_do_not_moderate_his_reviews(caller: Caller
         assert slug(restricted) == (403, "conflict-of-interest")
 
 
+@pytest.mark.usefixtures("revealed")
+async def test_the_people_of_who_flags_or_appeals_do_not_decide_on_it(
+    caller: Caller, moderator: httpx.AsyncClient, another: httpx.AsyncClient
+) -> None:
+    rival = caller("SELLER", "clerk", seller_id="S-9")
+    of_rivals = (
+        caller("MODERATOR", "mod-3", seller_id="S-9"),
+        caller("MODERATOR", "mod-4", org_id="S-9"),
+    )
+    flag = recorded(await post(rival, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    for path, body in (("restrictions", RESTRICTION), ("keeps", keep)):
+        for of_rival in of_rivals:
+            refused = await judge(of_rival, f"{BUYERS}/{path}", body)
+            assert slug(refused) == (403, "conflict-of-interest")
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    appeal = recorded(await post(rival, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is a bot."}))
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    for of_rival in of_rivals:
+        assert slug(await judge(of_rival, path, DECISION)) == (403, "conflict-of-interest")
+    recorded(await judge(another, path, DECISION))
+
+
 @pytest.mark.usefixtures("opened")
 async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_alone(
     caller: Caller,

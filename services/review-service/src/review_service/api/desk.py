@@ -27,7 +27,7 @@ from shared_runtime.reading import Cursors, answer
 from shared_runtime.sealing import Opener, PersonKey, person, person_of
 
 from review_service.api.blindness import blind
-from review_service.api.callers import PARTIES, existing, member, party, stated
+from review_service.api.callers import PARTIES, existing, party, stated
 from review_service.api.review_bodies import PersonBody
 from review_service.domain.commands import EvaluationCommand, FlagReview, OrderFacts
 from review_service.domain.flags import sender_of
@@ -195,7 +195,7 @@ class Desk:
         order, seen, _ = await self.read(order_id)
         known = existing(order)
         side_of_order = party(caller, known)
-        actor = side_of_order or member(caller.actor(*roles), caller, known)
+        actor = side_of_order or caller.actor(*roles)
         told = seen.told.get(side)
         own = side_of_order is not None and own_side(side_of_order) == side
         if told is None or not (seen.revealed or own or actor.role in WATCHERS):

@@ -34,7 +34,7 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import existing, member, party
+from review_service.api.callers import existing, party
 from review_service.api.desk import WATCHERS, About, Desk, counting, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
@@ -97,8 +97,8 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         order_id, side = await desk.place_of(ref)
         order, seen, _ = await desk.read(order_id)
         known = existing(order)
-        actor = party(caller, known) or member(caller.actor(*READERS), caller, known)
-        watches = actor.role in WATCHERS and actor.org_id != known.placed.seller_id
+        actor = party(caller, known) or caller.actor(*READERS)
+        watches = actor.role in WATCHERS and actor.seller_id != known.placed.seller_id
         own = own_side(actor) == side
         if side not in seen.told or not (seen.revealed or own or watches):
             raise NotFound

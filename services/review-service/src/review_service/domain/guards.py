@@ -116,6 +116,11 @@ def is_party(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
     return True
 
 
+def accounts_of(actor: Actor) -> set[str]:
+    """All ids that he is known by, whatever role he acts in."""
+    return {known for known in (actor.id, actor.org_id, actor.seller_id) if known}
+
+
 def require_human(actor: Actor) -> None:
     if not actor.is_human:
         raise HumanRequired

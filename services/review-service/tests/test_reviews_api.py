@@ -835,13 +835,85 @@ async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_al
 ) -> None:
     recorded(await write(buyer, FIVE | {"text": "Too bright."}))
     await work()
-    both = caller("SELLER", "employee", "MODERATOR", seller_id="S-77")
-    of_his = caller("MODERATOR", "mod-3", seller_id="S-77")
-    for client in (seller, both, of_his, caller("AUDITOR", "aud")):
+    others = (
+        seller,
+        caller("SELLER", "employee", "MODERATOR", seller_id="S-77"),
+        caller("MODERATOR", "mod-3", seller_id="S-77"),
+        caller("MODERATOR", "mod-4", org_id="S-77"),
+        caller("MODERATOR", "S-77"),
+        caller("SENIOR", "sen-1"),
+        caller("AUDITOR", "aud"),
+    )
+    for client in others:
         assert (await client.get(f"{REVIEWS}/{BUYERS}")).status_code in (403, 404)
     recorded(await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"}))
+    await work()
     seen = (await moderator.get(f"{REVIEWS}/{BUYERS}")).json()
     assert review_by("BUYER", seen)["text"] == "Too bright."
+    for client in others:
+        assert (await client.get(f"{REVIEWS}/{BUYERS}")).status_code in (403, 404)
+        assert (await look(client))["reviews"] == []
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_buyer_who_moderates_does_not_read_the_sellers_review_before_the_reveal(
+    caller: Caller, seller: httpx.AsyncClient, moderator: httpx.AsyncClient, work: Work
+) -> None:
+    recorded(await write(seller, {"rating": 1, "text": "Paid late."}))
+    await work()
+    recorded(await post(moderator, f"{REVIEWS}/{SELLERS}/holds", {"ground": "OFFENSIVE"}))
+    await work()
+    for himself in (caller("MODERATOR", "B-5"), caller("BUYER", "B-5", "MODERATOR")):
+        assert slug(await himself.get(f"{REVIEWS}/{SELLERS}")) == (404, "not-found")
+        assert (await look(himself))["reviews"] == []
+        assert (await himself.get("/v1/moderation/cases")).json()["items"] == []
+        held = await post(himself, f"{REVIEWS}/{SELLERS}/holds", {"ground": "FAKE"})
+        assert slug(held) == (404, "not-found")
+
+
+@pytest.mark.usefixtures("opened")
+async def test_staff_decide_before_the_reveal_on_the_version_that_they_have_read(
+    buyer: httpx.AsyncClient, moderator: httpx.AsyncClient, caller: Caller, work: Work
+) -> None:
+    recorded(await write(buyer, FIVE | {"text": "Call 555-0101."}))
+    await work()
+    held = await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "PERSONAL_DATA"})
+    read = await moderator.get(f"{REVIEWS}/{BUYERS}")
+    of_order = await moderator.get(f"{ORDERS}/O1/evaluation")
+    assert [each.headers["ETag"] for each in (held, read, of_order)] == ['"3"'] * 3
+    several = caller("AGENT", "mod-5", "MODERATOR")
+    assert (await several.get(f"{ORDERS}/O1/evaluation")).headers["ETag"] == '"3"'
+    assert (await caller("AGENT", "A").get(f"{ORDERS}/O1/evaluation")).headers["ETag"] == '"1"'
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    path = f"{REVIEWS}/{BUYERS}/restrictions"
+    stale = await post(moderator, path, RESTRICTION, If_Match='"3"')
+    assert (slug(stale), stale.json()["actual"]) == ((412, "stale-version"), 5)
+    recorded(await post(moderator, path, RESTRICTION, If_Match='"5"'))
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_senior_decides_an_appeal_before_the_reveal(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    caller: Caller,
+    work: Work,
+) -> None:
+    senior, of_his = caller("SENIOR", "sen-1"), caller("SENIOR", "sen-2", seller_id="S-77")
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    await work()
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert slug(await senior.get(f"{REVIEWS}/{BUYERS}")) == (404, "not-found")
+    appeal = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    await work()
+    case = recorded(await senior.post("/v1/moderation/assignments", json={}))
+    seen = (await senior.get(f"{REVIEWS}/{case['case_id']}")).json()
+    assert review_by("BUYER", seen)["text"] == "Too bright."
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    assert slug(await judge(of_his, path, DECISION)) == (404, "not-found")
+    decided = await judge(senior, path, DECISION | {"outcome": "REVERSED"})
+    assert review_by("BUYER", recorded(decided))["status"] == "SUBMITTED"
     assert (await look(seller))["reviews"] == []
 
 

@@ -46,7 +46,7 @@ from shared_events.review import (
     WeightReason,
 )
 from shared_events.sealed import sealed_fields
-from shared_runtime.decider import Actor, Decider
+from shared_runtime.decider import Actor, Decider, Role
 
 from review_service.domain.actions import Action, evaluation_actions
 from review_service.domain.commands import EvaluationCommand, Measure
@@ -61,8 +61,13 @@ from review_service.domain.evaluation_state import (
     Unopened,
     evolve,
 )
+from review_service.domain.guards import is_involved
 from review_service.domain.policy import Policies
 from review_service.domain.streams import review_ref
+from review_service.domain.subject import writes_for
+
+WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
+"""Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
 type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
 
@@ -272,11 +277,35 @@ class Seen:
     def revealed(self) -> bool:
         return isinstance(self.evaluation, Revealed)
 
-    def version_for(self, side: Side | None) -> int:
-        """The version as that side may know it: what is hidden from him does not count."""
-        if self.revealed:
+    def version_for(self, actor: Actor) -> int:
+        """The version as he may know it: what is hidden from him does not count.
+
+        Who decides on hidden reviews knows all of it: else he would decide on a text of before.
+        """
+        if self.revealed or any(self.is_watched(side, actor) for side in SIDES):
             return self.version
-        return self.version - sum(n for writer, n in self.hidden.items() if writer != side)
+        own = acting_side(actor)
+        return self.version - sum(n for writer, n in self.hidden.items() if writer != own)
+
+    def is_there_for(self, actor: Actor, side: Side) -> bool:
+        """Whether that side has written a review, as far as he may know."""
+        if side not in self.told or isinstance(self.evaluation, Unopened):
+            return False
+        own = writes_for(self.evaluation.sheet, side, actor)
+        return self.revealed or own or self.is_watched(side, actor)
+
+    def is_watched(self, side: Side, actor: Actor) -> bool:
+        """Whether he may act on that side's review before it is revealed: a SENIOR where there is
+        an appeal; neither a party nor who belongs to one, whatever his role.
+        """
+        if isinstance(self.evaluation, Unopened):
+            return False
+        sheet = self.evaluation.sheet
+        if is_involved(actor, buyer_id=sheet.buyer_id, seller_id=sheet.seller_id):
+            return False
+        told = self.told.get(side)
+        appealed = told is not None and bool(told.appeals)
+        return actor.role in WATCHERS or (actor.role == "SENIOR" and appealed)
 
 
 type SeenEvaluations = Decider[Seen, EvaluationCommand, EvaluationEvent]
@@ -441,7 +470,7 @@ def evaluation_view(
             review_view(order_id, seen, side, told, actor)
             for side in SIDES
             if (told := seen.told.get(side))
-            if seen.revealed or side == actor.acts_as or is_judged(told, actor)
+            if seen.revealed or side == actor.acts_as or is_judged(seen, side, actor)
         ],
         available_actions=evaluation_actions(
             state,
@@ -456,10 +485,11 @@ def evaluation_view(
     )
 
 
-def is_judged(told: Told, actor: Actor) -> bool:
+def is_judged(seen: Seen, side: Side, actor: Actor) -> bool:
     """Whether somebody who decides on reviews has to see it before the others do."""
+    told = seen.told[side]
     in_question = told.held is not None or told.restricted is not None or bool(told.appeals)
-    return in_question and actor.role in ("MODERATOR", "ANALYST")
+    return in_question and actor.role != "SYSTEM" and seen.is_watched(side, actor)
 
 
 def state_of(
@@ -662,6 +692,11 @@ def own_appeal_view(seen: Seen, side: Side, appeal_id: str) -> AppealView | None
 def own_side(actor: Actor) -> Side | None:
     """The side that an actor sees the evaluation from; None for those who are no party."""
     return "BUYER" if actor.role == "BUYER" else "SELLER" if actor.role == "SELLER" else None
+
+
+def acting_side(actor: Actor) -> Side | None:
+    """The side that somebody acts for, himself or by an importer."""
+    return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
 
 
 def is_of(account_id: str, actor: Actor) -> bool:

@@ -13,7 +13,8 @@ from shared_runtime.problems import NotFound
 from review_service.bulk.line import AHEAD_MAX
 from review_service.domain.order import Order, Placed
 
-STAFF: tuple[Role, ...] = ("AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR")
+STAFF: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SENIOR", "AGENT", "AUDITOR")
+"""Those first who see more: whoever has several roles reads what he may decide on."""
 FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
 PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")
 EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF, *FEEDS, "PRIVACY")

@@ -38,8 +38,8 @@ from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.evaluation_views import (
     Limits,
     Seen,
+    acting_side,
     evaluation_view,
-    own_side,
     seen_evaluations,
 )
 from review_service.fact_rows import flagger, write_flags
@@ -53,8 +53,6 @@ from review_service.facts import (
 )
 
 PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
-WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
-"""Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
 
 class AskedBy(TypedDict):
@@ -196,9 +194,7 @@ class Desk:
         known = existing(order)
         side_of_order = party(caller, known)
         actor = side_of_order or caller.actor(*roles)
-        told = seen.told.get(side)
-        own = side_of_order is not None and own_side(side_of_order) == side
-        if told is None or not (seen.revealed or own or actor.role in WATCHERS):
+        if not seen.is_there_for(actor, side):
             raise NotFound
         now, book = self.now(), await self.book(known)
         writing = Writing(
@@ -214,7 +210,7 @@ class Desk:
             seen=seen,
             side=side,
             ref=ref,
-            review_id=told.submitted.review_id,
+            review_id=seen.told[side].submitted.review_id,
             is_stranger=side_of_order is None and actor.role in PARTIES,
         )
 
@@ -275,7 +271,7 @@ class Desk:
             limits = replace(limits, erased=True)
         order_id = order.placed.order_id
         view = evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
-        return await self.answer(view, version=seen.version_for(own_side(actor)))
+        return await self.answer(view, version=seen.version_for(actor))
 
     async def key_for(self, side: Side, order: Placed) -> PersonKey:
         """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
@@ -304,10 +300,9 @@ class Desk:
         """
         order_id = writing.order.placed.order_id
         actor = writing.actor
-        side = acting_side(actor)
         decider = blind(
             seen_evaluations(self.policies),
-            side,
+            actor,
             asked,
             review_id=review_id,
             own=own,
@@ -328,7 +323,7 @@ class Desk:
             view=view or evaluation,
             status=201,
             states_time=states_time,
-            version_of=lambda seen: seen.version_for(side),
+            version_of=lambda seen: seen.version_for(actor),
             learn=learn,
             note=referring(self.media, writing.files) if writing.files else note,
         )
@@ -408,11 +403,6 @@ def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
     if "IMPORTER" in caller.roles:
         raise _invalid("on_behalf_of", "required of an importer")
     raise NotFound
-
-
-def acting_side(actor: Actor) -> Side | None:
-    """The side that somebody acts for, himself or by an importer."""
-    return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
 
 
 def account(actor: Actor, order: Placed) -> str:

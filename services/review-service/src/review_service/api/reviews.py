@@ -34,8 +34,8 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import existing, party
-from review_service.api.desk import WATCHERS, About, Desk, counting, note_flag
+from review_service.api.callers import STAFF, existing, party
+from review_service.api.desk import About, Desk, counting, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
     AppealDecisionBody,
@@ -63,12 +63,10 @@ from review_service.evaluation_views import (
     flag_view,
     is_of,
     own_appeal_view,
-    own_side,
 )
 
 FLAGGERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM")
 APPELLANTS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST")
-READERS: tuple[Role, ...] = ("MODERATOR", "SENIOR", "ANALYST", "AUDITOR", "AGENT")
 
 type Flagger = Annotated[Caller, Depends(require(*FLAGGERS))]
 type Appellant = Annotated[Caller, Depends(require(*APPELLANTS))]
@@ -76,7 +74,7 @@ type Detector = Annotated[Caller, Depends(require("SYSTEM"))]
 type Holder = Annotated[Caller, Depends(require("MODERATOR", "ANALYST", "SYSTEM"))]
 type Moderator = Annotated[Caller, Depends(require("MODERATOR"))]
 type AppealJudge = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
-type Reader = Annotated[Caller, Depends(require(*READERS))]
+type Reader = Annotated[Caller, Depends(require(*STAFF))]
 
 ABOUT = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack)
 JUDGING = (*ABOUT, PreconditionRequired, ConflictOfInterest, HumanRequired)
@@ -90,17 +88,16 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         "",
         summary="The evaluation that a review is of",
         description="For staff and AUDITOR: what there is to decide on, with its version as ETag. "
-        "Before the reveal it is there for MODERATOR and ANALYST alone.",
+        "Before the reveal it is there for MODERATOR and ANALYST alone, and for SENIOR where there "
+        "is an appeal; not for those of them who are a party or belong to one.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.EVALUATION,
     )
     async def review(ref: IdStr, caller: Reader) -> Response:
         order_id, side = await desk.place_of(ref)
         order, seen, _ = await desk.read(order_id)
         known = existing(order)
-        actor = party(caller, known) or caller.actor(*READERS)
-        watches = actor.role in WATCHERS and actor.seller_id != known.placed.seller_id
-        own = own_side(actor) == side
-        if side not in seen.told or not (seen.revealed or own or watches):
+        actor = party(caller, known) or caller.actor(*STAFF)
+        if not seen.is_there_for(actor, side):
             raise NotFound
         return await desk.shown_to(actor, known, seen)
 

@@ -117,8 +117,14 @@ def is_party(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
 
 
 def accounts_of(actor: Actor) -> set[str]:
-    """All ids that he is known by, whatever role he acts in."""
-    return {known for known in (actor.id, actor.org_id, actor.seller_id) if known}
+    """All ids that he is known by, whatever role he acts in. A machine's own is no account."""
+    own = actor.id if actor.is_human else None
+    return {known for known in (own, actor.org_id, actor.seller_id) if known}
+
+
+def is_involved(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
+    """Whether he is a party or belongs to one, whatever role he acts in."""
+    return not accounts_of(actor).isdisjoint((buyer_id, seller_id))
 
 
 def require_human(actor: Actor) -> None:

@@ -539,7 +539,7 @@ def test_a_restriction_ends_a_hold_and_closes_the_flags() -> None:
     ("command", "missing"),
     [
         (replace(restrict, rule_ids=()), ["rule_ids"]),
-        (replace(restrict, facts_text="", explanation=""), ["facts_text", "explanation"]),
+        (replace(restrict, facts_text="", explanation=""), ["facts", "explanation"]),
     ],
 )
 def test_a_restriction_without_reasons_is_refused(

@@ -293,6 +293,46 @@ async def test_a_review_that_is_hidden_shows_nothing_of_before(
 
 
 @pytest.mark.usefixtures("revealed")
+async def test_of_a_hidden_review_the_other_side_sees_its_own_reply_and_no_reason_of_its_weight(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
+    hidden = RESTRICTION | {"measures": ["HIDE_REVIEW", "EXCLUDE_SCORE"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    seen = review_by("BUYER", await look(seller))
+    assert (seen["quality"], seen["weight_milli"], seen["reasons"]) == (None, 0, None)
+    assert seen["reply"]["text"] == "Dim it."
+    assert review_by("BUYER", await look(buyer))["reasons"][0]["code"] == "RESTRICTED"
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_who_flagged_a_review_that_was_restored_is_told_so(
+    reader: httpx.AsyncClient,
+    buyer: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+    caller: Caller,
+) -> None:
+    async def outcome(client: httpx.AsyncClient, flag: Json) -> str | None:
+        told = await client.get(f"{REVIEWS}/{BUYERS}/flags/{flag['flag_id']}")
+        became: str | None = told.json()["outcome"]
+        return became
+
+    flags = f"{REVIEWS}/{BUYERS}/flags"
+    flag = recorded(await post(reader, flags, {"reason": "PERSONAL_DATA"}))
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert await outcome(reader, flag) == "RESTRICTED"
+    appeal = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    recorded(await judge(another, path, DECISION | {"outcome": "REVERSED"}))
+    late = caller("BUYER", "B-10")
+    new = recorded(await post(late, flags, {"reason": "FAKE"}))
+    assert (await outcome(reader, flag), await outcome(late, new)) == ("RESTORED", None)
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    assert (await outcome(reader, flag), await outcome(late, new)) == ("RESTORED", "WITHDRAWN")
+
+
+@pytest.mark.usefixtures("revealed")
 async def test_a_review_is_withdrawn_for_good_after_the_reveal(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient
 ) -> None:
@@ -445,6 +485,7 @@ async def test_a_decision_names_the_version_it_is_about_and_gives_its_reasons(
         body = {name: value for name, value in RESTRICTION.items() if name != missing}
         answered = await judge(moderator, f"{BUYERS}/restrictions", NO_RULES | body)
         assert slug(answered) == (422, "reasons-missing"), answered.text
+        assert set(answered.json()["missing"]) == {missing}
 
 
 @pytest.mark.usefixtures("revealed")
@@ -601,6 +642,8 @@ async def test_a_repeat_shows_what_may_be_seen_by_then(
     assert again.headers["Idempotent-Replayed"] == "true"
     review = review_by("BUYER", again.json())
     assert (review["status"], review["quality"], review["text"]) == ("RESTRICTED", None, None)
+    read = await seller.get(f"{ORDERS}/O1/evaluation")
+    assert again.headers["ETag"] == read.headers["ETag"]
 
 
 def sendings(told: Json, side: str, flag_ids: list[str]) -> dict[str, list[tuple[str, Json]]]:
@@ -751,13 +794,18 @@ async def history(client: httpx.AsyncClient) -> list[Json]:
 async def test_the_history_shows_no_more_than_the_review_and_names_no_moderator(
     seller: httpx.AsyncClient, buyer: httpx.AsyncClient, moderator: httpx.AsyncClient
 ) -> None:
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
     hidden = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
     recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
     for event in await history(seller):
         data = event["data"]
+        if event["type"].startswith("Reply"):
+            assert data["text"] == "Dim it."
+            continue
         if data.get("side") == "BUYER":
             assert not {"quality", "logistics", "service"} & data.keys() or data["quality"] is None
             assert data.get("text") is None
+            assert not data.get("reasons")
     for client in (seller, buyer):
         assert "mod-1" not in json.dumps(await history(client))
     assert "mod-1" in json.dumps(await history(moderator))

@@ -69,6 +69,7 @@ from review_service.domain.subject import writes_for
 WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 """Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
+type FlagOutcome = Literal["KEPT", "RESTRICTED", "RESTORED", "WITHDRAWN"]
 type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
 
 
@@ -133,7 +134,8 @@ class AppealView:
 class FlagView:
     """A report of a review that its sender has made, and what has become of it.
 
-    Who disagrees with KEPT may appeal until `appeal_until`.
+    Who disagrees with KEPT may appeal until `appeal_until`. RESTORED: it was restricted until its
+    author's appeal.
     """
 
     ref: str
@@ -141,7 +143,7 @@ class FlagView:
     reason: FlagReason
     text: str | None
     decide_by: datetime
-    outcome: Literal["KEPT", "RESTRICTED", "WITHDRAWN"] | None
+    outcome: FlagOutcome | None
     appeal_until: datetime | None
 
 
@@ -226,7 +228,8 @@ class Said:
 class Told:
     """What the events have told of one side's review: of each kind, the last that stands.
 
-    `was`: what the author said before the revision.
+    `was`: what the author said before the revision. `kept` and `followed`: how flags were decided,
+    against the flagger or for him.
     """
 
     submitted: ReviewSubmitted
@@ -243,12 +246,18 @@ class Told:
     held: ReviewHeld | None = None
     restricted: ReviewRestricted | None = None
     flags: tuple[ReviewFlagged, ...] = ()
+    followed: frozenset[str] = frozenset()
     kept: dict[str, ReviewKept] = field(default_factory=dict[str, ReviewKept])
     statements: dict[str, StatementOfReasonsIssued] = field(
         default_factory=dict[str, StatementOfReasonsIssued]
     )
     appeals: tuple[tuple[ModerationAppealed, ModerationAppealDecided | None], ...] = ()
     withdrawn: bool = False
+
+    @property
+    def open_flags(self) -> set[str]:
+        flags = {flag.flag_id for flag in self.flags}
+        return flags - self.kept.keys() - self.followed
 
     def status(self, revealed: bool) -> ReviewStatus:
         if self.withdrawn:
@@ -373,7 +382,8 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
         case ReviewReleased():
             return replace(told, held=None)
         case ReviewRestricted():
-            return replace(told, restricted=event, held=None)
+            followed = told.followed | told.open_flags
+            return replace(told, restricted=event, held=None, followed=followed)
         case ReviewRestored():
             return replace(told, restricted=None)
         case ReviewKept():
@@ -562,9 +572,9 @@ def review_view(order_id: str, seen: Seen, side: Side, told: Told, actor: Actor)
         text=said.text if may.text else None,
         media=[*said.media] if may.media else [],
         weight_milli=weighted.weight_milli if weighted else None,
-        reasons=reason_views(weighted.reasons) if weighted else None,
+        reasons=reason_views(weighted.reasons) if weighted and may.stars else None,
         excluded_dimensions=[*told.excluded],
-        reply=reply_view(told, may),
+        reply=reply_view(told),
         follow_up=follow_up_view(told, may),
         revision=revision_view(told, may),
         hold=hold_view(told.held) if told.held and own else None,
@@ -581,8 +591,9 @@ def reason_views(reasons: Iterable[WeightReason]) -> list[ReasonView]:
     return [ReasonView(code=reason.code, effect_milli=reason.effect_milli) for reason in reasons]
 
 
-def reply_view(told: Told, may: Shown) -> ReplyView | None:
-    if told.reply is None or not may.stars:
+def reply_view(told: Told) -> ReplyView | None:
+    """Also of a hidden review: who is neither its author nor staff has written the reply."""
+    if told.reply is None:
         return None
     return ReplyView(
         reply_id=told.reply.reply_id,
@@ -668,11 +679,13 @@ def flag_view(seen: Seen, side: Side, ref: str, flag_id: str) -> FlagView | None
     )
 
 
-def flag_outcome(told: Told, flag_id: str) -> Literal["KEPT", "RESTRICTED", "WITHDRAWN"] | None:
+def flag_outcome(told: Told, flag_id: str) -> FlagOutcome | None:
     if told.restricted:
         return "RESTRICTED"
     if flag_id in told.kept:
         return "KEPT"
+    if flag_id in told.followed:
+        return "RESTORED"
     return "WITHDRAWN" if told.withdrawn else None
 
 
@@ -734,6 +747,12 @@ def readable(
             may_know = is_of(event.appellant_id, actor)
         case StatementOfReasonsIssued():
             may_know = is_of(event.recipient_id, actor)
+        case ReplyPublished() | ReplyEdited():  # by this side or about it
+            return nameless(event)
+        case ReviewWeighted():
+            told = seen.told.get(side)
+            may = shown(told, side, reader) if told else EVERYTHING
+            return without(may, event if may.stars else structs.replace(event, reasons=[]))
         case _:
             told = seen.told.get(side)
             may = shown(told, side, reader) if told else EVERYTHING

@@ -23,7 +23,7 @@ from shared_runtime.keys import KeyStore, new_key
 from shared_runtime.log import Learn, Log, Note, Planned, read_stream
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import NotFound, encode_json
-from shared_runtime.reading import Cursors, answer
+from shared_runtime.reading import Cursors, answer, etag_of
 from shared_runtime.sealing import Opener, PersonKey, person, person_of
 
 from review_service.api.blindness import blind
@@ -330,7 +330,8 @@ class Desk:
         if "Idempotent-Replayed" in response.headers:
             # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
             _, seen, _ = await self.read(order_id)
-            response = reanswered(response, (view or evaluation)(seen))
+            shown = (view or evaluation)(seen)
+            response = reanswered(response, shown, seen.version_for(actor))
         return await self.opener.response(response)
 
     async def run_about(
@@ -386,10 +387,10 @@ async def note_flag(log: Log, planned: Sequence[Planned]) -> None:
     await write_flags(planned, database_of(log))
 
 
-def reanswered(kept: Response, view: object) -> Response:
-    """The same answer as before, with what there is to be seen now."""
+def reanswered(kept: Response, view: object, version: int) -> Response:
+    """The same answer as before, with what there is to be seen now, and its version."""
     headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
-    return Response(encode_json(view), kept.status_code, headers)
+    return Response(encode_json(view), kept.status_code, headers | {"etag": etag_of(version)})
 
 
 def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:

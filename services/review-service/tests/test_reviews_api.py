@@ -839,6 +839,62 @@ async def test_who_flagged_sees_what_became_of_it_and_the_author_nothing_of_his_
 
 
 @pytest.mark.usefixtures("revealed")
+async def test_an_appeal_is_not_read_by_somebody_of_the_same_id_in_another_role(
+    caller: Caller,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+) -> None:
+    namesake = caller("BUYER", "S-77")
+    flag = recorded(await post(namesake, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    path = f"{BUYERS}/appeals"
+    appeal = recorded(await post(namesake, f"{REVIEWS}/{path}", {"text": "A secret."}))
+    of_appeal = f"{path}/{appeal['appeal_id']}"
+    decision = DECISION | {"facts": "For the flagger alone."}
+    recorded(await judge(another, f"{of_appeal}/decision", decision))
+    decided = (await namesake.get(f"{REVIEWS}/{of_appeal}")).json()
+    assert (decided["text"], decided["facts"]) == ("A secret.", "For the flagger alone.")
+    assert slug(await seller.get(f"{REVIEWS}/{of_appeal}")) == (404, "not-found")
+    assert review_by("BUYER", await look(seller))["appeals"] == []
+    told = {event["type"].partition(".")[0] for event in await history(seller)}
+    assert told.isdisjoint({"ModerationAppealed", "StatementOfReasonsIssued"})
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_each_decision_shows_the_reasons_that_were_given_for_it(
+    caller: Caller,
+    buyer: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+) -> None:
+    first, second, third = (
+        {"facts": f"Fact {n}.", "explanation": f"Explanation {n}."} for n in range(3)
+    )
+
+    async def shown() -> tuple[Json, Json | None]:
+        review = review_by("BUYER", await look(buyer))
+        (appeal,) = review["appeals"]
+        return appeal, review["restriction"]
+
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION | first))
+    appeal = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    open_appeal, restriction = await shown()
+    assert open_appeal["facts"] is None
+    assert restriction == {**(restriction or {}), **first}
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    recorded(await judge(another, path, DECISION | second | {"outcome": "REVERSED"}))
+    decided, restriction = await shown()
+    assert (decided, restriction) == ({**decided, **second}, None)
+    anew = caller("MODERATOR", "mod-3")
+    recorded(await judge(anew, f"{BUYERS}/restrictions", RESTRICTION | third))
+    decided, restriction = await shown()
+    assert decided == {**decided, **second}
+    assert restriction == {**(restriction or {}), **third}
+
+
+@pytest.mark.usefixtures("revealed")
 async def test_the_sellers_own_people_do_not_moderate_his_reviews(caller: Caller) -> None:
     for of_his in (
         caller("MODERATOR", "mod-3", seller_id="S-77"),

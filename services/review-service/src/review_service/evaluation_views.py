@@ -225,11 +225,21 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppealTold:
+    """An appeal, what was decided of it, and why."""
+
+    lodged: ModerationAppealed
+    decided: ModerationAppealDecided | None = None
+    reasons: StatementOfReasonsIssued | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What the events have told of one side's review: of each kind, the last that stands.
 
     `was`: what the author said before the revision. `kept` and `followed`: how flags were decided,
-    against the flagger or for him.
+    against the flagger or for him. `reasons` are those of the restriction; `decided_last` is the
+    appeal that was decided last.
     """
 
     submitted: ReviewSubmitted
@@ -248,10 +258,9 @@ class Told:
     flags: tuple[ReviewFlagged, ...] = ()
     followed: frozenset[str] = frozenset()
     kept: dict[str, ReviewKept] = field(default_factory=dict[str, ReviewKept])
-    statements: dict[str, StatementOfReasonsIssued] = field(
-        default_factory=dict[str, StatementOfReasonsIssued]
-    )
-    appeals: tuple[tuple[ModerationAppealed, ModerationAppealDecided | None], ...] = ()
+    reasons: StatementOfReasonsIssued | None = None
+    appeals: tuple[AppealTold, ...] = ()
+    decided_last: str | None = None
     withdrawn: bool = False
 
     @property
@@ -383,26 +392,23 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
             return replace(told, held=None)
         case ReviewRestricted():
             followed = told.followed | told.open_flags
-            return replace(told, restricted=event, held=None, followed=followed)
+            return replace(told, restricted=event, reasons=None, held=None, followed=followed)
         case ReviewRestored():
             return replace(told, restricted=None)
         case ReviewKept():
             return replace(told, kept=told.kept | dict.fromkeys(event.flag_ids, event))
         case StatementOfReasonsIssued():
-            # The last one that each was given: those of others are no business of the author's.
-            return replace(told, statements=told.statements | {event.recipient_id: event})
+            return explained(told, event)
         case ReviewFlagged():
             return replace(told, flags=(*told.flags, event))
         case ModerationAppealed():
-            return replace(told, appeals=(*told.appeals, (event, None)))
+            return replace(told, appeals=(*told.appeals, AppealTold(lodged=event)))
         case ModerationAppealDecided():
-            return replace(
-                told,
-                appeals=tuple(
-                    (appeal, event if appeal.appeal_id == event.appeal_id else decided)
-                    for appeal, decided in told.appeals
-                ),
-            )
+            appeals = [
+                replace(each, decided=event) if each.lodged.appeal_id == event.appeal_id else each
+                for each in told.appeals
+            ]
+            return replace(told, appeals=tuple(appeals), decided_last=event.appeal_id)
         case DimensionReattributed():
             back = event.to == "SELLER"
             return replace(told, excluded=() if back else (event.dimension,))
@@ -410,6 +416,21 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
             return replace(told, withdrawn=True)
         case _:
             return told
+
+
+def explained(told: Told, statement: StatementOfReasonsIssued) -> Told:
+    """It is of the commit that it ends: of the restriction that has no reasons yet, and of the
+    appeal that was decided there.
+    """
+    if told.restricted and told.reasons is None:
+        told = replace(told, reasons=statement)
+    if statement.source_type != "COMPLAINT":
+        return told
+    appeals = [
+        replace(each, reasons=statement) if each.lodged.appeal_id == told.decided_last else each
+        for each in told.appeals
+    ]
+    return replace(told, appeals=tuple(appeals))
 
 
 def said_by(event: ReviewSubmitted | ReviewAmended) -> Said:
@@ -580,9 +601,9 @@ def review_view(order_id: str, seen: Seen, side: Side, told: Told, actor: Actor)
         hold=hold_view(told.held) if told.held and own else None,
         restriction=restriction_view(told, told.restricted) if told.restricted and own else None,
         appeals=[
-            appeal_view(appeal, decided, told)
-            for appeal, decided in told.appeals
-            if reader is None or is_of(appeal.appellant_id, actor)
+            appeal_view(appeal)
+            for appeal in told.appeals
+            if reader is None or is_appellant(appeal.lodged, actor)
         ],
     )
 
@@ -633,8 +654,7 @@ def hold_view(held: ReviewHeld) -> HoldView:
 
 
 def restriction_view(told: Told, restricted: ReviewRestricted) -> RestrictionView:
-    author_id = restricted.buyer_id if restricted.side == "BUYER" else restricted.seller_id
-    statement = told.statements.get(author_id)
+    statement = told.reasons
     return RestrictionView(
         ground=restricted.ground,
         rule_ids=restricted.rule_ids,
@@ -646,19 +666,24 @@ def restriction_view(told: Told, restricted: ReviewRestricted) -> RestrictionVie
     )
 
 
-def appeal_view(
-    appeal: ModerationAppealed, decided: ModerationAppealDecided | None, told: Told
-) -> AppealView:
-    statement = told.statements.get(appeal.appellant_id) if decided else None
+def appeal_view(appeal: AppealTold) -> AppealView:
+    lodged, statement = appeal.lodged, appeal.reasons
+    if statement and not is_for_appellant(statement, lodged):
+        statement = None
     return AppealView(
-        appeal_id=appeal.appeal_id,
-        against=appeal.against,
-        text=appeal.text,
-        decide_by=appeal.decide_by,
-        outcome=decided.outcome if decided else None,
+        appeal_id=lodged.appeal_id,
+        against=lodged.against,
+        text=lodged.text,
+        decide_by=lodged.decide_by,
+        outcome=appeal.decided.outcome if appeal.decided else None,
         explanation=statement.explanation if statement else None,
         facts=statement.facts if statement else None,
     )
+
+
+def is_for_appellant(statement: StatementOfReasonsIssued, lodged: ModerationAppealed) -> bool:
+    same = statement.recipient_id == lodged.appellant_id
+    return same and lodged.appellant_role in (None, statement.recipient_role)
 
 
 def flag_view(seen: Seen, side: Side, ref: str, flag_id: str) -> FlagView | None:
@@ -689,17 +714,16 @@ def flag_outcome(told: Told, flag_id: str) -> FlagOutcome | None:
     return "WITHDRAWN" if told.withdrawn else None
 
 
+def lodged_as(appeal_id: str, told: Told) -> ModerationAppealed | None:
+    lodged = (each.lodged for each in told.appeals if each.lodged.appeal_id == appeal_id)
+    return next(lodged, None)
+
+
 def own_appeal_view(seen: Seen, side: Side, appeal_id: str) -> AppealView | None:
     """An appeal as its sender sees it; None if nothing was recorded of it."""
     appeals = seen.told[side].appeals if side in seen.told else ()
-    return next(
-        (
-            appeal_view(one, decided, seen.told[side])
-            for one, decided in appeals
-            if one.appeal_id == appeal_id
-        ),
-        None,
-    )
+    own = (appeal_view(each) for each in appeals if each.lodged.appeal_id == appeal_id)
+    return next(own, None)
 
 
 def own_side(actor: Actor) -> Side | None:
@@ -715,6 +739,10 @@ def acting_side(actor: Actor) -> Side | None:
 def is_of(account_id: str, actor: Actor) -> bool:
     """Whether it is the actor's own account: a seller's members share one."""
     return account_id == (actor.org_id if actor.role == "SELLER" else actor.id)
+
+
+def is_appellant(appeal: ModerationAppealed, actor: Actor) -> bool:
+    return appeal.appellant_role in (None, actor.role) and is_of(appeal.appellant_id, actor)
 
 
 def visible(
@@ -744,9 +772,9 @@ def readable(
         case ReviewFlagged():
             may_know = event.flagger_role == actor.role and is_of(event.flagger_id, actor)
         case ModerationAppealed():
-            may_know = is_of(event.appellant_id, actor)
+            may_know = is_appellant(event, actor)
         case StatementOfReasonsIssued():
-            may_know = is_of(event.recipient_id, actor)
+            may_know = event.recipient_role == actor.role and is_of(event.recipient_id, actor)
         case ReplyPublished() | ReplyEdited():  # by this side or about it
             return nameless(event)
         case ReviewWeighted():

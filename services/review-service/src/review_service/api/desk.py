@@ -40,6 +40,7 @@ from review_service.evaluation_views import (
     Seen,
     acting_side,
     evaluation_view,
+    lodged_as,
     seen_evaluations,
 )
 from review_service.fact_rows import flagger, write_flags
@@ -235,7 +236,7 @@ class Desk:
     ) -> PersonKey:
         """The key of whoever is told why: the appellant, or the author if a flagger was right."""
         told = about.seen.told[about.side]
-        appeal = next((one for one, _ in told.appeals if one.appeal_id == appeal_id), None)
+        appeal = lodged_as(appeal_id, told)
         if appeal is None:
             raise NotFound
         if (appeal.against, outcome) == ("KEPT", "REVERSED"):

@@ -61,7 +61,9 @@ from review_service.evaluation_views import (
     FlagView,
     Seen,
     flag_view,
+    is_appellant,
     is_of,
+    lodged_as,
     own_appeal_view,
 )
 
@@ -150,9 +152,8 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
     )
     async def appeal_of(ref: IdStr, appeal_id: IdStr, caller: Appellant) -> Response:
         seen, side, actor = await desk.looked_at(ref, caller, *APPELLANTS)
-        appeals = [appeal for appeal, _ in seen.told[side].appeals]
-        appeal = next((each for each in appeals if each.appeal_id == appeal_id), None)
-        if appeal is None or not is_of(appeal.appellant_id, actor):
+        appeal = lodged_as(appeal_id, seen.told[side])
+        if appeal is None or not is_appellant(appeal, actor):
             raise NotFound
         return await desk.answer(own_appeal_view(seen, side, appeal_id))
 

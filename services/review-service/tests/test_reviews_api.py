@@ -809,6 +809,8 @@ async def test_the_history_shows_no_more_than_the_review_and_names_no_moderator(
     for client in (seller, buyer):
         assert "mod-1" not in json.dumps(await history(client))
     assert "mod-1" in json.dumps(await history(moderator))
+    assert "employee" in json.dumps(await history(seller))
+    assert "employee" not in json.dumps(await history(buyer))
 
 
 @pytest.mark.usefixtures("revealed")

@@ -65,6 +65,7 @@ from review_service.domain.guards import is_involved
 from review_service.domain.policy import Policies
 from review_service.domain.streams import review_ref
 from review_service.domain.subject import writes_for
+from review_service.history import STAFF, signed
 
 WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 """Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
@@ -553,8 +554,6 @@ STARS = (
     *("quality", "logistics", "service", "rating"),
     *("was_quality", "was_logistics", "was_service"),
 )
-STAFF = "staff"
-STAFF_ROLES = frozenset({"AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR"})
 
 
 def shown(told: Told, side: Side, reader: Side | None) -> Shown:
@@ -750,7 +749,7 @@ def visible(
 ) -> list[Recorded[EvaluationEvent]]:
     """The events that an actor may know of, without the texts that he may not read."""
     return [
-        replace_event(recorded, event, actor)
+        structs.replace(recorded, event=event, actor=signed(recorded, actor))
         for recorded in history
         if (event := readable(recorded, seen, actor)) is not None
     ]
@@ -804,13 +803,3 @@ def nameless(event: EvaluationEvent) -> EvaluationEvent:
     if isinstance(event, ReviewKept | ReviewRestricted | ModerationAppealDecided):
         return structs.replace(event, decided_by=STAFF)
     return event
-
-
-def replace_event(
-    recorded: Recorded[EvaluationEvent], event: EvaluationEvent, actor: Actor
-) -> Recorded[EvaluationEvent]:
-    """The recorded event as a reader may know it: to parties, staff have no names."""
-    by = recorded.actor
-    if own_side(actor) and by.partition(":")[0].upper() in STAFF_ROLES:
-        by = STAFF
-    return structs.replace(recorded, event=event, actor=by)

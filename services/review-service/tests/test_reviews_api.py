@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,7 +18,10 @@ from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.domain.streams import review_id_of, review_ref
+from review_service.settings import ReviewSettings
+from shared_events.envelope import Recorded
 from shared_events.review import RevisionGranted
+from shared_runtime.service import Parts
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -427,6 +430,32 @@ async def test_before_the_reveal_there_is_nothing_to_flag(
     await work()
     flagged = await post(seller, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
     assert slug(flagged) == (404, "not-found")
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_review_that_is_not_there_takes_the_work_of_one_that_is_hidden(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    parts: Parts[ReviewSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    work: Work,
+) -> None:
+    recorded(await write(buyer, FIVE))
+    await work()
+    read, streams = parts.log.read, list[str]()
+
+    async def counted(names: Sequence[str]) -> Mapping[str, list[Recorded[Any]]]:
+        streams.extend(names)
+        return await read(names)
+
+    monkeypatch.setattr(parts.log, "read", counted)
+    work_done: list[int] = []
+    for ref in (BUYERS, SELLERS, review_ref("O2", "BUYER")):
+        streams.clear()
+        flagged = await post(seller, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"})
+        assert slug(flagged) == (404, "not-found")
+        work_done.append(len(streams))
+    assert work_done == [2, 2, 2]
 
 
 @pytest.mark.usefixtures("revealed")

@@ -53,7 +53,13 @@ from review_service.facts import (
     read_book,
 )
 
-PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
+NEAREST = """
+    (SELECT order_id, side, ref FROM facts.review WHERE ref >= $1 ORDER BY ref LIMIT 1)
+    UNION ALL
+    (SELECT order_id, side, ref FROM facts.review ORDER BY ref LIMIT 1)
+    LIMIT 1
+"""
+"""Where a review is, or else another one."""
 
 
 class AskedBy(TypedDict):
@@ -190,9 +196,7 @@ class Desk:
 
         Before the reveal it is there for its author, and for those who look for fraud.
         """
-        order_id, side = await self.place_of(ref)
-        order, seen, _ = await self.read(order_id)
-        known = existing(order)
+        known, seen, side = await self.find(ref)
         side_of_order = party(caller, known)
         actor = side_of_order or caller.actor(*roles)
         if not seen.is_there_for(actor, side):
@@ -217,19 +221,25 @@ class Desk:
 
     async def looked_at(self, ref: str, caller: Caller, *roles: Role) -> tuple[Seen, Side, Actor]:
         """A review that somebody has flagged or appealed about, to see what came of it."""
-        order_id, side = await self.place_of(ref)
-        order, seen, _ = await self.read(order_id)
-        actor = party(caller, existing(order)) or caller.actor(*roles)
+        known, seen, side = await self.find(ref)
+        actor = party(caller, known) or caller.actor(*roles)
         if side not in seen.told:
             raise NotFound
         return seen, side, actor
 
-    async def place_of(self, ref: str) -> tuple[str, Side]:
-        """The order and the side of a review. Raises `NotFound`."""
-        row = await self.pool.fetchrow(PLACE_OF, ref)
+    async def find(self, ref: str) -> tuple[Placed, Seen, Side]:
+        """The order, the evaluation and the side of a review. Raises `NotFound`.
+
+        Where there is none, another one is read: that it takes as long as with one that may not be
+        known of tells nobody that there is one.
+        """
+        row = await self.pool.fetchrow(NEAREST, ref)
         if row is None:
             raise NotFound
-        return row["order_id"], row["side"]
+        order, seen, _ = await self.read(row["order_id"])
+        if row["ref"] != ref:
+            raise NotFound
+        return existing(order), seen, row["side"]
 
     async def key_of_recipient(
         self, about: About, appeal_id: str, outcome: Literal["UPHELD", "REVERSED"]

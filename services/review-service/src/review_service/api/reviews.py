@@ -34,7 +34,7 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import STAFF, existing, party
+from review_service.api.callers import STAFF, party
 from review_service.api.desk import About, Desk, counting, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
@@ -95,9 +95,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         responses=refusals(RoleNotAllowed, NotFound) | answers.EVALUATION,
     )
     async def review(ref: IdStr, caller: Reader) -> Response:
-        order_id, side = await desk.place_of(ref)
-        order, seen, _ = await desk.read(order_id)
-        known = existing(order)
+        known, seen, side = await desk.find(ref)
         actor = party(caller, known) or caller.actor(*STAFF)
         if not seen.is_there_for(actor, side):
             raise NotFound

@@ -25,10 +25,15 @@ STARTING = {"servers", "own_servers", "stack", "own_stack"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start servers are marked, so that the fast ones can be run alone."""
+    """Tests that start servers are marked, so that the fast ones can be run alone; and of several
+    processes that share the tests, one has those that share the services.
+    """
     for item in items:
-        if STARTING.intersection(getattr(item, "fixturenames", ())):
+        fixtures = STARTING.intersection(getattr(item, "fixturenames", ()))
+        if fixtures:
             item.add_marker("servers")
+        if "stack" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4, uuid5
@@ -23,6 +23,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from jsonschema_rs import Validator, validator_for
 from local_stack import blocking, issuer
 from local_stack.databases import Database, create_database, drop_database
 from local_stack.servers import Servers
@@ -43,6 +44,7 @@ from shared_runtime.subscription import Runner, read_cursors
 from shared_runtime.testing import TESTS, InMemoryKeyStore, ManualClock
 from shared_runtime.timers import fire_due
 
+JSON = "application/json"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
@@ -132,23 +134,34 @@ def api(parts: Parts[ReviewSettings]) -> FastAPI:
 
 @pytest.fixture(scope="session")
 def documented() -> Callable[[httpx.Response], Awaitable[None]]:
-    """A check that an answer is one that the OpenAPI document tells of, by status and rule."""
-    paths: dict[str, Any] = json.loads(openapi_document(SERVICE))["paths"]
+    """A check that an answer is one that the OpenAPI document tells of: by its status and rule,
+    and by its shape.
+    """
+    document: dict[str, Any] = json.loads(openapi_document(SERVICE))
+    paths = document["paths"]
     patterns = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in paths}
+
+    @cache
+    def shape(path: str, method: str, status: str) -> Validator:
+        content = paths[path][method]["responses"][status]["content"]
+        return validator_for(content[JSON]["schema"] | {"components": document["components"]})
 
     async def check(answered: httpx.Response) -> None:
         path, method = answered.request.url.path, answered.request.method.lower()
         templates = [t for t, pattern in patterns.items() if pattern.fullmatch(path)]
-        told = next((paths[t][method] for t in templates if method in paths[t]), None)
-        if told is None or not path.startswith("/v1"):
+        template = next((t for t in templates if method in paths[t]), None)
+        if template is None or not path.startswith("/v1"):
             return
-        known = told["responses"].get(str(answered.status_code))
+        known = paths[template][method]["responses"].get(str(answered.status_code))
         assert known is not None, f"{method} {path}: {answered.status_code} is not documented"
         if answered.is_error:
             rule = (await answered.aread(), answered.json()["type"].rpartition("/")[2])[1]
             examples = known["content"]["application/problem+json"]["examples"]
             assert rule in examples, f"{method} {path}: {rule} is not documented"
             assert rule != "internal-error"
+        elif answered.headers.get("Content-Type") == JSON:
+            await answered.aread()
+            shape(template, method, str(answered.status_code)).validate(answered.json())
 
     return check
 

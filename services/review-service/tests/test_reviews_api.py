@@ -5,7 +5,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,15 +13,19 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from local_stack.databases import Database
 from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
+from review_service.app import workload
 from review_service.domain.streams import review_id_of, review_ref
 from review_service.settings import ReviewSettings
 from shared_events.envelope import Recorded
 from shared_events.review import RevisionGranted
+from shared_runtime.log import VersionConflict
 from shared_runtime.service import Parts
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
+from shared_runtime.timers import fire_due
 
 type Caller = Callable[..., httpx.AsyncClient]
 type Work = Callable[[], Awaitable[None]]
@@ -60,8 +63,10 @@ async def post(client: httpx.AsyncClient, path: str, body: Json, **headers: str)
     return await client.post(path, json=body, headers={"Idempotency-Key": str(uuid4())} | named)
 
 
-async def write(client: httpx.AsyncClient, body: Json, path: str = "") -> httpx.Response:
-    return await post(client, f"{ORDERS}/O1/evaluation/reviews{path}", body)
+async def write(
+    client: httpx.AsyncClient, body: Json, path: str = "", *, order: str = "O1"
+) -> httpx.Response:
+    return await post(client, f"{ORDERS}/{order}/evaluation/reviews{path}", body)
 
 
 async def judge(client: httpx.AsyncClient, path: str, body: Json) -> httpx.Response:
@@ -85,8 +90,8 @@ def review_by(side: str, told: Json) -> Json:
     return next(review for review in told["reviews"] if review["by"] == side)
 
 
-async def look(client: httpx.AsyncClient) -> Json:
-    answered = await client.get(f"{ORDERS}/O1/evaluation")
+async def look(client: httpx.AsyncClient, order: str = "O1") -> Json:
+    answered = await client.get(f"{ORDERS}/{order}/evaluation")
     assert answered.status_code == 200, answered.text
     told: Json = answered.json()
     return told
@@ -118,16 +123,20 @@ def another(caller: Caller) -> httpx.AsyncClient:
     return caller("MODERATOR", "mod-2")
 
 
+async def bring(caller: Caller, line: Json, *orders: str) -> None:
+    """Completed orders, with the reviews of `LINE` if the line says nothing else."""
+    lines = [LINE | line | {"order": LINE["order"] | {"order_id": each}} for each in orders]
+    answered = await caller("IMPORTER", "history").post(
+        f"{ORDERS}/bulk", content="".join(map(line_of, lines)), headers={"Content-Type": NDJSON}
+    )
+    assert answered.text.count('"order":"accepted"') == len(orders)
+
+
 @pytest.fixture
 async def opened(caller: Caller, clock: ManualClock, work: Work) -> None:
     """An order that has just been completed."""
     clock.at = COMPLETED
-    told = {name: value for name, value in deepcopy(LINE).items() if name != "reviews"}
-    told["order"]["order_id"] = "O1"
-    answered = await caller("IMPORTER", "history").post(
-        f"{ORDERS}/bulk", content=line_of(told), headers={"Content-Type": NDJSON}
-    )
-    assert '"order":"accepted"' in answered.text
+    await bring(caller, {"reviews": []}, "O1")
     await work()
 
 
@@ -392,11 +401,7 @@ async def listed(caller: Caller, clock: ManualClock, work: Work) -> list[str]:
     """Thirty orders of which both sides have written: the `ref` of every review."""
     clock.at = COMPLETED + timedelta(days=3)
     orders = [f"O{n}" for n in range(1, 31)]
-    lines = [LINE | {"order": LINE["order"] | {"order_id": order_id}} for order_id in orders]
-    answered = await caller("IMPORTER", "history").post(
-        f"{ORDERS}/bulk", content="".join(map(line_of, lines)), headers={"Content-Type": NDJSON}
-    )
-    assert answered.text.count('"outcome":"accepted"') == 60
+    await bring(caller, {}, *orders)
     await work()
     return [review_ref(order_id, side) for order_id in orders for side in ("BUYER", "SELLER")]
 
@@ -423,13 +428,18 @@ async def test_the_members_of_a_seller_flag_as_one(caller: Caller, listed: list[
 
 
 @pytest.mark.usefixtures("opened")
-async def test_before_the_reveal_there_is_nothing_to_flag(
-    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, work: Work
+async def test_before_the_reveal_a_guessed_ref_is_answered_as_if_there_were_none(
+    caller: Caller, buyer: httpx.AsyncClient, seller: httpx.AsyncClient, work: Work
 ) -> None:
+    """Whoever knows the order's id can make the `ref`."""
     recorded(await write(buyer, FIVE))
     await work()
-    flagged = await post(seller, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
-    assert slug(flagged) == (404, "not-found")
+    for client in (seller, caller("BUYER", "B-9"), caller("SENIOR", "sen-1")):
+        for path, (body, _) in OF_REVIEWS.items():
+            hidden = await judge(client, f"{BUYERS}/{path}", body)
+            none = await judge(client, f"{review_ref('O2', 'BUYER')}/{path}", body)
+            assert slug(hidden) == slug(none), path
+            assert slug(hidden) in ((404, "not-found"), (403, "role-not-allowed")), path
 
 
 @pytest.mark.usefixtures("opened")
@@ -813,6 +823,19 @@ async def test_the_others_go_on_about_the_review_of_who_was_erased(
     assert (own["restriction"]["facts"], own["reply"]["text"]) == (None, "Dim it.")
 
 
+@pytest.mark.usefixtures("opened")
+async def test_a_file_is_a_link_to_it_and_null_once_its_owner_is_erased(
+    buyer: httpx.AsyncClient, key_store: InMemoryKeyStore
+) -> None:
+    review = await with_photo(buyer)
+    (shown,) = review_by("BUYER", recorded(await write(buyer, review)))["media"]
+    assert [shown["media_id"]] == review["media"]
+    photo = await buyer.get(shown["url"])
+    assert photo.headers["Content-Type"] == "image/png"
+    await key_store.destroy("buyer:B-5")
+    assert review_by("BUYER", await look(buyer))["media"] == [None]
+
+
 async def history(client: httpx.AsyncClient) -> list[Json]:
     answered = await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")
     events: list[Json] = answered.json()["items"]
@@ -1145,3 +1168,103 @@ async def test_of_an_amendment_and_a_reveal_at_once_either_is_first(
         assert quality == 1
     else:
         assert (slug(amended), quality) == ((409, "evidence-sealed"), 5)
+
+
+async def in_turn[A, B](
+    database: Database, pool: asyncpg.Pool, first: Awaitable[A], second: Awaitable[B]
+) -> tuple[A, B]:
+    """Two who have both decided on the same history before either appends: the first does first."""
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("SELECT FROM es.head WHERE topic = 'review.events' FOR UPDATE")
+        one = asyncio.ensure_future(first)
+        while not one.done() and await pool.fetchval(WAITING) < 1:
+            pass
+        other = asyncio.ensure_future(second)
+        while not other.done() and await pool.fetchval(WAITING) < 2:
+            pass
+        assert not one.done()
+        assert not other.done()
+    await owner.close()
+    return await one, await other
+
+
+ROUNDS = ("O1", "O2", "O3")
+CLOSES = COMPLETED + timedelta(days=15)
+
+
+async def close_due(parts: Parts[ReviewSettings]) -> None:
+    """As the worker does when the window of an evaluation ends; decided again if others wrote."""
+    fire = workload(parts).fire
+    assert fire
+    try:
+        await fire_due(parts.pool, parts.log, fire, lambda: CLOSES)
+    except VersionConflict:
+        await fire_due(parts.pool, parts.log, fire, lambda: CLOSES)
+
+
+@pytest.mark.parametrize("first", ["submit", "close"])
+@pytest.mark.parametrize("other_has_written", [False, True])
+async def test_of_a_review_at_the_last_moment_and_the_close_the_first_in_the_stream_wins(
+    caller: Caller,
+    parts: Parts[ReviewSettings],
+    database: Database,
+    work: Work,
+    *,
+    other_has_written: bool,
+    first: str,
+) -> None:
+    clock = parts.now
+    assert isinstance(clock, ManualClock)
+    buyer, seller = caller("BUYER", "B-5"), caller("SELLER", "employee", seller_id="S-77")
+    for order in ROUNDS:
+        clock.at = COMPLETED
+        await bring(caller, {"reviews": []}, order)
+        await work()
+        if other_has_written:
+            recorded(await write(seller, {"rating": 4}, order=order))
+        clock.at = CLOSES - timedelta(microseconds=1)
+        submit, close = write(buyer, FIVE, order=order), close_due(parts)
+        if first == "submit":
+            submitted, _ = await in_turn(database, parts.pool, submit, close)
+        else:
+            _, submitted = await in_turn(database, parts.pool, close, submit)
+        told = await look(buyer, order)
+        sides = {review["by"] for review in told["reviews"]}
+        others = {"SELLER"} if other_has_written else set[str]()
+        if first == "submit":
+            recorded(submitted)
+            assert (told["state"], sides) == ("REVEALED", others | {"BUYER"})
+            # Both in: at once. Else by the close, which found a review when it decided again.
+            revealed_at = clock.at if other_has_written else CLOSES
+            assert datetime.fromisoformat(told["revealed_at"]) == revealed_at
+        else:
+            assert slug(submitted) == (409, "window-closed")
+            assert datetime.fromisoformat(submitted.json()["closed_at"]) == CLOSES
+            assert sides == others
+            assert told["state"] == ("REVEALED" if other_has_written else "CLOSED")
+
+
+@pytest.mark.parametrize("first", ["flag", "withdraw"])
+async def test_of_a_flag_and_a_withdrawal_at_once_the_first_in_the_stream_wins(
+    caller: Caller, pool: asyncpg.Pool, database: Database, listed: list[str], first: str
+) -> None:
+    reader, buyer = caller("BUYER", "B-9"), caller("BUYER", "B-5")
+    flags = 0
+    for order in ROUNDS:
+        ref, review_id = review_ref(order, "BUYER"), review_id_of(order, "BUYER")
+        assert ref in listed
+        flag = post(reader, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"})
+        withdraw = write(buyer, {}, f"/{review_id}/withdrawal", order=order)
+        if first == "flag":
+            flagged, withdrawn = await in_turn(database, pool, flag, withdraw)
+            path = f"{REVIEWS}/{ref}/flags/{recorded(flagged)['flag_id']}"
+            assert (await reader.get(path)).json()["outcome"] == "WITHDRAWN"
+            flags += 1
+        else:
+            withdrawn, flagged = await in_turn(database, pool, withdraw, flag)
+            assert slug(flagged) == (409, "wrong-state")
+            assert flagged.json()["state"] == "WITHDRAWN"
+        assert review_by("BUYER", recorded(withdrawn))["status"] == "WITHDRAWN"
+        # What is counted of him is what was recorded.
+        assert await pool.fetchval("SELECT count(*) FROM facts.flag") == flags

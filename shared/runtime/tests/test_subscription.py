@@ -19,12 +19,20 @@ from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
-from shared_runtime.delivery import Connection, Delivery, Source, Subscription, TakenOver
+from shared_runtime.delivery import (
+    Connection,
+    Cursor,
+    Delivery,
+    Source,
+    Subscription,
+    TakenOver,
+)
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import list_parked
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
+from shared_runtime.tail import Tail
 from shared_runtime.testing import facts
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -470,6 +478,22 @@ async def test_a_busy_partition_does_not_hold_up_the_others(
     found = await histories(pool)
     assert {key: len(found[key]) for key in sellers} == sellers
     assert len(found[BUSY]) < 1200
+
+
+async def test_readers_of_one_process_read_and_decode_the_log_once(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    await write(journal, "O1", S1=3, S2=2)
+    tail = Tail()
+    first, second = (OwnLog(pool, (topic,), tail=tail) for _ in range(2))
+    cursors = {(topic, partition_of(key)): Cursor() for key in ("S1", "S2")}
+    read = await first.take(cursors)
+    assert len(read) == 5
+    assert {id(delivery) for delivery in await second.take(cursors)} == {id(d) for d in read}
+    await write(journal, "O2", S1=1)
+    reached = {d.place: Cursor(position=d.position, chain_hash=d.chain_hash or b"") for d in read}
+    assert [d.position for d in await second.take(reached)] == [4]
+    assert len(await first.take({**reached, read[0].place: Cursor()})) >= 3
 
 
 async def test_records_are_fetched_by_their_positions_wherever_they_are(

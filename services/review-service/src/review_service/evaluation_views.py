@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import structs
+from pydantic.json_schema import SkipJsonSchema
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.envelope import Recorded
 from shared_events.review import (
@@ -70,6 +71,17 @@ from review_service.history import STAFF, signed
 WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 """Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLink:
+    """A file, and where it can be had for a short while."""
+
+    media_id: str
+    url: str
+
+
+type MediaShown = MediaLink | SkipJsonSchema[str] | None
+"""Sealed here, which nobody is shown; opened, a link; null when the writer's key is gone."""
 type FlagOutcome = Literal["KEPT", "RESTRICTED", "RESTORED", "WITHDRAWN"]
 type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
 
@@ -94,7 +106,7 @@ class ReplyView:
 class FollowUpView:
     followup_id: str
     text: str | None
-    media: list[str]
+    media: list[MediaShown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +194,7 @@ class ReviewView:
     rating: int | None
     incentive: Incentive
     text: str | None
-    media: list[str]
+    media: list[MediaShown]
     weight_milli: int | None
     reasons: list[ReasonView] | None
     excluded_dimensions: list[StarDimension]

@@ -151,7 +151,7 @@ def decode_recorded(
     Raises msgspec.DecodeError if the bytes are no envelope or the data breaks the schema, and
     `UnknownEventType` if this release does not know the type.
     """
-    return _recorded(topic, partition, position, decode_envelope(body), upcasters)
+    return recorded_of(decode_envelope(body), topic, partition, position, upcasters)
 
 
 def decode_wanted(
@@ -167,16 +167,17 @@ def decode_wanted(
     envelope = decode_envelope(body)
     if envelope.type.partition(".")[0] not in names:
         return None
-    return _recorded(topic, partition, position, envelope, upcasters)
+    return recorded_of(envelope, topic, partition, position, upcasters)
 
 
-def _recorded(
+def recorded_of(
+    envelope: Envelope,
     topic: str,
     partition: int,
     position: int,
-    envelope: Envelope,
-    upcasters: Mapping[str, Upcaster],
+    upcasters: Mapping[str, Upcaster] = UPCASTERS,
 ) -> Recorded[Any]:
+    """`decode_recorded` with the attributes at hand."""
     return Recorded(
         topic=topic,
         partition=partition,

@@ -2,12 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from hashlib import sha256
+from typing import Any, Protocol
 
 import asyncpg
 from aiokafka.errors import KafkaError
 from msgspec import Struct
-from shared_events.envelope import decode_address
+from shared_events.envelope import (
+    Envelope,
+    Recorded,
+    decode_address,
+    decode_envelope,
+    recorded_of,
+)
 
 NO_CHAIN = bytes(32)
 
@@ -45,9 +52,11 @@ class Cursor(Struct, frozen=True, kw_only=True):
     chain_hash: bytes = NO_CHAIN
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class Delivery(Struct, kw_only=True):
     """A record of a log. `chain_hash` is absent in a topic that is not one of our logs: there,
     the position is the offset + 1 and may skip numbers.
+
+    Several readers of one process share it: what is worked out of the body stays with it.
     """
 
     topic: str
@@ -56,10 +65,33 @@ class Delivery(Struct, frozen=True, kw_only=True):
     body: bytes
     chain_hash: bytes | None
     record_key: str | None = None
+    _leaf: bytes | None = None
+    _envelope: Envelope | None = None
+    _recorded: Recorded[Any] | None = None
 
     @property
     def place(self) -> Place:
         return self.topic, self.partition
+
+    @property
+    def leaf(self) -> bytes:
+        """The hash of the body, as the chain takes it in."""
+        if self._leaf is None:
+            self._leaf = sha256(b"\x00" + self.body).digest()
+        return self._leaf
+
+    def recorded(self, names: frozenset[str]) -> Recorded[Any] | None:
+        """The event, if its type has one of these names; the data of others is not looked at.
+
+        Raises msgspec.DecodeError or `UnknownEventType`.
+        """
+        if self._envelope is None:
+            self._envelope = decode_envelope(self.body)
+        if self._envelope.type.partition(".")[0] not in names:
+            return None
+        if self._recorded is None:
+            self._recorded = recorded_of(self._envelope, self.topic, self.partition, self.position)
+        return self._recorded
 
     @property
     def key(self) -> str:

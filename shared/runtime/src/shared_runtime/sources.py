@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 
 import asyncpg
 import structlog
@@ -16,6 +17,7 @@ from aiokafka import (
 from aiokafka.errors import KafkaError
 
 from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver
+from shared_runtime.tail import Tail
 
 BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 500
@@ -52,11 +54,15 @@ FETCH = """
 
 @dataclass(slots=True)
 class OwnLog:
-    """The log in the service's database, polled: quickly while there is work, slowly when not."""
+    """The log in the service's database, polled: quickly while there is work, slowly when not.
+
+    `tail` is shared by the readers of one process.
+    """
 
     pool: asyncpg.Pool
     topics: tuple[str, ...]
     pause: float = BUSY_PAUSE_SECONDS
+    tail: Tail = field(default_factory=Tail)
 
     async def places(self) -> frozenset[Place]:
         return frozenset()
@@ -64,9 +70,11 @@ class OwnLog:
     async def take(
         self, cursors: Mapping[Place, Cursor], held: frozenset[Place] = frozenset()
     ) -> list[Delivery]:
+        heads = [tuple(head) for head in await self.pool.fetch(HEADS, self.topics)]
+        self.tail.forget_rewritten(heads)
         behind = [
-            (topic, partition, after)
-            for topic, partition, position, chain_hash in await self.pool.fetch(HEADS, self.topics)
+            ((topic, partition), after)
+            for topic, partition, position, chain_hash in heads
             if (topic, partition) not in held
             and (after := _read_after(cursors[topic, partition], position, chain_hash)) < position
         ]
@@ -77,11 +85,19 @@ class OwnLog:
         self.pause = BUSY_PAUSE_SECONDS
         # The same number for each that is behind: a busy partition does not hold up the others.
         per_place = max(1, min(BATCH_PER_PLACE_MAX, BATCH_MAX // len(behind)))
+        async with self.tail.reading:
+            kept = [self.tail.after(place, after, per_place) for place, after in behind]
+            further = [told for told, here in zip(behind, kept, strict=True) if not here]
+            read = await self._read(further, per_place) if further else []
+            self.tail.keep(read)
+        return [*chain.from_iterable(kept), *read]
+
+    async def _read(self, behind: Sequence[tuple[Place, int]], per_place: int) -> list[Delivery]:
         rows = await self.pool.fetch(
             TAKE,
-            [topic for topic, _, _ in behind],
-            [partition for _, partition, _ in behind],
-            [after for _, _, after in behind],
+            [topic for (topic, _), _ in behind],
+            [partition for (_, partition), _ in behind],
+            [after for _, after in behind],
             per_place,
         )
         return [_delivery(*row) for row in rows]

@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 from prometheus_client import Counter, Gauge
-from shared_events.envelope import Recorded, decode_wanted
+from shared_events.envelope import Recorded
 from shared_events.partition import PARTITIONS
 from shared_events.registry import name_of
 
@@ -77,11 +77,7 @@ def decoded(
     names = frozenset(name_of(event_type) for event_type in handles)
 
     async def apply_decoded(deliveries: Sequence[Delivery], db: Connection) -> None:
-        batch = [
-            recorded
-            for d in deliveries
-            if (recorded := decode_wanted(names, d.topic, d.partition, d.position, d.body))
-        ]
+        batch = [recorded for d in deliveries if (recorded := d.recorded(names))]
         if batch:
             await apply(batch, db)
 
@@ -443,8 +439,7 @@ def advance(cursor: Cursor, delivery: Delivery) -> Cursor | None:
         return None
     if delivery.position != cursor.position + 1:
         raise Gap
-    leaf = sha256(b"\x00" + delivery.body).digest()
-    chain_hash = sha256(cursor.chain_hash + leaf).digest()
+    chain_hash = sha256(cursor.chain_hash + delivery.leaf).digest()
     if chain_hash != delivery.chain_hash:
         raise Forked
     return Cursor(position=delivery.position, chain_hash=chain_hash)

@@ -16,6 +16,7 @@ from shared_runtime.projections import Projection, live_subscription
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
+from shared_runtime.tail import Tail
 from shared_runtime.timers import Fire, run_timers
 
 TAKE_LEASE = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
@@ -138,11 +139,12 @@ class Worker:
 
     def _own(self, relay: Relay, leases: Leases) -> list[Runner]:
         topics = self.workload.own_topics
+        tail = Tail()
         runners = [
-            self._runner(subscription, OwnLog(self.pool, subscription.topics))
+            self._runner(subscription, OwnLog(self.pool, subscription.topics, tail=tail))
             for subscription in (relay_subscription(relay, topics), *self.workload.on_own_log)
         ] + [
-            self._projecting(projection, OwnLog(self.pool, projection.topics))
+            self._projecting(projection, OwnLog(self.pool, projection.topics, tail=tail))
             for projection in self.workload.own_projections
         ]
         for runner in runners:

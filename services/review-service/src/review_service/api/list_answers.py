@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from shared_runtime.documents import Documented, answered
 
 from review_service.domain.streams import review_ref
-from review_service.evaluation_views import ReasonView
+from review_service.evaluation_views import MediaLink, ReasonView
 from review_service.lists.moderation import (
     CaseCounts,
     LeaseView,
@@ -16,7 +16,6 @@ from review_service.lists.neutrality import NeutralityView, group_figures
 from review_service.lists.reviewable import ReviewableOrderPage, ReviewableOrderView
 from review_service.lists.reviews import (
     FormerVersionView,
-    MediaLink,
     PublicFollowUpView,
     PublicReplyView,
     PublicReviewPage,
@@ -37,9 +36,7 @@ _REVIEW = PublicReviewView(
         stars=2, quality=1, logistics=4, service=2, text="Came with a broken shade."
     ),
     text="They sent a new shade at once.",
-    media=[
-        MediaLink(media_id="M-1", url="/v1/media-downloads/M-1?expires=1768644000&signature=c2ln")
-    ],
+    media=[MediaLink(media_id="M-1", url="/media/M-1?expires=1768644000&signature=c2ln")],
     incentive="NONE",
     verified_purchase=True,
     revised_after_resolution=True,

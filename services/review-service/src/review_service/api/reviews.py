@@ -1,7 +1,8 @@
 """A review that everybody may read, by its `ref`: flags, moderation and appeals.
 
-Who flags need not be a party of the order, and a `ref` tells nothing of it. A moderator says with
-If-Match which version of the evaluation he decides on.
+Who flags need not be a party of the order, and a `ref` does not show it; but it has no key, and who
+guesses the order's id can check the guess. A moderator says with If-Match which version of the
+evaluation he decides on.
 """
 
 from typing import Annotated

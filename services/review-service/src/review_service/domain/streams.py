@@ -29,6 +29,6 @@ def review_id_of(order_id: str, side: Side) -> str:
 
 def review_ref(order_id: str, side: Side) -> str:
     """The name of one side's review for everybody. It does not show the order; who guesses the
-    order's id can check the guess, and learns no more of it.
+    order's id can check the guess: it has no key, so that rows built again have the same names.
     """
     return md5(f"{side}/{order_id}".encode(), usedforsecurity=False).hexdigest()

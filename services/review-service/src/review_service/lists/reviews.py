@@ -13,7 +13,7 @@ import msgspec
 from shared_events.review import Incentive
 
 from review_service.domain.streams import review_ref
-from review_service.evaluation_views import ReasonView, reason_views
+from review_service.evaluation_views import MediaShown, ReasonView, reason_views
 from review_service.projections.public import (
     FollowUp,
     FormerVersion,
@@ -24,18 +24,6 @@ from review_service.projections.public import (
 from review_service.projections.stars import overall_stars
 
 type Sort = Literal["newest", "most_useful"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaLink:
-    """A file, and where it can be had for a short while."""
-
-    media_id: str
-    url: str
-
-
-type MediaShown = MediaLink | str | None
-"""Sealed in rows; opened, a link; null when the writer's key is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

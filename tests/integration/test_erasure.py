@@ -3,6 +3,7 @@ score: on whole services, with everything that they keep searched for the words.
 """
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from shared_runtime.testing import facts
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 KAFKA_SILENT_MS = 2_000
+DATABASES = "SELECT datname FROM pg_database WHERE datallowconn"
 PRICE = {"amount": 1000, "currency": "EUR"}
 
 
@@ -51,11 +53,20 @@ class Person:
         assert answered.is_success, answered.text
         return answered.json()
 
+    def finds(self, path: str) -> bool:
+        return httpx.get(f"{self._base}{path}", headers=self._who, timeout=30).is_success
+
     def post(self, path: str, body: object = None, **sent: Any) -> Any:  # noqa: ANN401 - JSON
         headers = self._who | {"Idempotency-Key": str(uuid4())} | sent.pop("headers", {})
         answered = httpx.post(f"{self._base}{path}", json=body, headers=headers, timeout=30, **sent)
         assert answered.is_success, answered.text
         return answered.json()
+
+    def judge(self, ref: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """On the version that he has just read."""
+        read = httpx.get(f"{self._base}/v1/reviews/{ref}", headers=self._who, timeout=30)
+        version = {"If-Match": read.headers["ETag"]}
+        return self.post(f"/v1/reviews/{ref}/{path}", body, headers=version)
 
 
 def completed(stack: Stack, order_id: str, seller: str, buyer: str) -> None:
@@ -123,11 +134,10 @@ async def tables(stack: Stack) -> list[tuple[str, bytes]]:
     admin = stack.description.postgres_url.rpartition("/")[0]
     found: list[tuple[str, bytes]] = []
     one = await asyncpg.connect(stack.description.postgres_url)
-    names = [row["datname"] for row in await one.fetch("SELECT datname FROM pg_database")]
+    names = [row["datname"] for row in await one.fetch(DATABASES)]
     await one.close()
+    assert len(names) > len(stack.description.databases)  # each service's, and those of the keys
     for name in names:
-        if "review" not in name:
-            continue
         db = await asyncpg.connect(f"{admin}/{name}")
         # Bytes as they are: in hexadecimal, no word would be found.
         await db.execute("SET bytea_output = 'escape'")
@@ -174,6 +184,23 @@ def audit(stack: Stack, what: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+def judged(stack: Stack, writer: Person, refs: dict[str, str], word: str) -> str:
+    """The word is in a flag of his, and in all that is said for and against his review until it is
+    shown again: the address of the flag.
+    """
+    moderator = Person(stack, "MODERATOR", "mod-1")
+    until(lambda: moderator.finds(f"/v1/reviews/{refs['SELLER']}"), "reviews are known by names")
+    flags = f"/v1/reviews/{refs['SELLER']}/flags"
+    flag = writer.post(flags, {"reason": "OTHER", "text": f"How {word}!"})
+    why = {"rule_ids": ["R-3"], "facts": f"It says {word}.", "explanation": "No such words."}
+    measures = {"ground": "OFFENSIVE", "measures": ["HIDE_TEXT"]}
+    moderator.judge(refs["BUYER"], "restrictions", why | measures)
+    appeal = writer.post(f"/v1/reviews/{refs['BUYER']}/appeals", {"text": f"Why not {word}?"})
+    decision = f"appeals/{appeal['appeal_id']}/decision"
+    Person(stack, "SENIOR", "sen-1").judge(refs["BUYER"], decision, why | {"outcome": "REVERSED"})
+    return f"{flags}/{flag['flag_id']}"
+
+
 def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_else_changes(
     stack: Stack,
 ) -> None:
@@ -191,8 +218,14 @@ def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_els
     said = {"text": f"A {word} lamp.", "media": [file["media_id"]]}
     written = writer.post(f"{evaluation}/reviews", stars | said)
     review_id = written["reviews"][0]["review_id"]
-    other.post(f"{evaluation}/reviews", {"rating": 4})
+    both = other.post(f"{evaluation}/reviews", {"rating": 4})
     other.post(f"{evaluation}/reviews/{review_id}/reply", {"text": f"We are {reply}."})
+    refs = {review["by"]: review["ref"] for review in both["reviews"]}
+    flag = judged(stack, writer, refs, word)
+    writer.post(f"{evaluation}/reviews/{review_id}/follow-up", {"text": f"Still {word}."})
+    # The review, what was added, the appeal, the statement of its decision; and the flag.
+    kept = writer.get(evaluation), writer.get(flag)
+    assert [json.dumps(told).count(word) for told in kept] == [4, 1]
 
     listed = f"/v1/sellers/{seller}/reviews"
     until(lambda: bool(other.get(listed)["items"]), "the review is listed")
@@ -208,6 +241,8 @@ def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_els
     (shown,) = other.get(listed)["items"]
     assert (shown["quality"], shown["weight_milli"], shown["media"]) == (2, 1000, [None])
     assert shown["reply"]["text"] == f"We are {reply}."  # it is another person's
+    moderator = Person(stack, "MODERATOR", "mod-1")
+    assert word not in json.dumps(moderator.get(f"/v1/reviews/{refs['BUYER']}"))
     again = httpx.get(
         f"{stack.description.urls['review']}/v1/media/{file['media_id']}",
         headers={"Authorization": f"Bearer {stack.token('MODERATOR', 'mod')}"},

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from local_stack import blocking
 from local_stack.databases import SERVICES
 from local_stack.services import Stack, ephemeral_stack
+from msgspec.structs import replace
 from reputation_service.domain.fold import Facts, fold, state_sha256
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import DEFAULT

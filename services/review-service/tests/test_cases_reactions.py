@@ -37,6 +37,7 @@ from review_service.domain.commands import (
     ReopenOrder,
     SellerReview,
     SubmitReview,
+    WithdrawReview,
 )
 from review_service.domain.evaluation import evaluations
 from review_service.domain.order import Placed, orders
@@ -600,6 +601,24 @@ async def test_a_measure_that_merely_ends_gives_nothing_back_but_lets_write_agai
     await world.arrive("O2")
     await world.reveal("O2", GOOD)
     assert "RATING_RIGHT_LOST" not in (await world.weight("O2"))[1]
+
+
+async def test_what_is_written_once_more_after_a_measure_is_not_taken_by_it(world: World) -> None:
+    await world.arrive("O1")
+    await world.write("O1", GOOD)
+    await world.work()
+    await world.tell("buyer-B1", right_lost(world.clock.at))
+    withdrawal = WithdrawReview(
+        review_id="O1-B",
+        facts=OrderFacts(total_ref_minor=0, placed_at=world.clock.at),
+        now=world.clock.at,
+        actor=Actor(role="BUYER", id="B1"),
+    )
+    await world.evaluation(withdrawal, "O1")
+    world.clock.advance(DAY)
+    await world.tell("buyer-B1", lifted("EXPIRED"))
+    await world.reveal("O1", GOOD)
+    assert await world.weight("O1") == (1000, ("FULL",))
 
 
 async def test_the_reviews_of_a_person_are_weighed_some_hundreds_at_a_time(world: World) -> None:

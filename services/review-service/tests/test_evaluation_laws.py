@@ -56,6 +56,7 @@ from shared_events.review import (
     EvaluationResumed,
     ModerationAppealDecided,
     ModerationAppealed,
+    ReviewFlagged,
     ReviewHeld,
     ReviewKept,
     ReviewReleased,
@@ -220,6 +221,7 @@ SCRUTINY: list[EvaluationCommand] = [
     keep,
     replace(keep, flag_ids=(), actor=SECOND),
     replace(keep, flag_ids=("F2",)),
+    replace(keep, flag_ids=("F2",), actor=SECOND),
     restrict,
     replace(restrict, measures=("HIDE_TEXT",), actor=SECOND),
     replace(restrict, review_id="R2"),
@@ -495,8 +497,10 @@ def test_two_reviews_are_revealed_in_one_commit(commands: list[EvaluationCommand
             elif isinstance(event, ReviewWithdrawn) and event.before_reveal:
                 written.discard(event.side)
         if len(written) == 2 and isinstance(events[0] if events else None, ReviewSubmitted):
-            submitted, revealed, *weights = events
+            submitted, *held, revealed, _, _ = events
+            weights = events[-2:]
             assert isinstance(submitted, ReviewSubmitted)
+            assert [type(each) for each in held] in ([], [ReviewHeld])
             assert isinstance(revealed, ReviewsRevealed)
             assert revealed.revealed_at == submitted.submitted_at
             assert [type(weight) for weight in weights] == [ReviewWeighted, ReviewWeighted]
@@ -673,14 +677,23 @@ def test_a_restriction_has_a_human_a_rule_and_one_statement_of_reasons(
 def test_nobody_decides_an_appeal_against_his_own_decision(
     commands: list[EvaluationCommand],
 ) -> None:
+    flagger: dict[str, str] = {}
+    kept_by: dict[tuple[Side, str], str] = {}
+    restricted_by: dict[Side, str] = {}
     decided_by: dict[str, str] = {}
-    last: dict[Side, str] = {}
     for event in events_of(commands):
         match event:
-            case ReviewRestricted() | ReviewKept():
-                last[event.side] = event.decided_by
+            case ReviewFlagged():
+                flagger[event.flag_id] = event.flagger_id
+            case ReviewKept():
+                for flag_id in event.flag_ids:
+                    kept_by[event.side, flagger[flag_id]] = event.decided_by
+            case ReviewRestricted():
+                restricted_by[event.side] = event.decided_by
+            case ModerationAppealed(against="RESTRICTED"):
+                decided_by[event.appeal_id] = restricted_by[event.side]
             case ModerationAppealed():
-                decided_by[event.appeal_id] = last[event.side]
+                decided_by[event.appeal_id] = kept_by[event.side, event.appellant_id]
             case ModerationAppealDecided():
                 assert event.decided_by != decided_by[event.appeal_id]
             case _:

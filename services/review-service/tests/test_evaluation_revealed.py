@@ -327,7 +327,17 @@ def test_a_hidden_review_is_as_if_it_were_not_there(command: Spoken) -> None:
         replace(screen, factor_milli=49),
         replace(screen, factor_milli=1001),
         replace(screen, calibration=""),
-        replace(screen, terms=(ScreeningTerm(name="", value_milli=1),)),
+        *(
+            replace(screen, terms=(ScreeningTerm(name=name, value_milli=value),))
+            for name, value in (
+                ("", 1),
+                ("A" * 65, 1),
+                ("burst", 1),
+                ("SAYS: FAKE!", 1),
+                ("BURST", 2**53),
+                ("BURST", -(2**53)),
+            )
+        ),
         replace(reattribute, cause_id=""),
         replace(reweigh, add=("LOW_VALUE",)),
         replace(reweigh, remove=("FULL",)),
@@ -597,6 +607,21 @@ def test_a_campaign_that_ended_before_the_reveal_weighs_nothing() -> None:
     early = replace(campaign, now=day(1))
     played = evaluation.when(start, bad, early, replace(lift, now=CLOSING), close)
     assert weights(played) == [(1000, [("CAMPAIGN_UNPROVEN", 1000)])]
+
+
+def test_a_suspicion_is_not_shaken_off_by_writing_once_more() -> None:
+    bad = replace(by_buyer, content=ONES)
+    found = replace(campaign, now=day(1))
+    taken_back = replace(withdraw, now=day(1.5))
+    again = replace(bad, now=day(2))
+    played = evaluation.when(start, bad, found, taken_back, again, by_seller)
+    assert weights(played) == [(50, [("SUSPECT", 50)])]
+    same = replace(found, now=day(4))
+    assert evaluation.given(*played.events).when(same).events == []
+    in_time = replace(lift, now=day(15))
+    assert weights(evaluation.given(*played.events).when(in_time)) == [
+        (1000, [("CAMPAIGN_UNPROVEN", 1000)])
+    ]
 
 
 def test_screenings_are_recorded_for_ninety_days() -> None:

@@ -43,6 +43,7 @@ from shared_events.review import (
     ReviewRestored,
     ReviewRestricted,
     ReviewsRevealed,
+    ReviewSubmitted,
     ReviewWeighted,
     ReviewWithdrawn,
 )
@@ -434,6 +435,47 @@ def test_a_hold_does_not_tell_the_other_side() -> None:
     later = replace(flag, actor=SELLER)
     for history in (hidden(), hidden(early)):
         history.when(later).then_refused(WrongState, state="NONE")
+
+
+HELD_EARLY = replace(hold, now=day(2))
+TAKEN_BACK = replace(withdraw, now=day(3))
+
+
+def test_a_hold_is_not_shaken_off_by_writing_once_more() -> None:
+    last_instant = replace(by_buyer, now=day(5) - TICK)
+    played = hidden(HELD_EARLY, TAKEN_BACK).when(last_instant)
+    assert kinds(played) == [ReviewSubmitted, ReviewHeld]
+    assert played.events[1] == change(held, hold_until=day(5))
+    timer = replace(release, now=day(5), actor=SYSTEM)
+    assert kinds(hidden(HELD_EARLY, TAKEN_BACK, last_instant).when(timer)) == [ReviewReleased]
+    over = replace(by_buyer, now=day(5))
+    assert kinds(hidden(HELD_EARLY, TAKEN_BACK).when(over)) == [ReviewSubmitted]
+
+
+def test_what_is_held_once_more_is_revealed_held() -> None:
+    again = replace(by_buyer, now=day(4))
+    played = hidden(HELD_EARLY, TAKEN_BACK, by_seller).when(again)
+    weighted = [ReviewWeighted, ReviewWeighted]
+    assert kinds(played) == [ReviewSubmitted, ReviewHeld, ReviewsRevealed, *weighted]
+    assert weights(played) == [(0, ["HELD"])]
+
+
+def test_a_hold_that_has_ended_is_over_for_what_is_written_then() -> None:
+    early = replace(release, now=day(2.5))
+    again = replace(by_buyer, now=day(4))
+    before = hidden(HELD_EARLY, early, TAKEN_BACK, again)
+    assert kinds(hidden(HELD_EARLY, early, TAKEN_BACK).when(again)) == [ReviewSubmitted]
+    for_the_same = replace(hold, now=day(4), actor=ANALYST)
+    before.when(for_the_same).then_refused(LimitReached, limit=1)
+    assert kinds(before.when(replace(for_the_same, ground="CAMPAIGN"))) == [ReviewHeld]
+
+
+def test_who_has_decided_about_a_review_has_done_so_when_it_is_written_once_more() -> None:
+    kept_early = replace(keep, flag_ids=(), now=day(2.5))
+    again = replace(by_buyer, now=day(4))
+    before = hidden(HELD_EARLY, kept_early, TAKEN_BACK, again)
+    before.when(restrict).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
+    assert before.when(replace(restrict, actor=SECOND)).refused is None
 
 
 def test_a_held_review_is_not_amended() -> None:

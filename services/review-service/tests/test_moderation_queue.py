@@ -14,6 +14,7 @@ import pytest
 from local_stack.databases import Database
 from review_service.domain.streams import review_ref
 from shared_events.review import (
+    EvaluationClosed,
     Flagger,
     ModerationAppealDecided,
     ModerationAppealed,
@@ -39,13 +40,13 @@ ROUNDS = 200
 MILLISECONDS_MAX = 50
 FILL = """
     INSERT INTO moderation_cases_g1.moderation_case
-        (case_id, order_id, side, seller_id, buyer_id, review_id, flags, appeals, decisions,
-         opened_at, due_at, barred)
+        (case_id, order_id, side, seller_id, buyer_id, review_id, flags, appeals, kept_by,
+         decisions, opened_at, due_at, barred)
     SELECT 'C' || n, 'O' || n, 'BUYER', 'S-77', 'B' || n, 'R' || n,
            jsonb_build_array(jsonb_build_object('flag_id', 'F' || n, 'reason', 'FAKE',
                'flagger_role', 'BUYER', 'flagger_id', 'X' || n,
                'flagged_at', '2026-01-01T00:00:00Z', 'decide_by', '2026-01-06T00:00:00Z')),
-           '[]', 0, timestamptz '2026-01-01Z' + n * interval '1 second',
+           '[]', '{}', 0, timestamptz '2026-01-01Z' + n * interval '1 second',
            timestamptz '2026-01-06Z' + n * interval '1 second',
            jsonb_build_array('B' || n, 'S-77', 'X' || n)
     FROM generate_series(1, $1::int) AS n
@@ -216,6 +217,36 @@ async def test_a_case_with_nothing_open_is_closed(
     await work()
     assert await queue(moderator) == []
     assert await next_case(moderator) is None
+
+
+async def test_a_cancelled_order_leaves_appeals_alone_to_decide(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
+) -> None:
+    cancelled = partial(EvaluationClosed, reason="ORDER_CANCELLED", closed_at=clock.at)
+    await tell("O1", held(clock), flagged(clock, side="SELLER"), cancelled)
+    await tell("O2", restricted(clock), appealed(clock, words), cancelled)
+    await work()
+    moderator = caller("MODERATOR", "mod-2")
+    page = (await moderator.get(CASES)).json()
+    assert [item["order_id"] for item in page["items"]] == ["O2"]
+    assert page["counts"] == {"cases": 1, "flags": 0, "holds": 0, "appeals": 1, "overdue": 0}
+    assert await next_case(moderator) == "O2"
+
+
+async def test_an_appeal_is_kept_from_who_decided_what_it_is_against(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
+) -> None:
+    await tell(
+        "O1",
+        flagged(clock, "F1", by="BUYER B-8"),
+        flagged(clock, "F2", by="BUYER B-9"),
+        kept(clock, "F1", by="mod-1"),
+        kept(clock, "F2", by="mod-2"),
+        appealed(clock, words, "KEPT", "B-8"),
+    )
+    await work()
+    assert await next_case(caller("MODERATOR", "mod-1")) is None
+    assert await next_case(caller("MODERATOR", "mod-2")) == "O1"
 
 
 async def test_the_queue_can_be_narrowed(

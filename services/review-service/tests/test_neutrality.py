@@ -8,9 +8,22 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from local_stack.databases import Database
 from review_service.api.callers import EVERYBODY
-from review_service.lists.neutrality import half_up, milli
+from review_service.lists.neutrality import (
+    GROUP_MIN,
+    GROUPS,
+    SIZES,
+    STARS,
+    SUMS,
+    Group,
+    half_up,
+    milli,
+    too_few,
+)
+from shared_events.common import DecisionOverdue
 from shared_events.orders import OrderCompleted, OrderReopened
 from shared_events.review import (
     ModerationAppealDecided,
@@ -34,6 +47,7 @@ type Work = Callable[[], Awaitable[None]]
 
 PATH = "/v1/neutrality"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, TICK = timedelta(minutes=1), timedelta(microseconds=1)
 
 
 def submitted(clock: ManualClock, stars: int) -> partial[Any]:
@@ -74,6 +88,14 @@ def restricted(clock: ManualClock, *measures: Restriction) -> partial[Any]:
     )
 
 
+async def some(tell: Tell, clock: ManualClock, reviews: dict[int, int]) -> None:
+    """So many of each number of stars, of nothing in particular."""
+    for stars, many in reviews.items():
+        for number in range(many):
+            order_id = f"{clock.at.isoformat()}-{stars}-{number}"
+            await tell(order_id, submitted(clock, stars), revealed(clock.at))
+
+
 @pytest.fixture
 def anybody(caller: Caller) -> httpx.AsyncClient:
     return caller("BUYER", "X")
@@ -98,18 +120,21 @@ async def test_figures_are_told_for_every_star_and_size_to_every_role(caller: Ca
         assert told["by_stars"][0] == {
             "stars": 1,
             "seller_size": None,
-            "revealed": 0,
-            "held": 0,
+            "suppressed": True,
+            "revealed": None,
+            "held": None,
             "held_milli": None,
-            "restricted": 0,
+            "restricted": None,
             "restricted_milli": None,
             "median_hours_to_visible": None,
-            "flags": 0,
+            "flags": None,
             "flags_milli": None,
-            "appeals": 0,
+            "flags_overdue": None,
+            "appeals": None,
             "appeals_milli": None,
-            "appeals_reversed": 0,
+            "appeals_reversed": None,
             "appeals_reversed_milli": None,
+            "appeals_overdue": None,
         }
 
 
@@ -143,35 +168,45 @@ async def test_what_was_done_to_reviews_is_counted_by_their_stars(
         decided_by="mod-2",
     )
     flags = [partial(flag, flag_id=flag_id) for flag_id in ("F1", "F2")]
+    late = partial(DecisionOverdue, due_at=clock.at, side="BUYER", review_id="R-O1-B")
+    of_flags = [partial(late, what="FLAG", ref_id=flag_id) for flag_id in ("F1", "F2")]
+    of_appeal = partial(late, what="MODERATION_APPEAL", ref_id="A1")
     hidden = restricted(clock, "HIDE_REVIEW")
     restored = partial(ReviewRestored, appeal_id="A1")
-    await tell("O1", submitted(clock, 1), revealed(clock.at), *flags)
-    await tell("O1", hidden, appeal, reversal, restored)
+    await tell("O1", submitted(clock, 1), revealed(clock.at), *flags, *of_flags)
+    await tell("O1", hidden, appeal, of_appeal, reversal, restored)
     await tell("O2", submitted(clock, 1), held(clock), revealed(clock.at))
-    await tell("O3", submitted(clock, 1), revealed(clock.at))
+    for order_id in ("O3", "O6", "O7", "O8"):
+        await tell(order_id, submitted(clock, 1), revealed(clock.at))
+    for order_id in ("P1", "P2", "P3", "P4"):
+        await tell(order_id, submitted(clock, 5), revealed(clock.at))
     await tell("O4", submitted(clock, 5), revealed(clock.at), partial(flag, flag_id="F3"))
     await tell("O5", submitted(clock, 5))  # not revealed: not counted
     await work()
-    clock.advance(HOUR)
+    clock.advance(DAY)
     figures = await by_stars(anybody)
     assert figures[1] == {
         "stars": 1,
         "seller_size": None,
-        "revealed": 3,
+        "suppressed": False,
+        "revealed": 6,
         "held": 1,
-        "held_milli": 333,
+        "held_milli": 167,
         "restricted": 1,
-        "restricted_milli": 333,
+        "restricted_milli": 167,
         "median_hours_to_visible": 0,
         "flags": 2,
-        "flags_milli": 667,
+        "flags_milli": 333,
+        "flags_overdue": 2,
         "appeals": 1,
-        "appeals_milli": 333,
+        "appeals_milli": 167,
         "appeals_reversed": 1,
         "appeals_reversed_milli": 1000,
+        "appeals_overdue": 1,
     }
-    assert (figures[5]["revealed"], figures[5]["flags_milli"]) == (1, 1000)
-    assert figures[3]["revealed"] == 0
+    assert (figures[5]["revealed"], figures[5]["flags_milli"]) == (5, 200)
+    assert (figures[5]["flags_overdue"], figures[5]["appeals_overdue"]) == (0, 0)
+    assert figures[3]["suppressed"]
 
 
 async def test_the_median_is_from_the_submission_to_when_everybody_can_read_it(
@@ -190,7 +225,7 @@ async def test_the_median_is_from_the_submission_to_when_everybody_can_read_it(
     clock.advance(50 * HOUR)
     await tell("O3", partial(ReviewReleased, how="HOLD_EXPIRED"))
     await work()
-    clock.advance(HOUR)
+    clock.advance(DAY)
     # 0, 10, 20, 30 and 50 hours; the one that was never visible has none.
     assert (await by_stars(anybody))[2]["median_hours_to_visible"] == 20
 
@@ -203,10 +238,11 @@ async def test_a_review_counts_with_the_stars_of_its_reveal(
     await tell("O2", submitted(clock, 1), partial(ReviewWithdrawn, before_reveal=True))
     await tell("O3", submitted(clock, 1), revealed(clock.at))
     await tell("O3", partial(ReviewWithdrawn, before_reveal=False))
+    await some(tell, clock, {1: 5, 4: 5})
     await work()
-    clock.advance(HOUR)
+    clock.advance(DAY)
     figures = await by_stars(anybody)
-    assert [figures[stars]["revealed"] for stars in range(1, 6)] == [1, 0, 0, 1, 0]
+    assert [figures[stars]["revealed"] for stars in range(1, 6)] == [6, None, None, 6, None]
 
 
 async def test_a_sellers_size_is_how_many_orders_are_complete(
@@ -227,13 +263,13 @@ async def test_a_sellers_size_is_how_many_orders_are_complete(
     reopened = partial(
         OrderReopened, reopened_at=clock.at, completion_no=1, reason="CARRIER_CORRECTION"
     )
-    await tell("O1", submitted(clock, 3), revealed(clock.at))
+    await some(tell, clock, {3: 5})
     await tell("O2", completed)
     await tell("O3", completed, reopened)
     await work()
-    clock.advance(HOUR)
+    clock.advance(DAY)
 
-    async def size() -> list[int]:
+    async def size() -> list[int | None]:
         """How many reviews are of small, medium and large sellers."""
         clock.advance(timedelta(minutes=1))
         told = (await anybody.get(PATH)).json()["by_seller_size"]
@@ -244,10 +280,10 @@ async def test_a_sellers_size_is_how_many_orders_are_complete(
         counted = await owner.fetchval("SELECT orders_completed FROM read.seller_sizes")
         assert counted == 1
         for orders, groups in (
-            (99, [1, 0, 0]),
-            (100, [0, 1, 0]),
-            (999, [0, 1, 0]),
-            (1000, [0, 0, 1]),
+            (99, [5, None, None]),
+            (100, [None, 5, None]),
+            (999, [None, 5, None]),
+            (1000, [None, None, 5]),
         ):
             await owner.execute(
                 "UPDATE neutrality_g1.seller_sizes SET orders_completed = $1", orders
@@ -257,40 +293,99 @@ async def test_a_sellers_size_is_how_many_orders_are_complete(
         await owner.close()
 
 
-async def test_a_period_begins_with_its_first_instant_and_ends_before_its_last(
+async def test_a_period_is_of_whole_days_that_are_over(
     anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
 ) -> None:
-    await tell("O1", submitted(clock, 4), revealed(clock.at))
+    first, last = clock.at.replace(hour=0), clock.at.replace(hour=0) + DAY - TICK
+    clock.at = first
+    await some(tell, clock, {4: 5})
+    clock.at = last
+    await some(tell, clock, {4: 5})
     await work()
-    at = "2026-01-15T12:00:00Z"
-    later = "2026-01-15T12:00:01Z"
-    assert (await by_stars(anybody, **{"from": at, "until": later}))[4]["revealed"] == 1
-    assert (await by_stars(anybody, until=at))[4]["revealed"] == 0
-    clock.advance(HOUR)
-    assert (await by_stars(anybody, **{"from": later}))[4]["revealed"] == 0
+    assert (await by_stars(anybody))[4]["suppressed"]  # the day is not over
+    clock.at = last + TICK
+    today, tomorrow = "2026-01-16T00:00:00Z", "2026-01-17T00:00:00Z"
+    that_day = {"from": "2026-01-15T00:00:00Z", "until": today}
+    assert (await by_stars(anybody, **that_day))[4]["revealed"] == 10
+    assert (await by_stars(anybody))[4]["revealed"] == 10
+    assert (await by_stars(anybody, until=that_day["from"]))[4]["suppressed"]
+    clock.advance(DAY)
+    assert (await by_stars(anybody, **{"from": today}))[4]["suppressed"]
     for query in (
-        {"from": at, "until": at},
+        {"from": today, "until": today},
         {"from": "2027-01-01T00:00:00Z"},
+        {"from": tomorrow},
+        {"until": "2026-01-18T00:00:00Z"},
         {"until": "2026-01-15"},
-        {"from": "2026-01-15T12:00:00+02:00"},
+        {"from": "2026-01-15T00:00:00+02:00"},
+        {"from": "2026-01-15T12:00:00Z"},
+        {"from": "2026-01-15T23:59:59.999999Z", "until": today},
+        {"until": "2026-01-15T00:00:00.001Z"},
     ):
         refused = await anybody.get(PATH, params=query)
         assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-value")
 
 
+async def test_nobody_finds_the_stars_of_one_review_that_is_held(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", submitted(clock, 2), held(clock), revealed(clock.at))
+    await some(tell, clock, {2: 3, 3: 6, 4: 7, 5: 5})
+    await work()
+    clock.advance(DAY)
+    told = (await anybody.get(PATH)).json()
+    # It is one of four; with the others and the sum of all, they would be told all the same.
+    assert [each["revealed"] for each in told["by_stars"]] == [None, None, 6, 7, 5]
+    assert [each["revealed"] for each in told["by_seller_size"]] == [22, None, None]
+    assert {each["held"] for each in told["by_stars"] if each["suppressed"]} == {None}
+    await tell("O2", submitted(clock, 2), revealed(clock.at - DAY))
+    await work()
+    clock.advance(MINUTE)
+    figures = await by_stars(anybody)
+    assert (figures[2]["revealed"], figures[2]["held"]) == (5, 1)
+
+
+def groups(**told: int) -> dict[Group, int]:
+    """Of one number of stars and one size: `stars_5_small=3`; the sums follow."""
+    found: dict[Group, int] = dict.fromkeys(GROUPS, 0)
+    for name, reviews in told.items():
+        _, stars, size = name.split("_")
+        for group in GROUPS:
+            if group[0] in (int(stars), None) and group[1] in (size.upper(), None):
+                found[group] += reviews
+    return found
+
+
+def test_what_is_left_out_does_not_follow_from_what_is_told() -> None:
+    plenty = {f"stars_{stars}_{size.lower()}": 9 for stars in STARS for size in SIZES}
+    assert too_few(groups(**plenty)) == set()
+    # Another of the same stars goes with it; then, of the size of each, one other of the same.
+    one = plenty | {"stars_1_large": 4, "stars_2_small": 5, "stars_2_large": 6}
+    assert too_few(groups(**one)) == {(1, "LARGE"), (1, "SMALL"), (2, "SMALL"), (2, "LARGE")}
+
+
+@given(st.lists(st.sampled_from((0, 1, 4, 5, 6, 50)), min_size=15, max_size=15))
+def test_of_groups_that_add_up_never_one_alone_is_left_out(reviews: list[int]) -> None:
+    names = [f"stars_{stars}_{size.lower()}" for stars in STARS for size in SIZES]
+    told = groups(**dict(zip(names, reviews, strict=True)))
+    hidden = too_few(told)
+    assert all(told[group] >= GROUP_MIN for group in GROUPS if group not in hidden)
+    assert all(len(hidden.intersection(of_sum)) != 1 for of_sum in SUMS)
+
+
 async def test_figures_are_computed_once_a_minute(
     anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
 ) -> None:
-    await tell("O1", submitted(clock, 4), revealed(clock.at))
+    await some(tell, clock, {4: 5})
     await work()
-    clock.advance(HOUR)
-    assert (await by_stars(anybody))[4]["revealed"] == 1
-    await tell("O2", submitted(clock, 4), revealed(clock.at - HOUR))
+    clock.advance(DAY)
+    assert (await by_stars(anybody))[4]["revealed"] == 5
+    await tell("O2", submitted(clock, 4), revealed(clock.at - DAY))
     await work()
-    clock.advance(timedelta(minutes=1) - timedelta(microseconds=1))
-    assert (await by_stars(anybody))[4]["revealed"] == 1
-    clock.advance(timedelta(microseconds=1))
-    assert (await by_stars(anybody))[4]["revealed"] == 2
+    clock.advance(MINUTE - TICK)
+    assert (await by_stars(anybody))[4]["revealed"] == 5
+    clock.advance(TICK)
+    assert (await by_stars(anybody))[4]["revealed"] == 6
 
 
 def test_shares_are_rounded_half_up_and_null_of_nothing() -> None:

@@ -153,8 +153,9 @@ def test_other_steps_of_an_order_ask_nothing(event: OrderEvent) -> None:
         (about(ReviewHeld, hold_until=DUE), [Arm(name="HOLD_END/R/1", due=DUE)]),
         (about(ReviewReleased), [Cancel(name="HOLD_END/R/1")]),
         (about(ReviewRestricted), [Cancel(name="HOLD_END/R/1")]),
+        (about(ReviewWithdrawn, before_reveal=True), [Cancel(name="HOLD_END/R/1")]),
         (
-            about(ReviewWithdrawn),
+            about(ReviewWithdrawn, before_reveal=False),
             [Cancel(name="HOLD_END/R/1"), Cancel(name="CAMPAIGN_END/R/1")],
         ),
         (about(ReviewScreened, campaign_until=DUE), [Arm(name="CAMPAIGN_END/R/1", due=DUE)]),

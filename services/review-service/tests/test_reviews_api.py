@@ -3,10 +3,12 @@
 import asyncio
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -31,6 +33,7 @@ type Caller = Callable[..., httpx.AsyncClient]
 type Work = Callable[[], Awaitable[None]]
 type Json = dict[str, Any]
 
+DAY = timedelta(days=1)
 ORDERS, REVIEWS = "/v1/orders", "/v1/reviews"
 COMPLETED = datetime(2026, 1, 15, 18, tzinfo=UTC)
 FIVE: Json = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
@@ -1046,8 +1049,8 @@ async def test_staff_decide_before_the_reveal_on_the_version_that_they_have_read
     recorded(await write(buyer, FIVE | {"text": "Too bright."}))
     path = f"{REVIEWS}/{BUYERS}/restrictions"
     stale = await post(moderator, path, RESTRICTION, If_Match='"3"')
-    assert (slug(stale), stale.json()["actual"]) == ((412, "stale-version"), 5)
-    recorded(await post(moderator, path, RESTRICTION, If_Match='"5"'))
+    assert (slug(stale), stale.json()["actual"]) == ((412, "stale-version"), 6)
+    recorded(await post(moderator, path, RESTRICTION, If_Match='"6"'))
 
 
 @pytest.mark.usefixtures("opened")
@@ -1075,19 +1078,68 @@ async def test_a_senior_decides_an_appeal_before_the_reveal(
     assert (await look(seller))["reviews"] == []
 
 
+@pytest.mark.usefixtures("opened")
+async def test_a_hold_that_the_author_tried_to_shake_off_ends_when_it_would_have(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    words = FIVE | {"text": "A crook."}
+    recorded(await write(buyer, words))
+    await work()
+    recorded(await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "OFFENSIVE"}))
+    unseen = (await look(seller)), (await seller.get(f"{ORDERS}/O1/evaluation")).headers["ETag"]
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    clock.advance(timedelta(hours=1))
+    assert review_by("BUYER", recorded(await write(buyer, words)))["status"] == "HELD"
+    await work()
+    assert unseen == (
+        await look(seller),
+        (await seller.get(f"{ORDERS}/O1/evaluation")).headers["ETag"],
+    )
+    (case,) = (await moderator.get("/v1/moderation/cases")).json()["items"]
+    assert case["hold"]["ground"] == "OFFENSIVE"
+    recorded(await write(seller, {"rating": 4}))
+    assert review_by("BUYER", await look(seller))["status"] == "HELD"
+    await work()
+    clock.advance(timedelta(hours=71) - timedelta(microseconds=1))
+    await work()
+    assert review_by("BUYER", await look(seller))["status"] == "HELD"
+    clock.advance(timedelta(microseconds=1))
+    await work()
+    assert review_by("BUYER", await look(seller))["status"] == "VISIBLE"
+
+
 REFERRED = "SELECT referenced_at IS NOT NULL FROM media.file"
 
 
-async def with_photo(client: httpx.AsyncClient) -> Json:
+async def with_photo(client: httpx.AsyncClient, purpose: str = "REVIEW") -> Json:
     """A review with the only file that there is."""
     picture = io.BytesIO()
     Image.new("RGB", (20, 10)).save(picture, "PNG")
     uploaded = await client.post(
-        "/v1/media?purpose=REVIEW",
+        f"/v1/media?purpose={purpose}",
         content=picture.getvalue(),
         headers={"Content-Type": "image/png", "Idempotency-Key": str(uuid4())},
     )
     return FIVE | {"media": [recorded(uploaded)["media_id"]]}
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_review_shows_each_file_once_and_none_that_was_sent_as_evidence(
+    buyer: httpx.AsyncClient,
+) -> None:
+    review = await with_photo(buyer)
+    twice = await write(buyer, review | {"media": 2 * review["media"]})
+    assert (slug(twice), twice.json()["errors"]) == (
+        (422, "invalid-value"),
+        [{"field": "media", "bound": "each one once"}],
+    )
+    of_evidence = await write(buyer, await with_photo(buyer, "EVIDENCE"))
+    assert slug(of_evidence) == (422, "invalid-value")
+    recorded(await write(buyer, review))
 
 
 @pytest.mark.usefixtures("opened")
@@ -1128,44 +1180,86 @@ async def test_a_file_that_is_deleted_before_the_review_is_recorded_takes_it_alo
     assert (await look(buyer))["reviews"] == []
 
 
+async def kinds_of(client: httpx.AsyncClient) -> list[str]:
+    told = (await client.get(f"{ORDERS}/O1/evaluation/events?limit=100")).json()["items"]
+    return [each["type"].partition(".")[0] for each in told]
+
+
+AT_ONCE = ("the first", "the second", "both at once")
+"""Who is first: each of them, in turn; and whoever comes first."""
+
+
+async def in_order(
+    order: str, one: Awaitable[httpx.Response], other: Awaitable[httpx.Response]
+) -> tuple[httpx.Response, httpx.Response]:
+    """Both answers, whichever was asked for first."""
+    match order:
+        case "the first":
+            return await one, await other
+        case "the second":
+            later = await other
+            return await one, later
+        case _:
+            both = await asyncio.gather(one, other)
+            return both[0], both[1]
+
+
 @pytest.mark.usefixtures("revealed")
+@pytest.mark.parametrize("order", AT_ONCE)
 async def test_of_two_who_withdraw_and_reply_at_once_the_first_in_the_stream_wins(
-    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, order: str
 ) -> None:
-    replied, withdrawn = await asyncio.gather(
-        write(seller, {"text": "Dim it."}, f"/{RB}/reply"), write(buyer, {}, f"/{RB}/withdrawal")
+    replied, withdrawn = await in_order(
+        order,
+        write(seller, {"text": "Dim it."}, f"/{RB}/reply"),
+        write(buyer, {}, f"/{RB}/withdrawal"),
     )
-    assert withdrawn.status_code == 201
-    assert replied.status_code == 201 or slug(replied) == (409, "wrong-state")
+    recorded(withdrawn)
+    happened = await kinds_of(buyer)
+    if "ReplyPublished" in happened:
+        recorded(replied)
+        assert happened.index("ReplyPublished") < happened.index("ReviewWithdrawn")
+        assert order != "the second"
+    else:
+        assert slug(replied) == (409, "wrong-state")
+        assert order != "the first"
 
 
 @pytest.mark.usefixtures("revealed")
 async def test_of_two_moderators_who_decide_at_once_one_is_told_that_it_has_changed(
     moderator: httpx.AsyncClient, another: httpx.AsyncClient
 ) -> None:
+    path = f"{REVIEWS}/{BUYERS}"
+    seen = (await moderator.get(path)).headers["ETag"]
+    other = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
     answers = await asyncio.gather(
-        judge(moderator, f"{BUYERS}/restrictions", RESTRICTION),
-        judge(another, f"{BUYERS}/restrictions", RESTRICTION),
-        judge(moderator, f"{BUYERS}/restrictions", RESTRICTION | {"measures": ["HIDE_REVIEW"]}),
+        post(moderator, f"{path}/restrictions", RESTRICTION, If_Match=seen),
+        post(another, f"{path}/restrictions", RESTRICTION, If_Match=seen),
+        post(moderator, f"{path}/restrictions", other, If_Match=seen),
     )
     done = [answered for answered in answers if answered.status_code == 201]
     lost = [slug(answered) for answered in answers if answered.status_code != 201]
-    assert done
-    assert {rule for _, rule in lost} <= {"stale-version", "wrong-state", "concurrent-change"}
+    assert len(done) == 1
+    assert {rule for _, rule in lost} <= {"stale-version", "concurrent-change"}
+    assert (await kinds_of(moderator)).count("ReviewRestricted") == 1
 
 
 @pytest.mark.usefixtures("opened")
+@pytest.mark.parametrize("order", AT_ONCE)
 async def test_of_an_amendment_and_a_reveal_at_once_either_is_first(
-    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, order: str
 ) -> None:
     recorded(await write(buyer, FIVE))
-    amended, revealing = await asyncio.gather(
-        write(buyer, FIVE | {"quality": 1}, f"/{RB}/amendments"), write(seller, {"rating": 5})
+    amended, revealing = await in_order(
+        order,
+        write(buyer, FIVE | {"quality": 1}, f"/{RB}/amendments"),
+        write(seller, {"rating": 5}),
     )
     assert recorded(revealing)["state"] == "REVEALED"
     quality = review_by("BUYER", await look(seller))["quality"]
     if amended.status_code == 201:
         assert quality == 1
+        assert order != "the second"
     else:
         assert (slug(amended), quality) == ((409, "evidence-sealed"), 5)
 
@@ -1268,3 +1362,65 @@ async def test_of_a_flag_and_a_withdrawal_at_once_the_first_in_the_stream_wins(
         assert review_by("BUYER", recorded(withdrawn))["status"] == "WITHDRAWN"
         # What is counted of him is what was recorded.
         assert await pool.fetchval("SELECT count(*) FROM facts.flag") == flags
+
+        assert order != "the first"
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "reviews.md"
+SHOWN = re.compile(r"`POST [^`]*/([a-z-]+)` `({.*?})`")
+
+
+def bodies_told() -> dict[str, list[Json]]:
+    """The bodies that the docs show, by the last part of their paths."""
+    found: dict[str, list[Json]] = {}
+    for name, body in SHOWN.findall(DOCS.read_text()):
+        found.setdefault(name, []).append(json.loads(body))
+    return found
+
+
+@pytest.mark.usefixtures("opened")
+async def test_the_bodies_in_the_docs_are_taken_as_they_stand(
+    caller: Caller,
+    tell: Callable[..., Awaitable[None]],
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    buyer, reader = caller("BUYER", "B-5"), caller("BUYER", "B-9")
+    seller = caller("SELLER", "employee", seller_id="S-77")
+    moderator, another = caller("MODERATOR", "mod-1"), caller("MODERATOR", "mod-2")
+    told = bodies_told()
+    assert sum(map(len, told.values())) == DOCS.read_text().count("`{")
+    buyers, sellers = told.pop("reviews")
+
+    async def of_party(client: httpx.AsyncClient, name: str, review_id: str = RB) -> None:
+        (body,) = told.pop(name)
+        recorded(await write(client, body, f"/{review_id}/{name}"))
+
+    async def of_staff(client: httpx.AsyncClient, path: str, **known: str) -> Json:
+        (body,) = told.pop(path.rpartition("/")[2])
+        named = json.loads(json.dumps(body).replace("FLAG", known.get("flag_id", "")))
+        return recorded(await judge(client, f"{BUYERS}/{path}", named))
+
+    recorded(await write(buyer, buyers))
+    recorded(await write(seller, sellers))
+    await work()
+    await of_party(seller, "reply")
+    await of_party(buyer, "follow-up")
+    grant = partial(RevisionGranted, cause="RETURN", cause_id="r1", until=clock.at + 14 * DAY)
+    await tell("O1", partial(grant, review_id=RB))
+    await of_party(seller, "revision-request")
+    await of_party(buyer, "revision")
+    (flag,) = told.pop("flags")
+    flagged = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", flag))
+    await work()
+    (asked,) = told.pop("assignments")
+    assert (await moderator.post("/v1/moderation/assignments", json=asked)).status_code == 201
+    await of_staff(moderator, "keeps", flag_id=flagged["flag_id"])
+    await of_staff(moderator, "holds")
+    await of_staff(moderator, "releases")
+    await of_staff(another, "restrictions")
+    (appeal,) = told.pop("appeals")
+    appealed = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", appeal))
+    await of_staff(moderator, f"appeals/{appealed['appeal_id']}/decision")
+    await of_party(seller, "withdrawal", RS)
+    assert told == {}

@@ -43,6 +43,7 @@ from shared_runtime.media import (
     Links,
     MediaSettings,
     MediaStore,
+    Purpose,
 )
 from shared_runtime.media_api import (
     BODIES_MAX,
@@ -426,7 +427,9 @@ async def test_who_buys_and_sells_says_as_which_he_sends(shop: Shop) -> None:
         for query, owner in (("", "buyer:B1"), ("&role=SELLER", "seller:B1")):
             answered = await send(both, query=f"purpose=REVIEW{query}")
             media_id = answered.json()["media_id"]
-            assert [each.owner for each in await shop.store().clean(owner, [media_id])] == [owner]
+            assert [
+                each.owner for each in await shop.store().clean(owner, [media_id], "REVIEW")
+            ] == [owner]
             assert (await both.get(f"{PATH}/{media_id}")).status_code == 200
     async with shop.client("B1", "BUYER") as buyer:
         refused = await send(buyer, query="purpose=REVIEW&role=SELLER")
@@ -471,20 +474,23 @@ async def test_only_clean_files_of_ones_own_can_be_used(
 ) -> None:
     store = shop.store()
     one, two = await sent(buyer), await sent(buyer, PNG, "image/png")
-    files = await store.clean(OWNER, [two, one])
+    files = await store.clean(OWNER, [two, one], "REVIEW")
     assert [(file.media_id, file.content_type) for file in files] == [
         (two, "image/png"),
         (one, "image/jpeg"),
     ]
-    assert await store.clean(OWNER, []) == []
+    assert await store.clean(OWNER, [], "REVIEW") == []
     await shop.db.execute("UPDATE media.file SET state = 'UPLOADED' WHERE media_id = $1", two)
-    for owner, wanted, wrong in (
-        (OWNER, [one, two], ["media[1]"]),
-        (OWNER, [str(uuid4()), one], ["media[0]"]),
-        ("seller:S1", [one, one], ["media[0]", "media[1]"]),
-    ):
+    cases: list[tuple[str, list[str], Purpose, list[str]]] = [
+        (OWNER, [one, two], "REVIEW", ["media[1]"]),
+        (OWNER, [str(uuid4()), one], "REVIEW", ["media[0]"]),
+        ("seller:S1", [one, two], "REVIEW", ["media[0]", "media[1]"]),
+        (OWNER, [one], "EVIDENCE", ["media[0]"]),
+        (OWNER, [one, one], "REVIEW", ["media"]),
+    ]
+    for owner, wanted, purpose, wrong in cases:
         with pytest.raises(InvalidValue) as refused:
-            await store.clean(owner, wanted)
+            await store.clean(owner, wanted, purpose)
         assert [error.field for error in refused.value.errors] == wrong
     with pytest.raises(InvalidValue):
         await store.refer([two])

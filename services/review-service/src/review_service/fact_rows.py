@@ -296,18 +296,21 @@ def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
 # --- Reviews by their ids and authors
 
 ADD_REVIEWS = """
-    INSERT INTO facts.review
+    INSERT INTO facts.review AS review
         (order_id, side, review_id, buyer_id, seller_id, author, submitted_at)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
                          $7::timestamptz[])
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (order_id, side, review_id) DO UPDATE SET submitted_at = excluded.submitted_at
+    WHERE review.submitted_at < excluded.submitted_at
 """
 
 
 async def write_reviews(batch: Sequence[Recorded[ReviewSubmitted]], db: Connection) -> None:
-    """Makes reviews known by their ids and by their authors."""
-    rows = [
-        (
+    """Makes reviews known by their ids and by their authors. One that was withdrawn before the
+    reveal and written once more is of when it was written last.
+    """
+    rows = {
+        (review.order_id, review.side, review.review_id): (
             review.order_id,
             review.side,
             review.review_id,
@@ -317,9 +320,9 @@ async def write_reviews(batch: Sequence[Recorded[ReviewSubmitted]], db: Connecti
             review.submitted_at,
         )
         for review in (recorded.event for recorded in batch)
-    ]
+    }
     if rows:
-        await db.execute(ADD_REVIEWS, *columns(rows, 7))
+        await db.execute(ADD_REVIEWS, *columns([*rows.values()], 7))
 
 
 # --- Flags by who raised them

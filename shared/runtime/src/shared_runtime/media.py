@@ -356,16 +356,21 @@ class MediaStore:
             raise WrongState(state=file.state)
         return self._links.link(media_id)
 
-    async def clean(self, owner: str, media_ids: Iterable[str]) -> list[MediaFile]:
-        """The files, in order. Raises `InvalidValue` unless each is the owner's, and clean."""
+    async def clean(
+        self, owner: str, media_ids: Iterable[str], purpose: Purpose
+    ) -> list[MediaFile]:
+        """The files, in order. Raises `InvalidValue` unless each is the owner's, sent for this
+        purpose, clean, and there once.
+        """
         wanted = list(media_ids)
+        _refuse_repeated(wanted)
         found = await self._find(wanted)
         good = {
             media_id
             for media_id, file in found.items()
-            if file.owner == owner and file.state == "CLEAN"
+            if (file.owner, file.purpose, file.state) == (owner, purpose, "CLEAN")
         }
-        _refuse_others(wanted, good)
+        _refuse_others(wanted, good, f"the id of a clean file of yours, sent for {purpose}")
         return [found[media_id] for media_id in wanted]
 
     async def refer(self, media_ids: Iterable[str], db: Database | None = None) -> None:
@@ -444,9 +449,16 @@ def _name_of(media_id: str) -> str:
     return f"{media_id}/name"
 
 
-def _refuse_others(wanted: Sequence[str], good: set[str]) -> None:
+def _refuse_repeated(wanted: Sequence[str]) -> None:
+    if len(set(wanted)) < len(wanted):
+        raise InvalidValue(errors=[FieldError(field="media", bound="each one once")])
+
+
+def _refuse_others(
+    wanted: Sequence[str], good: set[str], bound: str = "the id of a clean file of yours"
+) -> None:
     wrong = [
-        FieldError(field=f"media[{n}]", bound="the id of a clean file of yours")
+        FieldError(field=f"media[{n}]", bound=bound)
         for n, media_id in enumerate(wanted)
         if media_id not in good
     ]

@@ -179,7 +179,7 @@ class Desk:
         told_at = stated(body.at, self.now(), may_state=actor.role == "IMPORTER")
         who = account(actor, order)
         key = await self.keys.key_of(who)
-        files = await self.media.clean(who, media) if media else []
+        files = await self.media.clean(who, media, "REVIEW") if media else []
         book = await self.book(order)
         return Writing(
             order=order,

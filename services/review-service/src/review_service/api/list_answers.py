@@ -12,7 +12,7 @@ from review_service.lists.moderation import (
     ModerationCasePage,
     ModerationCaseView,
 )
-from review_service.lists.neutrality import NeutralityView, group_figures
+from review_service.lists.neutrality import COUNTED, NeutralityView, day_of, group_figures
 from review_service.lists.reviewable import ReviewableOrderPage, ReviewableOrderView
 from review_service.lists.reviews import (
     FormerVersionView,
@@ -86,12 +86,13 @@ _CASE = ModerationCaseView(
     appeals=[],
     lease=LeaseView(moderator_id="mod-1", until=AT + timedelta(minutes=15)),
 )
+_OF_MANY = dict.fromkeys(COUNTED, 0) | {"revealed": 40, "flags": 2, "median_seconds": 86_400}
 _FIGURES = NeutralityView(
-    since=AT - timedelta(days=365),
-    until=AT,
+    since=day_of(AT) - timedelta(days=365),
+    until=day_of(AT),
     computed_at=AT,
-    by_stars=[group_figures((5, None), None)],
-    by_seller_size=[group_figures((None, "SMALL"), None)],
+    by_stars=[group_figures((5, None), _OF_MANY)],
+    by_seller_size=[group_figures((None, "LARGE"), _OF_MANY)],
     by_stars_and_seller_size=[group_figures((5, "SMALL"), None)],
 )
 _COUNTS = CaseCounts(cases=1, flags=1, holds=0, appeals=0, overdue=0)

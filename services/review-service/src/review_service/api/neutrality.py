@@ -1,5 +1,7 @@
 """How reviews are treated, for everybody to check: good ones no better than bad ones."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated
 
 import asyncpg
@@ -12,14 +14,21 @@ from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_f
 
 from review_service.api import list_answers
 from review_service.api.public_reviews import Anybody
-from review_service.lists.neutrality import Neutrality
+from review_service.lists.neutrality import GROUP_MIN, Neutrality, day_of
 from review_service.projections import NEUTRALITY
 
 type Since = Annotated[
     Instant | None,
-    Query(alias="from", description="Revealed then or later; else 365 days before `until`."),
+    Query(
+        alias="from",
+        description="Revealed on that day or later, by its first instant in UTC; else 365 days "
+        "before `until`.",
+    ),
 ]
-type Until = Annotated[Instant | None, Query(description="Revealed before; else before now.")]
+type Until = Annotated[
+    Instant | None,
+    Query(description="Revealed before that day, by its first instant in UTC; else before today."),
+]
 
 
 def neutrality_api(pool: asyncpg.Pool, now: Clock) -> APIRouter:
@@ -34,19 +43,35 @@ def neutrality_api(pool: asyncpg.Pool, now: Clock) -> APIRouter:
         "period, each by the mean of its stars at the reveal (rounded half up) and by the size of "
         "its seller: SMALL below 100 completed orders, MEDIUM below 1000, else LARGE, as of now. "
         "`held` and `restricted` are reviews that ever were; `flags`, `appeals` and "
-        "`appeals_reversed` count each one. `…_milli` are per thousand of the reviews, of "
+        "`appeals_reversed` count each one, `…_overdue` those that were not decided in time. "
+        "`…_milli` are per thousand of the reviews, of "
         "reversals per thousand of the appeals, rounded half up, and null of nothing. "
         "`median_hours_to_visible` is from the submission to when everybody could read the "
-        "review: half of those that became visible took no longer. Computed anew every minute. A "
-        "Consistency-Token is waited for, but figures may be a minute old.",
+        "review: half of those that became visible took no longer. Days are counted whole, and "
+        f"of a group of fewer than {GROUP_MIN} reviews nothing is told, nor of a next one from "
+        "which it would follow: `suppressed` is true, and every figure null. Computed anew every "
+        "minute. A Consistency-Token is waited for, but figures may be a minute old.",
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.NEUTRALITY,
     )
     async def figures(
         _: Anybody, token: ConsistencyToken, since: Since = None, until: Until = None
     ) -> Response:
-        if since is not None and since >= (until or now()):
-            raise InvalidValue(errors=[FieldError(field="from", bound="before until")])
+        if errors := [*period_errors(since, until, day_of(now()))]:
+            raise InvalidValue(errors=errors)
         await wait_for(token, projected)
         return answer(await neutrality.of(since, until))
 
     return router
+
+
+def period_errors(
+    since: datetime | None, until: datetime | None, today: datetime
+) -> Iterator[FieldError]:
+    """Of part of a day, and of one that is not over, nothing is told."""
+    for field, told in (("from", since), ("until", until)):
+        if told is not None and told != day_of(told):
+            yield FieldError(field=field, bound="the first instant of a day in UTC")
+    if until is not None and until > today:
+        yield FieldError(field="until", bound="not after today")
+    if since is not None and since >= (until or today):
+        yield FieldError(field="from", bound="before until")

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 from shared_events.review import FlagReason, Ground, Incentive, Restriction, ScreeningTerm
 from shared_runtime.decider import FieldError, InvalidValue
-from shared_runtime.fields import Body, IdStr, Instant, readable
+from shared_runtime.fields import MINOR_MAX, Body, IdStr, Instant, readable
 
 from review_service.api import examples
 from review_service.bulk.line import REVIEW_LENGTH_MAX
+from review_service.domain.screening import TERM_NAME
 
 REPLY_LENGTH_MAX = 2_000
 FACTS_LENGTH_MAX = 5_000
@@ -138,8 +139,8 @@ class FlagBody(Body):
 
 
 class TermBody(Body):
-    name: IdStr
-    value_milli: int
+    name: Annotated[str, Field(pattern=TERM_NAME.pattern)]
+    value_milli: Annotated[int, Field(ge=-MINOR_MAX, le=MINOR_MAX)]
 
     def term(self) -> ScreeningTerm:
         return ScreeningTerm(name=self.name, value_milli=self.value_milli)

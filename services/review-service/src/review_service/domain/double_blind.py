@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Literal
 
+from msgspec.structs import replace
 from shared_events.review import (
     EvaluationClosed,
     EvaluationEvent,
     ReviewAmended,
+    ReviewHeld,
     ReviewsRevealed,
     ReviewSubmitted,
     Side,
@@ -81,12 +83,25 @@ def submit_review(
         submitted_at=utc(command.now),
         **told(command.content),
     )
+    events: list[EvaluationEvent] = [submitted, *held_still(running.sheet, submitted)]
     if not running.sheet.reviews:
-        return [submitted]
-    both = evolve(running, submitted)
+        return events
+    both: Evaluation = running
+    for event in events:
+        both = evolve(both, event)
     assert isinstance(both, Open | Paused)
     policy = policies.of(both.sheet.policy_version)
-    return [submitted, *reveal(both.sheet, "BOTH_IN", utc(command.now), command.facts, policy)]
+    return [*events, *reveal(both.sheet, "BOTH_IN", utc(command.now), command.facts, policy)]
+
+
+def held_still(sheet: Sheet, submitted: ReviewSubmitted) -> list[ReviewHeld]:
+    """A hold outlasts a withdrawal: else whoever writes the same once more has ended it."""
+    before = sheet.withdrawn.get(submitted.side)
+    if before is None or not isinstance(before.standing, ReviewHeld):
+        return []
+    if submitted.submitted_at >= before.standing.hold_until:
+        return []
+    return [replace(before.standing, review_id=submitted.review_id)]
 
 
 def amend_review(state: Evaluation, command: AmendReview, _: Policies) -> list[EvaluationEvent]:

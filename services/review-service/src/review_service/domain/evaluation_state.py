@@ -30,6 +30,7 @@ class Sheet(Struct, frozen=True, kw_only=True):
 
     `completion_no` is the completion that the clock runs by, or waits for. `causes` are all that
     ever paused it. `overdue`: what was found overdue, which of it, and when it had been due.
+    `withdrawn`: what each side took back last before the reveal.
     """
 
     order_id: str
@@ -41,6 +42,7 @@ class Sheet(Struct, frozen=True, kw_only=True):
     causes: frozenset[str] = frozenset()
     overdue: frozenset[tuple[Overdue, str, datetime]] = frozenset()
     reviews: dict[Side, Written] = {}
+    withdrawn: dict[Side, Written] = {}
 
 
 class Unopened(Struct, frozen=True):
@@ -106,10 +108,11 @@ def evolve_sheet(sheet: Sheet, event: SheetEvent) -> Sheet:
         case StatementOfReasonsIssued():
             return sheet
         case ReviewSubmitted(side=side):
-            return with_review(sheet, side, submitted(event))
+            return with_review(sheet, side, submitted(event, sheet.withdrawn.get(side)))
         case ReviewWithdrawn(side=side, before_reveal=True):
             others = {of: review for of, review in sheet.reviews.items() if of != side}
-            return replace(sheet, reviews=others)
+            withdrawn = {**sheet.withdrawn, side: sheet.reviews[side]}
+            return replace(sheet, reviews=others, withdrawn=withdrawn)
         case _:
             return with_review(sheet, event.side, evolve_review(sheet.reviews[event.side], event))
 

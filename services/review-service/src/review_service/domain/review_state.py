@@ -137,9 +137,22 @@ class Written(Struct, frozen=True, kw_only=True):
         }
 
 
-def submitted(event: ReviewSubmitted) -> Written:
+def submitted(event: ReviewSubmitted, before: Written | None) -> Written:
+    """`before`: what its author took back before the reveal. What was found of that, and who has
+    decided about it, is not shaken off by writing once more.
+    """
     content = content_of(event)
-    return Written(review_id=event.review_id, submitted=content, content=content)
+    review = Written(review_id=event.review_id, submitted=content, content=content)
+    if before is None:
+        return review
+    return replace(
+        review,
+        held_for=before.held_for,
+        deciders=before.deciders,
+        screened=before.screened,
+        last_screening=before.last_screening,
+        campaign_until=before.campaign_until,
+    )
 
 
 def evolve_review(review: Written, event: ReviewFact) -> Written:

@@ -1,17 +1,21 @@
 """What a detector found in, a fact about the review and perhaps another weight out."""
 
+import re
+
 from shared_events.review import EvaluationEvent, ReviewScreened
 from shared_runtime.decider import WindowClosed, WrongState
 
 from review_service.domain.commands import LiftCampaignWeight, RecordScreening
 from review_service.domain.evaluation_state import Closed, Evaluation, Revealed
-from review_service.domain.guards import Shape, utc
+from review_service.domain.guards import MINOR_MAX, Shape, utc
 from review_service.domain.policy import Policies
 from review_service.domain.reweighing import with_weight
 from review_service.domain.subject import about
 
 FACTOR_MIN_MILLI = 50
 FACTOR_MAX_MILLI = 1000
+# Detectors come and go, so their terms are no list of ours; but names they are, and no free text.
+TERM_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,63}$", re.ASCII)
 
 
 def record_screening(
@@ -47,7 +51,10 @@ def screening_shape(command: RecordScreening) -> Shape:
     shape.require(fits, "factor_milli", f"{FACTOR_MIN_MILLI}..{FACTOR_MAX_MILLI}")
     shape.id("calibration", command.calibration)
     for number, term in enumerate(command.terms):
-        shape.id(f"terms[{number}].name", term.name)
+        fits = TERM_NAME.fullmatch(term.name) is not None
+        shape.require(fits, f"terms[{number}].name", "1..64 capital letters, digits and _")
+        fits = abs(term.value_milli) <= MINOR_MAX
+        shape.require(fits, f"terms[{number}].value_milli", f"-{MINOR_MAX}..{MINOR_MAX}")
     return shape
 
 

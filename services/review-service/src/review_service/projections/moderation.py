@@ -7,13 +7,14 @@ row says since when, by when, and who may not decide. It does not know the stars
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events import review
 from shared_events.envelope import Recorded
 from shared_events.review import (
+    EvaluationClosed,
     Flagger,
     FlagReason,
     Ground,
@@ -46,7 +47,7 @@ MODERATION_CASES_DDL = """
         flags jsonb NOT NULL,
         hold jsonb,
         appeals jsonb NOT NULL,
-        kept_by text,
+        kept_by jsonb NOT NULL,
         restricted_by text,
         decisions bigint NOT NULL,
         opened_at timestamptz,
@@ -92,7 +93,8 @@ class OpenAppeal:
 
 class ModerationCase(Struct, frozen=True, kw_only=True):
     """`opened_at` and `due_at` are those of its oldest and its most urgent matter: none when
-    nothing is open. `decisions` counts what people have decided so far.
+    nothing is open. `kept_by`: who last kept the review against a flag, by whose flag it was.
+    `decisions` counts what people have decided so far.
     """
 
     case_id: str
@@ -104,7 +106,7 @@ class ModerationCase(Struct, frozen=True, kw_only=True):
     flags: list[OpenFlag]
     hold: OpenHold | None = None
     appeals: list[OpenAppeal]
-    kept_by: str | None = None
+    kept_by: dict[str, str]
     restricted_by: str | None = None
     decisions: int = 0
     opened_at: datetime | None = None
@@ -112,7 +114,14 @@ class ModerationCase(Struct, frozen=True, kw_only=True):
     barred: list[str]
 
 
-type ModerationEvent = (
+class SideClosed(Struct, frozen=True, kw_only=True):
+    """What the end of an evaluation is for one of its sides."""
+
+    order_id: str
+    side: Side
+
+
+type ReviewMatter = (
     ReviewFlagged
     | ReviewHeld
     | ReviewReleased
@@ -122,20 +131,38 @@ type ModerationEvent = (
     | ModerationAppealed
     | ModerationAppealDecided
 )
+type CaseEvent = ReviewMatter | SideClosed
+SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
 ROWS = Rows(table="moderation_case", key="case_id", row=ModerationCase)
 
 
-async def moderation_cases(batch: Sequence[Recorded[ModerationEvent]], db: Connection) -> None:
-    await fold_recorded(ROWS, batch, db, key_of=case_of, evolve=evolve)
+async def moderation_cases(
+    batch: Sequence[Recorded[ReviewMatter | EvaluationClosed]], db: Connection
+) -> None:
+    told = [each for recorded in batch for each in of_cases(recorded)]
+    await fold_recorded(ROWS, told, db, key_of=case_of, evolve=evolve)
 
 
-def case_of(event: ModerationEvent) -> str:
+def of_cases(recorded: Recorded[ReviewMatter | EvaluationClosed]) -> list[Recorded[CaseEvent]]:
+    """An evaluation ends for both of its sides."""
+    told: Recorded[Any] = recorded
+    if not isinstance(recorded.event, EvaluationClosed):
+        return [told]
+    order_id = recorded.event.order_id
+    return [replace(told, event=SideClosed(order_id=order_id, side=side)) for side in SIDES]
+
+
+def case_of(event: CaseEvent) -> str:
     """A case is named like the review that it is about."""
     return review_ref(event.order_id, event.side)
 
 
-def evolve(before: ModerationCase | None, recorded: Recorded[ModerationEvent]) -> ModerationCase:
+def evolve(before: ModerationCase | None, recorded: Recorded[CaseEvent]) -> ModerationCase | None:
     event = recorded.event
+    if isinstance(event, SideClosed):
+        # Nothing is shown any more, so there is nothing to keep or hold. A restriction of before
+        # may still be reversed: an appeal that was lodged in time is heard.
+        return before and summed_up(replace(before, flags=[], hold=None))
     case = before or ModerationCase(
         case_id=case_of(event),
         order_id=event.order_id,
@@ -145,34 +172,35 @@ def evolve(before: ModerationCase | None, recorded: Recorded[ModerationEvent]) -
         review_id=event.review_id,
         flags=[],
         appeals=[],
+        kept_by={},
         barred=[],
     )
-    return summed_up(replace(evolve_matters(case, recorded), review_id=event.review_id))
+    after = evolve_matters(case, event, recorded.time)
+    return summed_up(replace(after, review_id=event.review_id))
 
 
 def evolve_matters(  # noqa: PLR0911 - one arm for each event
-    case: ModerationCase, recorded: Recorded[ModerationEvent]
+    case: ModerationCase, event: ReviewMatter, at: datetime
 ) -> ModerationCase:
-    match recorded.event:
-        case ReviewFlagged() as event:
-            return replace(case, flags=[*case.flags, open_flag(event, recorded.time)])
-        case ReviewHeld() as event:
-            hold = OpenHold(ground=event.ground, held_at=recorded.time, hold_until=event.hold_until)
+    match event:
+        case ReviewFlagged():
+            return replace(case, flags=[*case.flags, open_flag(event, at)])
+        case ReviewHeld():
+            hold = OpenHold(ground=event.ground, held_at=at, hold_until=event.hold_until)
             return replace(case, hold=hold)
         case ReviewReleased(how="HOLD_EXPIRED"):
             return replace(case, hold=None)
         case ReviewReleased():
             return decided(replace(case, hold=None))
-        case ReviewKept() as event:
-            flags = [flag for flag in case.flags if flag.flag_id not in event.flag_ids]
-            return decided(replace(case, flags=flags, kept_by=event.decided_by))
-        case ReviewRestricted() as event:
+        case ReviewKept():
+            return decided(without_flags(case, event))
+        case ReviewRestricted():
             return decided(replace(case, flags=[], hold=None, restricted_by=event.decided_by))
         case ReviewWithdrawn():
             return replace(case, flags=[], hold=None)
-        case ModerationAppealed() as event:
-            return replace(case, appeals=[*case.appeals, open_appeal(case, event, recorded.time)])
-        case ModerationAppealDecided() as event:
+        case ModerationAppealed():
+            return replace(case, appeals=[*case.appeals, open_appeal(case, event, at)])
+        case ModerationAppealDecided():
             appeals = [each for each in case.appeals if each.appeal_id != event.appeal_id]
             return decided(replace(case, appeals=appeals))
 
@@ -192,12 +220,23 @@ def open_flag(event: ReviewFlagged, at: datetime) -> OpenFlag:
     )
 
 
+def without_flags(case: ModerationCase, event: ReviewKept) -> ModerationCase:
+    """Each flagger may appeal what was decided of his last one, and that alone."""
+    closed = [flag for flag in case.flags if flag.flag_id in event.flag_ids]
+    return replace(
+        case,
+        flags=[flag for flag in case.flags if flag not in closed],
+        kept_by=case.kept_by | {flag.flagger_id: event.decided_by for flag in closed},
+    )
+
+
 def open_appeal(case: ModerationCase, event: ModerationAppealed, at: datetime) -> OpenAppeal:
+    kept_by = case.kept_by.get(event.appellant_id)
     return OpenAppeal(
         appeal_id=event.appeal_id,
         against=event.against,
         appellant_id=event.appellant_id,
-        decided_by=case.restricted_by if event.against == "RESTRICTED" else case.kept_by,
+        decided_by=case.restricted_by if event.against == "RESTRICTED" else kept_by,
         appealed_at=at,
         decide_by=event.decide_by,
     )
@@ -233,7 +272,7 @@ def summed_up(case: ModerationCase) -> ModerationCase:
 
 MODERATION_CASES = Projection(
     name="moderation_cases",
-    version=1,
+    version=2,
     topics=(review.TOPIC,),
     handles=(
         ReviewFlagged,
@@ -244,6 +283,7 @@ MODERATION_CASES = Projection(
         ReviewWithdrawn,
         ModerationAppealed,
         ModerationAppealDecided,
+        EvaluationClosed,
     ),
     tables=("moderation_case",),
     ddl=MODERATION_CASES_DDL,

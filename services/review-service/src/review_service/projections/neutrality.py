@@ -12,6 +12,7 @@ from typing import cast
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events import orders, review
+from shared_events.common import DecisionOverdue
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted, OrderReopened
 from shared_events.review import (
@@ -47,6 +48,8 @@ NEUTRALITY_DDL = """
         flags bigint NOT NULL,
         appeals bigint NOT NULL,
         appeals_reversed bigint NOT NULL,
+        flags_overdue bigint NOT NULL,
+        appeals_overdue bigint NOT NULL,
         is_held boolean NOT NULL,
         is_hidden boolean NOT NULL
     );
@@ -63,7 +66,7 @@ ADD_ORDERS = """
 
 class TreatedReview(Struct, frozen=True, kw_only=True):
     """`held` and `restricted`: it was, at some time; `is_…`: it is. `visible_at`: the first time
-    that everybody could read it.
+    that everybody could read it. `…_overdue`: how many were not decided in time.
     """
 
     order_id: str
@@ -77,6 +80,8 @@ class TreatedReview(Struct, frozen=True, kw_only=True):
     flags: int = 0
     appeals: int = 0
     appeals_reversed: int = 0
+    flags_overdue: int = 0
+    appeals_overdue: int = 0
     is_held: bool = False
     is_hidden: bool = False
 
@@ -93,6 +98,7 @@ type TreatmentEvent = (
     | ReviewRestored
     | ModerationAppealed
     | ModerationAppealDecided
+    | DecisionOverdue
 )
 type SizeEvent = OrderCompleted | OrderReopened
 ROWS = Rows(table="treated_reviews", key="order_id", row=TreatedReview)
@@ -142,7 +148,7 @@ def evolve(
     return after
 
 
-def evolve_known(  # noqa: C901, PLR0911 - one arm for each event
+def evolve_known(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
     treated: TreatedReview, event: TreatmentEvent
 ) -> TreatedReview:
     match event:
@@ -167,6 +173,10 @@ def evolve_known(  # noqa: C901, PLR0911 - one arm for each event
             return replace(treated, appeals=treated.appeals + 1)
         case ModerationAppealDecided(outcome="REVERSED"):
             return replace(treated, appeals_reversed=treated.appeals_reversed + 1)
+        case DecisionOverdue(what="FLAG"):
+            return replace(treated, flags_overdue=treated.flags_overdue + 1)
+        case DecisionOverdue(what="MODERATION_APPEAL"):
+            return replace(treated, appeals_overdue=treated.appeals_overdue + 1)
         case _:
             return treated
 
@@ -180,7 +190,7 @@ def overall(event: ReviewSubmitted | ReviewAmended) -> int:
 
 NEUTRALITY = Projection(
     name="neutrality",
-    version=1,
+    version=2,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(
         ReviewSubmitted,
@@ -194,6 +204,7 @@ NEUTRALITY = Projection(
         ReviewRestored,
         ModerationAppealed,
         ModerationAppealDecided,
+        DecisionOverdue,
         OrderCompleted,
         OrderReopened,
     ),

@@ -100,7 +100,7 @@ def timers_of(  # noqa: PLR0911 - one arm for each event
             return scrutiny_timers_of(event)
 
 
-def scrutiny_timers_of(  # noqa: PLR0911 - one arm for each event
+def scrutiny_timers_of(  # noqa: C901, PLR0911 - one arm for each event
     event: OrderEvent | EvaluationEvent,
 ) -> list[Arm | Cancel]:
     """Those of a review's scrutiny. A flag that is closed with its review is not named there: its
@@ -113,6 +113,9 @@ def scrutiny_timers_of(  # noqa: PLR0911 - one arm for each event
             return [Cancel(name=f"{HOLD_END}/{review_id}")]
         case ReviewRestricted(review_id=review_id):
             # The campaign's end stays: an appeal may restore the review, whose weight is lifted.
+            return [Cancel(name=f"{HOLD_END}/{review_id}")]
+        case ReviewWithdrawn(review_id=review_id, before_reveal=True):
+            # Its author may write once more: the campaign is not over then.
             return [Cancel(name=f"{HOLD_END}/{review_id}")]
         case ReviewWithdrawn(review_id=review_id):
             return [

@@ -37,8 +37,8 @@ BROKEN = (
         "I1",
         "heads are locked while positions are given",
         f"{RUNTIME}/sql/0001_log.sql",
-        "AND head.partition = p_partition FOR UPDATE;",
-        "AND head.partition = p_partition;",
+        "AND head.partition = item.partition FOR UPDATE;",
+        "AND head.partition = item.partition;",
         f"{TESTS}/test_log.py",
     ),
     Broken(

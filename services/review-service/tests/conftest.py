@@ -175,9 +175,15 @@ async def caller(
         clients: list[httpx.AsyncClient] = []
 
         def client(
-            role: str, sub: str, *others: str, seller_id: str | None = None
+            role: str,
+            sub: str,
+            *others: str,
+            seller_id: str | None = None,
+            org_id: str | None = None,
         ) -> httpx.AsyncClient:
-            token = issuer.mint(keys, sub=sub, roles=[role, *others], seller_id=seller_id)
+            token = issuer.mint(
+                keys, sub=sub, roles=[role, *others], seller_id=seller_id, org_id=org_id
+            )
             clients.append(
                 httpx.AsyncClient(
                     transport=httpx.ASGITransport(api),

@@ -729,14 +729,14 @@ def test_a_restriction_has_a_human_a_rule_and_one_statement_of_reasons(
 def test_nobody_decides_an_appeal_against_his_own_decision(
     commands: list[EvaluationCommand],
 ) -> None:
-    flagger: dict[str, str] = {}
-    kept_by: dict[tuple[Side, str], str] = {}
+    flagger: dict[str, tuple[str, str]] = {}
+    kept_by: dict[tuple[Side, tuple[str | None, str]], str] = {}
     restricted_by: dict[Side, str] = {}
     decided_by: dict[str, str] = {}
     for event in events_of(commands):
         match event:
             case ReviewFlagged():
-                flagger[event.flag_id] = event.flagger_id
+                flagger[event.flag_id] = event.flagger_role, event.flagger_id
             case ReviewKept():
                 for flag_id in event.flag_ids:
                     kept_by[event.side, flagger[flag_id]] = event.decided_by
@@ -745,7 +745,8 @@ def test_nobody_decides_an_appeal_against_his_own_decision(
             case ModerationAppealed(against="RESTRICTED"):
                 decided_by[event.appeal_id] = restricted_by[event.side]
             case ModerationAppealed():
-                decided_by[event.appeal_id] = kept_by[event.side, event.appellant_id]
+                appellant = event.appellant_role, event.appellant_id
+                decided_by[event.appeal_id] = kept_by[event.side, appellant]
             case ModerationAppealDecided():
                 assert event.decided_by != decided_by[event.appeal_id]
             case _:

@@ -189,6 +189,7 @@ appealed = ModerationAppealed(
     **IDS,
     appeal_id="P1",
     appellant_id="B1",
+    appellant_role="BUYER",
     against="RESTRICTED",
     text=sealed("unfair"),
     decide_by=day(9 + 14),
@@ -581,7 +582,7 @@ def test_a_restriction_ends_a_hold_and_closes_the_flags() -> None:
     ("command", "missing"),
     [
         (replace(restrict, rule_ids=()), ["rule_ids"]),
-        (replace(restrict, facts_text="", explanation=""), ["facts_text", "explanation"]),
+        (replace(restrict, facts_text="", explanation=""), ["facts", "explanation"]),
     ],
 )
 def test_a_restriction_without_reasons_is_refused(
@@ -648,7 +649,22 @@ def test_a_flagger_appeals_that_a_review_was_kept() -> None:
     revealed(flag, keep, of_reader).when(second).then_refused(AlreadyAppealed, existing_id="P1")
     of_rival = replace(flag, actor=RIVAL)
     other_member = replace(appeal, actor=replace(RIVAL, id="owner"))
-    revealed(of_rival, keep).when(other_member).then(change(of_keep, appellant_id="S7"))
+    revealed(of_rival, keep).when(other_member).then(
+        change(of_keep, appellant_id="S7", appellant_role="SELLER")
+    )
+
+
+def test_an_account_of_another_role_with_the_same_id_is_another() -> None:
+    of_rival = replace(flag, actor=RIVAL)
+    namesake = Actor(role="BUYER", id="S7")
+    both = (of_rival, replace(flag, flag_id="F2", actor=namesake))
+    kept = replace(keep, flag_ids=("F1", "F2"))
+    by_rival, by_namesake = (
+        replace(appeal, appeal_id=f"P-{actor.role}", actor=actor) for actor in (RIVAL, namesake)
+    )
+    against_keep = change(appealed, against="KEPT", appellant_id="S7")
+    before = revealed(*both, kept, by_rival)
+    before.when(by_namesake).then(change(against_keep, appeal_id="P-BUYER"))
 
 
 def test_a_flagger_appeals_each_decision() -> None:

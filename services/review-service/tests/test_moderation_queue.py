@@ -249,6 +249,23 @@ async def test_an_appeal_is_kept_from_who_decided_what_it_is_against(
     assert await next_case(caller("MODERATOR", "mod-2")) == "O1"
 
 
+async def test_a_buyer_and_a_seller_of_the_same_name_appeal_each_his_own(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
+) -> None:
+    appeal = appealed(clock, words, "KEPT", "X-1")
+    await tell(
+        "O1",
+        flagged(clock, "F1", by="BUYER X-1"),
+        flagged(clock, "F2", by="SELLER X-1"),
+        kept(clock, "F1", by="mod-1"),
+        kept(clock, "F2", by="mod-2"),
+        partial(appeal, appellant_role="BUYER"),
+    )
+    await work()
+    assert await next_case(caller("MODERATOR", "mod-1")) is None
+    assert await next_case(caller("MODERATOR", "mod-2")) == "O1"
+
+
 async def test_the_queue_can_be_narrowed(
     caller: Caller, clock: ManualClock, tell: Tell, work: Work, words: str
 ) -> None:

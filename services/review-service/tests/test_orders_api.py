@@ -271,6 +271,18 @@ async def test_a_moderator_decides_on_the_version_that_he_saw(
     assert wrong(stated) == {"at": "a feed or an importer says it"}
 
 
+async def test_to_the_parties_a_moderator_has_no_name(
+    feed: httpx.AsyncClient, buyer: httpx.AsyncClient, caller: Caller
+) -> None:
+    await live(feed, "O1", "delivery")
+    moderator = caller("MODERATOR", "M1")
+    done = await post(moderator, "/O1/delay-attribution", DELAYED, If_Match='"4"')
+    assert done.status_code == 201
+    for client in (buyer, caller("SELLER", "employee", seller_id="S-77"), moderator):
+        told = (await client.get(f"{ORDERS}/O1/events")).json()["items"][-1]
+        assert told["actor"] == ("moderator:M1" if client is moderator else "staff")
+
+
 READERS: list[tuple[str, str, str | None]] = [
     ("BUYER", "B-5", None),
     ("SELLER", "S-77", None),

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from review_service.api.examples import LINE, line_of
 from review_service.app import workload
 from review_service.domain.streams import review_id_of, review_ref
 from review_service.settings import ReviewSettings
+from shared_events.envelope import Recorded
 from shared_events.review import RevisionGranted
 from shared_runtime.log import VersionConflict
 from shared_runtime.service import Parts
@@ -307,6 +308,46 @@ async def test_a_review_that_is_hidden_shows_nothing_of_before(
 
 
 @pytest.mark.usefixtures("revealed")
+async def test_of_a_hidden_review_the_other_side_sees_its_own_reply_and_no_reason_of_its_weight(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
+    hidden = RESTRICTION | {"measures": ["HIDE_REVIEW", "EXCLUDE_SCORE"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    seen = review_by("BUYER", await look(seller))
+    assert (seen["quality"], seen["weight_milli"], seen["reasons"]) == (None, 0, None)
+    assert seen["reply"]["text"] == "Dim it."
+    assert review_by("BUYER", await look(buyer))["reasons"][0]["code"] == "RESTRICTED"
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_who_flagged_a_review_that_was_restored_is_told_so(
+    reader: httpx.AsyncClient,
+    buyer: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+    caller: Caller,
+) -> None:
+    async def outcome(client: httpx.AsyncClient, flag: Json) -> str | None:
+        told = await client.get(f"{REVIEWS}/{BUYERS}/flags/{flag['flag_id']}")
+        became: str | None = told.json()["outcome"]
+        return became
+
+    flags = f"{REVIEWS}/{BUYERS}/flags"
+    flag = recorded(await post(reader, flags, {"reason": "PERSONAL_DATA"}))
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert await outcome(reader, flag) == "RESTRICTED"
+    appeal = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    recorded(await judge(another, path, DECISION | {"outcome": "REVERSED"}))
+    late = caller("BUYER", "B-10")
+    new = recorded(await post(late, flags, {"reason": "FAKE"}))
+    assert (await outcome(reader, flag), await outcome(late, new)) == ("RESTORED", None)
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    assert (await outcome(reader, flag), await outcome(late, new)) == ("RESTORED", "WITHDRAWN")
+
+
+@pytest.mark.usefixtures("revealed")
 async def test_a_review_is_withdrawn_for_good_after_the_reveal(
     buyer: httpx.AsyncClient, seller: httpx.AsyncClient
 ) -> None:
@@ -404,6 +445,32 @@ async def test_before_the_reveal_a_guessed_ref_is_answered_as_if_there_were_none
             assert slug(hidden) in ((404, "not-found"), (403, "role-not-allowed")), path
 
 
+@pytest.mark.usefixtures("opened")
+async def test_a_review_that_is_not_there_takes_the_work_of_one_that_is_hidden(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    parts: Parts[ReviewSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    work: Work,
+) -> None:
+    recorded(await write(buyer, FIVE))
+    await work()
+    read, streams = parts.log.read, list[str]()
+
+    async def counted(names: Sequence[str]) -> Mapping[str, list[Recorded[Any]]]:
+        streams.extend(names)
+        return await read(names)
+
+    monkeypatch.setattr(parts.log, "read", counted)
+    work_done: list[int] = []
+    for ref in (BUYERS, SELLERS, review_ref("O2", "BUYER")):
+        streams.clear()
+        flagged = await post(seller, f"{REVIEWS}/{ref}/flags", {"reason": "FAKE"})
+        assert slug(flagged) == (404, "not-found")
+        work_done.append(len(streams))
+    assert work_done == [2, 2, 2]
+
+
 @pytest.mark.usefixtures("revealed")
 async def test_a_moderator_restricts_with_reasons_and_another_decides_the_appeal(
     buyer: httpx.AsyncClient,
@@ -460,6 +527,7 @@ async def test_a_decision_names_the_version_it_is_about_and_gives_its_reasons(
         body = {name: value for name, value in RESTRICTION.items() if name != missing}
         answered = await judge(moderator, f"{BUYERS}/restrictions", NO_RULES | body)
         assert slug(answered) == (422, "reasons-missing"), answered.text
+        assert set(answered.json()["missing"]) == {missing}
 
 
 @pytest.mark.usefixtures("revealed")
@@ -616,6 +684,8 @@ async def test_a_repeat_shows_what_may_be_seen_by_then(
     assert again.headers["Idempotent-Replayed"] == "true"
     review = review_by("BUYER", again.json())
     assert (review["status"], review["quality"], review["text"]) == ("RESTRICTED", None, None)
+    read = await seller.get(f"{ORDERS}/O1/evaluation")
+    assert again.headers["ETag"] == read.headers["ETag"]
 
 
 def sendings(told: Json, side: str, flag_ids: list[str]) -> dict[str, list[tuple[str, Json]]]:
@@ -779,16 +849,23 @@ async def history(client: httpx.AsyncClient) -> list[Json]:
 async def test_the_history_shows_no_more_than_the_review_and_names_no_moderator(
     seller: httpx.AsyncClient, buyer: httpx.AsyncClient, moderator: httpx.AsyncClient
 ) -> None:
+    recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
     hidden = RESTRICTION | {"measures": ["HIDE_REVIEW"]}
     recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
     for event in await history(seller):
         data = event["data"]
+        if event["type"].startswith("Reply"):
+            assert data["text"] == "Dim it."
+            continue
         if data.get("side") == "BUYER":
             assert not {"quality", "logistics", "service"} & data.keys() or data["quality"] is None
             assert data.get("text") is None
+            assert not data.get("reasons")
     for client in (seller, buyer):
         assert "mod-1" not in json.dumps(await history(client))
     assert "mod-1" in json.dumps(await history(moderator))
+    assert "employee" in json.dumps(await history(seller))
+    assert "employee" not in json.dumps(await history(buyer))
 
 
 @pytest.mark.usefixtures("revealed")
@@ -819,6 +896,62 @@ async def test_who_flagged_sees_what_became_of_it_and_the_author_nothing_of_his_
 
 
 @pytest.mark.usefixtures("revealed")
+async def test_an_appeal_is_not_read_by_somebody_of_the_same_id_in_another_role(
+    caller: Caller,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+) -> None:
+    namesake = caller("BUYER", "S-77")
+    flag = recorded(await post(namesake, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    path = f"{BUYERS}/appeals"
+    appeal = recorded(await post(namesake, f"{REVIEWS}/{path}", {"text": "A secret."}))
+    of_appeal = f"{path}/{appeal['appeal_id']}"
+    decision = DECISION | {"facts": "For the flagger alone."}
+    recorded(await judge(another, f"{of_appeal}/decision", decision))
+    decided = (await namesake.get(f"{REVIEWS}/{of_appeal}")).json()
+    assert (decided["text"], decided["facts"]) == ("A secret.", "For the flagger alone.")
+    assert slug(await seller.get(f"{REVIEWS}/{of_appeal}")) == (404, "not-found")
+    assert review_by("BUYER", await look(seller))["appeals"] == []
+    told = {event["type"].partition(".")[0] for event in await history(seller)}
+    assert told.isdisjoint({"ModerationAppealed", "StatementOfReasonsIssued"})
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_each_decision_shows_the_reasons_that_were_given_for_it(
+    caller: Caller,
+    buyer: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+) -> None:
+    first, second, third = (
+        {"facts": f"Fact {n}.", "explanation": f"Explanation {n}."} for n in range(3)
+    )
+
+    async def shown() -> tuple[Json, Json | None]:
+        review = review_by("BUYER", await look(buyer))
+        (appeal,) = review["appeals"]
+        return appeal, review["restriction"]
+
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION | first))
+    appeal = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    open_appeal, restriction = await shown()
+    assert open_appeal["facts"] is None
+    assert restriction == {**(restriction or {}), **first}
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    recorded(await judge(another, path, DECISION | second | {"outcome": "REVERSED"}))
+    decided, restriction = await shown()
+    assert (decided, restriction) == ({**decided, **second}, None)
+    anew = caller("MODERATOR", "mod-3")
+    recorded(await judge(anew, f"{BUYERS}/restrictions", RESTRICTION | third))
+    decided, restriction = await shown()
+    assert decided == {**decided, **second}
+    assert restriction == {**(restriction or {}), **third}
+
+
+@pytest.mark.usefixtures("revealed")
 async def test_the_sellers_own_people_do_not_moderate_his_reviews(caller: Caller) -> None:
     for of_his in (
         caller("MODERATOR", "mod-3", seller_id="S-77"),
@@ -828,6 +961,29 @@ async def test_the_sellers_own_people_do_not_moderate_his_reviews(caller: Caller
         assert slug(held) == (403, "conflict-of-interest")
         restricted = await judge(of_his, f"{BUYERS}/restrictions", RESTRICTION)
         assert slug(restricted) == (403, "conflict-of-interest")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_the_people_of_who_flags_or_appeals_do_not_decide_on_it(
+    caller: Caller, moderator: httpx.AsyncClient, another: httpx.AsyncClient
+) -> None:
+    rival = caller("SELLER", "clerk", seller_id="S-9")
+    of_rivals = (
+        caller("MODERATOR", "mod-3", seller_id="S-9"),
+        caller("MODERATOR", "mod-4", org_id="S-9"),
+    )
+    flag = recorded(await post(rival, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    for path, body in (("restrictions", RESTRICTION), ("keeps", keep)):
+        for of_rival in of_rivals:
+            refused = await judge(of_rival, f"{BUYERS}/{path}", body)
+            assert slug(refused) == (403, "conflict-of-interest")
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    appeal = recorded(await post(rival, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is a bot."}))
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    for of_rival in of_rivals:
+        assert slug(await judge(of_rival, path, DECISION)) == (403, "conflict-of-interest")
+    recorded(await judge(another, path, DECISION))
 
 
 @pytest.mark.usefixtures("opened")
@@ -840,13 +996,85 @@ async def test_a_review_held_before_the_reveal_is_there_for_who_decides_on_it_al
 ) -> None:
     recorded(await write(buyer, FIVE | {"text": "Too bright."}))
     await work()
-    both = caller("SELLER", "employee", "MODERATOR", seller_id="S-77")
-    of_his = caller("MODERATOR", "mod-3", seller_id="S-77")
-    for client in (seller, both, of_his, caller("AUDITOR", "aud")):
+    others = (
+        seller,
+        caller("SELLER", "employee", "MODERATOR", seller_id="S-77"),
+        caller("MODERATOR", "mod-3", seller_id="S-77"),
+        caller("MODERATOR", "mod-4", org_id="S-77"),
+        caller("MODERATOR", "S-77"),
+        caller("SENIOR", "sen-1"),
+        caller("AUDITOR", "aud"),
+    )
+    for client in others:
         assert (await client.get(f"{REVIEWS}/{BUYERS}")).status_code in (403, 404)
     recorded(await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"}))
+    await work()
     seen = (await moderator.get(f"{REVIEWS}/{BUYERS}")).json()
     assert review_by("BUYER", seen)["text"] == "Too bright."
+    for client in others:
+        assert (await client.get(f"{REVIEWS}/{BUYERS}")).status_code in (403, 404)
+        assert (await look(client))["reviews"] == []
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_buyer_who_moderates_does_not_read_the_sellers_review_before_the_reveal(
+    caller: Caller, seller: httpx.AsyncClient, moderator: httpx.AsyncClient, work: Work
+) -> None:
+    recorded(await write(seller, {"rating": 1, "text": "Paid late."}))
+    await work()
+    recorded(await post(moderator, f"{REVIEWS}/{SELLERS}/holds", {"ground": "OFFENSIVE"}))
+    await work()
+    for himself in (caller("MODERATOR", "B-5"), caller("BUYER", "B-5", "MODERATOR")):
+        assert slug(await himself.get(f"{REVIEWS}/{SELLERS}")) == (404, "not-found")
+        assert (await look(himself))["reviews"] == []
+        assert (await himself.get("/v1/moderation/cases")).json()["items"] == []
+        held = await post(himself, f"{REVIEWS}/{SELLERS}/holds", {"ground": "FAKE"})
+        assert slug(held) == (404, "not-found")
+
+
+@pytest.mark.usefixtures("opened")
+async def test_staff_decide_before_the_reveal_on_the_version_that_they_have_read(
+    buyer: httpx.AsyncClient, moderator: httpx.AsyncClient, caller: Caller, work: Work
+) -> None:
+    recorded(await write(buyer, FIVE | {"text": "Call 555-0101."}))
+    await work()
+    held = await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "PERSONAL_DATA"})
+    read = await moderator.get(f"{REVIEWS}/{BUYERS}")
+    of_order = await moderator.get(f"{ORDERS}/O1/evaluation")
+    assert [each.headers["ETag"] for each in (held, read, of_order)] == ['"3"'] * 3
+    several = caller("AGENT", "mod-5", "MODERATOR")
+    assert (await several.get(f"{ORDERS}/O1/evaluation")).headers["ETag"] == '"3"'
+    assert (await caller("AGENT", "A").get(f"{ORDERS}/O1/evaluation")).headers["ETag"] == '"1"'
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    path = f"{REVIEWS}/{BUYERS}/restrictions"
+    stale = await post(moderator, path, RESTRICTION, If_Match='"3"')
+    assert (slug(stale), stale.json()["actual"]) == ((412, "stale-version"), 6)
+    recorded(await post(moderator, path, RESTRICTION, If_Match='"6"'))
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_senior_decides_an_appeal_before_the_reveal(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    caller: Caller,
+    work: Work,
+) -> None:
+    senior, of_his = caller("SENIOR", "sen-1"), caller("SENIOR", "sen-2", seller_id="S-77")
+    recorded(await write(buyer, FIVE | {"text": "Too bright."}))
+    await work()
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+    assert slug(await senior.get(f"{REVIEWS}/{BUYERS}")) == (404, "not-found")
+    appeal = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/appeals", {"text": "It is public."}))
+    await work()
+    case = recorded(await senior.post("/v1/moderation/assignments", json={}))
+    seen = (await senior.get(f"{REVIEWS}/{case['case_id']}")).json()
+    assert review_by("BUYER", seen)["text"] == "Too bright."
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    assert slug(await judge(of_his, path, DECISION)) == (404, "not-found")
+    decided = await judge(senior, path, DECISION | {"outcome": "REVERSED"})
+    assert review_by("BUYER", recorded(decided))["status"] == "SUBMITTED"
     assert (await look(seller))["reviews"] == []
 
 

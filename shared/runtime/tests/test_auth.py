@@ -181,6 +181,7 @@ def test_a_caller_acts_in_the_first_role_that_he_has() -> None:
     assert str(caller.actor("BUYER", "SELLER")) == "seller:M1"
     assert caller.actor("SELLER").org_id == "S1"
     assert caller.actor("AGENT").org_id == "O1"
+    assert caller.actor("AGENT").seller_id == "S1"
     with pytest.raises(RoleNotAllowed):
         caller.actor("BUYER")
 

@@ -47,7 +47,7 @@ from shared_events.review import (
     WeightReason,
 )
 from shared_events.sealed import sealed_fields
-from shared_runtime.decider import Actor, Decider
+from shared_runtime.decider import Actor, Decider, Role
 
 from review_service.domain.actions import Action, evaluation_actions
 from review_service.domain.commands import EvaluationCommand, Measure
@@ -62,8 +62,14 @@ from review_service.domain.evaluation_state import (
     Unopened,
     evolve,
 )
+from review_service.domain.guards import is_involved
 from review_service.domain.policy import Policies
 from review_service.domain.streams import review_ref
+from review_service.domain.subject import writes_for
+from review_service.history import STAFF, signed
+
+WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
+"""Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,7 @@ class MediaLink:
 
 type MediaShown = MediaLink | SkipJsonSchema[str] | None
 """Sealed here, which nobody is shown; opened, a link; null when the writer's key is gone."""
+type FlagOutcome = Literal["KEPT", "RESTRICTED", "RESTORED", "WITHDRAWN"]
 type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
 
 
@@ -140,7 +147,8 @@ class AppealView:
 class FlagView:
     """A report of a review that its sender has made, and what has become of it.
 
-    Who disagrees with KEPT may appeal until `appeal_until`.
+    Who disagrees with KEPT may appeal until `appeal_until`. RESTORED: it was restricted until its
+    author's appeal.
     """
 
     ref: str
@@ -148,7 +156,7 @@ class FlagView:
     reason: FlagReason
     text: str | None
     decide_by: datetime
-    outcome: Literal["KEPT", "RESTRICTED", "WITHDRAWN"] | None
+    outcome: FlagOutcome | None
     appeal_until: datetime | None
 
 
@@ -230,10 +238,21 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppealTold:
+    """An appeal, what was decided of it, and why."""
+
+    lodged: ModerationAppealed
+    decided: ModerationAppealDecided | None = None
+    reasons: StatementOfReasonsIssued | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What the events have told of one side's review: of each kind, the last that stands.
 
-    `was`: what the author said before the revision.
+    `was`: what the author said before the revision. `kept` and `followed`: how flags were decided,
+    against the flagger or for him. `reasons` are those of the restriction; `decided_last` is the
+    appeal that was decided last.
     """
 
     submitted: ReviewSubmitted
@@ -250,12 +269,17 @@ class Told:
     held: ReviewHeld | None = None
     restricted: ReviewRestricted | None = None
     flags: tuple[ReviewFlagged, ...] = ()
+    followed: frozenset[str] = frozenset()
     kept: dict[str, ReviewKept] = field(default_factory=dict[str, ReviewKept])
-    statements: dict[str, StatementOfReasonsIssued] = field(
-        default_factory=dict[str, StatementOfReasonsIssued]
-    )
-    appeals: tuple[tuple[ModerationAppealed, ModerationAppealDecided | None], ...] = ()
+    reasons: StatementOfReasonsIssued | None = None
+    appeals: tuple[AppealTold, ...] = ()
+    decided_last: str | None = None
     withdrawn: bool = False
+
+    @property
+    def open_flags(self) -> set[str]:
+        flags = {flag.flag_id for flag in self.flags}
+        return flags - self.kept.keys() - self.followed
 
     def status(self, revealed: bool) -> ReviewStatus:
         if self.withdrawn:
@@ -284,11 +308,35 @@ class Seen:
     def revealed(self) -> bool:
         return isinstance(self.evaluation, Revealed)
 
-    def version_for(self, side: Side | None) -> int:
-        """The version as that side may know it: what is hidden from him does not count."""
-        if self.revealed:
+    def version_for(self, actor: Actor) -> int:
+        """The version as he may know it: what is hidden from him does not count.
+
+        Who decides on hidden reviews knows all of it: else he would decide on a text of before.
+        """
+        if self.revealed or any(self.is_watched(side, actor) for side in SIDES):
             return self.version
-        return self.version - sum(n for writer, n in self.hidden.items() if writer != side)
+        own = acting_side(actor)
+        return self.version - sum(n for writer, n in self.hidden.items() if writer != own)
+
+    def is_there_for(self, actor: Actor, side: Side) -> bool:
+        """Whether that side has written a review, as far as he may know."""
+        if side not in self.told or isinstance(self.evaluation, Unopened):
+            return False
+        own = writes_for(self.evaluation.sheet, side, actor)
+        return self.revealed or own or self.is_watched(side, actor)
+
+    def is_watched(self, side: Side, actor: Actor) -> bool:
+        """Whether he may act on that side's review before it is revealed: a SENIOR where there is
+        an appeal; neither a party nor who belongs to one, whatever his role.
+        """
+        if isinstance(self.evaluation, Unopened):
+            return False
+        sheet = self.evaluation.sheet
+        if is_involved(actor, buyer_id=sheet.buyer_id, seller_id=sheet.seller_id):
+            return False
+        told = self.told.get(side)
+        appealed = told is not None and bool(told.appeals)
+        return actor.role in WATCHERS or (actor.role == "SENIOR" and appealed)
 
 
 type SeenEvaluations = Decider[Seen, EvaluationCommand, EvaluationEvent]
@@ -356,26 +404,24 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
         case ReviewReleased():
             return replace(told, held=None)
         case ReviewRestricted():
-            return replace(told, restricted=event, held=None)
+            followed = told.followed | told.open_flags
+            return replace(told, restricted=event, reasons=None, held=None, followed=followed)
         case ReviewRestored():
             return replace(told, restricted=None)
         case ReviewKept():
             return replace(told, kept=told.kept | dict.fromkeys(event.flag_ids, event))
         case StatementOfReasonsIssued():
-            # The last one that each was given: those of others are no business of the author's.
-            return replace(told, statements=told.statements | {event.recipient_id: event})
+            return explained(told, event)
         case ReviewFlagged():
             return replace(told, flags=(*told.flags, event))
         case ModerationAppealed():
-            return replace(told, appeals=(*told.appeals, (event, None)))
+            return replace(told, appeals=(*told.appeals, AppealTold(lodged=event)))
         case ModerationAppealDecided():
-            return replace(
-                told,
-                appeals=tuple(
-                    (appeal, event if appeal.appeal_id == event.appeal_id else decided)
-                    for appeal, decided in told.appeals
-                ),
-            )
+            appeals = [
+                replace(each, decided=event) if each.lodged.appeal_id == event.appeal_id else each
+                for each in told.appeals
+            ]
+            return replace(told, appeals=tuple(appeals), decided_last=event.appeal_id)
         case DimensionReattributed():
             back = event.to == "SELLER"
             return replace(told, excluded=() if back else (event.dimension,))
@@ -383,6 +429,21 @@ def evolve_told(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
             return replace(told, withdrawn=True)
         case _:
             return told
+
+
+def explained(told: Told, statement: StatementOfReasonsIssued) -> Told:
+    """It is of the commit that it ends: of the restriction that has no reasons yet, and of the
+    appeal that was decided there.
+    """
+    if told.restricted and told.reasons is None:
+        told = replace(told, reasons=statement)
+    if statement.source_type != "COMPLAINT":
+        return told
+    appeals = [
+        replace(each, reasons=statement) if each.lodged.appeal_id == told.decided_last else each
+        for each in told.appeals
+    ]
+    return replace(told, appeals=tuple(appeals))
 
 
 def said_by(event: ReviewSubmitted | ReviewAmended) -> Said:
@@ -453,7 +514,7 @@ def evaluation_view(
             review_view(order_id, seen, side, told, actor)
             for side in SIDES
             if (told := seen.told.get(side))
-            if seen.revealed or side == actor.acts_as or is_judged(told, actor)
+            if seen.revealed or side == actor.acts_as or is_judged(seen, side, actor)
         ],
         available_actions=evaluation_actions(
             state,
@@ -468,10 +529,11 @@ def evaluation_view(
     )
 
 
-def is_judged(told: Told, actor: Actor) -> bool:
+def is_judged(seen: Seen, side: Side, actor: Actor) -> bool:
     """Whether somebody who decides on reviews has to see it before the others do."""
+    told = seen.told[side]
     in_question = told.held is not None or told.restricted is not None or bool(told.appeals)
-    return in_question and actor.role in ("MODERATOR", "ANALYST")
+    return in_question and actor.role != "SYSTEM" and seen.is_watched(side, actor)
 
 
 def state_of(
@@ -504,8 +566,6 @@ STARS = (
     *("quality", "logistics", "service", "rating"),
     *("was_quality", "was_logistics", "was_service"),
 )
-STAFF = "staff"
-STAFF_ROLES = frozenset({"AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR"})
 
 
 def shown(told: Told, side: Side, reader: Side | None) -> Shown:
@@ -544,17 +604,17 @@ def review_view(order_id: str, seen: Seen, side: Side, told: Told, actor: Actor)
         text=said.text if may.text else None,
         media=[*said.media] if may.media else [],
         weight_milli=weighted.weight_milli if weighted else None,
-        reasons=reason_views(weighted.reasons) if weighted else None,
+        reasons=reason_views(weighted.reasons) if weighted and may.stars else None,
         excluded_dimensions=[*told.excluded],
-        reply=reply_view(told, may),
+        reply=reply_view(told),
         follow_up=follow_up_view(told, may),
         revision=revision_view(told, may),
         hold=hold_view(told.held) if told.held and own else None,
         restriction=restriction_view(told, told.restricted) if told.restricted and own else None,
         appeals=[
-            appeal_view(appeal, decided, told)
-            for appeal, decided in told.appeals
-            if reader is None or is_of(appeal.appellant_id, actor)
+            appeal_view(appeal)
+            for appeal in told.appeals
+            if reader is None or is_appellant(appeal.lodged, actor)
         ],
     )
 
@@ -563,8 +623,9 @@ def reason_views(reasons: Iterable[WeightReason]) -> list[ReasonView]:
     return [ReasonView(code=reason.code, effect_milli=reason.effect_milli) for reason in reasons]
 
 
-def reply_view(told: Told, may: Shown) -> ReplyView | None:
-    if told.reply is None or not may.stars:
+def reply_view(told: Told) -> ReplyView | None:
+    """Also of a hidden review: who is neither its author nor staff has written the reply."""
+    if told.reply is None:
         return None
     return ReplyView(
         reply_id=told.reply.reply_id,
@@ -604,8 +665,7 @@ def hold_view(held: ReviewHeld) -> HoldView:
 
 
 def restriction_view(told: Told, restricted: ReviewRestricted) -> RestrictionView:
-    author_id = restricted.buyer_id if restricted.side == "BUYER" else restricted.seller_id
-    statement = told.statements.get(author_id)
+    statement = told.reasons
     return RestrictionView(
         ground=restricted.ground,
         rule_ids=restricted.rule_ids,
@@ -617,19 +677,24 @@ def restriction_view(told: Told, restricted: ReviewRestricted) -> RestrictionVie
     )
 
 
-def appeal_view(
-    appeal: ModerationAppealed, decided: ModerationAppealDecided | None, told: Told
-) -> AppealView:
-    statement = told.statements.get(appeal.appellant_id) if decided else None
+def appeal_view(appeal: AppealTold) -> AppealView:
+    lodged, statement = appeal.lodged, appeal.reasons
+    if statement and not is_for_appellant(statement, lodged):
+        statement = None
     return AppealView(
-        appeal_id=appeal.appeal_id,
-        against=appeal.against,
-        text=appeal.text,
-        decide_by=appeal.decide_by,
-        outcome=decided.outcome if decided else None,
+        appeal_id=lodged.appeal_id,
+        against=lodged.against,
+        text=lodged.text,
+        decide_by=lodged.decide_by,
+        outcome=appeal.decided.outcome if appeal.decided else None,
         explanation=statement.explanation if statement else None,
         facts=statement.facts if statement else None,
     )
+
+
+def is_for_appellant(statement: StatementOfReasonsIssued, lodged: ModerationAppealed) -> bool:
+    same = statement.recipient_id == lodged.appellant_id
+    return same and lodged.appellant_role in (None, statement.recipient_role)
 
 
 def flag_view(seen: Seen, side: Side, ref: str, flag_id: str) -> FlagView | None:
@@ -650,25 +715,26 @@ def flag_view(seen: Seen, side: Side, ref: str, flag_id: str) -> FlagView | None
     )
 
 
-def flag_outcome(told: Told, flag_id: str) -> Literal["KEPT", "RESTRICTED", "WITHDRAWN"] | None:
+def flag_outcome(told: Told, flag_id: str) -> FlagOutcome | None:
     if told.restricted:
         return "RESTRICTED"
     if flag_id in told.kept:
         return "KEPT"
+    if flag_id in told.followed:
+        return "RESTORED"
     return "WITHDRAWN" if told.withdrawn else None
+
+
+def lodged_as(appeal_id: str, told: Told) -> ModerationAppealed | None:
+    lodged = (each.lodged for each in told.appeals if each.lodged.appeal_id == appeal_id)
+    return next(lodged, None)
 
 
 def own_appeal_view(seen: Seen, side: Side, appeal_id: str) -> AppealView | None:
     """An appeal as its sender sees it; None if nothing was recorded of it."""
     appeals = seen.told[side].appeals if side in seen.told else ()
-    return next(
-        (
-            appeal_view(one, decided, seen.told[side])
-            for one, decided in appeals
-            if one.appeal_id == appeal_id
-        ),
-        None,
-    )
+    own = (appeal_view(each) for each in appeals if each.lodged.appeal_id == appeal_id)
+    return next(own, None)
 
 
 def own_side(actor: Actor) -> Side | None:
@@ -676,9 +742,18 @@ def own_side(actor: Actor) -> Side | None:
     return "BUYER" if actor.role == "BUYER" else "SELLER" if actor.role == "SELLER" else None
 
 
+def acting_side(actor: Actor) -> Side | None:
+    """The side that somebody acts for, himself or by an importer."""
+    return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
+
+
 def is_of(account_id: str, actor: Actor) -> bool:
     """Whether it is the actor's own account: a seller's members share one."""
     return account_id == (actor.org_id if actor.role == "SELLER" else actor.id)
+
+
+def is_appellant(appeal: ModerationAppealed, actor: Actor) -> bool:
+    return appeal.appellant_role in (None, actor.role) and is_of(appeal.appellant_id, actor)
 
 
 def visible(
@@ -686,7 +761,7 @@ def visible(
 ) -> list[Recorded[EvaluationEvent]]:
     """The events that an actor may know of, without the texts that he may not read."""
     return [
-        replace_event(recorded, event, actor)
+        structs.replace(recorded, event=event, actor=signed(recorded, actor))
         for recorded in history
         if (event := readable(recorded, seen, actor)) is not None
     ]
@@ -708,9 +783,15 @@ def readable(
         case ReviewFlagged():
             may_know = event.flagger_role == actor.role and is_of(event.flagger_id, actor)
         case ModerationAppealed():
-            may_know = is_of(event.appellant_id, actor)
+            may_know = is_appellant(event, actor)
         case StatementOfReasonsIssued():
-            may_know = is_of(event.recipient_id, actor)
+            may_know = event.recipient_role == actor.role and is_of(event.recipient_id, actor)
+        case ReplyPublished() | ReplyEdited():  # by this side or about it
+            return nameless(event)
+        case ReviewWeighted():
+            told = seen.told.get(side)
+            may = shown(told, side, reader) if told else EVERYTHING
+            return without(may, event if may.stars else structs.replace(event, reasons=[]))
         case _:
             told = seen.told.get(side)
             may = shown(told, side, reader) if told else EVERYTHING
@@ -734,13 +815,3 @@ def nameless(event: EvaluationEvent) -> EvaluationEvent:
     if isinstance(event, ReviewKept | ReviewRestricted | ModerationAppealDecided):
         return structs.replace(event, decided_by=STAFF)
     return event
-
-
-def replace_event(
-    recorded: Recorded[EvaluationEvent], event: EvaluationEvent, actor: Actor
-) -> Recorded[EvaluationEvent]:
-    """The recorded event as a reader may know it: to parties, staff have no names."""
-    by = recorded.actor
-    if own_side(actor) and by.partition(":")[0].upper() in STAFF_ROLES:
-        by = STAFF
-    return structs.replace(recorded, event=event, actor=by)

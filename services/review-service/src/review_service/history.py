@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_events.envelope import Recorded
+from shared_runtime.decider import Actor
 from shared_runtime.reading import Cursors
 
 
@@ -25,6 +26,23 @@ class EventView:
 class EventPage:
     items: list[EventView]
     next_cursor: str | None
+
+
+STAFF = "staff"
+STAFF_ROLES = frozenset({"AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR"})
+
+
+def signed(recorded: Recorded[Any], reader: Actor) -> str:
+    """Who did it, as a reader may know it: to parties staff have no names, nor has a seller's
+    member one to the buyer.
+    """
+    by = recorded.actor
+    role = by.partition(":")[0].upper()
+    if reader.role in ("BUYER", "SELLER") and role in STAFF_ROLES:
+        return STAFF
+    if reader.role == "BUYER" and role == "SELLER":
+        return f"seller:{recorded.event.seller_id}"
+    return by
 
 
 def event_page(

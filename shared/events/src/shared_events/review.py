@@ -287,10 +287,14 @@ class ReviewRestored(ReviewFact, frozen=True, kw_only=True, tag="ReviewRestored.
 
 
 class ModerationAppealed(ReviewFact, frozen=True, kw_only=True, tag="ModerationAppealed.v1"):
-    """By the author of a restricted review, or by a flagger of one that was kept."""
+    """By the author of a restricted review, or by a flagger of one that was kept.
+
+    `appellant_role` tells a buyer from a seller with the same id; the first events did not say it.
+    """
 
     appeal_id: Id
     appellant_id: Id
+    appellant_role: Flagger | None = None
     against: Literal["RESTRICTED", "KEPT"]
     text: Sealed
     decide_by: Instant

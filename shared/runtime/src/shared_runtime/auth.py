@@ -72,7 +72,13 @@ class Caller:
         if role is None:
             raise RoleNotAllowed(allowed_roles=list(roles))
         org_id = self.seller_id if role == "SELLER" else self.org_id
-        return Actor(role=role, id=self.sub, org_id=org_id, on_behalf_of=on_behalf_of)
+        return Actor(
+            role=role,
+            id=self.sub,
+            org_id=org_id,
+            seller_id=self.seller_id,
+            on_behalf_of=on_behalf_of,
+        )
 
 
 class _Registry(jws.JWSRegistry):

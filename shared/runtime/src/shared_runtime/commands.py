@@ -96,13 +96,16 @@ class Commands:
         view: Callable[[S], object],
         status: int = 200,
         states_time: bool = False,
+        version_of: Callable[[S], int] | None = None,
         learn: Learn[C] | None = None,
         note: Note | None = None,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
-        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. `learn` and
-        `note` are for what a command reads and writes besides its stream; a dry run notes nothing.
+        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. Without
+        `version_of`, which tells how far the sender may see, its ETag is the stream's version.
+        `learn` and `note` are for what a command reads and writes besides its stream; a dry run
+        notes nothing.
         """
         ask = Ask(
             stream=stream,
@@ -121,6 +124,9 @@ class Commands:
 
         body = b""
 
+        def version(outcome: Outcome[S, E]) -> int:
+            return version_of(outcome.state) if version_of else outcome.version
+
         def reply(outcome: Outcome[S, E]) -> Reply:
             nonlocal body
             body = encode_json(view(outcome.state))
@@ -128,7 +134,7 @@ class Commands:
                 request_id=asked.id,
                 fingerprint=asked.fingerprint,
                 status=status,
-                etag=etag_of(outcome.version),
+                etag=etag_of(version(outcome)),
                 body=body,
             )
 
@@ -139,11 +145,11 @@ class Commands:
         if not outcome.recorded:
             # Nothing left to do: also what a retry finds whose first attempt has just committed.
             twin = await self._twin(asked)
-            return twin or answer(view(outcome.state), version=outcome.version)
+            return twin or answer(view(outcome.state), version=version(outcome))
         return answer(
             Raw(body),
             status=status,
-            version=outcome.version,
+            version=version(outcome),
             headers={"Consistency-Token": outcome.token or ""},
         )
 

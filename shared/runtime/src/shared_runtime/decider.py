@@ -24,11 +24,15 @@ type Role = Literal[
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """Who asks. An IMPORTER acts `on_behalf_of` another role and is judged as that role."""
+    """Who asks. An IMPORTER acts `on_behalf_of` another role and is judged as that role.
+
+    `seller_id`: the seller account that he belongs to, whatever the role that he acts in.
+    """
 
     role: Role
     id: str
     org_id: str | None = None
+    seller_id: str | None = None
     on_behalf_of: Role | None = None
 
     @property

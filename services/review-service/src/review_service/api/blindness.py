@@ -6,34 +6,36 @@ from dataclasses import replace
 from msgspec import structs
 from shared_events.review import EvaluationEvent, ReviewWeighted, Side
 from shared_runtime.commands import Asked
+from shared_runtime.decider import Actor
 from shared_runtime.log import StaleVersion
 from shared_runtime.problems import NotFound
 
 from review_service.domain.commands import EvaluationCommand
-from review_service.evaluation_views import Seen, SeenEvaluations, side_told_of
+from review_service.evaluation_views import Seen, SeenEvaluations, acting_side, side_told_of
 
 
 def blind(
     decider: SeenEvaluations,
-    side: Side | None,
+    actor: Actor,
     asked: Asked,
     *,
     review_id: str | None = None,
     own: bool = False,
     stranger_to: str | None = None,
 ) -> SeenEvaluations:
-    """Decides for a side (None: for somebody who is no party).
+    """Decides for a party, or for somebody who is none.
 
-    `review_id` is that of the review it is about: to a side, before the reveal or where it has
+    `review_id` is that of the review it is about: to a party, before the reveal or where it has
     to be his `own`, only that one is there. `stranger_to` is the `ref` of a review to whose order
     he is a stranger.
     """
+    side = acting_side(actor)
 
     def decide(seen: Seen, command: EvaluationCommand) -> list[EvaluationEvent]:
-        known = seen.version_for(side)
+        known = seen.version_for(actor)
         if asked.expected is not None and asked.expected != known:
             raise StaleVersion(expected=asked.expected, actual=known)
-        if review_id is not None and review_id not in known_ids(seen, side, own=own):
+        if review_id is not None and review_id not in known_ids(seen, actor, own=own):
             raise NotFound
         events = decider.decide(seen, command)
         if asked.validate_only and side and not seen.revealed:
@@ -60,12 +62,9 @@ def not_of_both(event: EvaluationEvent) -> bool:
     return not isinstance(event, ReviewWeighted)
 
 
-def known_ids(seen: Seen, side: Side | None, *, own: bool) -> set[str]:
-    if side is None or (seen.revealed and not own):
-        return {told.submitted.review_id for told in seen.told.values()}
-    return ids_of(seen, side)
-
-
-def ids_of(seen: Seen, side: Side) -> set[str]:
-    told = seen.told.get(side)
-    return {told.submitted.review_id} if told else set()
+def known_ids(seen: Seen, actor: Actor, *, own: bool) -> set[str]:
+    return {
+        told.submitted.review_id
+        for side, told in seen.told.items()
+        if seen.is_there_for(actor, side) and not (own and side != acting_side(actor))
+    }

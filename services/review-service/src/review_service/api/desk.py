@@ -23,11 +23,11 @@ from shared_runtime.keys import KeyStore, new_key
 from shared_runtime.log import Learn, Log, Note, Planned, read_stream
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import NotFound, encode_json
-from shared_runtime.reading import Cursors, answer
+from shared_runtime.reading import Cursors, answer, etag_of
 from shared_runtime.sealing import Opener, PersonKey, person, person_of
 
 from review_service.api.blindness import blind
-from review_service.api.callers import PARTIES, existing, member, party, stated
+from review_service.api.callers import PARTIES, existing, party, stated
 from review_service.api.review_bodies import PersonBody
 from review_service.domain.commands import EvaluationCommand, FlagReview, OrderFacts
 from review_service.domain.flags import sender_of
@@ -38,8 +38,9 @@ from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.evaluation_views import (
     Limits,
     Seen,
+    acting_side,
     evaluation_view,
-    own_side,
+    lodged_as,
     seen_evaluations,
 )
 from review_service.fact_rows import flagger, write_flags
@@ -52,9 +53,13 @@ from review_service.facts import (
     read_book,
 )
 
-PLACE_OF = "SELECT order_id, side FROM facts.review WHERE ref = $1 LIMIT 1"
-WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
-"""Who may act on a review before it is revealed: they are no party, and hold back what is fake."""
+NEAREST = """
+    (SELECT order_id, side, ref FROM facts.review WHERE ref >= $1 ORDER BY ref LIMIT 1)
+    UNION ALL
+    (SELECT order_id, side, ref FROM facts.review ORDER BY ref LIMIT 1)
+    LIMIT 1
+"""
+"""Where a review is, or else another one."""
 
 
 class AskedBy(TypedDict):
@@ -191,14 +196,10 @@ class Desk:
 
         Before the reveal it is there for its author, and for those who look for fraud.
         """
-        order_id, side = await self.place_of(ref)
-        order, seen, _ = await self.read(order_id)
-        known = existing(order)
+        known, seen, side = await self.find(ref)
         side_of_order = party(caller, known)
-        actor = side_of_order or member(caller.actor(*roles), caller, known)
-        told = seen.told.get(side)
-        own = side_of_order is not None and own_side(side_of_order) == side
-        if told is None or not (seen.revealed or own or actor.role in WATCHERS):
+        actor = side_of_order or caller.actor(*roles)
+        if not seen.is_there_for(actor, side):
             raise NotFound
         now, book = self.now(), await self.book(known)
         writing = Writing(
@@ -214,32 +215,38 @@ class Desk:
             seen=seen,
             side=side,
             ref=ref,
-            review_id=told.submitted.review_id,
+            review_id=seen.told[side].submitted.review_id,
             is_stranger=side_of_order is None and actor.role in PARTIES,
         )
 
     async def looked_at(self, ref: str, caller: Caller, *roles: Role) -> tuple[Seen, Side, Actor]:
         """A review that somebody has flagged or appealed about, to see what came of it."""
-        order_id, side = await self.place_of(ref)
-        order, seen, _ = await self.read(order_id)
-        actor = party(caller, existing(order)) or caller.actor(*roles)
+        known, seen, side = await self.find(ref)
+        actor = party(caller, known) or caller.actor(*roles)
         if side not in seen.told:
             raise NotFound
         return seen, side, actor
 
-    async def place_of(self, ref: str) -> tuple[str, Side]:
-        """The order and the side of a review. Raises `NotFound`."""
-        row = await self.pool.fetchrow(PLACE_OF, ref)
+    async def find(self, ref: str) -> tuple[Placed, Seen, Side]:
+        """The order, the evaluation and the side of a review. Raises `NotFound`.
+
+        Where there is none, another one is read: that it takes as long as with one that may not be
+        known of tells nobody that there is one.
+        """
+        row = await self.pool.fetchrow(NEAREST, ref)
         if row is None:
             raise NotFound
-        return row["order_id"], row["side"]
+        order, seen, _ = await self.read(row["order_id"])
+        if row["ref"] != ref:
+            raise NotFound
+        return existing(order), seen, row["side"]
 
     async def key_of_recipient(
         self, about: About, appeal_id: str, outcome: Literal["UPHELD", "REVERSED"]
     ) -> PersonKey:
         """The key of whoever is told why: the appellant, or the author if a flagger was right."""
         told = about.seen.told[about.side]
-        appeal = next((one for one, _ in told.appeals if one.appeal_id == appeal_id), None)
+        appeal = lodged_as(appeal_id, told)
         if appeal is None:
             raise NotFound
         if (appeal.against, outcome) == ("KEPT", "REVERSED"):
@@ -275,7 +282,7 @@ class Desk:
             limits = replace(limits, erased=True)
         order_id = order.placed.order_id
         view = evaluation_view(order_id, seen, actor, now, self.policies, limits=limits)
-        return await self.answer(view, version=seen.version_for(own_side(actor)))
+        return await self.answer(view, version=seen.version_for(actor))
 
     async def key_for(self, side: Side, order: Placed) -> PersonKey:
         """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
@@ -306,7 +313,7 @@ class Desk:
         actor = writing.actor
         decider = blind(
             seen_evaluations(self.policies),
-            own_side(actor) or acting_side(actor),
+            actor,
             asked,
             review_id=review_id,
             own=own,
@@ -327,13 +334,15 @@ class Desk:
             view=view or evaluation,
             status=201,
             states_time=states_time,
+            version_of=lambda seen: seen.version_for(actor),
             learn=learn,
             note=referring(self.media, writing.files) if writing.files else note,
         )
         if "Idempotent-Replayed" in response.headers:
             # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
             _, seen, _ = await self.read(order_id)
-            response = reanswered(response, (view or evaluation)(seen))
+            shown = (view or evaluation)(seen)
+            response = reanswered(response, shown, seen.version_for(actor))
         return await self.opener.response(response)
 
     async def run_about(
@@ -389,10 +398,10 @@ async def note_flag(log: Log, planned: Sequence[Planned]) -> None:
     await write_flags(planned, database_of(log))
 
 
-def reanswered(kept: Response, view: object) -> Response:
-    """The same answer as before, with what there is to be seen now."""
+def reanswered(kept: Response, view: object, version: int) -> Response:
+    """The same answer as before, with what there is to be seen now, and its version."""
     headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
-    return Response(encode_json(view), kept.status_code, headers)
+    return Response(encode_json(view), kept.status_code, headers | {"etag": etag_of(version)})
 
 
 def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
@@ -406,11 +415,6 @@ def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
     if "IMPORTER" in caller.roles:
         raise _invalid("on_behalf_of", "required of an importer")
     raise NotFound
-
-
-def acting_side(actor: Actor) -> Side | None:
-    """The side that somebody acts for, himself or by an importer."""
-    return "BUYER" if actor.acts_as == "BUYER" else "SELLER" if actor.acts_as == "SELLER" else None
 
 
 def account(actor: Actor, order: Placed) -> str:

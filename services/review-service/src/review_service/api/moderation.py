@@ -37,6 +37,11 @@ type QueueReader = Annotated[Caller, Depends(require("MODERATOR", "SENIOR", "ANA
 type Decides = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
 
 
+def accounts_of(caller: Caller) -> tuple[str, ...]:
+    """All ids that he is known by."""
+    return (caller.sub, caller.seller_id, *([caller.org_id] if caller.org_id else []))
+
+
 class AssignmentBody(Body):
     """`kind`: only a case with such a matter open."""
 
@@ -55,14 +60,15 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         summary="The queue of moderation",
         description="For MODERATOR, SENIOR, ANALYST and AUDITOR. The reviews with an open flag, "
         "hold or appeal, by when their oldest open matter began, the oldest first: stars are no "
-        "part of it and are not told. `counts` are of all open cases, whatever the filters, and "
-        "may be ten seconds old. A Consistency-Token of `review.events` waits for what it stands "
-        "for.",
+        "part of it and are not told. Of an order that you or your seller are a party of there is "
+        "none. `counts` are of all open cases, whatever the filters, and may be ten seconds old. "
+        "A Consistency-Token of `review.events` waits for what it stands for.",
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.MODERATION_CASES,
     )
     async def cases(
-        _: QueueReader,
+        caller: QueueReader,
         token: ConsistencyToken,
+        *,
         kind: Annotated[
             CaseKind | None, Query(description="Only cases with such a matter open.")
         ] = None,
@@ -77,7 +83,13 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         await wait_for(token, projected)
         at = now()
         items, last = await case_page(
-            pool, kind=kind, overdue=overdue, limit=limit, after=after, now=at
+            pool,
+            kind=kind,
+            overdue=overdue,
+            strangers_to=accounts_of(caller),
+            limit=limit,
+            after=after,
+            now=at,
         )
         return answer(
             ModerationCasePage(
@@ -105,7 +117,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         await wait_for(token, projected)
         moderator = Moderator(
             id=caller.sub,
-            accounts=(caller.sub, caller.seller_id, *([caller.org_id] if caller.org_id else [])),
+            accounts=accounts_of(caller),
             may_moderate="MODERATOR" in caller.roles,
         )
         assigned = await assign(pool, moderator, now(), kind=body.kind)

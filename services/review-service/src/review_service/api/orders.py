@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from msgspec.structs import replace
 from shared_events.orders import OrderEvent
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
@@ -51,7 +52,7 @@ from review_service.domain.commands import (
 from review_service.domain.order import Order, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
-from review_service.history import event_page
+from review_service.history import event_page, signed
 from review_service.order_views import order_view
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]
@@ -276,7 +277,8 @@ def orders_api(  # noqa: C901 - a function for each route
         order_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         history = await read_stream(log, order_stream(order_id))
-        reader(caller, placing.fold(recorded.event for recorded in history))
-        return answer(event_page(history, f"events of order {order_id}", limit, cursor, cursors))
+        actor = reader(caller, placing.fold(recorded.event for recorded in history))
+        told = [replace(recorded, actor=signed(recorded, actor)) for recorded in history]
+        return answer(event_page(told, f"events of order {order_id}", limit, cursor, cursors))
 
     return router

@@ -35,8 +35,8 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import existing, member, party
-from review_service.api.desk import WATCHERS, About, Desk, counting, note_flag
+from review_service.api.callers import STAFF, party
+from review_service.api.desk import About, Desk, counting, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
     AppealDecisionBody,
@@ -62,14 +62,14 @@ from review_service.evaluation_views import (
     FlagView,
     Seen,
     flag_view,
+    is_appellant,
     is_of,
+    lodged_as,
     own_appeal_view,
-    own_side,
 )
 
 FLAGGERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM")
 APPELLANTS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST")
-READERS: tuple[Role, ...] = ("MODERATOR", "SENIOR", "ANALYST", "AUDITOR", "AGENT")
 
 type Flagger = Annotated[Caller, Depends(require(*FLAGGERS))]
 type Appellant = Annotated[Caller, Depends(require(*APPELLANTS))]
@@ -77,7 +77,7 @@ type Detector = Annotated[Caller, Depends(require("SYSTEM"))]
 type Holder = Annotated[Caller, Depends(require("MODERATOR", "ANALYST", "SYSTEM"))]
 type Moderator = Annotated[Caller, Depends(require("MODERATOR"))]
 type AppealJudge = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
-type Reader = Annotated[Caller, Depends(require(*READERS))]
+type Reader = Annotated[Caller, Depends(require(*STAFF))]
 
 ABOUT = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack)
 JUDGING = (*ABOUT, PreconditionRequired, ConflictOfInterest, HumanRequired)
@@ -91,17 +91,14 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
         "",
         summary="The evaluation that a review is of",
         description="For staff and AUDITOR: what there is to decide on, with its version as ETag. "
-        "Before the reveal it is there for MODERATOR and ANALYST alone.",
+        "Before the reveal it is there for MODERATOR and ANALYST alone, and for SENIOR where there "
+        "is an appeal; not for those of them who are a party or belong to one.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.EVALUATION,
     )
     async def review(ref: IdStr, caller: Reader) -> Response:
-        order_id, side = await desk.place_of(ref)
-        order, seen, _ = await desk.read(order_id)
-        known = existing(order)
-        actor = party(caller, known) or member(caller.actor(*READERS), caller, known)
-        watches = actor.role in WATCHERS and actor.org_id != known.placed.seller_id
-        own = own_side(actor) == side
-        if side not in seen.told or not (seen.revealed or own or watches):
+        known, seen, side = await desk.find(ref)
+        actor = party(caller, known) or caller.actor(*STAFF)
+        if not seen.is_there_for(actor, side):
             raise NotFound
         return await desk.shown_to(actor, known, seen)
 
@@ -154,9 +151,8 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
     )
     async def appeal_of(ref: IdStr, appeal_id: IdStr, caller: Appellant) -> Response:
         seen, side, actor = await desk.looked_at(ref, caller, *APPELLANTS)
-        appeals = [appeal for appeal, _ in seen.told[side].appeals]
-        appeal = next((each for each in appeals if each.appeal_id == appeal_id), None)
-        if appeal is None or not is_of(appeal.appellant_id, actor):
+        appeal = lodged_as(appeal_id, seen.told[side])
+        if appeal is None or not is_appellant(appeal, actor):
             raise NotFound
         return await desk.answer(own_appeal_view(seen, side, appeal_id))
 

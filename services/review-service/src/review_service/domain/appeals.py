@@ -4,6 +4,7 @@ from datetime import datetime
 
 from shared_events.review import (
     EvaluationEvent,
+    Flagger,
     ModerationAppealDecided,
     ModerationAppealed,
     ReviewHeld,
@@ -23,7 +24,7 @@ from shared_runtime.decider import (
 
 from review_service.domain.commands import AppealModeration, DecideModerationAppeal
 from review_service.domain.evaluation_state import Evaluation
-from review_service.domain.flags import account_of, flagger_of
+from review_service.domain.flags import flagger_of, sender_of
 from review_service.domain.guards import Shape, require_known, utc
 from review_service.domain.impartiality import require_impartial
 from review_service.domain.policy import Policies
@@ -46,6 +47,9 @@ from review_service.domain.statements import (
 )
 from review_service.domain.subject import Subject, about, writes_for
 
+type Sender = tuple[Flagger, str]
+"""Whose act it is: in which role, and by which account."""
+
 
 def appeal_moderation(
     state: Evaluation, command: AppealModeration, policies: Policies
@@ -55,28 +59,29 @@ def appeal_moderation(
     shape.id("appeal_id", command.appeal_id)
     shape.text("text", command.text)
     subject = about(state, command, shape)
-    appellant_id = appellant(subject, command.actor)
+    role, account = sender = appellant(subject, command.actor)
     require_known(command)
     appeals = subject.review.appeals
     if known := appeals.get(command.appeal_id):
         lodged = known.lodged
-        if lodged.appellant_id == appellant_id and same_text(lodged.text, command.text):
+        if is_from(lodged, sender) and same_text(lodged.text, command.text):
             return []
         bound = "not that of another appeal"
         raise InvalidValue(errors=[FieldError(field="appeal_id", bound=bound)])
-    against = contested(subject, command.actor, appellant_id)
+    against = contested(subject, command.actor, sender)
     until = appeal_until(against)
     if command.now >= until:
         raise WindowClosed(closed_at=until)
     for appeal_id, appeal in appeals.items():
-        if (appeal.lodged.appellant_id, appeal.against) == (appellant_id, against):
+        if is_from(appeal.lodged, sender) and appeal.against == against:
             raise AlreadyAppealed(existing_id=appeal_id)
     policy = policies.of(subject.sheet.policy_version)
     return [
         ModerationAppealed(
             **subject.ids,
             appeal_id=command.appeal_id,
-            appellant_id=appellant_id,
+            appellant_id=account,
+            appellant_role=role,
             against="RESTRICTED" if isinstance(against, ReviewRestricted) else "KEPT",
             text=command.text,
             decide_by=utc(command.now) + policy.review_appeal_sla,
@@ -84,23 +89,29 @@ def appeal_moderation(
     ]
 
 
-def appellant(subject: Subject, actor: Actor) -> str:
-    """The account that appeals: the author's, or that of somebody who has flagged."""
+def appellant(subject: Subject, actor: Actor) -> Sender:
+    """Who appeals: the author's account, or that of somebody who has flagged."""
     if writes_for(subject.sheet, subject.side, actor):
-        return subject.author_id
+        return subject.side, subject.author_id
     flaggers = {flagger_of(flag.raised) for flag in subject.review.flags.values()}
-    if (actor.acts_as, account_of(actor)) not in flaggers:
+    sender = sender_of(actor)
+    if sender not in flaggers:
         raise NotAParty
-    return account_of(actor)
+    return sender
 
 
-def contested(subject: Subject, actor: Actor, appellant_id: str) -> Contested:
+def is_from(lodged: ModerationAppealed, sender: Sender) -> bool:
+    role, account = sender
+    return lodged.appellant_id == account and lodged.appellant_role in (None, role)
+
+
+def contested(subject: Subject, actor: Actor, sender: Sender) -> Contested:
     """The decision that the appellant may appeal."""
     standing = subject.review.standing
     if subject.status == "RESTRICTED" and writes_for(subject.sheet, subject.side, actor):
         assert isinstance(standing, ReviewRestricted)
         return standing
-    dismissed = dismissed_flags(subject.review, appellant_id)
+    dismissed = dismissed_flags(subject.review, *sender)
     if not dismissed or subject.status not in ("VISIBLE", "HELD"):
         raise WrongState(state=subject.status)
     return dismissed[-1]

@@ -116,6 +116,17 @@ def is_party(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
     return True
 
 
+def accounts_of(actor: Actor) -> set[str]:
+    """All ids that he is known by, whatever role he acts in. A machine's own is no account."""
+    own = actor.id if actor.is_human else None
+    return {known for known in (own, actor.org_id, actor.seller_id) if known}
+
+
+def is_involved(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
+    """Whether he is a party or belongs to one, whatever role he acts in."""
+    return not accounts_of(actor).isdisjoint((buyer_id, seller_id))
+
+
 def require_human(actor: Actor) -> None:
     if not actor.is_human:
         raise HumanRequired

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable
 
-from shared_runtime.decider import Actor, ConflictOfInterest
+from shared_runtime.decider import ConflictOfInterest
 
 from review_service.domain.commands import (
     DecideModerationAppeal,
@@ -11,6 +11,7 @@ from review_service.domain.commands import (
     ReleaseReview,
     RestrictReview,
 )
+from review_service.domain.guards import accounts_of
 from review_service.domain.subject import Subject
 
 type Decision = HoldReview | ReleaseReview | KeepReview | RestrictReview | DecideModerationAppeal
@@ -31,7 +32,3 @@ def require_impartial(
         raise ConflictOfInterest(ground="ORGANISATION")
     if actor.id in deciders:
         raise ConflictOfInterest(ground="EARLIER_DECISION")
-
-
-def accounts_of(actor: Actor) -> set[str]:
-    return {actor.id, *([actor.org_id] if actor.org_id else [])}

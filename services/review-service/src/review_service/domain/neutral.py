@@ -24,8 +24,7 @@ from review_service.domain.commands import (
 )
 from review_service.domain.content import same_content
 from review_service.domain.evaluation_state import Evaluation, Unopened
-from review_service.domain.guards import STARS_MAX
-from review_service.domain.impartiality import accounts_of
+from review_service.domain.guards import STARS_MAX, accounts_of
 from review_service.domain.review_state import Written
 
 NEUTRAL_ID = "neutral"

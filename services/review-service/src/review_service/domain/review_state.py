@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from shared_events.review import (
     Carriage,
     DimensionReattributed,
+    Flagger,
     FollowUpAppended,
     Ground,
     ModerationAppealDecided,
@@ -255,7 +256,7 @@ def appealed(review: Written, event: ModerationAppealed) -> Written:
         assert isinstance(review.standing, ReviewRestricted)
         against = review.standing
     else:
-        against = dismissed_flags(review, event.appellant_id)[-1]
+        against = dismissed_flags(review, event.appellant_role, event.appellant_id)[-1]
     appeal = Appeal(lodged=event, against=against)
     return replace(review, appeals={**review.appeals, event.appeal_id: appeal})
 
@@ -297,12 +298,16 @@ CHANGES: Mapping[type[ReviewFact], Callable[[Written, Any], Written]] = {
 }
 
 
-def dismissed_flags(review: Written, flagger_id: str) -> list[DismissedFlag]:
-    """Those of one flagger, the last one last."""
+def dismissed_flags(
+    review: Written, flagger_role: Flagger | None, flagger_id: str
+) -> list[DismissedFlag]:
+    """Those of one flagger, the last one last. Without a role, of whoever has the id."""
     return [
         flag
         for flag in review.flags.values()
-        if isinstance(flag, DismissedFlag) and flag.raised.flagger_id == flagger_id
+        if isinstance(flag, DismissedFlag)
+        and flag.raised.flagger_id == flagger_id
+        and flagger_role in (None, flag.raised.flagger_role)
     ]
 
 

@@ -93,7 +93,7 @@ def reasons_shape(command: RestrictReview | DecideModerationAppeal) -> Shape:
 def require_reasons(command: RestrictReview | DecideModerationAppeal) -> None:
     given = {
         "rule_ids": command.rule_ids,
-        "facts_text": command.facts_text,
+        "facts": command.facts_text,
         "explanation": command.explanation,
     }
     if missing := [name for name, reason in given.items() if not reason]:

@@ -18,7 +18,7 @@ from review_service.domain.evaluation_state import (
     Sheet,
     Unopened,
 )
-from review_service.domain.guards import Shape, is_party, require_human, require_role
+from review_service.domain.guards import Shape, is_involved, is_party, require_human, require_role
 from review_service.domain.review_state import Clear, Written
 from review_service.domain.roles import HUMAN, ROLES
 
@@ -106,8 +106,12 @@ def find(state: Evaluation, review_id: str, actor: Actor) -> Subject:
 
 def may_know(state: Known, side: Side, actor: Actor) -> bool:
     """Whether this actor may know that the side has written."""
-    public = isinstance(state, Revealed) or actor.acts_as not in ("BUYER", "SELLER")
-    return public or writes_for(state.sheet, side, actor)
+    if isinstance(state, Revealed) or writes_for(state.sheet, side, actor):
+        return True
+    is_party = actor.acts_as in ("BUYER", "SELLER") or is_involved(
+        actor, buyer_id=state.sheet.buyer_id, seller_id=state.sheet.seller_id
+    )
+    return not is_party
 
 
 def writes_for(sheet: Sheet, side: Side, actor: Actor) -> bool:

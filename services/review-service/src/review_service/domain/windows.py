@@ -10,7 +10,7 @@ from shared_runtime.decider import Actor
 from review_service.domain import commands
 from review_service.domain.commands import Asked
 from review_service.domain.evaluation_state import Known, Open, Revealed
-from review_service.domain.flags import account_of
+from review_service.domain.flags import sender_of
 from review_service.domain.policy import ReviewPolicy
 from review_service.domain.review_state import Written, dismissed_flags
 
@@ -63,7 +63,7 @@ def appealing(_: Known, review: Written, actor: Actor, policy: ReviewPolicy) -> 
     until: datetime | None = None
     if isinstance(review.standing, ReviewRestricted):
         until = review.standing.appeal_until
-    elif dismissed := dismissed_flags(review, account_of(actor)):
+    elif dismissed := dismissed_flags(review, *sender_of(actor)):
         until = dismissed[-1].kept.appeal_until
     return up_to(until, policy.review_moderation_appeal)
 

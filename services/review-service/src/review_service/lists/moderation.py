@@ -85,6 +85,7 @@ CASES = """
     FROM (
         SELECT * FROM read.moderation_case
         WHERE opened_at IS NOT NULL{conditions} AND (opened_at, case_id) > ($2, $3)
+            AND seller_id <> ALL ($5::text[]) AND buyer_id <> ALL ($5::text[])
         ORDER BY opened_at, case_id LIMIT $1
     ) AS held_case
     LEFT JOIN moderation.lease AS lease ON lease.case_id = held_case.case_id
@@ -156,16 +157,21 @@ async def case_page(
     *,
     kind: CaseKind | None,
     overdue: bool,
+    strangers_to: Sequence[str],
     limit: int,
     after: Sequence[str | int] | None,
     now: datetime,
 ) -> tuple[list[ModerationCaseView], list[str | int] | None]:
-    """A page of the open cases, oldest first, and where it ends if more follow."""
+    """A page of the open cases, oldest first, and where it ends if more follow.
+
+    Of orders of which one of `strangers_to` is a party there is none: before the reveal, a case
+    tells that there is a review.
+    """
     conditions = only(kind) + (" AND due_at <= $4" if overdue else "")
     opened_at, case_id = BEFORE_ALL if after is None else after
     last = datetime.fromisoformat(opened_at) if isinstance(opened_at, str) else opened_at
     query = CASES.format(conditions=conditions)
-    rows = await pool.fetch(query, limit + 1, last, case_id, now)
+    rows = await pool.fetch(query, limit + 1, last, case_id, now, [*strangers_to])
     page = [case_view(*row, now=now) for row in rows[:limit]]
     if len(rows) <= limit:
         return page, None

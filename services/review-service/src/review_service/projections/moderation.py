@@ -93,7 +93,7 @@ class OpenAppeal:
 
 class ModerationCase(Struct, frozen=True, kw_only=True):
     """`opened_at` and `due_at` are those of its oldest and its most urgent matter: none when
-    nothing is open. `kept_by`: who last kept the review against a flag, by whose flag it was.
+    nothing is open. `kept_by`: who last kept the review against a flag, by whose it was.
     `decisions` counts what people have decided so far.
     """
 
@@ -226,20 +226,29 @@ def without_flags(case: ModerationCase, event: ReviewKept) -> ModerationCase:
     return replace(
         case,
         flags=[flag for flag in case.flags if flag not in closed],
-        kept_by=case.kept_by | {flag.flagger_id: event.decided_by for flag in closed},
+        kept_by=case.kept_by
+        | {f"{flag.flagger_role}/{flag.flagger_id}": event.decided_by for flag in closed},
     )
 
 
 def open_appeal(case: ModerationCase, event: ModerationAppealed, at: datetime) -> OpenAppeal:
-    kept_by = case.kept_by.get(event.appellant_id)
     return OpenAppeal(
         appeal_id=event.appeal_id,
         against=event.against,
         appellant_id=event.appellant_id,
-        decided_by=case.restricted_by if event.against == "RESTRICTED" else kept_by,
+        decided_by=case.restricted_by if event.against == "RESTRICTED" else kept_by(case, event),
         appealed_at=at,
         decide_by=event.decide_by,
     )
+
+
+def kept_by(case: ModerationCase, event: ModerationAppealed) -> str | None:
+    """Who dismissed the appellant's flag. The first appeals did not say in which role they are."""
+    for flagger, decided_by in case.kept_by.items():
+        role, _, flagger_id = flagger.partition("/")
+        if flagger_id == event.appellant_id and event.appellant_role in (None, role):
+            return decided_by
+    return None
 
 
 def summed_up(case: ModerationCase) -> ModerationCase:

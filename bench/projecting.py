@@ -1,6 +1,5 @@
 """A projection that follows Kafka against COPY of the rows that it makes."""
 
-from dataclasses import fields
 from uuid import uuid4
 
 import asyncpg
@@ -17,7 +16,7 @@ from bench.relaying import relay_everything
 from bench.world import BATCH_OF_REVIEWS, World, submitted_reviews
 
 EVENTS = 20_000
-COLUMNS = tuple(field.name for field in fields(PublicReview))
+COLUMNS = PublicReview.__struct_fields__
 START_OVER = "UPDATE es.cursor SET position = 0, chain_hash = $2 WHERE subscription = $1"
 LIVE = f"{SELLER_REVIEWS.name}_g1.seller_reviews"
 

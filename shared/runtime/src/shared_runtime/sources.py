@@ -20,7 +20,7 @@ from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver
 from shared_runtime.tail import Tail
 
 BATCH_MAX = 4_000
-BATCH_PER_PLACE_MAX = 500
+BATCH_PER_PLACE_MAX = 1_000
 BUSY_PAUSE_SECONDS = 0.005
 IDLE_PAUSE_SECONDS = 0.1
 KAFKA_WAIT_MS = 250

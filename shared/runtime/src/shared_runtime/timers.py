@@ -23,7 +23,7 @@ from shared_runtime.log import Decisions, PostgresLog, VersionConflict
 from shared_runtime.parking import is_of_the_events
 from shared_runtime.subscription import decoded
 
-DUE_MAX = 500
+DUE_MAX = 2_000
 IDLE_SECONDS = 0.25
 RETRY_AFTER = timedelta(minutes=5)
 FAULT_LENGTH_MAX = 500

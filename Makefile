@@ -20,8 +20,7 @@ run: tools setup  ## servers, services, demo data; prints the URLs; Ctrl-C stops
 	@$(BIN)/aftersales stack run
 
 test: tools setup  ## every test, with a real PostgreSQL and a real Kafka
-	@# Two processes, each with servers of its own: a test waits for them as long as it computes.
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/pytest
 
 test-unit: setup  ## the fast ones: no server is started
 	@$(BIN)/pytest -m "not servers"

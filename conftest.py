@@ -21,22 +21,14 @@ settings.register_profile("hunt", max_examples=10_000, deadline=None)
 settings.load_profile("check")  # pytest --hypothesis-profile=hunt wins
 
 
-STACKS = {"stack", "own_stack"}
-STARTING = {"servers", "own_servers", *STACKS}
+STARTING = {"servers", "own_servers", "stack", "own_stack"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start servers are marked, so that the fast ones can be run alone. Of several
-    processes that share the tests, one has those that share the services; they take longest and
-    come first, so that no process is left alone with them at the end.
-    """
-    items.sort(key=lambda item: STACKS.isdisjoint(getattr(item, "fixturenames", ())))
+    """Tests that start servers are marked, so that the fast ones can be run alone."""
     for item in items:
-        fixtures = STARTING.intersection(getattr(item, "fixturenames", ()))
-        if fixtures:
+        if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("servers")
-        if "stack" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")

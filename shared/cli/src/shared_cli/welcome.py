@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ REQUEST_SECONDS = 60.0
 PAGE = 100
 SHOWN_SELLERS = 5
 UNTIL_EVALUATED = timedelta(days=7)
+RANKING_SECONDS_MAX = 20.0
+RANKING_LOOK_SECONDS = 0.3
 
 type Say = Callable[[str], None]
 type Page = list[dict[str, Any]]
@@ -71,8 +74,10 @@ def load_demo(stack: Stack, say: Say) -> None:
     examples: list[Example] = []
     lines = _noting_examples(marketplace(SEED, ORDERS, mark.ends_at), examples)
     asyncio.run(_load(stack, lines, say))
+    before = max(_ranked_at(stack), default=None)
     clock.move(Path(stack.description.clock_file), UNTIL_EVALUATED)
     say("a week has passed by the stack's clock: levels come with the weekly evaluation")
+    _wait_until_ranked_anew(stack, before)
     _save(stack, replace(mark, example=examples[-1]))
 
 
@@ -169,6 +174,17 @@ def _sellers(stack: Stack) -> Page:
             if not page.get("next_cursor"):
                 return found
             query["cursor"] = page["next_cursor"]
+
+
+def _ranked_at(stack: Stack) -> list[datetime]:
+    return [datetime.fromisoformat(seller["as_of"]) for seller in _sellers(stack)]
+
+
+def _wait_until_ranked_anew(stack: Stack, before: datetime | None) -> None:
+    """The ranking follows the clock a moment later; without it there would be no levels to show."""
+    deadline = time.monotonic() + RANKING_SECONDS_MAX
+    while before and min(_ranked_at(stack)) <= before and time.monotonic() < deadline:
+        time.sleep(RANKING_LOOK_SECONDS)
 
 
 def _seller_table(sellers: Page) -> None:

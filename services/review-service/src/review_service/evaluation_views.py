@@ -788,10 +788,6 @@ def readable(
             may_know = event.recipient_role == actor.role and is_of(event.recipient_id, actor)
         case ReplyPublished() | ReplyEdited():  # by this side or about it
             return nameless(event)
-        case ReviewWeighted():
-            told = seen.told.get(side)
-            may = shown(told, side, reader) if told else EVERYTHING
-            return without(may, event if may.stars else structs.replace(event, reasons=[]))
         case _:
             told = seen.told.get(side)
             may = shown(told, side, reader) if told else EVERYTHING
@@ -800,7 +796,11 @@ def readable(
 
 
 def without(may: Shown, event: EvaluationEvent) -> EvaluationEvent:
-    """The event without the stars, texts and files that its reader may not have."""
+    """The event without the stars, texts and files that its reader may not have; nor the reasons
+    of a weight, which tell of the stars.
+    """
+    if isinstance(event, ReviewWeighted) and not may.stars:
+        event = structs.replace(event, reasons=[])
     hidden = [] if may.stars else [name for name in STARS if hasattr(event, name)]
     hidden += [
         name

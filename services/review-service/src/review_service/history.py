@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_events.envelope import Recorded
-from shared_runtime.decider import Actor
+from shared_runtime.decider import Actor, Role
 from shared_runtime.reading import Cursors
 
 
@@ -29,7 +29,8 @@ class EventPage:
 
 
 STAFF = "staff"
-STAFF_ROLES = frozenset({"AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR"})
+STAFF_ROLES: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SENIOR", "AGENT", "AUDITOR")
+"""Those first who see more: whoever has several roles reads what he may decide on."""
 
 
 def signed(recorded: Recorded[Any], reader: Actor) -> str:

@@ -12,12 +12,11 @@ from shared_runtime.problems import NotFound
 
 from review_service.bulk.line import AHEAD_MAX
 from review_service.domain.order import Order, Placed
+from review_service.history import STAFF_ROLES
 
-STAFF: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SENIOR", "AGENT", "AUDITOR")
-"""Those first who see more: whoever has several roles reads what he may decide on."""
 FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
 PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")
-EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF, *FEEDS, "PRIVACY")
+EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF_ROLES, *FEEDS, "PRIVACY")
 
 
 def existing(order: Order) -> Placed:
@@ -49,9 +48,9 @@ def reader(caller: Caller, order: Order) -> Actor:
     """Who reads: a party, a feed or staff. Raises `NotFound` for anybody else."""
     known = existing(order)
     actor = party(caller, known) or feed_actor(caller)
-    if actor is None and caller.roles.isdisjoint(STAFF):
+    if actor is None and caller.roles.isdisjoint(STAFF_ROLES):
         raise NotFound
-    return actor or caller.actor(*STAFF)
+    return actor or caller.actor(*STAFF_ROLES)
 
 
 def stated(at: datetime | None, now: datetime, *, may_state: bool, field: str = "at") -> datetime:

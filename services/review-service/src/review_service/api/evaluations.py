@@ -35,7 +35,7 @@ from shared_runtime.reading import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import PARTIES, STAFF, existing, reader
+from review_service.api.callers import PARTIES, existing, reader
 from review_service.api.desk import Desk, Writing
 from review_service.api.review_bodies import (
     AmendmentBody,
@@ -62,12 +62,12 @@ from review_service.domain.commands import (
 )
 from review_service.domain.streams import review_id_of
 from review_service.evaluation_views import visible
-from review_service.history import event_page
+from review_service.history import STAFF_ROLES, event_page
 
 type Author = Annotated[Caller, Depends(require(*PARTIES, "IMPORTER"))]
 type ByBuyer = Annotated[Caller, Depends(require("BUYER", "IMPORTER"))]
 type BySeller = Annotated[Caller, Depends(require("SELLER", "IMPORTER"))]
-type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF))]
+type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF_ROLES))]
 
 WRITING = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack, SubjectErased)
 

@@ -22,6 +22,8 @@ from shared_runtime.reading import (
 )
 
 from review_service.api import list_answers
+from review_service.domain.guards import accounts_of
+from review_service.history import STAFF_ROLES
 from review_service.lists.moderation import (
     CaseKind,
     Counter,
@@ -35,11 +37,6 @@ from review_service.projections import MODERATION_CASES
 
 type QueueReader = Annotated[Caller, Depends(require("MODERATOR", "SENIOR", "ANALYST", "AUDITOR"))]
 type Decides = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
-
-
-def accounts_of(caller: Caller) -> tuple[str, ...]:
-    """All ids that he is known by."""
-    return (caller.sub, caller.seller_id, *([caller.org_id] if caller.org_id else []))
 
 
 class AssignmentBody(Body):
@@ -86,7 +83,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
             pool,
             kind=kind,
             overdue=overdue,
-            strangers_to=accounts_of(caller),
+            strangers_to=accounts_of(caller.actor(*STAFF_ROLES)),
             limit=limit,
             after=after,
             now=at,
@@ -117,7 +114,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         await wait_for(token, projected)
         moderator = Moderator(
             id=caller.sub,
-            accounts=accounts_of(caller),
+            accounts=accounts_of(caller.actor(*STAFF_ROLES)),
             may_moderate="MODERATOR" in caller.roles,
         )
         assigned = await assign(pool, moderator, now(), kind=body.kind)

@@ -37,7 +37,7 @@ from review_service.api.bodies import (
     ReopeningBody,
     ShipmentBody,
 )
-from review_service.api.callers import FEEDS, PARTIES, STAFF, existing, feed_actor, reader, stated
+from review_service.api.callers import FEEDS, PARTIES, existing, feed_actor, reader, stated
 from review_service.bulk.line import place_order, told_error
 from review_service.domain.commands import (
     AttributeDelay,
@@ -52,13 +52,13 @@ from review_service.domain.commands import (
 from review_service.domain.order import Order, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
-from review_service.history import event_page, signed
+from review_service.history import STAFF_ROLES, event_page, signed
 from review_service.order_views import order_view
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]
 type BuyerOrFeed = Annotated[Caller, Depends(require("BUYER", *FEEDS))]
 type ModeratorOrFeed = Annotated[Caller, Depends(require("MODERATOR", *FEEDS))]
-type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF, *FEEDS))]
+type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF_ROLES, *FEEDS))]
 
 STEP = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack)
 

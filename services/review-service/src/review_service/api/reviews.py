@@ -35,7 +35,7 @@ from shared_runtime.problems import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import STAFF, party
+from review_service.api.callers import party
 from review_service.api.desk import About, Desk, counting, note_flag
 from review_service.api.review_bodies import (
     AppealBody,
@@ -67,6 +67,7 @@ from review_service.evaluation_views import (
     lodged_as,
     own_appeal_view,
 )
+from review_service.history import STAFF_ROLES
 
 FLAGGERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM")
 APPELLANTS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST")
@@ -77,7 +78,7 @@ type Detector = Annotated[Caller, Depends(require("SYSTEM"))]
 type Holder = Annotated[Caller, Depends(require("MODERATOR", "ANALYST", "SYSTEM"))]
 type Moderator = Annotated[Caller, Depends(require("MODERATOR"))]
 type AppealJudge = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
-type Reader = Annotated[Caller, Depends(require(*STAFF))]
+type Reader = Annotated[Caller, Depends(require(*STAFF_ROLES))]
 
 ABOUT = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack)
 JUDGING = (*ABOUT, PreconditionRequired, ConflictOfInterest, HumanRequired)
@@ -97,7 +98,7 @@ def reviews_api(desk: Desk) -> APIRouter:  # noqa: C901 - a function for each ro
     )
     async def review(ref: IdStr, caller: Reader) -> Response:
         known, seen, side = await desk.find(ref)
-        actor = party(caller, known) or caller.actor(*STAFF)
+        actor = party(caller, known) or caller.actor(*STAFF_ROLES)
         if not seen.is_there_for(actor, side):
             raise NotFound
         return await desk.shown_to(actor, known, seen)

@@ -4,7 +4,7 @@ A lease is no fact of the business and is in no log: who has a case may be forgo
 and the worst that follows is that two people look at it. What is decided is the aggregate's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -148,7 +148,7 @@ class Moderator:
     """
 
     id: str
-    accounts: tuple[str, ...]
+    accounts: Collection[str]
     may_moderate: bool
 
 
@@ -157,7 +157,7 @@ async def case_page(
     *,
     kind: CaseKind | None,
     overdue: bool,
-    strangers_to: Sequence[str],
+    strangers_to: Collection[str],
     limit: int,
     after: Sequence[str | int] | None,
     now: datetime,

@@ -5,6 +5,10 @@ import asyncpg
 CONNECTIONS_MAX = 16
 CONNECT_SECONDS_MAX = 5.0
 STATEMENT_SECONDS_MAX = 10.0
+PLANS = {"enable_seqscan": "off"}
+"""Whatever is asked again and again has an index, and plans are kept. One that was made while its
+table was new reads all of it for ever after: as long as it is small that is the better plan.
+"""
 
 
 async def open_pool(url: str, *, size: int = CONNECTIONS_MAX) -> asyncpg.Pool:
@@ -20,6 +24,7 @@ async def open_pool(url: str, *, size: int = CONNECTIONS_MAX) -> asyncpg.Pool:
         timeout=CONNECT_SECONDS_MAX,
         command_timeout=STATEMENT_SECONDS_MAX,
         reset=_leave_as_it_is,
+        server_settings=PLANS,
     )
 
 

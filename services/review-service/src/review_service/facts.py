@@ -85,6 +85,8 @@ class Known(Struct, frozen=True, kw_only=True):
         """In the order in which they were opened. As of an instant, because a late timer may not
         see what came after it.
         """
+        if not self.disputes:  # of nearly all orders, and it is asked at every event of each
+            return ()
         found = [(each.opened_at, each.dispute_id) for each in self.disputes if each.is_open(at)]
         return tuple(dispute_id for _, dispute_id in sorted(found))
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -74,7 +73,7 @@ class Pairs:
         if self._noted > len(planned):
             self._fresh.clear()
             self._noted = 0
-        for each in islice(planned, self._noted, None):
+        for each in planned[self._noted :]:
             if isinstance(each.event, ReviewWeighted) and each.event.side == "BUYER":
                 row = pair_row(each.event)
                 self._fresh.setdefault(row.pair, {})[row.order_id] = row

@@ -6,8 +6,7 @@ and the objects in between cost more than all the rest of it.
 
 from hashlib import sha1
 
-_VERSION_MASK, _VERSION_5 = ~(0xF000 << 64), 5 << 76
-_VARIANT_MASK, _VARIANT = ~(0xC000 << 48), 0x8000 << 48
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def derived_id(cause: str, name: str) -> str:
@@ -15,8 +14,6 @@ def derived_id(cause: str, name: str) -> str:
     namespace = bytes.fromhex(cause.replace("-", ""))
     if len(namespace) != 16:  # noqa: PLR2004 - bytes of a UUID
         raise ValueError(f"no UUID: {cause}")
-    digest = sha1(namespace + name.encode(), usedforsecurity=False).digest()
-    number = int.from_bytes(digest[:16])
-    number = number & _VERSION_MASK | _VERSION_5
-    text = f"{number & _VARIANT_MASK | _VARIANT:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    told = sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
+    version, variant = "5", _VARIANT[told[16]]
+    return f"{told[:8]}-{told[8:12]}-{version}{told[13:16]}-{variant}{told[17:20]}-{told[20:32]}"

@@ -41,6 +41,7 @@ from shared_runtime.sealing import seal_event
 from shared_runtime.service import Parts, api_app, openapi_document
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner, read_cursors
+from shared_runtime.tail import Tail
 from shared_runtime.testing import TESTS, InMemoryKeyStore, ManualClock
 from shared_runtime.timers import fire_due
 
@@ -205,7 +206,7 @@ async def work(parts: Parts[ReviewSettings]) -> Callable[[], Awaitable[None]]:
     runners = [
         Runner(
             subscription=subscription,
-            source=OwnLog(parts.pool, subscription.topics, pause=0),
+            source=OwnLog(parts.pool, subscription.topics, tail=Tail(idle_seconds=0)),
             pool=parts.pool,
             now=parts.now,
         )

@@ -70,6 +70,7 @@ from shared_runtime.log import Ask, Decisions, PostgresLog, handle
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
+from shared_runtime.tail import Tail
 from shared_runtime.testing import ManualClock, facts
 from shared_runtime.timers import fire_due
 
@@ -266,7 +267,9 @@ async def others(
 async def world(pool: asyncpg.Pool, clock: ManualClock, others: PostgresLog) -> World:
     clock.at = NOW
     assert isinstance(others.db, asyncpg.Pool)
-    return await started(pool, clock, others, OwnLog(others.db, TOPICS, pause=0), TOPICS)
+    return await started(
+        pool, clock, others, OwnLog(others.db, TOPICS, tail=Tail(idle_seconds=0)), TOPICS
+    )
 
 
 async def started(
@@ -282,7 +285,10 @@ async def started(
         on_own_evaluations(log, POLICIES),
         deadlines(),
     )
-    own = [runner(each, OwnLog(pool, each.topics, pause=0), pool, clock) for each in subscriptions]
+    own = [
+        runner(each, OwnLog(pool, each.topics, tail=Tail(idle_seconds=0)), pool, clock)
+        for each in subscriptions
+    ]
     elsewhere = runner(on_elsewhere(log, POLICIES, topics), source, pool, clock)
     for each in (*own, elsewhere):
         await each.start()
@@ -1012,7 +1018,9 @@ async def over_kafka(  # noqa: PLR0917 - fixtures
         )
         world = await started(pool, clock, others, source, topics)
         subscription = relay_subscription(relay, topics)
-        relaying = runner(subscription, OwnLog(other_pool, topics, pause=0), other_pool, clock)
+        relaying = runner(
+            subscription, OwnLog(other_pool, topics, tail=Tail(idle_seconds=0)), other_pool, clock
+        )
         await relaying.start()
         world.own.append(relaying)
         yield world

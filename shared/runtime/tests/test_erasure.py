@@ -30,6 +30,7 @@ from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sealing import Opener, person_of
 from shared_runtime.sources import OwnLog, reading
 from shared_runtime.subscription import Runner
+from shared_runtime.tail import Tail
 from shared_runtime.testing import (
     TESTS,
     InMemoryKeyStore,
@@ -310,7 +311,7 @@ async def relay_all(pool: asyncpg.Pool, kafka: str, topic: str) -> None:
     """Has the relay copy the log."""
     relay = Relay(kafka)
     subscription = relay_subscription(relay, (topic,))
-    source = OwnLog(pool, subscription.topics, pause=0)
+    source = OwnLog(pool, subscription.topics, tail=Tail(idle_seconds=0))
     runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
     await runner.start()
     while await runner.turn():

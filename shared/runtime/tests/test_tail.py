@@ -1,10 +1,12 @@
 """Readers of one log that share what one of them has read."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 import pytest
 from shared_runtime.delivery import Delivery
-from shared_runtime.tail import Tail
+from shared_runtime.tail import Heads, Tail
 
 HERE, THERE = ("orders.events", 1), ("orders.events", 2)
 
@@ -65,11 +67,60 @@ def test_what_grew_least_lately_goes_first() -> None:
     assert tail.after(THERE, 4, 9) == []
 
 
-def test_a_log_that_was_rewritten_is_read_again() -> None:
-    tail = of(told(3), told(4))
-    tail.forget_rewritten([(*HERE, 4, told(4).chain_hash or b""), (*THERE, 7, bytes(32))])
-    assert positions(tail.after(HERE, 2, 9)) == [3, 4]
-    for position, chain_hash in ((3, told(3).chain_hash or b""), (4, bytes(32))):
-        again = of(told(3), told(4))
-        again.forget_rewritten([(*HERE, position, chain_hash)])
-        assert again.after(HERE, 2, 9) == []
+def answering(*heads: Heads) -> tuple[list[Heads], Callable[[], Awaitable[Heads]]]:
+    """What is still to be answered, and whom to ask."""
+    left = list(heads)
+
+    async def ask() -> Heads:
+        await asyncio.sleep(0)
+        return left.pop(0)
+
+    return left, ask
+
+
+def end(position: int, chain_hash: bytes | None = None) -> Heads:
+    return {HERE: (position, chain_hash or told(position).chain_hash or b"")}
+
+
+async def test_all_who_wait_share_one_look_at_where_the_log_ends() -> None:
+    tail = Tail(idle_seconds=0)
+    left, ask = answering(end(1), end(2))
+    await asyncio.gather(*(tail.look(ask) for _ in range(5)))
+    assert (tail.heads, left) == (end(1), [end(2)])
+    await tail.look(ask)
+    assert (tail.heads, left) == (end(2), [])
+
+
+async def test_a_look_that_fails_fails_for_all_who_wait_and_the_next_one_is_made() -> None:
+    tail = Tail(idle_seconds=0)
+
+    async def fail() -> Heads:
+        raise OSError
+
+    outcomes = await asyncio.gather(*(tail.look(fail) for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in outcomes] == [OSError] * 3
+    _, ask = answering(end(1))
+    await tail.look(ask)
+    assert tail.heads == end(1)
+
+
+async def test_who_gives_up_waiting_leaves_the_look_to_the_others() -> None:
+    tail = Tail(idle_seconds=0)
+    _, ask = answering(end(1))
+    impatient, patient = (asyncio.create_task(tail.look(ask)) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await patient
+    assert tail.heads == end(1)
+
+
+@pytest.mark.parametrize(
+    ("ends", "found"),
+    [(end(4), [3, 4]), (end(5), [3, 4]), (end(3), []), (end(4, bytes(32)), [])],
+)
+async def test_a_log_that_was_rewritten_is_read_again(ends: Heads, found: list[int]) -> None:
+    tail = Tail(idle_seconds=0)
+    tail.keep([told(3), told(4)])
+    _, ask = answering({**ends, THERE: (7, bytes(32))})
+    await tail.look(ask)
+    assert positions(tail.after(HERE, 2, 9)) == found

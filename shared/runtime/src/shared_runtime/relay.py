@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from shared_events.envelope import decode_address
 
-from shared_runtime.delivery import Connection, Delivery, Place, Subscription
+from shared_runtime.delivery import PLACE_OF, Connection, Delivery, Place, Subscription
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUEST_TIMEOUT_MS = 10_000
@@ -43,8 +43,8 @@ class Relay:
         Raises KafkaError if Kafka cannot be reached at all.
         """
         producer = await self._started()
-        ordered = sorted(deliveries, key=_place)  # stable
-        groups = {place: list(group) for place, group in groupby(ordered, key=_place)}
+        ordered = sorted(deliveries, key=PLACE_OF)  # stable
+        groups = {place: list(group) for place, group in groupby(ordered, key=PLACE_OF)}
         outcomes = await asyncio.gather(
             *(_send(producer, place, group) for place, group in groups.items()),
             return_exceptions=True,
@@ -88,10 +88,6 @@ class Relay:
                 raise
             self._producer = producer
         return self._producer
-
-
-def _place(delivery: Delivery) -> Place:
-    return delivery.place
 
 
 async def _send(producer: AIOKafkaProducer, place: Place, deliveries: Sequence[Delivery]) -> None:

@@ -17,12 +17,10 @@ from aiokafka import (
 from aiokafka.errors import KafkaError
 
 from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver
-from shared_runtime.tail import Tail
+from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
-BUSY_PAUSE_SECONDS = 0.005
-IDLE_PAUSE_SECONDS = 0.1
 KAFKA_WAIT_MS = 250
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
@@ -32,10 +30,7 @@ NEAR = 500
 
 log = structlog.get_logger()
 
-HEADS = """
-    SELECT topic, partition, position, chain_hash FROM es.head
-    WHERE topic = ANY($1) AND position > 0
-"""
+HEADS = "SELECT topic, partition, position, chain_hash FROM es.head WHERE position > 0"
 TAKE = """
     SELECT event.topic, event.partition, event.position, event.body, event.chain_hash
     FROM unnest($1::text[], $2::int[], $3::bigint[]) AS place (topic, partition, position)
@@ -54,14 +49,13 @@ FETCH = """
 
 @dataclass(slots=True)
 class OwnLog:
-    """The log in the service's database, polled: quickly while there is work, slowly when not.
+    """The log in the service's database, looked at: often while it grows, now and then when not.
 
     `tail` is shared by the readers of one process.
     """
 
     pool: asyncpg.Pool
     topics: tuple[str, ...]
-    pause: float = BUSY_PAUSE_SECONDS
     tail: Tail = field(default_factory=Tail)
 
     async def places(self) -> frozenset[Place]:
@@ -70,19 +64,13 @@ class OwnLog:
     async def take(
         self, cursors: Mapping[Place, Cursor], held: frozenset[Place] = frozenset()
     ) -> list[Delivery]:
-        heads = [tuple(head) for head in await self.pool.fetch(HEADS, self.topics)]
-        self.tail.forget_rewritten(heads)
-        behind = [
-            ((topic, partition), after)
-            for topic, partition, position, chain_hash in heads
-            if (topic, partition) not in held
-            and (after := _read_after(cursors[topic, partition], position, chain_hash)) < position
-        ]
+        # As far as the log is known to go, it is read without asking how far it goes by now.
+        behind = self._behind(cursors, held)
         if not behind:
-            await asyncio.sleep(self.pause)
-            self.pause = min(2 * self.pause, IDLE_PAUSE_SECONDS)
+            await self.tail.look(self._heads)
+            behind = self._behind(cursors, held)
+        if not behind:
             return []
-        self.pause = BUSY_PAUSE_SECONDS
         # The same number for each that is behind: a busy partition does not hold up the others.
         per_place = max(1, min(BATCH_PER_PLACE_MAX, BATCH_MAX // len(behind)))
         async with self.tail.reading:
@@ -91,6 +79,25 @@ class OwnLog:
             read = await self._read(further, per_place) if further else []
             self.tail.keep(read)
         return [*chain.from_iterable(kept), *read]
+
+    def _behind(
+        self, cursors: Mapping[Place, Cursor], held: frozenset[Place]
+    ) -> list[tuple[Place, int]]:
+        """The places that go on behind their cursors, and behind which position to read each."""
+        return [
+            (place, after)
+            for place, (position, chain_hash) in self.tail.heads.items()
+            if place[0] in self.topics
+            and place not in held
+            and (after := _read_after(cursors[place], position, chain_hash)) < position
+        ]
+
+    async def _heads(self) -> Heads:
+        rows = await self.pool.fetch(HEADS)
+        return {
+            (topic, partition): (position, chain_hash)
+            for topic, partition, position, chain_hash in rows
+        }
 
     async def _read(self, behind: Sequence[tuple[Place, int]], per_place: int) -> list[Delivery]:
         rows = await self.pool.fetch(

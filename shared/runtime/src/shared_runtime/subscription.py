@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
+from itertools import groupby
 from typing import Any, Literal
 
 import asyncpg
@@ -23,6 +23,7 @@ from shared_events.registry import name_of
 
 from shared_runtime.decider import Command, Decider, Refused
 from shared_runtime.delivery import (
+    PLACE_OF,
     WORLD_FAILURES,
     Apply,
     Before,
@@ -268,23 +269,25 @@ class Runner:
         fresh: list[Delivery] = []
         reached: dict[Place, Cursor] = {}
         again: dict[Place, Cursor] = {}  # places that have to be read again from there
-        for delivery in deliveries:
-            place = delivery.place
+        for place, told in groupby(deliveries, PLACE_OF):
             if place in again or place not in self.cursors:
                 continue
-            cursor = reached.get(place) or self.cursors[place]
-            if len(fresh) >= self.batch_max:
-                again[place] = cursor
-                continue
-            try:
-                after = advance(cursor, delivery)
-            except (Gap, Forked) as broken:
-                self._break(delivery, cursor, broken)
-                again[place] = cursor
-                continue
-            if after is not None:
-                reached[place] = after
-                fresh.append(delivery)
+            cursor = started = reached.get(place) or self.cursors[place]
+            for delivery in told:
+                if len(fresh) >= self.batch_max:
+                    again[place] = cursor
+                    break
+                try:
+                    after = advance(cursor, delivery)
+                except (Gap, Forked) as broken:
+                    self._break(delivery, cursor, broken)
+                    again[place] = cursor
+                    break
+                if after is not None:
+                    cursor = after
+                    fresh.append(delivery)
+            if cursor is not started:
+                reached[place] = cursor
         if again:
             await self.source.rewind(again)
         return fresh, reached
@@ -439,10 +442,9 @@ def advance(cursor: Cursor, delivery: Delivery) -> Cursor | None:
         return None
     if delivery.position != cursor.position + 1:
         raise Gap
-    chain_hash = sha256(cursor.chain_hash + delivery.leaf).digest()
-    if chain_hash != delivery.chain_hash:
+    if not delivery.continues(cursor.chain_hash):
         raise Forked
-    return Cursor(position=delivery.position, chain_hash=chain_hash)
+    return Cursor(position=delivery.position, chain_hash=delivery.chain_hash)
 
 
 def _growing(times: int, seconds_max: float) -> float:

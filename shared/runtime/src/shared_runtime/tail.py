@@ -1,18 +1,22 @@
 """What one reader of the own log has read in, the same for the next one out.
 
 A worker's projections, reactions and timers read the same log, each at its own pace but mostly
-close behind one another. What the first has fetched and decoded is kept for a while.
+close behind one another. What the first has fetched and decoded is kept for a while, and one look
+at where the log ends serves all who wait.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import groupby
-from operator import attrgetter
 
-from shared_runtime.delivery import Delivery, Place
+from shared_runtime.delivery import PLACE_OF, Delivery, Place
 
-KEPT_MAX = 8_000
-PLACE_OF = attrgetter("place")
+KEPT_MAX = 16_000
+BUSY_PAUSE_SECONDS = 0.005
+IDLE_PAUSE_SECONDS = 0.1
+
+type Heads = dict[Place, tuple[int, bytes]]
+"""The last position of each place, and the chain hash there."""
 
 
 class Tail:
@@ -20,10 +24,30 @@ class Tail:
     so that those who come meanwhile find them here.
     """
 
-    def __init__(self, kept_max: int = KEPT_MAX) -> None:
+    def __init__(self, kept_max: int = KEPT_MAX, idle_seconds: float = IDLE_PAUSE_SECONDS) -> None:
         self.reading = asyncio.Lock()
+        self.heads: Heads = {}
         self._kept_max = kept_max
         self._kept: dict[Place, list[Delivery]] = {}  # the place that grew last is the last one
+        self._idle_seconds = idle_seconds
+        self._pause = 0.0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def look(self, ask: Callable[[], Awaitable[Heads]]) -> None:
+        """Asks where the log ends, a while after it was asked last: soon if it had grown then,
+        later if not. Those who want to know meanwhile wait for the same answer.
+        """
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(ask))
+        await asyncio.shield(self._looking)
+
+    async def _look(self, ask: Callable[[], Awaitable[Heads]]) -> None:
+        await asyncio.sleep(self._pause)
+        heads = await ask()
+        longer = BUSY_PAUSE_SECONDS if heads != self.heads else 2 * self._pause
+        self._pause = min(max(BUSY_PAUSE_SECONDS, longer), self._idle_seconds)
+        self._forget_rewritten(heads)
+        self.heads = heads
 
     def after(self, place: Place, position: int, most: int) -> list[Delivery]:
         """The next deliveries behind a position, as far as they are here."""
@@ -51,14 +75,14 @@ class Tail:
         self._kept.pop(place, None)
         self._kept[place] = (kept + read)[-self._kept_max :]
 
-    def forget_rewritten(self, heads: Sequence[tuple[str, int, int, bytes]]) -> None:
-        """Drops the places that end, by topic, partition, position and chain hash, otherwise than
-        what is kept of them: a log that was restored from a backup.
+    def _forget_rewritten(self, heads: Heads) -> None:
+        """Drops the places that end otherwise than what is kept of them: a log that was restored
+        from a backup.
         """
-        for topic, partition, position, chain_hash in heads:
-            kept = self._kept.get((topic, partition))
+        for place, (position, chain_hash) in heads.items():
+            kept = self._kept.get(place)
             if not kept or position > kept[-1].position:
                 continue
             at = position - kept[0].position
             if position < kept[-1].position or (at >= 0 and kept[at].chain_hash != chain_hash):
-                del self._kept[topic, partition]
+                del self._kept[place]

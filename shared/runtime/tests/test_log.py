@@ -109,6 +109,12 @@ async def test_a_cause_is_recorded_once(log: Log) -> None:
         await log.append(once)
 
 
+async def test_the_log_tells_which_causes_it_has(log: Log) -> None:
+    (first,) = await log.append(facts("order-O1", paid(), at=AT))
+    assert await log.recorded([first.event_id, str(UUID(int=1))]) == {first.event_id}
+    assert await log.recorded([]) == set()
+
+
 async def test_a_request_is_answered_once_and_then_nothing_is_appended(log: Log) -> None:
     await log.append(facts("order-O1", paid(), at=AT), reply(1))
     with pytest.raises(AlreadyAnswered):

@@ -199,6 +199,9 @@ class Raced:
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         return await self.log.read(streams)
 
+    async def recorded(self, event_ids: Sequence[str]) -> set[str]:
+        return await self.log.recorded(event_ids)
+
     async def append(
         self, planned: Sequence[Planned], reply: Reply | None = None
     ) -> list[Recorded[Any]]:
@@ -209,6 +212,23 @@ class Raced:
             (event,) = pay((), other)
             await self.log.append(facts("order-1", event, at=AT, after=version - 1))
         return await self.log.append(planned, reply)
+
+
+async def test_what_has_been_answered_is_passed_over_and_its_stream_is_not_read() -> None:
+    log = InMemoryLog(ManualClock(AT))
+    one, other = ask("1", "a", cause=1), ask("2", "b", cause=2)
+    await handle(log, PAYMENTS, one)
+    decisions = Decisions(log)
+    assert await decisions.unanswered([one, other]) == [other]
+    assert [decisions.history(each.stream) for each in (one, other)] == [(), ()]
+    assert decisions.decide(PAYMENTS, other)
+
+
+async def test_what_nothing_came_of_is_asked_again() -> None:
+    log = InMemoryLog(ManualClock(AT))
+    nothing = ask("1")
+    await handle(log, PAYMENTS, nothing)
+    assert await Decisions(log).unanswered([nothing]) == [nothing]
 
 
 @pytest.mark.parametrize("times", [0, 1, 2])

@@ -131,6 +131,10 @@ class Log(Protocol):
         """The histories of the streams, in order; absent streams are left out."""
         ...
 
+    async def recorded(self, event_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that events of the log have."""
+        ...
+
     async def append(
         self, planned: Sequence[Planned], reply: Reply | None = None
     ) -> list[Recorded[Any]]:
@@ -163,6 +167,7 @@ READ = """
     SELECT topic, partition, position, stream_id, body FROM es.event
     WHERE stream_id = ANY($1::text[]) ORDER BY stream_id, stream_version
 """
+RECORDED = "SELECT event_id FROM es.event WHERE event_id = ANY(string_to_array($1, ',')::uuid[])"
 APPEND = """
     SELECT positions, recorded FROM es.append(
         $1, string_to_array($2, ','), string_to_array($3, ',')::int[],
@@ -228,6 +233,12 @@ class PostgresLog:
             recorded = decode_recorded(topic, partition, position, body)
             histories.setdefault(stream, []).append(recorded)
         return histories
+
+    async def recorded(self, event_ids: Sequence[str]) -> set[str]:
+        if not event_ids:
+            return set()
+        rows = await self._db.fetch(RECORDED, ",".join(event_ids))
+        return {str(event_id) for (event_id,) in rows}
 
     async def append(
         self, planned: Sequence[Planned], reply: Reply | None = None
@@ -357,6 +368,18 @@ class Decisions:
             self._histories.update(await self.log.read(wanted))
             self._known.update(wanted)
 
+    async def unanswered[C](self, asks: Iterable[Ask[C]]) -> list[Ask[C]]:
+        """The asks whose causes nothing has come of, with their streams read.
+
+        Nothing can come of the others any more. To see that takes a look at one index, not at
+        their streams: most have been answered in the transaction that recorded their causes.
+        """
+        first = {event_id_of(ask): ask for ask in asks}
+        answered = await self.log.recorded([*first])
+        left = [ask for event_id, ask in first.items() if event_id not in answered]
+        await self.read(ask.stream for ask in left)
+        return left
+
     def history(self, stream: str) -> Sequence[Recorded[Any]]:
         """What had been recorded of a stream when it was read."""
         return self._histories.get(stream, ())
@@ -396,10 +419,9 @@ class Decisions:
         if events and stream.last is not None and command.now < stream.last:
             raise TimeGoesBack(last_at=stream.last)
         actor = str(command.actor) if events else ""
-        of = f"{ask.stream}/{ask.purpose}" if ask.purpose else ask.stream
         sealed: list[E] = []
         for n, decided in enumerate(events):
-            event_id = derived_id(ask.cause, f"{of}/{n}")
+            event_id = event_id_of(ask, n)
             event = seal_event(decided, event_id)
             sealed.append(event)
             stream.version += 1
@@ -434,6 +456,12 @@ class Decisions:
                 last=history[-1].time if history else None,
             )
         return self._streams[name]
+
+
+def event_id_of(ask: Ask[Any], number: int = 0) -> str:
+    """The id of an event that comes of an ask: the same whenever it is asked."""
+    of = f"{ask.stream}/{ask.purpose}" if ask.purpose else ask.stream
+    return derived_id(ask.cause, f"{of}/{number}")
 
 
 def _in_time[C: Command](ask: Ask[C], last: datetime | None) -> C:

@@ -178,6 +178,9 @@ class InMemoryLog:
             if (history := self.streams.get(stream))
         }
 
+    async def recorded(self, event_ids: Sequence[str]) -> set[str]:
+        return self.event_ids.intersection(event_ids)
+
     async def append(
         self, planned: Sequence[Planned], reply: Reply | None = None
     ) -> list[Recorded[Any]]:

@@ -116,15 +116,15 @@ def on_own_orders(own_log: PostgresLog, policies: Policies) -> Subscription:
         known = await read_known(parties, db)
         decisions = Decisions(own_log.within(db))
         matters = await read_matters(decisions, delivered(batch, known), order_decider)
-        await decisions.read(evaluation_stream(recorded.event.order_id) for recorded in batch)
+        asks: Asks = []
         for recorded in batch:
             order_id, event = recorded.event.order_id, recorded.event
             open_disputes = known.get(order_id, NOTHING).open_disputes(recorded.time)
-            asks = on_order(recorded, open_disputes)
+            asks += on_order(recorded, open_disputes)
             if is_about_delivery(event) and order_id in matters:
                 asks += on_delivery(recorded, matters[order_id])
-            for ask in asks:
-                decide_or_log(decisions, decider, ask)
+        for ask in await decisions.unanswered(asks):
+            decide_or_log(decisions, decider, ask)
         await decisions.append()
 
     handled = (OrderCompleted, OrderReopened, OrderCancelled, OrderDelayAttributed)

@@ -31,7 +31,7 @@ type Feed = Annotated[Caller, Depends(require(*FEEDS))]
 PATH = "/v1/orders/bulk"
 NDJSON = "application/x-ndjson"
 NDJSON_TYPE = re.compile(r"application/x-ndjson\s*(;|$)", re.IGNORECASE)
-BATCH_LINES_MAX = 250
+BATCH_LINES_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
 LINGER_SECONDS = 0.01
 """How long lines that are there wait for more to come with them."""

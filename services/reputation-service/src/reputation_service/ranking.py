@@ -15,7 +15,7 @@ from reputation_service import sweeps
 from reputation_service.domain.facts import day_of, instant, micros
 from reputation_service.domain.policy import ScorePolicy
 from reputation_service.projections import SCORE
-from reputation_service.queries import Account, accounts, latest
+from reputation_service.queries import Account, accounts, is_marked, latest, newest_mark
 from reputation_service.sweeps import FIRST, Sweep
 
 NAME = "ranking"
@@ -51,9 +51,14 @@ async def run_ranking(
     pool: asyncpg.Pool, policy: ScorePolicy, now: Clock, stop: asyncio.Event
 ) -> None:
     """Keeps the table until `stop`."""
+    newest: int | None = None
 
     async def turn() -> bool:
-        return await refresh(pool, policy, now)
+        nonlocal newest
+        before, newest = newest, await newest_mark(pool)
+        more = await refresh(pool, policy, now)
+        # What has stopped growing is worked off without a pause.
+        return more or (newest == before and await is_marked(pool, newest))
 
     await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
 

@@ -23,7 +23,7 @@ WRITE = """
     INSERT INTO ranking.sweep (name, goal, reached) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET goal = excluded.goal, reached = excluded.reached
 """
-PACE = 4
+PACE = 9
 FIRST = ""
 """Before every id."""
 

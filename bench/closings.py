@@ -29,7 +29,7 @@ SETTLE_SECONDS = 15.0
 SELLER = "S-large"
 READY = "SELECT count(*) FROM es.timer WHERE name = 'EVALUATION_CLOSE'"
 GONE = "SELECT (NOT EXISTS (SELECT FROM es.timer))::int"
-SHOWN = "SELECT count(*) FROM read.seller_reviews WHERE revealed_at IS NOT NULL"
+SHOWN = "SELECT count(*) FROM read.public_reviews WHERE revealed_at IS NOT NULL"
 PRICE = {"amount": 1000, "currency": "EUR"}
 
 

@@ -27,7 +27,7 @@ type Work = Callable[[], Awaitable[None]]
 
 MANY = 100_000
 FILL = """
-    INSERT INTO product_reviews_g1.ordered_reviews
+    INSERT INTO public_reviews_g1.public_reviews
         (order_id, seller_id, review_id, quality, logistics, service, incentive, media,
          revealed_at, weight_milli, reasons, delivery_counted, held, measures, withdrawn,
          usefulness)
@@ -35,9 +35,9 @@ FILL = """
            timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute', 1000,
            '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', false, 1000
     FROM generate_series(1, $1::int) AS n;
-    INSERT INTO product_reviews_g1.product_reviews
+    INSERT INTO public_reviews_g1.product_reviews
     SELECT order_id, 'LAMP-4', stars, usefulness, revealed_at, tie
-    FROM product_reviews_g1.ordered_reviews;
+    FROM public_reviews_g1.public_reviews;
 """
 
 
@@ -180,8 +180,8 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
     owner = await asyncpg.connect(database.owner_url)
     try:
         await owner.execute(FILL.replace("$1", str(MANY)))
-        await owner.execute("ANALYZE product_reviews_g1.product_reviews")
-        await owner.execute("ANALYZE product_reviews_g1.ordered_reviews")
+        await owner.execute("ANALYZE public_reviews_g1.product_reviews")
+        await owner.execute("ANALYZE public_reviews_g1.public_reviews")
     finally:
         await owner.close()
     indexes: dict[Sort, str] = {

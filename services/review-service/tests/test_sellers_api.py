@@ -46,7 +46,7 @@ MANY = 100_000
 ROUNDS = 400
 MILLISECONDS_MAX = 50
 FILL = """
-    INSERT INTO seller_reviews_g1.seller_reviews
+    INSERT INTO public_reviews_g1.public_reviews
         (order_id, seller_id, review_id, quality, logistics, service, incentive, text, media,
          revealed_at, weight_milli, reasons, delivery_counted, held, measures, withdrawn,
          usefulness)
@@ -292,7 +292,7 @@ async def test_rows_hold_no_text_and_an_erased_writers_is_null(  # noqa: PLR0917
     await tell("O1", weighted(clock))
     await work()
     assert (await anybody.get(PATH)).json()["items"][0]["text"] == "Secret."
-    assert "Secret" not in str(await pool.fetch("SELECT * FROM read.seller_reviews"))
+    assert "Secret" not in str(await pool.fetch("SELECT * FROM read.public_reviews"))
     await key_store.destroy("buyer:B-5")
     assert (await anybody.get(PATH)).json()["items"][0]["text"] is None
 
@@ -470,7 +470,7 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
     owner = await asyncpg.connect(database.owner_url)
     try:
         await owner.execute(FILL.replace("$1", str(MANY)))
-        await owner.execute("VACUUM ANALYZE seller_reviews_g1.seller_reviews")
+        await owner.execute("VACUUM ANALYZE public_reviews_g1.public_reviews")
     finally:
         await owner.close()
     middle = (datetime(2026, 1, 2, tzinfo=UTC), "5")

@@ -14,13 +14,13 @@ from review_service.api.public_reviews import (
     public_reviews,
 )
 from review_service.lists.reviews import PRODUCTS
-from review_service.projections import PRODUCT_REVIEWS
+from review_service.projections import PUBLIC_REVIEWS
 
 
 def products_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRouter:
     """`opened` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/products", tags=["products"])
-    projected = position_of(pool, PRODUCT_REVIEWS)
+    projected = position_of(pool, PUBLIC_REVIEWS)
 
     @router.get(
         "/{sku}/reviews",

@@ -14,19 +14,19 @@ from review_service.api.public_reviews import (
     public_reviews,
 )
 from review_service.lists.reviews import SELLERS
-from review_service.projections import SELLER_REVIEWS
+from review_service.projections import PUBLIC_REVIEWS
 
 
 def sellers_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRouter:
     """`opened` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/sellers", tags=["sellers"])
-    projected = position_of(pool, SELLER_REVIEWS)
+    projected = position_of(pool, PUBLIC_REVIEWS)
 
     @router.get(
         "/{seller_id}/reviews",
         summary="The reviews of a seller",
-        description=f"For every role. {DESCRIPTION} A Consistency-Token of `review.events` waits "
-        "for what it stands for.",
+        description=f"For every role. {DESCRIPTION} A Consistency-Token of `review.events` "
+        "or `orders.events` waits for what it stands for.",
         responses=RESPONSES,
     )
     async def reviews(seller_id: IdStr, _: Anybody, wanted: WantedPage) -> Response:

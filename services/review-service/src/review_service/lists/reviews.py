@@ -100,7 +100,7 @@ class ListOf:
 # A page is taken from the index of its order first; only its rows are then read whole.
 SELLERS = ListOf(
     name="seller",
-    rows="read.seller_reviews WHERE seller_id = $1 AND listed",
+    rows="read.public_reviews WHERE seller_id = $1 AND listed",
     page="SELECT tie, row_to_json(page) FROM ({page}) AS page",
 )
 PRODUCTS = ListOf(
@@ -108,7 +108,7 @@ PRODUCTS = ListOf(
     rows="read.product_reviews WHERE sku = $1",
     page="""
         SELECT page.tie, row_to_json(review)
-        FROM ({page}) AS page JOIN read.ordered_reviews AS review USING (order_id)
+        FROM ({page}) AS page JOIN read.public_reviews AS review USING (order_id)
         WHERE review.listed ORDER BY {order}
     """,
 )

@@ -2,17 +2,15 @@
 
 from review_service.projections.moderation import MODERATION_CASES
 from review_service.projections.neutrality import NEUTRALITY
-from review_service.projections.product_reviews import PRODUCT_REVIEWS
+from review_service.projections.public_reviews import PUBLIC_REVIEWS
 from review_service.projections.reviewable import REVIEWABLE_ORDERS
-from review_service.projections.seller_reviews import SELLER_REVIEWS
 
-PROJECTIONS = (SELLER_REVIEWS, PRODUCT_REVIEWS, REVIEWABLE_ORDERS, MODERATION_CASES, NEUTRALITY)
+PROJECTIONS = (PUBLIC_REVIEWS, REVIEWABLE_ORDERS, MODERATION_CASES, NEUTRALITY)
 
 __all__ = [
     "MODERATION_CASES",
     "NEUTRALITY",
-    "PRODUCT_REVIEWS",
     "PROJECTIONS",
+    "PUBLIC_REVIEWS",
     "REVIEWABLE_ORDERS",
-    "SELLER_REVIEWS",
 ]

@@ -5,7 +5,6 @@ from the reveal on, and not while the review is held, hidden or withdrawn. Only 
 ever read. Texts and media are sealed: nothing here can be read without their writers' keys.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -29,10 +28,6 @@ from shared_events.review import (
     ReviewWithdrawn,
     WeightReason,
 )
-from shared_runtime.delivery import Connection
-from shared_runtime.rows import Rows
-
-from review_service.projections.folding import fold_recorded
 
 TEXT_USEFULNESS = 400
 MEDIA_USEFULNESS = 100
@@ -148,18 +143,6 @@ PUBLIC_EVENTS = (
     ReviewRestricted,
     ReviewRestored,
 )
-
-
-def public_rows(table: str) -> Rows[PublicReview]:
-    """A table of `PUBLIC_COLUMNS`."""
-    return Rows(table=table, key="order_id", row=PublicReview)
-
-
-async def fold_public(
-    rows: Rows[PublicReview], batch: Sequence[Recorded[PublicEvent]], db: Connection
-) -> list[str]:
-    """Brings the events to the rows of their orders; the orders whose rows have changed."""
-    return await fold_recorded(rows, batch, db, key_of=order_of_the_buyers, evolve=evolve)
 
 
 def order_of_the_buyers(event: PublicEvent) -> str | None:

@@ -1,4 +1,4 @@
-"""Events in, rows out: the reviews of the orders that a product was in.
+"""Events in, rows out: the reviews that everybody may read, of a seller and of a product.
 
 What an order contains and what is said of it come from two topics, in either order. Both are kept
 as they come; whichever comes second enters the review in the lists of the order's products.
@@ -15,18 +15,29 @@ from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
 
-from review_service.projections.folding import take_turns
+from review_service.projections.folding import fold_recorded, take_turns
 from review_service.projections.public import (
     PUBLIC_COLUMNS,
     PUBLIC_EVENTS,
     PublicEvent,
-    fold_public,
-    public_rows,
+    PublicReview,
+    evolve,
+    order_of_the_buyers,
 )
 
-PRODUCT_REVIEWS_DDL = f"""
+# The lists are read page by page in two orders, of all stars or of some, however many reviews a
+# seller or a product has: an index for each. A review is in them from its reveal on.
+PUBLIC_REVIEWS_DDL = f"""
+    CREATE TABLE public_reviews ({PUBLIC_COLUMNS});
+    CREATE INDEX seller_reviews_newest ON public_reviews (seller_id, revealed_at, tie)
+        WHERE listed;
+    CREATE INDEX seller_reviews_newest_of_stars
+        ON public_reviews (seller_id, stars, revealed_at, tie) WHERE listed;
+    CREATE INDEX seller_reviews_useful ON public_reviews (seller_id, usefulness, revealed_at, tie)
+        WHERE listed;
+    CREATE INDEX seller_reviews_useful_of_stars
+        ON public_reviews (seller_id, stars, usefulness, revealed_at, tie) WHERE listed;
     CREATE TABLE ordered_products (order_id text PRIMARY KEY, skus jsonb NOT NULL);
-    CREATE TABLE ordered_reviews ({PUBLIC_COLUMNS});
     CREATE TABLE product_reviews (
         order_id text,
         sku text,
@@ -43,14 +54,14 @@ PRODUCT_REVIEWS_DDL = f"""
         ON product_reviews (sku, stars, usefulness, revealed_at, tie);
 """
 TAKE_FROM_LISTS = """
-    DELETE FROM product_reviews USING ordered_reviews AS review
+    DELETE FROM product_reviews USING public_reviews AS review
     WHERE product_reviews.order_id = ANY($1) AND review.order_id = product_reviews.order_id
         AND NOT review.listed
 """
 ENTER_IN_LISTS = """
     INSERT INTO product_reviews (order_id, sku, stars, usefulness, revealed_at, tie)
     SELECT review.order_id, sku, review.stars, review.usefulness, review.revealed_at, review.tie
-    FROM ordered_reviews AS review JOIN ordered_products AS product USING (order_id),
+    FROM public_reviews AS review JOIN ordered_products AS product USING (order_id),
          jsonb_array_elements_text(product.skus) AS sku
     WHERE review.order_id = ANY($1) AND review.listed
     ON CONFLICT (order_id, sku) DO UPDATE SET
@@ -67,10 +78,10 @@ class OrderedProducts(Struct, frozen=True, kw_only=True):
 
 
 PRODUCTS = Rows(table="ordered_products", key="order_id", row=OrderedProducts)
-REVIEWS = public_rows("ordered_reviews")
+REVIEWS = Rows(table="public_reviews", key="order_id", row=PublicReview)
 
 
-async def product_reviews(
+async def public_reviews(
     batch: Sequence[Recorded[PublicEvent | OrderPlaced]], db: Connection
 ) -> None:
     await take_turns(batch, db)
@@ -81,10 +92,9 @@ async def product_reviews(
         for told in batch
         if not isinstance(told.event, OrderPlaced)
     ]
-    changed = await fold_public(REVIEWS, said, db)
-    changed += [order.order_id for order in placed]
+    changed = await fold_recorded(REVIEWS, said, db, key_of=order_of_the_buyers, evolve=evolve)
     await db.execute(TAKE_FROM_LISTS, changed)
-    await db.execute(ENTER_IN_LISTS, changed)
+    await db.execute(ENTER_IN_LISTS, [*changed, *(order.order_id for order in placed)])
 
 
 def ordered_products(order: OrderPlaced) -> OrderedProducts:
@@ -92,12 +102,12 @@ def ordered_products(order: OrderPlaced) -> OrderedProducts:
     return OrderedProducts(order_id=order.order_id, skus=[*skus])
 
 
-PRODUCT_REVIEWS = Projection(
-    name="product_reviews",
+PUBLIC_REVIEWS = Projection(
+    name="public_reviews",
     version=1,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(*PUBLIC_EVENTS, OrderPlaced),
-    tables=("ordered_products", "ordered_reviews", "product_reviews"),
-    ddl=PRODUCT_REVIEWS_DDL,
-    apply=product_reviews,
+    tables=("public_reviews", "ordered_products", "product_reviews"),
+    ddl=PUBLIC_REVIEWS_DDL,
+    apply=public_reviews,
 )

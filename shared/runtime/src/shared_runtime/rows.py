@@ -38,6 +38,7 @@ class Rows[R: Struct]:
             f"SELECT {listed} FROM json_populate_recordset(NULL::{table}, $1) "
             f"ON CONFLICT ({key}) DO UPDATE SET {replaced}"
         )
+        self._delete = f"DELETE FROM {table} WHERE {key} = ANY($1)"  # noqa: S608
         self._decode = msgspec.json.Decoder(row).decode
 
     async def read(self, keys: Iterable[str], db: Connection) -> dict[str, R]:
@@ -49,6 +50,11 @@ class Rows[R: Struct]:
         if told := list(rows):
             await db.execute(self._write, msgspec.json.encode(told).decode())
 
+    async def delete(self, keys: Sequence[str], db: Connection) -> None:
+        """Takes the rows with these keys away."""
+        if keys:
+            await db.execute(self._delete, keys)
+
     async def fold[E](
         self,
         batch: Sequence[Recorded[E]],
@@ -57,9 +63,11 @@ class Rows[R: Struct]:
         key_of: Callable[[E], str],
         evolve: Callable[[R | None, E], R | None],
     ) -> None:
-        """Brings each event to the row it is about. None from `evolve`: nothing to keep yet."""
-        rows: dict[str, R | None] = {}
-        rows.update(await self.read({key_of(recorded.event) for recorded in batch}, db))
+        """Brings each event to the row it is about. None from `evolve`: nothing to keep, not yet
+        or not any more.
+        """
+        held = await self.read({key_of(recorded.event) for recorded in batch}, db)
+        rows: dict[str, R | None] = {**held}
         changed: set[str] = set()
         for recorded in batch:
             key = key_of(recorded.event)
@@ -69,3 +77,4 @@ class Rows[R: Struct]:
                 rows[key] = after
                 changed.add(key)
         await self.write((row for key in changed if (row := rows[key]) is not None), db)
+        await self.delete([key for key in changed if rows[key] is None and key in held], db)

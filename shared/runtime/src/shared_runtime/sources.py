@@ -22,6 +22,10 @@ from shared_runtime.tail import Heads, Tail
 BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
 KAFKA_WAIT_MS = 250
+FETCH_WAIT_MS = 2_000
+"""How long the broker keeps a fetch when there is nothing. What comes is answered at once: asked
+twice a second, the usual, brokers and readers that have nothing to do are busy with asking.
+"""
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
 FETCH_SECONDS_MAX = 10.0
@@ -210,8 +214,10 @@ class KafkaLog:
 
     def _ours(self, record: ConsumerRecord) -> Delivery | None:
         """The delivery; None for a record that no relay has written, which is not of the log."""
-        with suppress(KeyError, ValueError):
+        try:
             return kafka_delivery(record, foreign=self.foreign)
+        except (KeyError, ValueError):
+            pass
         log.error(
             "alien record passed over",
             topic=record.topic,
@@ -238,6 +244,7 @@ class KafkaLog:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_partition_fetch_bytes=4 * 1024 * 1024,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
             )
             consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
             try:

@@ -14,7 +14,7 @@ REVIEWABLE = """
     SELECT page.* FROM unnest($1::text[]) AS account CROSS JOIN LATERAL (
         SELECT order_id, seller_id, buyer_id, state, until, completed_at
         FROM read.reviewable_orders
-        WHERE {side}_id = account AND state <> 'OVER' AND NOT {side}_wrote
+        WHERE {side}_id = account AND NOT {side}_wrote
             AND (state = 'PAUSED' OR until > $3)
             AND (until, order_id) > ($4, $5)
         ORDER BY until, order_id LIMIT $2

@@ -35,19 +35,21 @@ REVIEWABLE_ORDERS_DDL = """
         seller_wrote boolean NOT NULL
     );
     CREATE INDEX reviewable_orders_of_buyer ON reviewable_orders (buyer_id, until, order_id)
-        WHERE state <> 'OVER' AND NOT buyer_wrote;
+        WHERE NOT buyer_wrote;
     CREATE INDEX reviewable_orders_of_seller ON reviewable_orders (seller_id, until, order_id)
-        WHERE state <> 'OVER' AND NOT seller_wrote;
+        WHERE NOT seller_wrote;
 """
 
 
 class ReviewableOrder(Struct, frozen=True, kw_only=True):
-    """`until` is when it closes; while the clock stands still, when that ends at the latest."""
+    """`until` is when it closes; while the clock stands still, when that ends at the latest. An
+    order whose evaluation is over has no row.
+    """
 
     order_id: str
     seller_id: str
     buyer_id: str
-    state: Literal["OPEN", "PAUSED", "OVER"]
+    state: Literal["OPEN", "PAUSED"]
     until: datetime
     completed_at: datetime
     buyer_wrote: bool = False
@@ -83,14 +85,14 @@ def evolve(before: ReviewableOrder | None, event: ReviewableEvent) -> Reviewable
     return None if before is None else evolve_known(before, event)
 
 
-def evolve_known(order: ReviewableOrder, event: ReviewableEvent) -> ReviewableOrder:
+def evolve_known(order: ReviewableOrder, event: ReviewableEvent) -> ReviewableOrder | None:
     match event:
         case EvaluationPaused() if order.state == "OPEN":
             return replace(order, state="PAUSED", until=event.cap_at)
         case EvaluationResumed(closes_at=datetime() as closes_at):
             return replace(order, state="OPEN", until=closes_at)
         case EvaluationClosed() | ReviewsRevealed():
-            return replace(order, state="OVER")
+            return None
         case ReviewSubmitted(side=side):
             return wrote(order, side, True)
         case ReviewWithdrawn(side=side, before_reveal=True):
@@ -109,7 +111,7 @@ def wrote(order: ReviewableOrder, side: Side, has_written: bool) -> ReviewableOr
 
 REVIEWABLE_ORDERS = Projection(
     name="reviewable_orders",
-    version=1,
+    version=2,
     topics=(review.TOPIC,),
     handles=(
         EvaluationOpened,

@@ -25,6 +25,8 @@ SETTINGS = {
     "max_wal_size": "4GB",
     "synchronous_commit": "on",
     "jit": "off",
+    # In the data's folder: shared memory of the system's would outlive a server that is killed.
+    "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
     "log_min_messages": "warning",
 }

@@ -14,6 +14,9 @@ from local_stack import containers, downloads, processes
 from local_stack.kafka import KafkaServer
 from local_stack.postgres import PostgresServer
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - only a fresh folder of our own in it is used
+MEMORY_BYTES_MIN = 4 * 1024**3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
@@ -75,14 +78,24 @@ def servers(
 def ephemeral_servers(
     say: Callable[[str], None] = _silence, *, durable: bool = True
 ) -> Generator[Servers]:
-    """Both servers on free ports, with data that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="aftersales-"))
+    """Both servers on free ports, with data that is gone afterwards.
+
+    What is not `durable` is kept in memory, where there is room: files are made and dropped there
+    without a disk, and databases by the hundred take half of the time.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="aftersales-", dir=None if durable else _memory()))
     folder.chmod(0o711)
     try:
         with servers(folder, ephemeral=True, durable=durable, say=say) as started:
             yield started
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory() -> Path | None:
+    """A file system in memory, if there is one with room enough."""
+    usable = os.access(MEMORY, os.W_OK | os.X_OK)
+    return MEMORY if usable and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN else None
 
 
 def postgres_folder(folder: Path) -> Path:

@@ -37,7 +37,7 @@ def is_gone(pid: int) -> bool:
     """A zombie is gone: it only waits for someone to ask how it ended."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before it was opened, or while it was read
         return True
     return state == "Z"
 

@@ -24,6 +24,7 @@ WRITE = """
     ON CONFLICT (name) DO UPDATE SET goal = excluded.goal, reached = excluded.reached
 """
 PACE = 9
+PAUSE_SECONDS_MAX = 2.0
 FIRST = ""
 """Before every id."""
 
@@ -66,8 +67,8 @@ async def keep_going(
 ) -> None:
     """Turns until `stop`, with a pause when a turn says that nothing is left to do.
 
-    The pause is `PACE` times as long as the turn at least: what changes all the time is looked at
-    less often, and the other loops of the process have their time.
+    The pause is `PACE` times as long as the turn at least, up to `PAUSE_SECONDS_MAX`: what changes
+    all the time is looked at less often, and the other loops of the process have their time.
     """
     clock = asyncio.get_running_loop().time
     while not stop.is_set():
@@ -77,6 +78,7 @@ async def keep_going(
         except (*WORLD_FAILURES, VersionConflict) as failure:
             log.warning("sweep waits", sweep=name, failure=type(failure).__name__)
         if not more:
-            pause = max(pause_seconds, PACE * (clock() - began_at))
+            busy = min(PACE * (clock() - began_at), PAUSE_SECONDS_MAX)
+            pause = max(pause_seconds, busy)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)

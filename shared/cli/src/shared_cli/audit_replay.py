@@ -278,7 +278,7 @@ async def replay(
         for _ in range(SNAPSHOTS_MAX):
             say(f"as of {_rfc3339(as_of)}: waiting until the service has come so far")
             with reach.reaching("reputation-service"):
-                await bulk.wait_until_final(web, reputation_url, heads.tokens)
+                await bulk.wait_until_ranked(web, reputation_url, heads.tokens)
                 live = await live_scores(web, reputation_url, as_of, policy)
             say(f"{len(live):,} accounts live; folding the databases")
             folded = {"databases": await from_databases(databases, TOPICS, policy)}

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -31,7 +32,8 @@ class Taken:
     """What became of the lines that were answered.
 
     `orders` and `reviews` by outcome, refusals by rule; `unjudged` are the reviews of orders that
-    were refused. `tokens`: the highest position appended, by `<topic>/<partition>`.
+    were refused. `tokens`: the highest position appended, by `<topic>/<partition>`. `seller_id`
+    is one of those whose orders are there.
     """
 
     lines: int = 0
@@ -42,11 +44,14 @@ class Taken:
     unjudged: int = 0
     events: int = 0
     tokens: dict[str, int] = field(default_factory=dict[str, int])
+    seller_id: str | None = None
 
     def take(self, line: bytes, answer: Answer) -> None:
         """Counts what became of a line."""
         self.lines += 1
         self.orders[answer.order or "refused"] += 1
+        if self.seller_id is None and answer.order != "refused":
+            self.seller_id = msgspec.json.decode(line, type=Line).order.seller_id
         if answer.order == "refused":
             self.orders_refused[answer.problem.rule if answer.problem else "unknown"] += 1
             sent = msgspec.json.decode(line, type=Line)
@@ -95,19 +100,27 @@ async def send(web: httpx.AsyncClient, review_url: str, lines: Iterable[bytes], 
     return taken
 
 
-async def wait_until_final(
+async def wait_until_final(web: httpx.AsyncClient, reputation_url: str, taken: Taken) -> None:
+    """Returns when every score contains all that was taken. The table of sellers may come later."""
+    if taken.seller_id is not None:
+        seller = quote(taken.seller_id, safe="")
+        await _wait(web, f"{reputation_url}/v1/sellers/{seller}/score", taken.tokens)
+
+
+async def wait_until_ranked(
     web: httpx.AsyncClient, reputation_url: str, tokens: Mapping[str, int]
 ) -> None:
-    """Returns when every score contains all events up to the tokens (positions by place)."""
+    """Returns when the table of sellers too contains all up to the tokens (positions by place)."""
+    await _wait(web, f"{reputation_url}/v1/sellers?limit=1", tokens)
+
+
+async def _wait(web: httpx.AsyncClient, url: str, tokens: Mapping[str, int]) -> None:
     deadline = time.monotonic() + FINAL_SECONDS
     for place, position in sorted(tokens.items()):
         while True:
-            answer = await web.get(
-                f"{reputation_url}/v1/sellers",
-                params={"limit": 1},
-                headers={"Consistency-Token": f"{place}:{position}"},
-            )
-            if answer.is_success:
+            answer = await web.get(url, headers={"Consistency-Token": f"{place}:{position}"})
+            # A seller may have no score after all that the token stands for.
+            if answer.is_success or answer.status_code == HTTPStatus.NOT_FOUND:
                 break
             if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                 raise StackError(_refused("reputation-service", answer))

@@ -80,6 +80,7 @@ class Imported:
     taken: Taken
     sending_seconds: float
     final_seconds: float
+    ranked_seconds: float
 
     @property
     def orders_a_second(self) -> float:
@@ -89,6 +90,7 @@ class Imported:
         seconds = {
             "sending": round(self.sending_seconds, 3),
             "until_last_score_final": round(self.final_seconds, 3),
+            "until_all_sellers_ranked": round(self.ranked_seconds, 3),
         }
         rate = round(self.orders_a_second)
         return import_report.as_json(self.read, self.taken) | {
@@ -177,13 +179,16 @@ async def _import(tables: dict[str, Table], review_url: str, reputation_url: str
         sent = time.monotonic()
         say(f"{taken.lines:,} orders sent; waiting for the last score")
         with reach.reaching("reputation-service"):
-            await bulk.wait_until_final(web, reputation_url, taken.tokens)
-        final = time.monotonic()
+            await bulk.wait_until_final(web, reputation_url, taken)
+            final = time.monotonic()
+            await bulk.wait_until_ranked(web, reputation_url, taken.tokens)
+        ranked = time.monotonic()
     return Imported(
         read=account,
         taken=taken,
         sending_seconds=sent - began,
         final_seconds=final - began,
+        ranked_seconds=ranked - began,
     )
 
 
@@ -200,6 +205,7 @@ def _print(done: Imported) -> None:
     else:
         out.print(
             f"{done.taken.events:,} events; {done.orders_a_second:,.0f} orders/s; "
-            f"{done.final_seconds:.1f} s from the first byte to the last score final",
+            f"{done.final_seconds:.1f} s from the first byte to the last score final, "
+            f"{done.ranked_seconds:.1f} s until all sellers are ranked",
             style="bold",
         )

@@ -113,7 +113,7 @@ async def _load(stack: Stack, lines: Iterator[bytes], say: Say) -> None:
         if taken.orders_refused or taken.unjudged:
             raise StackError(f"the demo was not taken: {dict(taken.orders_refused)}")
         say(f"{taken.lines:,} orders with {taken.reviews.total():,} reviews are in")
-        await bulk.wait_until_final(web, urls["reputation"], taken.tokens)
+        await bulk.wait_until_ranked(web, urls["reputation"], taken.tokens)
     say("the scores are final")
 
 

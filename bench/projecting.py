@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 import asyncpg
-from review_service.projections import PUBLIC_REVIEWS
-from review_service.projections.public import PublicReview
+from review_service.projections import NEUTRALITY
+from review_service.projections.neutrality import TreatedReview
 from shared_events import review
 from shared_runtime.delivery import NO_CHAIN
 from shared_runtime.projections import create_projections, subscription_of
@@ -15,24 +15,24 @@ from bench.measure import Comparison
 from bench.relaying import relay_everything
 from bench.world import BATCH_OF_REVIEWS, World, submitted_reviews
 
-EVENTS = 20_000
-COLUMNS = PublicReview.__struct_fields__
+EVENTS = 60_000
+COLUMNS = TreatedReview.__struct_fields__
 START_OVER = "UPDATE es.cursor SET position = 0, chain_hash = $2 WHERE subscription = $1"
-LIVE = f"{PUBLIC_REVIEWS.name}_g1.public_reviews"
+LIVE = f"{NEUTRALITY.name}_g1.treated_reviews"
 
 
 async def project(world: World) -> Comparison:
-    """The rows of sellers' reviews, one for each event, from the first to the last record."""
+    """The rows of how reviews were treated, one for each event, from the first to the last record."""
     owner = await asyncpg.connect(world.database.owner_url)
     world.at_end.push_async_callback(owner.close)
-    await create_projections(owner, [PUBLIC_REVIEWS])
-    await owner.execute(f"CREATE TABLE raw.public_reviews (LIKE {LIVE} INCLUDING ALL)")
+    await create_projections(owner, [NEUTRALITY])
+    await owner.execute(f"CREATE TABLE raw.treated_reviews (LIKE {LIVE} INCLUDING ALL)")
     for first in range(0, EVENTS, BATCH_OF_REVIEWS):
         await world.log.append(submitted_reviews(first, BATCH_OF_REVIEWS))
     await relay_everything(world)
     source = KafkaLog(world.kafka, f"bench-{uuid4().hex}", (review.TOPIC,))
     world.at_end.push_async_callback(source.close)
-    subscription = subscription_of(PUBLIC_REVIEWS, 1, live=True)
+    subscription = subscription_of(NEUTRALITY, 1, live=True)
     runner = Runner(subscription=subscription, source=source, pool=world.pool, now=world.now)
     rows: list[tuple[object, ...]] = []
 
@@ -42,7 +42,7 @@ async def project(world: World) -> Comparison:
             await ours(0)
             made = await owner.fetch(f"SELECT {', '.join(COLUMNS)} FROM {LIVE}")  # noqa: S608
             rows.extend(tuple(row) for row in made)
-        await owner.execute(f"TRUNCATE {LIVE}, raw.public_reviews")
+        await owner.execute(f"TRUNCATE {LIVE}, raw.treated_reviews")
         await owner.execute(START_OVER, subscription.name, NO_CHAIN)
         await runner.start()
 
@@ -54,7 +54,7 @@ async def project(world: World) -> Comparison:
 
     async def raw(_: int) -> int:
         await owner.copy_records_to_table(
-            "public_reviews", schema_name="raw", columns=COLUMNS, records=rows
+            "treated_reviews", schema_name="raw", columns=COLUMNS, records=rows
         )
         return EVENTS
 

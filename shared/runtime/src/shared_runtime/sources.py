@@ -22,10 +22,6 @@ from shared_runtime.tail import Heads, Tail
 BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
 KAFKA_WAIT_MS = 250
-FETCH_WAIT_MS = 2_000
-"""How long the broker keeps a fetch when there is nothing. What comes is answered at once: asked
-twice a second, the usual, brokers and readers that have nothing to do are busy with asking.
-"""
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
 FETCH_SECONDS_MAX = 10.0
@@ -244,7 +240,6 @@ class KafkaLog:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_partition_fetch_bytes=4 * 1024 * 1024,
-                fetch_max_wait_ms=FETCH_WAIT_MS,
             )
             consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
             try:

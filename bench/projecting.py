@@ -22,7 +22,7 @@ LIVE = f"{NEUTRALITY.name}_g1.treated_reviews"
 
 
 async def project(world: World) -> Comparison:
-    """The rows of how reviews were treated, one for each event, from the first to the last record."""
+    """How reviews were treated: a row for each event, from the first to the last record."""
     owner = await asyncpg.connect(world.database.owner_url)
     world.at_end.push_async_callback(owner.close)
     await create_projections(owner, [NEUTRALITY])

@@ -61,8 +61,8 @@ BROKEN = (
         "I2",
         "the instant of recording never falls",
         f"{RUNTIME}/sql/0001_log.sql",
-        "SELECT head.position + 1, greatest(head.recorded_at, p_now), head.chain_hash",
-        "SELECT head.position + 1, p_now, head.chain_hash",
+        "            stamp := greatest(newest.recorded_at, p_now);",
+        "            stamp := p_now;",
         f"{TESTS}/test_log.py",
     ),
     Broken(
@@ -87,16 +87,26 @@ BROKEN = (
         "I9",
         "the chain of what comes is compared with one's own",
         f"{RUNTIME}/subscription.py",
-        "    if chain_hash != delivery.chain_hash:\n        raise Forked",
-        '    if chain_hash == b"":\n        raise Forked',
+        "    if not delivery.continues(cursor.chain_hash):\n        raise Forked",
+        '    if cursor.chain_hash == b"":\n        raise Forked',
+        f"{TESTS}/test_subscription.py",
+    ),
+    Broken(
+        "I9",
+        "what another reader has compared is compared with one's own",
+        f"{RUNTIME}/delivery.py",
+        "        if self._continues == chain_hash:",
+        "        if self._continues is not None:",
         f"{TESTS}/test_subscription.py",
     ),
     Broken(
         "I10",
         "the answer is kept with the events",
         f"{RUNTIME}/sql/0001_log.sql",
-        "IF p_request_id IS NOT NULL THEN",
-        "IF false THEN",
+        "recorded, p_body, leaf, chain);\n    PERFORM set_config('es.appending', '', true);\n"
+        "    IF p_request_id IS NOT NULL THEN",
+        "recorded, p_body, leaf, chain);\n    PERFORM set_config('es.appending', '', true);\n"
+        "    IF false THEN",
         f"{TESTS}/test_idempotency.py",
     ),
     Broken(
@@ -143,8 +153,8 @@ BROKEN = (
         "I15",
         "what came during a rebuild is caught up before the switch",
         f"{RUNTIME}/projections.py",
-        "    await _catch_up(runner, source, await read_cursors(db, live))\n    equal",
-        "    equal",
+        "    await _catch_up(runner, source, await read_cursors(db, live))\n    # Tables",
+        "    # Tables",
         f"{TESTS}/test_projections.py",
     ),
     Broken(

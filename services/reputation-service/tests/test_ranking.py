@@ -74,7 +74,7 @@ class Sellers:
             pass
 
     async def refresh(self) -> bool:
-        return await refresh(self.pool, DEFAULT, self.clock)
+        return bool(await refresh(self.pool, DEFAULT, self.clock))
 
     async def refresh_all(self) -> None:
         while await self.refresh():

@@ -18,7 +18,9 @@ from shared_runtime.projections import (
     CannotRebuild,
     Projection,
     create_projections,
+    drop_retired,
     live_subscription,
+    outdated,
     rebuild,
 )
 from shared_runtime.sources import OwnLog
@@ -112,6 +114,39 @@ async def test_i15_a_rebuilt_projection_equals_the_live_one(
     before = await payers(pool)
     assert await again(projection, owner)
     assert await payers(pool) == before == dict.fromkeys(SELLERS, 10)
+
+
+async def test_a_projection_of_another_version_is_outdated_until_it_is_built_again(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
+) -> None:
+    await write(journal, 6)
+    await project(projection, pool)
+    async with owner.acquire() as db:
+        assert await outdated(db, [projection]) == []
+        newer = replace(projection, version=projection.version + 1)
+        assert await outdated(db, [newer]) == [newer.name]
+        assert not await again(newer, owner)
+        assert await outdated(db, [newer]) == []
+    assert await payers(pool) == dict.fromkeys(SELLERS, 2)
+
+
+async def test_what_a_release_has_no_projection_of_any_more_is_dropped(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
+) -> None:
+    await write(journal, 6)
+    await project(projection, pool)
+    async with owner.acquire() as db:
+        await drop_retired(db, [projection])
+        assert await payers(pool) == dict.fromkeys(SELLERS, 2)
+        await drop_retired(db, [])
+    left = "SELECT count(*) FROM information_schema.tables WHERE table_name = ANY($1)"
+    assert await owner.fetchval(left, list(projection.tables)) == 0
+    of_projections = "SELECT count(*) FROM es.cursor WHERE subscription LIKE $1"
+    assert await owner.fetchval(of_projections, f"{projection.name}/%") == 0
+    async with owner.acquire() as db:
+        await create_projections(db, [projection])
+    await project(projection, pool)
+    assert await payers(pool) == dict.fromkeys(SELLERS, 2)
 
 
 async def test_a_damaged_table_is_told_and_replaced(

@@ -496,6 +496,28 @@ async def test_readers_of_one_process_read_and_decode_the_log_once(
     assert len(await first.take({**reached, read[0].place: Cursor()})) >= 3
 
 
+async def test_a_log_that_was_restored_from_a_backup_is_read_as_it_is_now(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    """I9."""
+    await write(journal, "O1", S1=2)
+    tail = Tail(idle_seconds=0)
+    source = OwnLog(pool, (topic,), tail=tail)
+    here = (topic, partition_of("S1"))
+    read = await source.take({here: Cursor()})
+    lost = Delivery(topic=topic, partition=here[1], position=3, body=b"{}", chain_hash=bytes(32))
+    reached = {here: Cursor(position=2, chain_hash=read[-1].chain_hash or b"")}
+    for kept in ([lost], []):
+        tail.keep(kept)
+        tail.heads = {here: (3, bytes(32))}
+        await source.rewind(reached)
+        assert await source.take(reached) == []
+        assert tail.heads[here][0] == 2
+    tail.heads = {here: (3, bytes(32))}  # and without having begun anew
+    assert await source.take(reached) == []
+    assert tail.heads[here][0] == 2
+
+
 async def test_records_are_fetched_by_their_positions_wherever_they_are(
     pool: asyncpg.Pool,
     journal: PostgresLog,

@@ -1,6 +1,6 @@
 """Changed buckets and passing days in, the table of sellers out.
 
-Scores fade with time, so the table is worked out anew: at once for a seller whose buckets have
+Scores fade with time, so the table is worked out anew: soon for a seller whose buckets have
 changed, for all sellers when the day changes (or the policy, or the projection behind it). It is
 no projection: no log says what is in it.
 """
@@ -57,17 +57,21 @@ async def run_ranking(
         nonlocal newest
         before, newest = newest, await newest_mark(pool)
         more = await refresh(pool, policy, now)
+        if more is None:
+            return False
         # What has stopped growing is worked off without a pause.
         return more or (newest == before and await is_marked(pool, newest))
 
     await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
 
 
-async def refresh(pool: asyncpg.Pool, policy: ScorePolicy, now: Clock) -> bool:
-    """Works out some of the sellers who have to be; whether a walk over all of them goes on."""
+async def refresh(pool: asyncpg.Pool, policy: ScorePolicy, now: Clock) -> bool | None:
+    """Works out some of the sellers who have to be; whether a walk over all of them goes on. None
+    if another process is at it.
+    """
     async with pool.acquire() as db, db.transaction():
         if not await sweeps.try_lock(NAME, db):
-            return False
+            return None
         at = micros(now())
         changed = [row["seller_id"] for row in await db.fetch(TAKE_CHANGED, SELLERS_MAX)]
         generation = await db.fetchval(GENERATION, SCORE.name)

@@ -50,7 +50,7 @@ class Taken:
         """Counts what became of a line."""
         self.lines += 1
         self.orders[answer.order or "refused"] += 1
-        if self.seller_id is None and answer.order != "refused":
+        if self.seller_id is None and (answer.order or "refused") != "refused":
             self.seller_id = msgspec.json.decode(line, type=Line).order.seller_id
         if answer.order == "refused":
             self.orders_refused[answer.problem.rule if answer.problem else "unknown"] += 1
@@ -120,7 +120,7 @@ async def _wait(web: httpx.AsyncClient, url: str, tokens: Mapping[str, int]) -> 
         while True:
             answer = await web.get(url, headers={"Consistency-Token": f"{place}:{position}"})
             # A seller may have no score after all that the token stands for.
-            if answer.is_success or answer.status_code == HTTPStatus.NOT_FOUND:
+            if answer.is_success or '"/problems/not-found"' in answer.text:
                 break
             if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                 raise StackError(_refused("reputation-service", answer))

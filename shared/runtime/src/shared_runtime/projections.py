@@ -39,6 +39,7 @@ log = structlog.get_logger()
 LOCK_REBUILD = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 UNLOCK_REBUILD = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 SWITCH = "UPDATE es.projection SET generation = $2, version = $3 WHERE name = $1"
+RETIRED = "SELECT name, generation FROM es.projection WHERE name <> ALL($1::text[])"
 DISCARDED = """
     SELECT topic, partition, position FROM es.parked_event
     WHERE subscription = $1 AND state = 'DISCARDED'
@@ -111,6 +112,25 @@ async def create_projections(owner: Connection, projections: Iterable[Projection
                 await _point_views(owner, projection.tables, first)
 
 
+async def drop_retired(owner: Connection, projections: Iterable[Projection]) -> None:
+    """Takes away what this release has no projections of any more. By the owner of the log."""
+    async with owner.transaction():
+        for name, generation in await owner.fetch(RETIRED, [each.name for each in projections]):
+            tables = Generation(projection=name, number=generation, live=True)
+            await owner.execute(f"DROP SCHEMA {tables.schema} CASCADE")  # and the views on it
+            for table in ("cursor", "parked_key", "parked_event"):
+                subscription = f"{name}/{generation}"
+                await owner.execute(f"DELETE FROM es.{table} WHERE subscription = $1", subscription)  # noqa: S608 - of these three
+            await owner.execute("DELETE FROM es.projection WHERE name = $1", name)
+
+
+async def outdated(owner: Connection, projections: Iterable[Projection]) -> list[str]:
+    """The projections whose tables are of another version than this release's."""
+    rows = await owner.fetch("SELECT name, version FROM es.projection")
+    found = {str(name): int(version) for name, version in rows}
+    return [each.name for each in projections if found.get(each.name) not in (None, each.version)]
+
+
 async def rebuild(
     projection: Projection,
     source: Source,
@@ -120,9 +140,10 @@ async def rebuild(
 ) -> bool:
     """Builds a projection again from the log, beside the live one, and switches to it.
 
-    True if the new tables equal the old ones at the same positions (always, but for a new
-    version or a damaged table). Run with the owner's rights: it makes and drops schemas. A
-    `KafkaLog` must be in a group of its own. Raises `CannotRebuild`: nothing has changed.
+    True if the new tables equal the old ones at the same positions (always, but for a damaged
+    table). Those of a new version never do. Run with the owner's rights: it makes and drops
+    schemas. A `KafkaLog` must be in a group of its own. Raises `CannotRebuild`: nothing has
+    changed.
     """
     name = f"rebuild {projection.name}"
     async with owner.acquire() as session:
@@ -180,9 +201,14 @@ async def _try_switch(
     assert new is not None
     # Turns of the live generation hold this row shared: they wait here until the switch, then
     # find themselves taken over.
-    await db.execute("SELECT 1 FROM es.projection WHERE name = $1 FOR UPDATE", projection.name)
+    version = await db.fetchval(
+        "SELECT version FROM es.projection WHERE name = $1 FOR UPDATE", projection.name
+    )
     await _catch_up(runner, source, await read_cursors(db, live))
-    equal = await _digest(db, projection, old) == await _digest(db, projection, new)
+    # Tables of another version may not even have the same names.
+    equal = version == projection.version and (
+        await _digest(db, projection, old) == await _digest(db, projection, new)
+    )
     await db.execute(SWITCH, projection.name, new.number, projection.version)
     # A reader of several views may hold one that is replaced later while it waits for one that is
     # replaced already. It is this transaction that gives way and is tried again, and it does so

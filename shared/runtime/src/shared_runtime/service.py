@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from shared_runtime.auth import Verifier
 from shared_runtime.clock import Clock, clock_of, system_clock
-from shared_runtime.database import CONNECT_SECONDS_MAX, open_pool
+from shared_runtime.database import CONNECT_SECONDS_MAX, PLANS, open_pool
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.http import serve_api, serve_worker, service_app, worker_health_app
 from shared_runtime.idempotency import purge_replies
@@ -42,7 +42,14 @@ from shared_runtime.keys import (
 )
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrated import DatabaseBehind, check_migrated
-from shared_runtime.projections import CannotRebuild, Projection, create_projections, rebuild
+from shared_runtime.projections import (
+    CannotRebuild,
+    Projection,
+    create_projections,
+    drop_retired,
+    outdated,
+    rebuild,
+)
 from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
 from shared_runtime.sources import KafkaLog, OwnLog
@@ -197,20 +204,29 @@ async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
 
 
 async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
-    """Brings the databases to this release, with the owner's rights."""
+    """Brings the databases to this release, with the owner's rights; projections too: those that
+    it no longer has are dropped, those of another version are built again.
+
+    Raises `CannotRebuild`; the rest is done then.
+    """
     url, keys_url = _owner_urls(service, settings)
     owner = await asyncpg.connect(url, timeout=CONNECT_SECONDS_MAX)
     try:
-        await check_migrated(owner, service.package)
-        await create_projections(owner, service.projections)
-    except DatabaseBehind:
-        from shared_runtime.migrate import migrate  # noqa: PLC0415 - Alembic: half of a start's time
+        try:
+            await check_migrated(owner, service.package)
+            await create_projections(owner, service.projections)
+        except DatabaseBehind:
+            from shared_runtime.migrate import migrate  # noqa: PLC0415 - half of a start's time
 
-        await migrate(service.package, url, service.projections)
+            await migrate(service.package, url, service.projections)
+        await drop_retired(owner, service.projections)
+        to_rebuild = await outdated(owner, service.projections)
     finally:
         await owner.close()
     if keys_url is not None:
         await migrate_keys(keys_url)
+    for name in to_rebuild:
+        await run_rebuild(service, settings, name=name)
 
 
 async def run_rewrap[S: Settings](service: Service[S], settings: S) -> None:
@@ -229,7 +245,9 @@ async def run_rebuild[S: Settings](service: Service[S], settings: S, *, name: st
     """
     url = _owner_url(settings)
     try:
-        async with asyncpg.create_pool(url, min_size=0, timeout=CONNECT_SECONDS_MAX) as owner:
+        async with asyncpg.create_pool(
+            url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
+        ) as owner:
             await check_migrated(owner, service.package)
             await _rebuild(service, settings, owner, name)
     except WORLD_FAILURES as failure:

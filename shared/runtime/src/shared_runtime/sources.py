@@ -78,7 +78,10 @@ class OwnLog:
             further = [told for told, here in zip(behind, kept, strict=True) if not here]
             read = await self._read(further, per_place) if further else []
             self.tail.keep(read)
-        return [*chain.from_iterable(kept), *read]
+        taken = [*chain.from_iterable(kept), *read]
+        if not taken:  # it does not go as far as it went: it was restored from a backup
+            await self.tail.look(self._heads)
+        return taken
 
     def _behind(
         self, cursors: Mapping[Place, Cursor], held: frozenset[Place]
@@ -109,8 +112,11 @@ class OwnLog:
         )
         return [_delivery(*row) for row in rows]
 
-    async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
-        """Nothing to do: each `take` reads right behind the cursors it is given."""
+    async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:  # noqa: ARG002 - of a `Source`
+        """Each `take` reads right behind the cursors it is given. Where the log ends is asked
+        again first: whoever begins anew may do so on one that was restored from a backup.
+        """
+        self.tail.heads = {}
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         return [_delivery(*row) for row in await self.pool.fetch(FETCH, *place, positions)]

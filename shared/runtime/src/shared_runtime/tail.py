@@ -34,8 +34,8 @@ class Tail:
         self._looking: asyncio.Task[None] | None = None
 
     async def look(self, ask: Callable[[], Awaitable[Heads]]) -> None:
-        """Asks where the log ends, a while after it was asked last: soon if it had grown then,
-        later if not. Those who want to know meanwhile wait for the same answer.
+        """Asks where the log ends after a pause: a short one if it had grown when it was asked
+        last. Those who want to know meanwhile wait for the same answer.
         """
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(ask))

@@ -1,7 +1,7 @@
 """Recorded events and the rows they are about in, the rows after them out.
 
-`Rows.fold` brings events to rows; here a row also learns when an event was and by whom, and an
-event may be about no row at all.
+`Rows.fold` brings events to rows; here a row also learns when an event was and by whom, an event
+may be about no row at all, and no row goes away again.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -125,6 +125,8 @@ async def project(world: World) -> Comparison:
     async def before(_: int) -> None:
         await world.pool.execute("DELETE FROM raw.reviewed")
         await world.pool.execute(START_OVER, NO_CHAIN)
+        # One that remembers nothing of the round before.
+        runner.source = OwnLog(world.pool, (review.TOPIC,))
         await runner.start()
         await asyncio.to_thread(save_many, application, numbers, PEER_EVENTS)
 

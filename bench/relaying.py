@@ -53,6 +53,7 @@ async def relay(world: World) -> Comparison:
 
     async def ours(_: int) -> int:
         await world.pool.execute(START_OVER, NO_CHAIN)
+        runner.source = OwnLog(world.pool, TOPICS)  # which remembers nothing of the round before
         await runner.start()
         done = 0
         while done < EVENTS:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from shared_events.partition import partition_of
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import (
+    NO_CHAIN,
     Connection,
     Cursor,
     Delivery,
@@ -494,6 +496,14 @@ async def test_readers_of_one_process_read_and_decode_the_log_once(
     reached = {d.place: Cursor(position=d.position, chain_hash=d.chain_hash or b"") for d in read}
     assert [d.position for d in await second.take(reached)] == [4]
     assert len(await first.take({**reached, read[0].place: Cursor()})) >= 3
+
+
+def test_i9_what_continues_the_chain_of_one_reader_need_not_continue_anothers() -> None:
+    told = Delivery(topic="t", partition=0, position=1, body=b"{}", chain_hash=bytes(32))
+    told.chain_hash = sha256(NO_CHAIN + told.leaf).digest()
+    assert told.continues(NO_CHAIN)
+    assert not told.continues(sha256(b"another").digest())
+    assert told.continues(NO_CHAIN)
 
 
 async def test_a_log_that_was_restored_from_a_backup_is_read_as_it_is_now(

@@ -8,7 +8,7 @@ import pytest
 from local_stack.errors import StackError
 from shared_cli import bulk
 
-LINES = [b'{"order":%d}\n' % n for n in range(7)]
+LINES = [b'{"order":{"seller_id":"S%d"}}\n' % n for n in range(7)]
 ACCEPTED = '{"line":1,"order_id":"o","order":"accepted","reviews":[]}\n'
 SUMMARY = '{"summary":{"lines":7,"events":63},"tokens":["orders.events/3:120"]}\n'
 BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
@@ -63,7 +63,7 @@ async def test_every_line_is_answered_and_counted() -> None:
         taken = await send(url, LINES)
     assert requests == [7]
     assert (taken.lines, taken.orders, taken.events) == (7, {"accepted": 7}, 63)
-    assert taken.tokens == {"orders.events/3": 120}
+    assert (taken.tokens, taken.seller_id) == ({"orders.events/3": 120}, "S0")
 
 
 async def test_a_request_that_breaks_off_is_continued_where_it_was_answered() -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 from local_stack.errors import StackError
+from msgspec import Struct
 
 from shared_cli.bulk_line import Answer, Line, decode_answer
 
@@ -25,6 +26,16 @@ DETAIL_LENGTH = 500
 TOLD_EVERY_SECONDS = 2.0
 
 type Say = Callable[[str], None]
+
+
+class _Order(Struct):
+    seller_id: str
+
+
+class _Told(Struct):
+    """What of a line is of interest here."""
+
+    order: _Order
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +62,7 @@ class Taken:
         self.lines += 1
         self.orders[answer.order or "refused"] += 1
         if self.seller_id is None and (answer.order or "refused") != "refused":
-            self.seller_id = msgspec.json.decode(line, type=Line).order.seller_id
+            self.seller_id = msgspec.json.decode(line, type=_Told).order.seller_id
         if answer.order == "refused":
             self.orders_refused[answer.problem.rule if answer.problem else "unknown"] += 1
             sent = msgspec.json.decode(line, type=Line)

@@ -118,9 +118,7 @@ async def drop_retired(owner: Connection, projections: Iterable[Projection]) -> 
         for name, generation in await owner.fetch(RETIRED, [each.name for each in projections]):
             tables = Generation(projection=name, number=generation, live=True)
             await owner.execute(f"DROP SCHEMA {tables.schema} CASCADE")  # and the views on it
-            for table in ("cursor", "parked_key", "parked_event"):
-                subscription = f"{name}/{generation}"
-                await owner.execute(f"DELETE FROM es.{table} WHERE subscription = $1", subscription)  # noqa: S608 - of these three
+            await _forget_place(owner, f"{name}/{generation}")
             await owner.execute("DELETE FROM es.projection WHERE name = $1", name)
 
 
@@ -241,9 +239,14 @@ async def _start_over(owner: asyncpg.Pool, projection: Projection, built: Subscr
     assert built.tables is not None
     async with owner.acquire() as db, db.transaction():
         await db.execute(f"DROP SCHEMA IF EXISTS {built.tables.schema} CASCADE")
-        for table in ("cursor", "parked_key", "parked_event"):
-            await db.execute(f"DELETE FROM es.{table} WHERE subscription = $1", built.name)  # noqa: S608 - of these three
+        await _forget_place(db, built.name)
         await _create_tables(db, projection, built.tables)
+
+
+async def _forget_place(owner: Connection, subscription: str) -> None:
+    """Takes away how far a subscription has come, and what it has set aside."""
+    for table in ("cursor", "parked_key", "parked_event"):
+        await owner.execute(f"DELETE FROM es.{table} WHERE subscription = $1", subscription)  # noqa: S608 - of these three
 
 
 async def _create_tables(owner: Connection, projection: Projection, tables: Generation) -> None:

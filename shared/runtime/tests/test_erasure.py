@@ -3,11 +3,11 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from uuid import uuid5
 
 import asyncpg
@@ -58,6 +58,9 @@ class Write:
     actor: Actor
     text: str
 
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
+
 
 type Written = tuple[str | None, ...]
 
@@ -103,7 +106,7 @@ async def submit(commands: Commands, keys: PostgresKeyStore, buyer: str, text: s
         Write(now=AT, actor=actor, text=key.unsealed(text)),
         stream=f"evaluation-{buyer}",
         correlation="O1",
-        view=lambda said: {"said": said},
+        view=lambda outcome: {"said": outcome.state},
     )
 
 

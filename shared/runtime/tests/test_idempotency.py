@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import uuid4
 
 import asyncpg
@@ -41,6 +41,9 @@ class Pay:
     actor: Actor
     order_id: str
     payment_ref: str
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
 
 
 type Payments = tuple[str, ...]
@@ -99,7 +102,7 @@ def payments_api(commands: Commands, now: Callable[[], datetime]) -> APIRouter:
             command,
             stream=f"order-{order_id}",
             correlation=order_id,
-            view=lambda paid: {"payments": paid},
+            view=lambda outcome: {"payments": outcome.state},
             status=201,
         )
 

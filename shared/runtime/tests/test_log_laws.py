@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid5
 
 import pytest
@@ -37,6 +37,9 @@ class Pay:
     refs: tuple[str, ...]
     now: datetime
     actor: Actor
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
 
 
 type Payments = tuple[str, ...]

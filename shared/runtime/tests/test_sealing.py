@@ -4,8 +4,9 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID, uuid4
 
 import msgspec
@@ -334,6 +335,9 @@ class Write:
     actor: Actor
     text: str
 
+    def at(self, now: datetime) -> Self:
+        return replaced(self, now=now)
+
 
 type Written = tuple[str | None, ...]
 
@@ -408,7 +412,7 @@ async def asked_of(commands: Commands, *, validate_only: bool = False) -> Respon
         Write(now=AT, actor=BUYER, text=KEY.unsealed(WRITTEN)),
         stream="evaluation-O1",
         correlation="O1",
-        view=lambda said: {"said": said},
+        view=lambda outcome: {"said": outcome.state},
     )
 
 

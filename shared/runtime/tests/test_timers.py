@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Self
 
 import asyncpg
 import pytest
@@ -37,6 +38,9 @@ class Close:
 
     now: datetime
     actor: Actor
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
 
 
 def close(paid: int, command: Close) -> list[OrderPaid]:

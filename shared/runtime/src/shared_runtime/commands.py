@@ -4,9 +4,9 @@ The one way for an api.py to run a command: a repeat gets the answer that was ke
 events that would be recorded, everything else is decided and appended with its answer.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -20,7 +20,6 @@ from shared_runtime.log import (
     AlreadyAnswered,
     Ask,
     Database,
-    Decisions,
     Learn,
     Log,
     Note,
@@ -28,6 +27,7 @@ from shared_runtime.log import (
     Reply,
     StaleVersion,
     VersionConflict,
+    decided,
     handle,
     informed,
     read_stream,
@@ -93,17 +93,17 @@ class Commands:
         *,
         stream: str,
         correlation: str,
-        view: Callable[[S], object],
+        view: Callable[[Outcome[S, E]], object],
         status: int = 200,
         states_time: bool = False,
-        version_of: Callable[[S], int] | None = None,
+        version_of: Callable[[Sequence[E]], int] = len,
         learn: Learn[C] | None = None,
         note: Note | None = None,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
-        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. Without
-        `version_of`, which tells how far the sender may see, its ETag is the stream's version.
+        `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. Its ETag is
+        the version of the stream as its sender may see it: `version_of`, else all of it.
         `learn` and `note` are for what a command reads and writes besides its stream; a dry run
         notes nothing.
         """
@@ -120,36 +120,42 @@ class Commands:
         if kept := await self._find(asked.id):
             return replayed(kept.matching(asked.fingerprint))
         if asked.validate_only:
-            return await self._rehearse(decider, await informed(ask, self._log, learn))
+            ask = await informed(ask, self._log, learn)
+            return await self._rehearse(decider, ask, version_of)
 
         body = b""
 
-        def version(outcome: Outcome[S, E]) -> int:
-            return version_of(outcome.state) if version_of else outcome.version
-
         def reply(outcome: Outcome[S, E]) -> Reply:
             nonlocal body
-            body = encode_json(view(outcome.state))
+            body = encode_json(view(outcome))
             return Reply(
                 request_id=asked.id,
                 fingerprint=asked.fingerprint,
                 status=status,
-                etag=etag_of(version(outcome)),
+                etag=etag_of(version_of(outcome.events)),
                 body=body,
             )
 
         try:
-            outcome = await handle(self._log, decider, ask, reply=reply, learn=learn, note=note)
+            outcome = await handle(
+                self._log,
+                decider,
+                ask,
+                reply=reply,
+                learn=learn,
+                note=note,
+                version_of=version_of,
+            )
         except (Refused, VersionConflict, AlreadyAnswered) as lost:
-            return await self._twin(asked) or await self._refuse(lost, ask)
+            return await self._twin(asked) or await self._refuse(lost, ask, version_of)
         if not outcome.recorded:
             # Nothing left to do: also what a retry finds whose first attempt has just committed.
             twin = await self._twin(asked)
-            return twin or answer(view(outcome.state), version=version(outcome))
+            return twin or answer(view(outcome), version=version_of(outcome.events))
         return answer(
             Raw(body),
             status=status,
-            version=version(outcome),
+            version=version_of(outcome.events),
             headers={"Consistency-Token": outcome.token or ""},
         )
 
@@ -158,20 +164,22 @@ class Commands:
         kept = await self._find(asked.id)
         return replayed(kept.matching(asked.fingerprint)) if kept else None
 
-    async def _refuse[C](self, lost: Exception, ask: Ask[C]) -> Response:
+    async def _refuse[C](
+        self, lost: Exception, ask: Ask[C], version_of: Callable[[Sequence[Any]], int]
+    ) -> Response:
         if isinstance(lost, VersionConflict) and ask.expected is not None:
-            actual = len(await read_stream(self._log, ask.stream))
+            history = await read_stream(self._log, ask.stream)
+            actual = version_of([recorded.event for recorded in history])
             raise StaleVersion(expected=ask.expected, actual=actual) from lost
         if isinstance(lost, Refused):
             raise lost
         raise ConcurrentChange from lost
 
     async def _rehearse[S, C: Command, E: Struct](
-        self, decider: Decider[S, C, E], ask: Ask[C]
+        self, decider: Decider[S, C, E], ask: Ask[C], version_of: Callable[[Sequence[E]], int]
     ) -> Response:
-        decisions = Decisions(self._log)
-        await decisions.read([ask.stream])
-        events = decisions.decide(decider, ask)
+        decisions = await decided(self._log, decider, ask, version_of)
+        events = [planned.event for planned in decisions.planned]
         return answer({"events": [Raw(encode_data(event)) for event in events]})
 
 

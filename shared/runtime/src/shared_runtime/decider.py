@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from functools import reduce
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -56,6 +56,9 @@ class Command(Protocol):
     def now(self) -> datetime: ...
     @property
     def actor(self) -> Actor: ...
+    def at(self, now: datetime) -> Self:
+        """The same, asked at another instant."""
+        ...
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
@@ -112,6 +115,10 @@ class InvalidValue(Refused):
     """A field is missing or out of range."""
 
     errors: list[FieldError] = field(default_factory=list[FieldError])
+
+
+class NotFound(Refused):
+    """No such object for you."""
 
 
 @dataclass(kw_only=True, eq=False)

@@ -14,7 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from copy import copy, replace
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -84,10 +84,13 @@ class Ask[C](Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome[S, E]:
-    """What came of an `Ask`: the stream's version and state after it, and what was appended."""
+    """What came of an `Ask`: the stream's version, state and events after it, and what was appended
+    of these.
+    """
 
     version: int
     state: S
+    events: Sequence[E]
     recorded: list[Recorded[E]]
 
     @property
@@ -384,6 +387,11 @@ class Decisions:
         """What had been recorded of a stream when it was read."""
         return self._histories.get(stream, ())
 
+    def events(self, stream: str) -> list[Any]:
+        """What has happened on a stream, with what has been decided here."""
+        past = [recorded.event for recorded in self.history(stream)]
+        return past + [each.event for each in self.planned if each.stream == stream]
+
     @contextmanager
     def all_or_nothing(self, streams: Sequence[str]) -> Generator[None]:
         """Undoes all that was decided inside, on these streams, when a refusal comes out of it."""
@@ -470,7 +478,7 @@ def _in_time[C: Command](ask: Ask[C], last: datetime | None) -> C:
     """
     if last is None or ask.command.now >= last or ask.states_time:
         return ask.command
-    return cast("C", replace(cast("Any", ask.command), now=last))
+    return ask.command.at(last)
 
 
 async def handle[S, C: Command, E: Struct](
@@ -481,8 +489,13 @@ async def handle[S, C: Command, E: Struct](
     reply: Callable[[Outcome[S, E]], Reply] | None = None,
     learn: Learn[C] | None = None,
     note: Note | None = None,
+    version_of: Callable[[Sequence[E]], int] = len,
 ) -> Outcome[S, E]:
     """Decides one command and appends what comes of it, with the answer to keep.
+
+    `version_of` tells the version that the sender has seen of the stream's events, if he does not
+    see all of them.
+
 
     Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
     """
@@ -491,7 +504,8 @@ async def handle[S, C: Command, E: Struct](
         try:
             async with log.session() if alone else log.transaction() as session:
                 known = await informed(ask, session, learn)
-                return await _handle_once(session, decider, known, reply, note)
+                decisions = await decided(session, decider, known, version_of)
+                return await _append(decisions, decider, known, reply, note)
         except VersionConflict:
             if ask.expected is not None or attempt == ATTEMPTS_MAX:
                 raise
@@ -503,33 +517,39 @@ async def informed[C](ask: Ask[C], log: Log, learn: Learn[C] | None) -> Ask[C]:
     return structs.replace(ask, command=await learn(log, ask.command)) if learn else ask
 
 
-async def _handle_once[S, C: Command, E: Struct](
-    log: Log,
+async def decided[S, C: Command, E: Struct](
+    log: Log, decider: Decider[S, C, E], ask: Ask[C], version_of: Callable[[Sequence[E]], int] = len
+) -> Decisions:
+    """One command, decided on its stream. Raises `Refused`."""
+    decisions = Decisions(log)
+    await decisions.read([ask.stream])
+    if ask.expected is not None:
+        actual = version_of(decisions.events(ask.stream))
+        if ask.expected != actual:
+            raise StaleVersion(expected=ask.expected, actual=actual)
+    decisions.decide(decider, structs.replace(ask, expected=None))
+    return decisions
+
+
+async def _append[S, C: Command, E: Struct](
+    decisions: Decisions,
     decider: Decider[S, C, E],
     ask: Ask[C],
     reply: Callable[[Outcome[S, E]], Reply] | None,
     note: Note | None,
 ) -> Outcome[S, E]:
-    decisions = Decisions(log)
-    await decisions.read([ask.stream])
-    decisions.decide(decider, ask)
+    state = decisions.state(decider, ask.stream)
     outcome = Outcome[S, E](
-        version=_version(decisions, decider, ask.stream),
-        state=decisions.state(decider, ask.stream),
+        version=decisions.version(ask.stream),
+        state=state,
+        events=decisions.events(ask.stream),
         recorded=[],
     )
     if note and decisions.planned:
-        await note(log, decisions.planned)
+        await note(decisions.log, decisions.planned)
     kept = reply(outcome) if reply and decisions.planned else None
     outcome.recorded.extend(await decisions.append(kept))
     return outcome
-
-
-def _version[S, C: Command, E: Struct](
-    decisions: Decisions, decider: Decider[S, C, E], stream: str
-) -> int:
-    decisions.state(decider, stream)
-    return decisions.version(stream)
 
 
 async def handle_many[S, C: Command, E: Struct](

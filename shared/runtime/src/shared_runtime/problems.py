@@ -13,6 +13,7 @@ import msgspec
 from fastapi import Response
 from pydantic import BaseModel
 
+from shared_runtime import decider
 from shared_runtime.decider import InvalidValue, NotAParty, Refused
 from shared_runtime.log import StaleVersion
 
@@ -58,8 +59,7 @@ STATUSES: Mapping[str, int] = {
 }
 
 
-class NotFound(Refused):
-    """No such object for you."""
+NotFound = decider.NotFound
 
 
 class MalformedBody(Refused):

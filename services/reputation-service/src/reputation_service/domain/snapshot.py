@@ -3,8 +3,9 @@
 It documents what was shown. No fold reads it, so that it can never disagree with one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from shared_events.reputation import AccountEvent, ScoreEvaluated
 from shared_runtime.decider import Actor, Decider
@@ -29,6 +30,9 @@ class EvaluateScore:
     level: Band
     public_level: Band
     balance: int
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
 
 
 def evolve(newest: Snapshot, event: AccountEvent) -> Snapshot:

@@ -331,10 +331,10 @@ class Desk:
             command,
             stream=evaluation_stream(order_id),
             correlation=order_id,
-            view=view or evaluation,
+            view=lambda outcome: (view or evaluation)(outcome.state),
             status=201,
             states_time=states_time,
-            version_of=lambda seen: seen.version_for(actor),
+            version_of=lambda events: decider.fold(events).version_for(actor),
             learn=learn,
             note=referring(self.media, writing.files) if writing.files else note,
         )

@@ -102,7 +102,9 @@ def orders_api(  # noqa: C901 - a function for each route
                 command,
                 stream=order_stream(order_id),
                 correlation=order_id,
-                view=lambda order: order_view(existing(order), command.actor, now(), policies),
+                view=lambda outcome: order_view(
+                    existing(outcome.state), command.actor, now(), policies
+                ),
                 status=201,
                 states_time=states_time,
             )

@@ -1,9 +1,10 @@
 """What may be asked of an order and of its evaluation. `now` is part of the question."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.orders import OrderLine
 from shared_events.review import (
     Carriage,
@@ -23,6 +24,9 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     now: datetime
     actor: Actor
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
 
 
 class PlaceOrder(Asked, frozen=True, kw_only=True):

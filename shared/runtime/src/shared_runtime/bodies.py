@@ -1,0 +1,197 @@
+"""A command in, the body that asks for it out; a body in, what it says out.
+
+A command is made of types with bounds and notes; the body has the same, as a client sends them:
+lists for tuples, texts for sealed ones, ids for files, nothing that is made here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import GenericAlias, NoneType
+from typing import Annotated, Any, Protocol, cast, get_args, get_origin
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import NODEFAULT, Meta, Struct
+from msgspec.structs import FieldInfo, fields
+from pydantic import AfterValidator, Field, create_model
+from shared_events import fields as told
+
+from shared_runtime.fields import Body, IdStr, Instant, readable
+from shared_runtime.media import MediaFile
+from shared_runtime.sealing import PersonKey
+from shared_runtime.shape import Files, Holds, Made, Words, unfolded
+
+BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "description")
+DIGESTS = "_sha256"
+AS_SENT: Mapping[object, object] = {told.Id: IdStr, told.Instant: Instant}
+"""Types that clients are held to more strictly than readers of events."""
+
+
+class Writer(Protocol):
+    """Who writes, and for whom."""
+
+    async def key(self, sealed_for: str, said: Mapping[str, object]) -> PersonKey:
+        """With whose key a text is sealed."""
+        ...
+
+    async def files(self, ids: Sequence[str], purpose: str) -> Sequence[MediaFile]:
+        """The files of the sender with these ids. Raises `InvalidValue`."""
+        ...
+
+
+def body_of(example: Struct, base: type[Body], without: frozenset[str]) -> type[Body]:
+    """The model of what is left to say, with the example of it."""
+    command = type(example)
+    said = said_in(command, without)
+    shown: dict[str, object] = msgspec.to_builtins(example)
+    told = {name: value for name in said if (value := shown.get(name)) is not None}
+    return modelled(command, base, said, json_schema_extra={"examples": [told]})
+
+
+def modelled(
+    part: type[Struct], base: type[Body], said: Mapping[str, FieldInfo], **config: object
+) -> type[Body]:
+    kinds: dict[str, Any] = {
+        name: (plain(each.type), default_of(each)) for name, each in said.items()
+    }
+    name, doc = f"{part.__name__}Body", part.__doc__
+    return create_model(name, __base__=base, __doc__=doc, __cls_kwargs__=config, **kinds)
+
+
+def said_in(command: type[Struct], without: frozenset[str]) -> dict[str, FieldInfo]:
+    """The fields of a command that a client tells."""
+    return {
+        each.name: each
+        for each in fields(command)
+        if each.name not in without and not each.name.endswith(DIGESTS) and made_by(each) is None
+    }
+
+
+def default_of(each: FieldInfo) -> Any:  # noqa: ANN401 - of any type
+    if each.default_factory is not NODEFAULT:
+        return Field(default_factory=each.default_factory)
+    if each.default is NODEFAULT:
+        return ...
+    return as_json(each.default)
+
+
+def plain(kind: Any) -> Any:  # noqa: ANN401 - annotations have no common type
+    """The type of a field as a client sends it."""
+    if kind in AS_SENT:
+        return AS_SENT[kind]
+    if is_optional(kind):
+        (given,) = (each for each in get_args(kind) if each is not NoneType)
+        return plain(given) | None
+    bare, notes = unfolded(kind)
+    marks = [mark for note in notes for mark in marks_of(note)]
+    if get_origin(bare) is tuple:
+        bare = GenericAlias(list, plain(get_args(bare)[0]))
+    elif isinstance(bare, type) and issubclass(bare, Struct):
+        bare = model_of(bare)
+    elif not marks:
+        return kind  # a name of its own stays one in the page
+    return cast("Any", Annotated[bare, *marks] if marks else bare)
+
+
+@cache
+def model_of(part: type[Struct]) -> type[Body]:
+    """A part of a body that is a record itself."""
+    return modelled(part, Body, {each.name: each for each in fields(part)})
+
+
+def is_optional(kind: Any) -> bool:  # noqa: ANN401
+    return NoneType in get_args(kind)
+
+
+def marks_of(note: object) -> list[object]:
+    """A bound of the domain as the body has it."""
+    match note:
+        case Words(length_max=most):
+            return [Field(min_length=1, max_length=most), AfterValidator(readable)]
+        case Files(count_max=most):
+            return [Field(max_length=most, description="Ids of files that you have uploaded.")]
+        case Holds():
+            return [AfterValidator(holding(note))]
+        case Meta():
+            told = {name: getattr(note, name) for name in BOUNDS}
+            return [Field(**{name: bound for name, bound in told.items() if bound is not None})]
+        case _:
+            return []
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401 - of any type
+    return [*cast("Sequence[Any]", value)] if isinstance(value, tuple) else value
+
+
+def as_tuple(value: Any) -> Any:  # noqa: ANN401 - of any type
+    return tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
+
+
+def holding(bound: Holds) -> Callable[[Any], Any]:
+    def held(value: Any) -> Any:  # noqa: ANN401 - of any type
+        if not bound.check(as_tuple(value)):
+            raise ValueError(bound.bound)
+        return value
+
+    return held
+
+
+# --- From what a body says to a command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """The fields that a body gives a command, and the files that they name."""
+
+    values: dict[str, object]
+    files: Sequence[MediaFile]
+
+
+async def words_of(body: Body, command: type[Struct], writer: Writer) -> Said:
+    """What the body says, as the domain takes it. Keys are fetched where words are sealed."""
+    sent = {name: getattr(body, name) for name in type(body).model_fields}
+    values: dict[str, object] = {}
+    files: list[MediaFile] = []
+    for each in fields(command):
+        value = sent.get(each.name)
+        if value is None:
+            continue
+        match note_of(each):
+            case Words(sealed_for=str(reader)):
+                values[each.name] = (await writer.key(reader, sent)).unsealed(value)
+            case Files(purpose=purpose) if value:
+                clean = await writer.files(value, purpose)
+                key = await writer.key("WRITER", sent)
+                values[each.name] = tuple(key.unsealed(file.media_id) for file in clean)
+                values[f"{each.name}{DIGESTS}"] = tuple(file.sha256 for file in clean)
+                files += clean
+            case _:
+                values[each.name] = as_field(value, each.type)
+    return Said(values=values, files=files)
+
+
+def note_of(each: FieldInfo) -> object:
+    notes = unfolded(each.type)[1]
+    return next((note for note in notes if isinstance(note, Words | Files)), None)
+
+
+def as_field(value: Any, kind: Any) -> object:  # noqa: ANN401 - of any type
+    bare, _ = unfolded(kind)
+    if isinstance(value, list):
+        part = get_args(bare)[0]
+        return tuple(as_field(each, part) for each in as_tuple(value))
+    if isinstance(value, Body):
+        parts = {each.name: as_field(getattr(value, each.name), each.type) for each in fields(bare)}
+        return bare(**parts)
+    return value
+
+
+def made_by(each: FieldInfo) -> Made | None:
+    return next((note for note in unfolded(each.type)[1] if isinstance(note, Made)), None)
+
+
+def made_for(command: type[Struct], request: UUID) -> dict[str, object]:
+    """Ids that a repeat of the request makes anew, and the same."""
+    made = {each.name: made_by(each) for each in fields(command)}
+    return {name: str(uuid5(request, by.what)) for name, by in made.items() if by}

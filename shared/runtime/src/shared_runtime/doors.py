@@ -1,0 +1,147 @@
+"""A rule and the path that asks for it in, a route out: body, roles, page and all.
+
+    DOORS = (Door("/v1/reviews/{ref}/flags", FLAG_REVIEW, "Report a review", shows=…),)
+    router = doors_api(DOORS, to=ToReview(…), tag="moderation")
+
+What a command says comes from four places: the path, the place that the path leads to, ids that
+are made here, and the body, which is all the rest. Texts and files are sealed on their way.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, Response
+from msgspec import Struct
+
+from shared_runtime.auth import Caller, require
+from shared_runtime.bodies import Writer, body_of, made_for, words_of
+from shared_runtime.commands import Asked, AskedFor
+from shared_runtime.decider import NotFound, Refused, Role
+from shared_runtime.documents import Documented
+from shared_runtime.fields import Body, IdStr
+from shared_runtime.media import MediaFile
+from shared_runtime.problems import PreconditionRequired, command_refusals
+from shared_runtime.rule import Rule
+
+type View = Callable[[Any, Any, Any], object]
+"""A place, what was said there and the state after it in, what is answered out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`shows`: how the answer is documented; `view`: what it is, if not all that the place shows.
+    `versioned`: it wants an If-Match.
+    """
+
+    path: str
+    rule: Rule[Any, Any, Any, Any, Any, Any]
+    summary: str
+    _: KW_ONLY
+    description: str = ""
+    shows: Documented
+    view: View | None = None
+    versioned: bool = False
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who may come. Timers and consumers, whose commands lapse, take no door."""
+        mechanical = ("SYSTEM",) if self.rule.lapses else ()
+        return tuple(role for role in self.rule.roles if role not in mechanical)
+
+    @property
+    def refusals(self) -> list[type[Refused]]:
+        versioned = (PreconditionRequired,) if self.versioned else ()
+        return [NotFound, *versioned, *self.rule.all_refusals]
+
+
+class Place(Writer, Protocol):
+    """Where a path has led somebody: the matter, and he before it."""
+
+    @property
+    def gives(self) -> Mapping[str, object]:
+        """The fields of a command that say which matter it is."""
+        ...
+
+    async def run(
+        self, asked: Asked, said: Struct, view: View | None, files: Sequence[MediaFile]
+    ) -> Response: ...
+
+
+class To(Protocol):
+    """Leads a caller to where a path names. Raises `NotFound`.
+
+    `gives` are the names of what the place gives, `body` is what every body there has besides,
+    `also` are roles that may come on behalf of others.
+    """
+
+    gives: frozenset[str]
+    body: type[Body]
+    also: tuple[Role, ...]
+
+    def __call__(
+        self, path: Mapping[str, str], body: Body, caller: Caller, roles: Sequence[Role]
+    ) -> Awaitable[Place]: ...
+
+
+def doors_api(doors: Sequence[Door], to: To, tag: str) -> APIRouter:
+    router = APIRouter(tags=[tag])
+    for door in doors:
+        router.add_api_route(
+            door.path,
+            endpoint_of(door, to),
+            methods=["POST"],
+            status_code=201,
+            summary=door.summary,
+            description=f"For {listed((*door.roles, *to.also))}. {door.description}".strip(),
+            responses=command_refusals(*door.refusals) | door.shows,
+            operation_id=door.rule.name,
+        )
+    return router
+
+
+def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
+    """What FastAPI takes for a function that somebody has written."""
+    command = door.rule.command
+    named = names_in(door.path)
+    model = body_of(door.rule.example, to.body, without=to.gives.union(named))
+
+    async def endpoint(*, body: Body, caller: Caller, asked: Asked, **path: str) -> Response:
+        if door.versioned:
+            asked.require_version()
+        place = await to(path, body, caller, door.roles)
+        given = {name: path[name] for name in named if name in command.__struct_fields__}
+        words = await words_of(body, command, place)
+        said = command(**{**made_for(command, asked.id), **given, **words.values, **place.gives})
+        return await place.run(asked, said, door.view, words.files)
+
+    annotated: dict[str, Any] = dict.fromkeys(named, IdStr) | {
+        "body": model,
+        "caller": Annotated[Caller, Depends(require(*door.roles, *to.also))],
+        "asked": AskedFor,
+    }
+    optional = not any(field.is_required() for field in model.model_fields.values())
+    defaults = {"body": model()} if optional else {}
+    parameters = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            annotation=kind,
+            default=defaults.get(name, Parameter.empty),
+        )
+        for name, kind in annotated.items()
+    ]
+    signature = Signature(parameters, return_annotation=Response)
+    endpoint.__signature__ = signature  # type: ignore[attr-defined]  # as inspect reads it
+    endpoint.__name__ = command.__name__
+    return endpoint
+
+
+def names_in(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+def listed(roles: Sequence[Role]) -> str:
+    *others, last = roles
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,107 @@
+"""The rows of all commands to one kind of stream in, its decider out, and what it offers.
+
+The checks of every command run in the one order that all share: no command forgets one, and none
+answers another first.
+
+    RULES = Rules(PUBLISH_REPLY, FLAG_REVIEW, …)
+    RULES.decide(state, Sent(PublishReply(…), By(actor=…, now=…, known=…)))
+"""
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from shared_runtime.decider import (
+    AlreadySubmitted,
+    NotAParty,
+    NotFound,
+    NotYetEligible,
+    Refused,
+    WindowClosed,
+    WrongState,
+)
+from shared_runtime.rule import NO_WINDOW, By, Matter, Rule, Sent
+from shared_runtime.shape import require_shape
+
+NOTHING_TO_DO = WrongState.slug()
+NO_LONGER_APPLIES = (NotFound, WrongState, NotYetEligible, WindowClosed, AlreadySubmitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`reason_if_not` names the refusal; the window is absent where there is none."""
+
+    action: str
+    allowed: bool
+    reason_if_not: str | None = None
+    _: KW_ONLY
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
+# `Any`: each row ties its command to its matter and to what decides it; together they differ.
+type Row[St, K, E] = Rule[St, Any, Any, Any, K, E]
+
+
+class Rules[St, K, E]:
+    """The rows of one kind of stream."""
+
+    def __init__(self, *rows: Row[St, K, E]) -> None:
+        self._rows = {row.command: row for row in rows}
+
+    def __iter__(self) -> Iterator[Row[St, K, E]]:
+        return iter(self._rows.values())
+
+    def decide(self, state: St, sent: Sent[Any, K]) -> list[E]:
+        """Shape first: nobody learns of a matter whose words make no sense."""
+        said, by = sent.said, sent.by
+        row = self._rows[type(said)]
+        require_shape(said, by.now, row.shape(said, by) if row.shape else ())
+        try:
+            return row.run(row.find(state, said, by), said, by)
+        except NO_LONGER_APPLIES as refused:
+            if row.lapses and by.actor.acts_as == "SYSTEM":
+                return []
+            if isinstance(refused, WrongState) and not refused.allowed_actions:
+                refused.allowed_actions = [
+                    action.action for action in self.offered(state, by) if action.allowed
+                ]
+            raise
+
+    def offered(self, state: St, by: By[K]) -> list[Action]:
+        """One for each command that this role may ever send; of several matters, the one for which
+        it would be taken.
+        """
+        return [best(row, state, by) for row in self if by.actor.acts_as in row.roles]
+
+
+def best[St, K, E](row: Row[St, K, E], state: St, by: By[K]) -> Action:
+    tried = [
+        attempt(row, matter, said, by)
+        for matter in row.matters(state, by)
+        for said in (row.tries(matter, by) if row.tries else [row.example])
+    ]
+    ranked = sorted(tried, key=lambda action: (not action.allowed, is_others(action)))
+    if not ranked or is_others(ranked[0]):
+        return Action(row.name, False, NOTHING_TO_DO)
+    return ranked[0]
+
+
+def is_others(action: Action) -> bool:
+    return action.reason_if_not == NotAParty.slug()  # none of his: nothing is said of it
+
+
+def attempt[T: Matter, C: Struct, K, E](
+    row: Rule[Any, T, Any, C, K, E], matter: T, said: C, by: By[K]
+) -> Action:
+    """Whether anything would be recorded. A no-op is nothing to offer."""
+    try:
+        reason = None if row.run(matter, said, by) else NOTHING_TO_DO
+    except Refused as refused:
+        reason = refused.slug()
+    earliest, latest = row.window_of(matter, by) or NO_WINDOW
+    allowed = reason is None
+    return Action(row.name, allowed, reason, earliest=earliest, latest=latest)

@@ -18,6 +18,9 @@ type Overdue = Literal[
     "EXECUTION",
     "REFUND",
     "VIOLATION_APPEAL",
+    "LABEL",
+    "RETURN_REVIEW",
+    "SEND_BACK",
 ]
 # The words of the public database of statements of reasons.
 type Visibility = Literal[
@@ -32,6 +35,7 @@ type Provision = Literal[
     "PARTIAL_SUSPENSION", "TOTAL_SUSPENSION", "PARTIAL_TERMINATION", "TOTAL_TERMINATION"
 ]
 type AccountDecision = Literal["SUSPENDED", "TERMINATED"]
+type Redress = Literal["INTERNAL_APPEAL", "OUT_OF_COURT", "COURT"]
 
 
 class MatterFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,7 +72,8 @@ class StatementOfReasonsIssued(
 ):
     """Why a decision went against the recipient, and how to appeal (DSA Art. 17).
 
-    At least one of the four restrictions is there. `facts` is sealed for the recipient.
+    At least one of the four restrictions is there. `facts` is sealed for the recipient. `redress`:
+    where he can turn; the first statements do not say.
     """
 
     sor_id: Id
@@ -91,6 +96,7 @@ class StatementOfReasonsIssued(
     end_date: Instant | None = None
     appeal_until: Instant | None = None
     appeal_command: Id | None = None
+    redress: list[Redress] | None = None
 
 
 type CommonEvent = DecisionOverdue | StatementOfReasonsIssued

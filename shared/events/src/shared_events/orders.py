@@ -35,7 +35,8 @@ class OrderLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class OrderPlaced(OrderFact, frozen=True, kw_only=True, tag="OrderPlaced.v1"):
     """The total is the sum of the lines less discounts plus shipping; amounts include taxes.
 
-    `total_ref_minor` is the total in the policy's reference currency.
+    `total_ref_minor` is the total in the policy's reference currency. `withdrawal_informed`:
+    whether the buyer was told of his right to withdraw; absent: he was.
     """
 
     marketplace_id: Id
@@ -51,6 +52,7 @@ class OrderPlaced(OrderFact, frozen=True, kw_only=True, tag="OrderPlaced.v1"):
     deliver_by: Instant | None = None
     buyer_registered_at: Instant | None = None
     withdrawal_right: bool
+    withdrawal_informed: bool | None = None
 
 
 class OrderPaid(OrderFact, frozen=True, kw_only=True, tag="OrderPaid.v1"):

@@ -560,6 +560,11 @@ def test_a_seller_may_be_the_account_itself() -> None:
     evaluation.given(opened).when(replace(by_seller, actor=owner)).then(sellers)
 
 
+def test_a_member_of_another_seller_whose_own_id_is_this_sellers_writes_nothing() -> None:
+    chance = Actor(role="SELLER", id="S1", org_id="S2", seller_id="S2")
+    evaluation.given(opened).when(replace(by_seller, actor=chance)).then_refused(NotAParty)
+
+
 def test_an_importer_writes_for_the_party_whose_history_he_brings() -> None:
     evaluation.given(opened).when(replace(by_buyer, actor=IMPORTER)).then(buyers)
 

@@ -6,13 +6,14 @@ They come in this order: shape and ranges, existence, role, party. The state is 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from shared_casework import parties
+from shared_casework.parties import parties_of
 from shared_runtime.decider import (
     Actor,
     Command,
     FieldError,
     HumanRequired,
     InvalidValue,
-    NotAParty,
     Role,
     RoleNotAllowed,
     SubjectErased,
@@ -100,31 +101,22 @@ def require_role(command: Command, allowed: Iterable[Role]) -> None:
 
 
 def require_party(actor: Actor, *, buyer_id: str, seller_id: str) -> None:
-    if not is_party(actor, buyer_id=buyer_id, seller_id=seller_id):
-        raise NotAParty
+    parties.require_party(actor, parties_of(buyer_id=buyer_id, seller_id=seller_id))
 
 
 def is_party(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
-    """A BUYER must be this buyer, a SELLER a member of this seller; other roles are no parties.
-
-    An importer speaks for whoever the party was: the history that he brings names it.
-    """
-    if actor.role == "BUYER":
-        return actor.id == buyer_id
-    if actor.role == "SELLER":
-        return seller_id in (actor.id, actor.org_id)
-    return True
+    """A BUYER must be this buyer, a SELLER a member of this seller; other roles are no parties."""
+    return parties.is_party(actor, parties_of(buyer_id=buyer_id, seller_id=seller_id))
 
 
 def accounts_of(actor: Actor) -> set[str]:
     """All ids that he is known by, whatever role he acts in. A machine's own is no account."""
-    own = actor.id if actor.is_human else None
-    return {known for known in (own, actor.org_id, actor.seller_id) if known}
+    return {account.id for account in parties.accounts_of(actor)}
 
 
 def is_involved(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
     """Whether he is a party or belongs to one, whatever role he acts in."""
-    return not accounts_of(actor).isdisjoint((buyer_id, seller_id))
+    return parties.is_involved(actor, parties_of(buyer_id=buyer_id, seller_id=seller_id))
 
 
 def require_human(actor: Actor) -> None:

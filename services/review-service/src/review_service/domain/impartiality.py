@@ -1,8 +1,10 @@
 """Who decides a matter in, a refusal or nothing out: nobody judges what is his own."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
-from shared_runtime.decider import ConflictOfInterest
+from shared_casework import impartial
+from shared_casework.impartial import Stakes
+from shared_casework.parties import KINDS, Account, parties_of
 
 from review_service.domain.commands import (
     DecideModerationAppeal,
@@ -11,7 +13,6 @@ from review_service.domain.commands import (
     ReleaseReview,
     RestrictReview,
 )
-from review_service.domain.guards import accounts_of
 from review_service.domain.subject import Subject
 
 type Decision = HoldReview | ReleaseReview | KeepReview | RestrictReview | DecideModerationAppeal
@@ -22,13 +23,15 @@ def require_impartial(
     command: Decision,
     *,
     claimants: Iterable[str] = (),
-    deciders: Container[str] = (),
+    deciders: Iterable[str] = (),
 ) -> None:
     """`claimants` brought the matter up; `deciders` took the earlier decisions of it."""
-    actor, sheet = command.actor, subject.sheet
-    if not {sheet.buyer_id, sheet.seller_id, *claimants}.isdisjoint(accounts_of(actor)):
-        raise ConflictOfInterest(ground="PARTY")
-    if actor.org_id in command.party_orgs:
-        raise ConflictOfInterest(ground="ORGANISATION")
-    if actor.id in deciders:
-        raise ConflictOfInterest(ground="EARLIER_DECISION")
+    sheet = subject.sheet
+    # Of a claimant the id alone is told: whoever is known by it, as whatever, does not judge.
+    stakes = Stakes(
+        parties=parties_of(buyer_id=sheet.buyer_id, seller_id=sheet.seller_id)
+        | {Account(kind, claimant) for claimant in claimants for kind in KINDS},
+        organisations=command.party_orgs,
+        deciders=frozenset(deciders),
+    )
+    impartial.require_impartial(command.actor, stakes)

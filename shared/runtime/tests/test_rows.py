@@ -1,7 +1,7 @@
 """A table of folds: one row a key, whatever comes in which batch."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import asyncpg
@@ -10,7 +10,7 @@ from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded
-from shared_runtime.rows import Rows
+from shared_runtime.rows import Rows, take_turns
 
 AT = datetime(2026, 1, 15, 12, 30, 0, 123456, tzinfo=UTC)
 
@@ -64,7 +64,7 @@ def evolve(basket: Basket | None, event: Added) -> Basket | None:
     return replace(basket, stage="OLD", items=[*basket.items, event.item], events=basket.events + 1)
 
 
-def recorded(event: Added) -> Recorded[Added]:
+def recorded(event: Added, at: datetime = AT) -> Recorded[Added]:
     return Recorded(
         topic="t",
         partition=0,
@@ -73,8 +73,8 @@ def recorded(event: Added) -> Recorded[Added]:
         stream="s",
         version=1,
         type="",
-        time=AT,
-        recorded_at=AT,
+        time=at,
+        recorded_at=at,
         key="k",
         actor="system:test",
         correlation_id="c",
@@ -154,3 +154,61 @@ async def test_a_row_that_comes_and_goes_in_one_batch_is_never_written(
         evolve=evolve,
     )
     assert await BASKETS.read(["b1"], db) == {}
+
+
+async def test_the_keys_of_the_rows_that_have_changed_are_told(db: asyncpg.Connection) -> None:
+    events = [
+        Added(basket_id=basket_id, item=Item(name="i", pieces=pieces))
+        for basket_id, pieces in (("b2", 1), ("b1", 1), ("b2", 1), ("b3", 0))
+    ]
+    changed = await BASKETS.fold(
+        [recorded(event) for event in events],
+        db,
+        key_of=lambda event: event.basket_id,
+        evolve=evolve,
+    )
+    assert changed == ["b2", "b1"]
+
+
+async def test_an_event_that_is_about_no_row_changes_none(db: asyncpg.Connection) -> None:
+    events = [Added(basket_id=basket_id, item=Item(name="i", pieces=1)) for basket_id in "ab"]
+    changed = await BASKETS.fold(
+        [recorded(event) for event in events],
+        db,
+        key_of=lambda event: event.basket_id if event.basket_id == "a" else None,
+        evolve=evolve,
+    )
+    assert (changed, [*await BASKETS.read("ab", db)]) == (["a"], ["a"])
+
+
+async def test_a_row_may_say_when_something_was(db: asyncpg.Connection) -> None:
+    def paid(basket: Basket | None, told: Recorded[Added]) -> Basket | None:
+        after = evolve(basket, told.event)
+        return after and replace(after, paid_at=told.time)
+
+    later = AT + timedelta(days=1)
+    event = Added(basket_id="b1", item=Item(name="i", pieces=1))
+    await BASKETS.fold_recorded(
+        [recorded(event), recorded(event, later)],
+        db,
+        key_of=lambda event: event.basket_id,
+        evolve=paid,
+    )
+    assert (await BASKETS.read(["b1"], db))["b1"].paid_at == later
+
+
+async def test_who_writes_rows_of_one_partition_waits_for_the_other(
+    db: asyncpg.Connection, database: Database
+) -> None:
+    other = await asyncpg.connect(database.owner_url)
+    await other.execute("SET lock_timeout = '20ms'")
+    async with db.transaction():
+        await take_turns([7, 3, 7], db)
+        async with other.transaction():
+            await take_turns([4, 5], other)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            async with other.transaction():
+                await take_turns([1, 3], other)
+    async with other.transaction():
+        await take_turns([1, 3], other)
+    await other.close()

@@ -60,21 +60,56 @@ class Rows[R: Struct]:
         batch: Sequence[Recorded[E]],
         db: Connection,
         *,
-        key_of: Callable[[E], str],
+        key_of: Callable[[E], str | None],
         evolve: Callable[[R | None, E], R | None],
-    ) -> None:
-        """Brings each event to the row it is about. None from `evolve`: nothing to keep, not yet
-        or not any more.
+    ) -> list[str]:
+        """Brings each event to the row it is about; the keys of the rows that have changed.
+
+        None from `key_of`: it is about no row. None from `evolve`: nothing to keep, not yet or not
+        any more.
         """
-        held = await self.read({key_of(recorded.event) for recorded in batch}, db)
+
+        def evolved(before: R | None, recorded: Recorded[E]) -> R | None:
+            return evolve(before, recorded.event)
+
+        return await self.fold_recorded(batch, db, key_of=key_of, evolve=evolved)
+
+    async def fold_recorded[E](
+        self,
+        batch: Sequence[Recorded[E]],
+        db: Connection,
+        *,
+        key_of: Callable[[E], str | None],
+        evolve: Callable[[R | None, Recorded[E]], R | None],
+    ) -> list[str]:
+        """The same for rows that also say when something was, or by whom."""
+        about = [(key, told) for told in batch if (key := key_of(told.event)) is not None]
+        held = await self.read({key for key, _ in about}, db)
         rows: dict[str, R | None] = {**held}
-        changed: set[str] = set()
-        for recorded in batch:
-            key = key_of(recorded.event)
+        changed: dict[str, None] = {}
+        for key, recorded in about:
             before = rows.get(key)
-            after = evolve(before, recorded.event)
+            after = evolve(before, recorded)
             if after != before:
                 rows[key] = after
-                changed.add(key)
+                changed[key] = None
         await self.write((row for key in changed if (row := rows[key]) is not None), db)
         await self.delete([key for key in changed if rows[key] is None and key in held], db)
+        return [*changed]
+
+
+TAKE_TURNS = """
+    SELECT pg_advisory_xact_lock(hashtext(current_schema()), partition)
+    FROM unnest($1::int[]) AS partition
+"""
+
+
+async def take_turns(partitions: Iterable[int], db: Connection) -> None:
+    """Waits until nobody else writes rows of these partitions, until this transaction ends.
+
+    For rows that follow from several topics: two workers may hold facts of one account at once, and
+    each would miss what the other has not committed yet. The locks are taken in ascending order, so
+    that two batches that share two partitions cannot deadlock; they are of the schema, so that a
+    rebuild is not in the way of the live tables.
+    """
+    await db.execute(TAKE_TURNS, sorted(set(partitions)))

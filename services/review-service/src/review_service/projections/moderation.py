@@ -33,7 +33,6 @@ from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
 
 from review_service.domain.streams import review_ref
-from review_service.projections.folding import fold_recorded
 
 # The one index of the open cases is what the queue, its counts and the next case are read from.
 MODERATION_CASES_DDL = """
@@ -140,7 +139,7 @@ async def moderation_cases(
     batch: Sequence[Recorded[ReviewMatter | EvaluationClosed]], db: Connection
 ) -> None:
     told = [each for recorded in batch for each in of_cases(recorded)]
-    await fold_recorded(ROWS, told, db, key_of=case_of, evolve=evolve)
+    await ROWS.fold_recorded(told, db, key_of=case_of, evolve=evolve)
 
 
 def of_cases(recorded: Recorded[ReviewMatter | EvaluationClosed]) -> list[Recorded[CaseEvent]]:

@@ -32,7 +32,6 @@ from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
 
-from review_service.projections.folding import fold_recorded
 from review_service.projections.stars import overall_stars
 
 NEUTRALITY_DDL = """
@@ -115,7 +114,7 @@ async def neutrality(batch: Sequence[Recorded[TreatmentEvent | SizeEvent]], db: 
                 sizes[seller_id] -= 1
             case _:
                 treated.append(cast("Recorded[TreatmentEvent]", recorded))
-    await fold_recorded(ROWS, treated, db, key_of=order_of_the_buyers, evolve=evolve)
+    await ROWS.fold_recorded(treated, db, key_of=order_of_the_buyers, evolve=evolve)
     if sizes:
         await db.execute(ADD_ORDERS, [*sizes.keys()], [*sizes.values()])
 

@@ -13,9 +13,8 @@ from shared_events.envelope import Recorded
 from shared_events.orders import OrderPlaced
 from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
-from shared_runtime.rows import Rows
+from shared_runtime.rows import Rows, take_turns
 
-from review_service.projections.folding import fold_recorded, take_turns
 from review_service.projections.public import (
     PUBLIC_COLUMNS,
     PUBLIC_EVENTS,
@@ -84,7 +83,7 @@ REVIEWS = Rows(table="public_reviews", key="order_id", row=PublicReview)
 async def public_reviews(
     batch: Sequence[Recorded[PublicEvent | OrderPlaced]], db: Connection
 ) -> None:
-    await take_turns(batch, db)
+    await take_turns((told.partition for told in batch), db)
     placed = [told.event for told in batch if isinstance(told.event, OrderPlaced)]
     await PRODUCTS.write(map(ordered_products, placed), db)
     said = [
@@ -92,7 +91,7 @@ async def public_reviews(
         for told in batch
         if not isinstance(told.event, OrderPlaced)
     ]
-    changed = await fold_recorded(REVIEWS, said, db, key_of=order_of_the_buyers, evolve=evolve)
+    changed = await REVIEWS.fold_recorded(said, db, key_of=order_of_the_buyers, evolve=evolve)
     await db.execute(TAKE_FROM_LISTS, changed)
     await db.execute(ENTER_IN_LISTS, [*changed, *(order.order_id for order in placed)])
 

@@ -306,11 +306,11 @@ async def test_an_order_is_read_by_its_parties_by_staff_and_by_feeds(
         told = await reader.get(f"{ORDERS}/O1")
         assert (told.status_code, told.headers["ETag"]) == (200, '"4"')
         history = (await reader.get(f"{ORDERS}/O1/events")).json()
-        assert [(event["version"], event["data"]["type"]) for event in history["items"]] == [
-            (1, "OrderPlaced.v1"),
-            (2, "OrderPaid.v1"),
-            (3, "OrderShipped.v1"),
-            (4, "OrderDelivered.v1"),
+        assert [event["data"]["type"] for event in history["items"]] == [
+            "OrderPlaced.v1",
+            "OrderPaid.v1",
+            "OrderShipped.v1",
+            "OrderDelivered.v1",
         ]
         assert {event["actor"] for event in history["items"]} == {"system:market"}
 
@@ -318,15 +318,16 @@ async def test_an_order_is_read_by_its_parties_by_staff_and_by_feeds(
 async def test_a_history_is_read_page_by_page(feed: httpx.AsyncClient) -> None:
     await live(feed, "O1", "completion")
     await live(feed, "O2", "payment")
-    versions: list[int] = []
+    whole = (await feed.get(f"{ORDERS}/O1/events")).json()["items"]
+    told: list[dict[str, Any]] = []
     query: dict[str, str] = {"limit": "2"}
     while True:
         page = (await feed.get(f"{ORDERS}/O1/events", params=query)).json()
-        versions += [event["version"] for event in page["items"]]
+        told += page["items"]
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
-    assert versions == [1, 2, 3, 4, 5]
+    assert (len(told), told) == (5, whole)
     foreign = await feed.get(f"{ORDERS}/O2/events", params=query)
     assert wrong(foreign) == {"cursor": "the `next_cursor` of a page of this list"}
 

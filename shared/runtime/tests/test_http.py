@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -401,6 +402,14 @@ async def test_a_cursor_works_where_it_was_given_and_nowhere_else(
     for thing, wrong in (("T2", cursor), ("T1", forged), ("T1", tampered), ("T1", "é"), ("T1", "")):
         refused = await client.get(f"/v1/things/{thing}/pages", params={"cursor": wrong})
         assert problem(refused) == (422, "invalid-value")
+
+
+async def test_a_cursor_tells_nothing() -> None:
+    cursor = urlsafe_b64decode(CURSORS.text("things T1", ["S1", 7]))
+    assert b"S1" not in cursor
+    other = urlsafe_b64decode(CURSORS.text("things T1", ["S1", 8]))
+    assert sum(one != another for one, another in zip(cursor, other, strict=True)) > 16
+    assert CURSORS.text("things T1", ["S1", 7]) == CURSORS.text("things T1", ["S1", 7])
 
 
 async def test_pages_have_a_largest_size(client: httpx.AsyncClient) -> None:

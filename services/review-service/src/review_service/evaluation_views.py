@@ -48,6 +48,7 @@ from shared_events.review import (
 )
 from shared_events.sealed import sealed_fields
 from shared_runtime.decider import Actor, Decider, Role
+from shared_runtime.history import STAFF, signed
 
 from review_service.domain.actions import Action, evaluation_actions
 from review_service.domain.commands import EvaluationCommand, Measure
@@ -66,7 +67,6 @@ from review_service.domain.guards import is_involved
 from review_service.domain.policy import Policies
 from review_service.domain.streams import review_ref
 from review_service.domain.subject import writes_for
-from review_service.history import STAFF, signed
 
 WATCHERS: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SYSTEM")
 """Who may act on a review before it is revealed: they are no party, and hold back what is fake."""

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
 
     @property
     def cursor_secret(self) -> bytes:
-        """The key that signs the cursors of lists."""
+        """The key that encrypts the cursors of lists."""
         key = self.cursor_key.get_secret_value() if self.cursor_key else LOCAL_CURSOR_KEY
         return key.encode()
 

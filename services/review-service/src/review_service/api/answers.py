@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from shared_runtime.decider import Actor, Command, Decider
 from shared_runtime.documents import Documented, answered
+from shared_runtime.history import EventPage, EventView
 
 from review_service.api.examples import LINE
 from review_service.bulk.line import Line, place_order
@@ -30,7 +31,6 @@ from review_service.evaluation_views import (
     evaluation_view,
     seen_evaluations,
 )
-from review_service.history import EventPage, EventView
 from review_service.order_views import OrderView, order_view
 
 REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
@@ -97,7 +97,6 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     asked: list[EvaluationCommand] = [opened, written]
     seen = seen_evaluations(known).fold(_played(seen_evaluations(known), asked))
     event = EventView(
-        version=1,
         id=EVENT_ID,
         type="OrderPlaced.v1",
         time=placed.now,

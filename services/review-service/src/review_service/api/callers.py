@@ -8,11 +8,11 @@ from datetime import datetime
 
 from shared_runtime.auth import Caller
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Role
+from shared_runtime.history import STAFF_ROLES
 from shared_runtime.problems import NotFound
 
 from review_service.bulk.line import AHEAD_MAX
 from review_service.domain.order import Order, Placed
-from review_service.history import STAFF_ROLES
 
 FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
 PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")

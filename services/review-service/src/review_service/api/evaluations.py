@@ -1,8 +1,7 @@
 """The evaluation of an order, for its parties: what they write, and what both may read.
 
 A party must not even learn *that* the other has written. So the version of an evaluation (its
-ETag, If-Match, the numbers of its events) counts what the party may see, a dry run tells of the
-party's own review alone.
+ETag, If-Match) counts what the party may see, a dry run tells of the party's own review alone.
 """
 
 from typing import Annotated
@@ -24,6 +23,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.fields import IdStr
+from shared_runtime.history import STAFF_ROLES, event_page
 from shared_runtime.problems import NotFound, NotYetVisible, command_refusals, refusals
 from shared_runtime.reading import (
     PAGE_SIZE,
@@ -62,7 +62,6 @@ from review_service.domain.commands import (
 )
 from review_service.domain.streams import review_id_of
 from review_service.evaluation_views import visible
-from review_service.history import STAFF_ROLES, event_page
 
 type Author = Annotated[Caller, Depends(require(*PARTIES, "IMPORTER"))]
 type ByBuyer = Annotated[Caller, Depends(require("BUYER", "IMPORTER"))]

@@ -9,6 +9,7 @@ from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
 from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.fields import Body, IdStr
+from shared_runtime.history import STAFF_ROLES
 from shared_runtime.problems import NotFound, NotYetVisible, refusals
 from shared_runtime.reading import (
     PAGE_SIZE,
@@ -23,7 +24,6 @@ from shared_runtime.reading import (
 
 from review_service.api import list_answers
 from review_service.domain.guards import accounts_of
-from review_service.history import STAFF_ROLES
 from review_service.lists.moderation import (
     CaseKind,
     Counter,

@@ -22,6 +22,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.fields import IdStr
+from shared_runtime.history import STAFF_ROLES, event_page, signed
 from shared_runtime.log import Log, read_stream
 from shared_runtime.problems import NotFound, PreconditionRequired, command_refusals, refusals
 from shared_runtime.reading import PAGE_SIZE, Cursors, CursorText, Limit, answer
@@ -52,7 +53,6 @@ from review_service.domain.commands import (
 from review_service.domain.order import Order, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
-from review_service.history import STAFF_ROLES, event_page, signed
 from review_service.order_views import order_view
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]

@@ -27,6 +27,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.fields import IdStr
+from shared_runtime.history import STAFF_ROLES
 from shared_runtime.problems import (
     NotFound,
     PreconditionRequired,
@@ -67,7 +68,6 @@ from review_service.evaluation_views import (
     lodged_as,
     own_appeal_view,
 )
-from review_service.history import STAFF_ROLES
 
 FLAGGERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM")
 APPELLANTS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "ANALYST")

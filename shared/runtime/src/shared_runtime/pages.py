@@ -1,0 +1,110 @@
+"""A list in an order of its own in, pages out that neither skip nor repeat a row.
+
+A page ends in a cursor: where its last row stands in the order of the list. Who goes on is given
+what comes behind that place, whatever has come and gone meanwhile.
+
+    NEWEST = Keyset(columns={"at": "timestamptz", "id": "text"}, descending=True)
+
+    async def thing_page(pool: asyncpg.Pool, place: Place) -> ThingPage:
+        query = f"SELECT * FROM thing WHERE true{NEWEST.behind(place, 2)}"
+        query += f" ORDER BY {NEWEST.order()} LIMIT $1"
+        rows = await pool.fetch(query, place.rows_max, *NEWEST.values(place))
+        page, next_cursor = place.cut(rows, lambda row: (row["at"], row["id"]))
+        return ThingPage(items=[thing_view(row) for row in page], next_cursor=next_cursor)
+
+    @router.get("/v1/things")
+    async def things(asked: PageAsked) -> Response:
+        place = asked.place(cursors, "things")
+        await wait_for(asked.token, projected)
+        return answer(await thing_page(pool, place))
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import Depends
+
+from shared_runtime.reading import PAGE_SIZE, ConsistencyToken, Cursors, CursorText, Limit
+
+type Key = Sequence[datetime | int | str]
+"""Where a row stands in the order of its list: the values of the columns of the order."""
+type Column = Literal["timestamptz", "bigint", "text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page begins, and how many rows it has at most. `after`: the last row before it."""
+
+    limit: int
+    after: Sequence[int | str] | None
+    cursor: Callable[[Sequence[int | str]], str]
+
+    @property
+    def rows_max(self) -> int:
+        """How many rows to ask for: one more than are shown tells whether any follow."""
+        return self.limit + 1
+
+    def cut[R](self, rows: Sequence[R], key: Callable[[R], Key]) -> tuple[Sequence[R], str | None]:
+        """The rows of the page, and the cursor of the next one if there is one."""
+        page = rows[: self.limit]
+        if len(rows) <= self.limit:
+            return page, None
+        return page, self.cursor([_told(value) for value in key(page[-1])])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageQuery:
+    """What a client says of the page that it wants. A list with filters adds its own to these."""
+
+    token: ConsistencyToken
+    limit: Limit = PAGE_SIZE
+    cursor: CursorText = None
+
+    def place(self, cursors: Cursors, of: str) -> Place:
+        """`of` names the list, filters included. Raises `InvalidValue` for a foreign cursor."""
+        return Place(
+            limit=self.limit,
+            after=cursors.last(of, self.cursor),
+            cursor=partial(cursors.text, of),
+        )
+
+
+type PageAsked = Annotated[PageQuery, Depends()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyset:
+    """The columns that a list is in the order of, with their types. The last tells equals apart."""
+
+    columns: Mapping[str, Column]
+    descending: bool = False
+
+    def order(self, table: str = "") -> str:
+        """What stands behind ORDER BY. `table` ends in a dot."""
+        direction = " DESC" if self.descending else ""
+        return ", ".join(f"{table}{column}{direction}" for column in self.columns)
+
+    def behind(self, place: Place, number: int) -> str:
+        """The condition on the rows of the page, whose first parameter has this number."""
+        if place.after is None:
+            return ""
+        values = ", ".join(
+            f"CAST(${n} AS {kind})" for n, kind in enumerate(self.columns.values(), number)
+        )
+        return f" AND ({', '.join(self.columns)}) {'<' if self.descending else '>'} ({values})"
+
+    def values(self, place: Place) -> list[datetime | int | str]:
+        """The parameters of that condition."""
+        if place.after is None:
+            return []
+        return [
+            datetime.fromisoformat(str(value)) if kind == "timestamptz" else value
+            for value, kind in zip(place.after, self.columns.values(), strict=True)
+        ]
+
+
+def _told(value: datetime | int | str) -> int | str:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -13,9 +13,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import codec as codecs
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from local_stack.databases import Database
 from local_stack.servers import Servers
+from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime.clock import system_clock
@@ -364,12 +366,14 @@ async def test_a_gap_is_never_passed_and_holds_up_no_other_partition(
 
         await turn_until(runner, is_held)
         assert runner.holds[busy].why == "gap"
+        assert stopped() == 1
         assert await histories(pool) == counted(S2=3)
         # The rest is deleted too and all is relayed once more: what was missing is there.
         await truncate(kafka, *busy, before=TO_THE_END)
         await pool.execute("DELETE FROM es.cursor WHERE subscription = 'relay'")
         await relay_all(pool, kafka, topic)
         await runner.start()
+        assert stopped() == 0
         await turn_until_applied(runner, pool, S1=5, S2=3)
         assert runner.held() == frozenset()
     assert await times_applied(pool) == {1}
@@ -416,6 +420,98 @@ async def test_a_topic_of_others_is_read_by_its_offsets(
         await runner.start()
         await turn_until(runner, have_come(2, 3, 4))
     await producer.stop()
+    assert await times_applied(pool) == {1}
+
+
+async def test_what_a_producer_takes_back_has_not_happened(
+    pool: asyncpg.Pool, kafka: str, topic: str
+) -> None:
+    kept = (3, 4)  # positions: each transaction ends with a marker that has one too
+
+    async def have_come() -> bool:
+        return await histories(pool) == {"K": [*kept]}
+
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"shop-{topic}")
+    await producer.start()
+    await producer.begin_transaction()
+    await producer.send_and_wait(topic, b"taken back", key=b"K", partition=7)
+    await producer.abort_transaction()
+    await producer.begin_transaction()
+    for _ in kept:
+        await producer.send_and_wait(topic, b"kept", key=b"K", partition=7)
+    await producer.commit_transaction()
+    await producer.begin_transaction()
+    await producer.send_and_wait(topic, b"taken back", key=b"K", partition=7)
+    await producer.abort_transaction()
+    await producer.stop()
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until(runner, have_come)
+        assert [d.position for d in await source.fetch((topic, 7), kept)] == [*kept]
+        await runner.start()
+        await runner.turn()
+        assert await have_come()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_a_record_is_read_however_its_producer_compresses(
+    pool: asyncpg.Pool, kafka: str, topic: str, codec: str
+) -> None:
+    async def has_come() -> bool:
+        return await histories(pool) == {"K": [1]}
+
+    await send_compressed(kafka, topic, codec, 7)
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until(runner, has_come)
+
+
+def stopped() -> float | None:
+    """What the metric says of how many partitions are not read on."""
+    return REGISTRY.get_sample_value("aftersales_stopped_partitions", {"subscription": "sight"})
+
+
+async def send_compressed(kafka: str, topic: str, codec: str | None, *partitions: int) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, compression_type=codec)
+    await producer.start()
+    for partition in partitions:
+        await producer.send_and_wait(topic, b"hello" * 50, key=b"K", partition=partition)
+    await producer.stop()
+
+
+async def test_what_cannot_be_decompressed_holds_its_partition_alone_and_is_told(
+    pool: asyncpg.Pool, kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def have_come(**expected: list[int]) -> Callable[[], Awaitable[bool]]:
+        async def so() -> bool:
+            rows = await pool.fetch("SELECT partition, position FROM seen")
+            found: dict[str, list[int]] = {}
+            for partition, position in rows:
+                found.setdefault(f"p{partition}", []).append(position)
+            return {name: sorted(positions) for name, positions in found.items()} == expected
+
+        return so
+
+    await send_compressed(kafka, topic, None, 7, 8)
+    await send_compressed(kafka, topic, "zstd", 7)
+    await send_compressed(kafka, topic, None, 7, 8)
+    library = codecs.cramjam
+    monkeypatch.setattr(codecs, "cramjam", None)  # a process that was installed without it
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        await runner.start()
+        await turn_until(runner, have_come(p7=[1], p8=[1, 2]))
+        held = runner.holds[topic, 7]
+        assert held.why == "unreadable"
+        assert stopped() == 1
+        await send_compressed(kafka, topic, None, 8)
+        await turn_until(runner, have_come(p7=[1], p8=[1, 2, 3]))
+        monkeypatch.setattr(codecs, "cramjam", library)
+        await turn_until(runner, have_come(p7=[1, 2, 3], p8=[1, 2, 3]))
+        assert (topic, 7) not in runner.holds
+        assert stopped() == 0
     assert await times_applied(pool) == {1}
 
 

@@ -30,6 +30,14 @@ class TakenOver(Exception):  # noqa: N818 - a race that was lost
     """Another worker has moved the cursor: forget the batch and read the cursors again."""
 
 
+class Unreadable(Exception):  # noqa: N818 - a state of the source
+    """What lies next in a partition cannot be decompressed here, or is damaged."""
+
+    def __init__(self, place: Place, fault: Exception) -> None:
+        super().__init__(f"{type(fault).__name__}: {fault}")
+        self.place = place
+
+
 # What the world does to us: tried again for as long as it lasts. Anything else is the event's
 # own fault (or this release's), and its key is parked.
 WORLD_FAILURES = (
@@ -128,7 +136,8 @@ class Source(Protocol):
     ) -> list[Delivery]:
         """The next records of each place, in order; empty after a short wait without any.
 
-        `held`: places that are not read for now. They wait where they are.
+        `held`: places that are not read for now. They wait where they are. Raises `Unreadable`
+        for a place whose next record cannot be read; go on with a `rewind`.
         """
         ...
 

@@ -1,6 +1,7 @@
 """The service's own log or a Kafka topic in, deliveries out."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,9 +15,9 @@ from aiokafka import (
     ConsumerRecord,
     TopicPartition,
 )
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
 
-from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver
+from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver, Unreadable
 from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
@@ -27,6 +28,11 @@ COMMIT_SECONDS_MAX = 1.0
 FETCH_SECONDS_MAX = 10.0
 NEAR = 500
 """Records that are passed over rather than sought past."""
+APART_SECONDS_MAX = 5.0
+APART_PAUSE_SECONDS = 0.02
+COMMITTED = "read_committed"
+"""What a producer has taken back, in a transaction of its own, has not happened."""
+UNDECODABLE = (UnsupportedCodecError, CorruptRecordException)
 
 log = structlog.get_logger()
 
@@ -164,7 +170,7 @@ class KafkaLog:
 
     async def take(
         self,
-        cursors: Mapping[Place, Cursor],  # noqa: ARG002 - `rewind` has told where to go on
+        cursors: Mapping[Place, Cursor],
         held: frozenset[Place] = frozenset(),
     ) -> list[Delivery]:
         consumer = await self._started()
@@ -172,13 +178,57 @@ class KafkaLog:
             raise TakenOver  # partitions came or went: the cursors in hand may be old
         await self._commit(consumer)
         _hold(consumer, held)
-        batches = await consumer.getmany(timeout_ms=KAFKA_WAIT_MS, max_records=BATCH_MAX)
+        try:
+            batches = await consumer.getmany(timeout_ms=KAFKA_WAIT_MS, max_records=BATCH_MAX)
+        except UNDECODABLE:
+            return await self._take_apart(consumer, cursors)
         return [
             delivery
             for records in batches.values()
             for record in records
             if (delivery := self._ours(record)) is not None
         ]
+
+    async def _take_apart(
+        self, consumer: AIOKafkaConsumer, cursors: Mapping[Place, Cursor]
+    ) -> list[Delivery]:
+        """What comes before the record that cannot be read; if nothing does, `Unreadable`.
+
+        A fetch that fails loses what it had read of all partitions, and does not say where it
+        failed: so all are read again, record by record.
+        """
+        await self.rewind(cursors)
+        try:
+            async with asyncio.timeout(APART_SECONDS_MAX):
+                return await self._read_singly(consumer, cursors)
+        except TimeoutError:
+            return []  # all can be read: it was damaged on its way here
+        finally:
+            await self.rewind(cursors)
+
+    async def _read_singly(
+        self, consumer: AIOKafkaConsumer, cursors: Mapping[Place, Cursor]
+    ) -> list[Delivery]:
+        good: dict[Place, list[Delivery]] = defaultdict(list)
+        while True:
+            found = False
+            for partition in consumer.assignment() - consumer.paused():
+                place = (partition.topic, partition.partition)
+                try:
+                    told = await consumer.getmany(partition, max_records=1)
+                except UNDECODABLE as fault:
+                    if new := good[place]:
+                        return new
+                    raise Unreadable(place, fault) from fault
+                found = found or bool(told)
+                good[place] += self._new(told.get(partition, ()), cursors.get(place, Cursor()))
+                if len(good[place]) >= BATCH_PER_PLACE_MAX:
+                    return good[place]
+            await asyncio.sleep(0 if found else APART_PAUSE_SECONDS)
+
+    def _new(self, records: Sequence[ConsumerRecord], cursor: Cursor) -> list[Delivery]:
+        deliveries = [self._ours(record) for record in records]
+        return [told for told in deliveries if told and told.position > cursor.position]
 
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
         consumer = await self._started()
@@ -245,6 +295,7 @@ class KafkaLog:
                 group_id=self.group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                isolation_level=COMMITTED,
                 max_partition_fetch_bytes=4 * 1024 * 1024,
             )
             consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
@@ -300,7 +351,10 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
 async def reading(bootstrap: str, places: Sequence[Place]) -> AsyncGenerator[AIOKafkaConsumer]:
     """A consumer of these partitions from their beginning, in no group."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level=COMMITTED,
     )
     try:
         await consumer.start()

@@ -34,6 +34,7 @@ from shared_runtime.delivery import (
     Source,
     Subscription,
     TakenOver,
+    Unreadable,
     enter_tables,
 )
 from shared_runtime.log import Ask, Decisions, PostgresLog, VersionConflict
@@ -53,6 +54,8 @@ DOUBLINGS_MAX = 16
 RETRY_LOOK_SECONDS = 1.0
 LEASE_LOOK_SECONDS = 0.5
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
+
+type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault"]
 
 log = structlog.get_logger()
 applied_total = Counter("aftersales_applied", "Events applied", ["subscription"])
@@ -140,7 +143,7 @@ class Hold:
     (of the loop's clock), less and less often. A fork stays until somebody has decided.
     """
 
-    why: Literal["fork", "gap", "parked-keys", "fault"]
+    why: Why
     until: float
     times: int
 
@@ -206,6 +209,7 @@ class Runner:
         places = await self.source.places()
         self.cursors = await read_cursors(self.pool, self.subscription, places)
         self.holds.clear()
+        self._tell_held()
         await self.source.rewind(self.cursors)
 
     async def turn(self) -> int:
@@ -233,8 +237,13 @@ class Runner:
         ahead, self.ahead = self.ahead, None
         # Read ahead and found empty, it may have filled meanwhile: only a look of now says that
         # there is nothing.
-        read = await ahead if ahead else []
-        return read or await self.source.take(self.cursors, self.held())
+        try:
+            read = await ahead if ahead else []
+            return read or await self.source.take(self.cursors, self.held())
+        except Unreadable as broken:
+            self._hold(broken.place, "unreadable", fault=str(broken))
+            await self.source.rewind(self.cursors)
+            return []
 
     async def _rewind(self, places: Mapping[Place, Cursor]) -> None:
         """Reads on from these cursors; what was read ahead of them is read again as well."""
@@ -247,7 +256,7 @@ class Runner:
         ahead, self.ahead = self.ahead, None
         if ahead is None:
             return set()
-        with suppress(TakenOver, *WORLD_FAILURES):  # whatever it was, it is met again
+        with suppress(TakenOver, Unreadable, *WORLD_FAILURES):  # whatever it was, it is met again
             return {delivery.place for delivery in await ahead}
         return set()
 
@@ -308,7 +317,7 @@ class Runner:
     def _hold(
         self,
         place: Place,
-        why: Literal["fork", "gap", "parked-keys", "fault"],
+        why: Why,
         **told: object,
     ) -> None:
         before = self.holds.get(place)

@@ -84,6 +84,22 @@ BROKEN = (
         f"{TESTS}/test_subscription.py",
     ),
     Broken(
+        "I7",
+        "a writer whose clock is wrong records nothing",
+        f"{RUNTIME}/sql/0001_log.sql",
+        "    chain bytea;\nBEGIN\n    IF p_now NOT BETWEEN",
+        "    chain bytea;\nBEGIN\n    IF false AND p_now NOT BETWEEN",
+        f"{TESTS}/test_log.py",
+    ),
+    Broken(
+        "I7",
+        "where time is not moved by hand, the clocks of writers are looked at",
+        f"{RUNTIME}/service.py",
+        "now=now, skew_max=skew_max)",
+        "now=now)",
+        f"{TESTS}/test_service.py",
+    ),
+    Broken(
         "I9",
         "the chain of what comes is compared with one's own",
         f"{RUNTIME}/subscription.py",
@@ -131,6 +147,14 @@ BROKEN = (
         f"{RUNTIME}/timers.py",
         "WHERE due_at <= $1 AND",
         "WHERE due_at <= $1 + interval '1 day' AND",
+        f"{TESTS}/test_timers.py",
+    ),
+    Broken(
+        "I14",
+        "deadlines are compared with the database's clock",
+        f"{RUNTIME}/timers.py",
+        "    clock = await own_log.instant(now)",
+        "    clock = now()",
         f"{TESTS}/test_timers.py",
     ),
     Broken(

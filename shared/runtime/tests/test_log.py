@@ -31,6 +31,7 @@ from shared_runtime.log import (
     VersionConflict,
 )
 from shared_runtime.migrate import migrate
+from shared_runtime.skew import SKEW_MAX, ClockSkewed
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import advance
 from shared_runtime.testing import InMemoryLog, ManualClock, facts
@@ -145,6 +146,37 @@ async def test_the_instant_of_recording_never_falls_within_a_partition(
     assert behind.recorded_at == newest.recorded_at
     assert elsewhere.recorded_at == newest.recorded_at - timedelta(minutes=1)
     assert (await log.read(["order-O2"]))["order-O2"] == [behind]
+
+
+# --- Whose clock is right
+
+
+@pytest.mark.parametrize("count", [1, 2])  # they are appended in ways of their own
+@pytest.mark.parametrize("ahead", [1, -1])
+async def test_i7_a_writer_whose_clock_is_wrong_records_nothing(
+    journal: PostgresLog, pool: asyncpg.Pool, clock: ManualClock, ahead: int, count: int
+) -> None:
+    """What is recorded later would be dated by it, and scores as of an instant would change."""
+    checked = PostgresLog(pool, source="/test", now=clock, skew_max=SKEW_MAX)
+    events = [paid(ref=f"P{n}") for n in range(count)]
+    clock.at = await pool.fetchval("SELECT clock_timestamp()")
+    clock.advance(ahead * (SKEW_MAX + timedelta(seconds=1)))
+    with pytest.raises(ClockSkewed):
+        await checked.append(facts("order-O1", *events, at=AT), reply(1))
+    assert issubclass(ClockSkewed, WORLD_FAILURES)  # a request is answered 503, a worker waits
+    assert await journal.read(["order-O1"]) == {}
+    assert await pool.fetchval("SELECT count(*) FROM es.head WHERE recorded_at > '-infinity'") == 0
+    clock.advance(-ahead * timedelta(seconds=2))
+    recorded = await checked.append(facts("order-O1", *events, at=AT), reply(1))
+    assert {each.recorded_at for each in recorded} == {clock.at}
+
+
+async def test_where_time_is_moved_by_hand_any_clock_may_write(
+    journal: PostgresLog, clock: ManualClock
+) -> None:
+    clock.advance(timedelta(days=300))
+    (recorded,) = await journal.append(facts("order-O1", paid(), at=AT))
+    assert recorded.recorded_at == clock.at
 
 
 # --- Who may write

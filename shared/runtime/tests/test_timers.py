@@ -12,6 +12,7 @@ import pytest
 from shared_events.orders import OrderDelivered, OrderPaid
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.log import Ask, Decisions, PostgresLog
+from shared_runtime.skew import SKEW_MAX
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import ManualClock, facts
@@ -95,6 +96,19 @@ async def test_i14_a_timer_never_fires_early(
     clock.at = DUE
     assert await fire_due(pool, journal, fire, clock) == 1
     assert await closed_at(journal, "order-1") == [DUE]
+
+
+async def test_i14_a_process_whose_clock_is_ahead_fires_nothing_early(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    checked = PostgresLog(pool, source="/test", now=clock, skew_max=SKEW_MAX)
+    clock.at = await pool.fetchval("SELECT clock_timestamp()")
+    await arm(pool, "order-1", clock.at + timedelta(minutes=10))
+    await arm(pool, "order-2", clock.at)
+    ahead = ManualClock(clock.at + timedelta(days=1))
+    assert await fire_due(pool, checked, fire, ahead) == 1
+    assert await closed_at(journal, "order-1") == []
+    assert await closed_at(journal, "order-2") == [clock.at]
 
 
 async def test_i14_a_timer_fires_once(

@@ -16,7 +16,7 @@ from collections.abc import (
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from shared_events.registry import key_of, tag_of, topic_of
 from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
 from shared_runtime.ids import derived_id
 from shared_runtime.sealing import seal_event
+from shared_runtime.skew import READ_CLOCK, ClockSkewed
 
 ATTEMPTS_MAX = 3
 SQL_TIME_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
@@ -141,7 +142,7 @@ class Log(Protocol):
     async def append(
         self, planned: Sequence[Planned], reply: Reply | None = None
     ) -> list[Recorded[Any]]:
-        """Appends all or nothing. Raises `VersionConflict` or `AlreadyAnswered`."""
+        """Appends all or nothing. Raises `VersionConflict`, `AlreadyAnswered`, `ClockSkewed`."""
         ...
 
     def session(self) -> AbstractAsyncContextManager["Log"]:
@@ -176,12 +177,14 @@ APPEND = """
         $1, string_to_array($2, ','), string_to_array($3, ',')::int[],
         string_to_array($4, ',')::uuid[], $5::text[], string_to_array($6, ',')::int[],
         string_to_array($7, ','), $8::bytea[],
-        $9, $10, $11, $12, $13, $14, $15)
+        $9, $10, $11, $12, $13, $14, $15, $16)
 """
 APPEND_ONE = """
     SELECT place, recorded FROM es.append_one(
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
+SKEWED = "ES001"
+"""The SQLSTATE of an append whose clock is not to be trusted."""
 
 
 class PostgresLog:
@@ -189,6 +192,8 @@ class PostgresLog:
     the transaction of that connection (append last: it locks the heads until the commit).
 
     `topic_of` names the topic of a stream: under another name in tests that share a broker.
+    `skew_max`: how far `now` may be from the database's clock; None takes any, of a machine where
+    time is moved by hand.
     """
 
     def __init__(
@@ -198,11 +203,13 @@ class PostgresLog:
         source: str,
         now: Callable[[], datetime],
         topic_of: Callable[[str], str] = topic_of,
+        skew_max: timedelta | None = None,
     ) -> None:
         self._db = db
         self._source = source
         self._now = now
         self._topic_of = topic_of
+        self._skew_max = skew_max
 
     @property
     def db(self) -> Database:
@@ -211,7 +218,22 @@ class PostgresLog:
 
     def within(self, db: Database) -> "PostgresLog":
         """The same log, in the transaction of a connection."""
-        return type(self)(db, source=self._source, now=self._now, topic_of=self._topic_of)
+        return type(self)(
+            db,
+            source=self._source,
+            now=self._now,
+            topic_of=self._topic_of,
+            skew_max=self._skew_max,
+        )
+
+    async def instant(self, now: Callable[[], datetime]) -> datetime:
+        """What deadlines are compared with: the database's clock, so that no process's own brings
+        them forward; `now` where any clock is taken.
+        """
+        if self._skew_max is None:
+            return now()
+        told: datetime = await self._db.fetchval(READ_CLOCK)
+        return told
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator["PostgresLog"]:
@@ -266,6 +288,10 @@ class PostgresLog:
             if lost := LOST_RACES.get(taken.constraint_name):
                 raise lost from taken
             raise
+        except asyncpg.PostgresError as refused:
+            if refused.sqlstate == SKEWED:
+                raise ClockSkewed(str(refused)) from refused
+            raise
         return [
             _recorded(item, topic, partition, position, recorded_at)
             for item, topic, partition, (position, recorded_at) in zip(
@@ -282,7 +308,7 @@ class PostgresLog:
             if reply
             else (None,) * 5
         )
-        common = (RECORDED_TIME_OFFSET, SQL_TIME_FORMAT, *kept)
+        common = (RECORDED_TIME_OFFSET, SQL_TIME_FORMAT, *kept, self._skew_max)
         if len(columns[0]) == 1:
             row = await self._db.fetchrow(
                 APPEND_ONE, now, *(column[0] for column in columns), *common

@@ -31,7 +31,7 @@ from shared_runtime.clock import Clock, clock_of, system_clock
 from shared_runtime.database import CONNECT_SECONDS_MAX, PLANS, open_pool
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.http import serve_api, serve_worker, service_app, worker_health_app
-from shared_runtime.idempotency import purge_replies
+from shared_runtime.idempotency import PURGE_MAX, purge_replies
 from shared_runtime.keys import (
     Kek,
     KekMissing,
@@ -52,6 +52,7 @@ from shared_runtime.projections import (
 )
 from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
+from shared_runtime.skew import SKEW_MAX, check_clock
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
 from shared_runtime.veil import Veil
@@ -258,7 +259,7 @@ async def _rebuild[S: Settings](
     service: Service[S], settings: S, owner: asyncpg.Pool, name: str
 ) -> None:
     now = clock_of(settings)
-    own_log = PostgresLog(owner, source=f"/{service.name}", now=now)
+    own_log = log_of(service, settings, owner, now)
     async with _key_store(service, settings) as keys:
         parts = Parts(settings=settings, pool=owner, log=own_log, now=now, key_store=keys)
         workload = service.workload(parts)
@@ -338,9 +339,22 @@ def _require(wanted: Mapping[str, object]) -> None:
         raise SettingsMissing(f"not set: {', '.join(missing)}")
 
 
+def log_of[S: Settings](
+    service: Service[S], settings: S, pool: asyncpg.Pool, now: Clock
+) -> PostgresLog:
+    """The log of a service. Unless time is moved by hand there, it takes no wrong clock."""
+    skew_max = None if settings.env == "local" else SKEW_MAX
+    return PostgresLog(pool, source=f"/{service.name}", now=now, skew_max=skew_max)
+
+
 def _ready[S: Settings](service: Service[S], parts: Parts[S]) -> Callable[[], Any]:
     # Not the key database: without it, all that needs no text goes on.
-    return partial(check_migrated, parts.pool, service.package)
+    async def ready() -> None:
+        await check_migrated(parts.pool, service.package)
+        if parts.settings.env != "local":
+            await check_clock(parts.pool, parts.now)
+
+    return ready
 
 
 @asynccontextmanager
@@ -353,7 +367,7 @@ async def _parts[S: Settings](service: Service[S], settings: S) -> AsyncGenerato
         await _wait_for_database(partial(check_migrated, pool, service.package))
         if keys is not None:
             await _wait_for_database(keys.check)
-        own_log = PostgresLog(pool, source=f"/{service.name}", now=now)
+        own_log = log_of(service, settings, pool, now)
         yield Parts(settings=settings, pool=pool, log=own_log, now=now, key_store=keys)
 
 
@@ -389,9 +403,18 @@ async def _wait_for_database(check: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
-    """Forgets answers to requests that nobody will repeat any more."""
+    """Now and then forgets answers to requests that nobody will repeat any more."""
     while not stop.is_set():
-        with suppress(*WORLD_FAILURES):
-            await purge_replies(parts.pool, parts.now())
+        try:
+            await forget_answers(parts, stop)
+        except WORLD_FAILURES as failure:
+            log.warning("answers not forgotten", failure=type(failure).__name__)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), PURGE_SECONDS)
+
+
+async def forget_answers[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
+    """All that were kept for long enough, batch by batch: as fast as they are made at least."""
+    now = await parts.log.instant(parts.now)
+    while not stop.is_set() and await purge_replies(parts.pool, now) == PURGE_MAX:
+        pass

@@ -128,7 +128,7 @@ async def fire_due(
     If one of them cannot be fired, each is, in a transaction of its own, and that one is left
     alone for `RETRY_AFTER`. Raises `VersionConflict` if other writers were first.
     """
-    clock = now()
+    clock = await own_log.instant(now)
     try:
         async with pool.acquire() as db, db.transaction():
             return await _fire(await db.fetch(DUE, clock, limit), own_log, fire, clock, db)

@@ -63,13 +63,14 @@ $$;
 -- The heads are locked in ascending order of (topic, partition): two appends that share two of
 -- them cannot deadlock. What holds a head waits for no client: this is a transaction's last call.
 -- The instant of recording never falls within a partition, whatever the writers' clocks do: what
--- has been read up to an instant stays complete up to it.
+-- has been read up to an instant stays complete up to it. A clock that is ahead would date all that
+-- follows: with `p_skew_max`, one that is further from the database's than that records nothing.
 CREATE FUNCTION es.append(
     p_now timestamptz, p_topic text[], p_partition integer[], p_event_id uuid[], p_stream_id text[],
     p_stream_version integer[], p_type text[], p_body bytea[],
     p_time_offset integer, p_time_format text,
     p_request_id uuid DEFAULT NULL, p_fingerprint bytea DEFAULT NULL, p_status integer DEFAULT NULL,
-    p_etag text DEFAULT NULL, p_reply bytea DEFAULT NULL,
+    p_etag text DEFAULT NULL, p_reply bytea DEFAULT NULL, p_skew_max interval DEFAULT NULL,
     OUT positions bigint[], OUT recorded timestamptz[]
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -82,6 +83,9 @@ DECLARE
     leaves bytea[] := array_fill(NULL::bytea, ARRAY[last]);
     chains bytea[] := leaves;
 BEGIN
+    IF p_now NOT BETWEEN clock_timestamp() - p_skew_max AND clock_timestamp() + p_skew_max THEN
+        RAISE EXCEPTION 'a writer''s clock says %', p_now USING ERRCODE = 'ES001';
+    END IF;
     positions := array_fill(0::bigint, ARRAY[last]);
     recorded := array_fill(p_now, ARRAY[last]);
     FOR item IN
@@ -139,13 +143,16 @@ CREATE FUNCTION es.append_one(
     p_stream_version integer, p_type text, p_body bytea,
     p_time_offset integer, p_time_format text,
     p_request_id uuid DEFAULT NULL, p_fingerprint bytea DEFAULT NULL, p_status integer DEFAULT NULL,
-    p_etag text DEFAULT NULL, p_reply bytea DEFAULT NULL,
+    p_etag text DEFAULT NULL, p_reply bytea DEFAULT NULL, p_skew_max interval DEFAULT NULL,
     OUT place bigint, OUT recorded timestamptz
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     leaf bytea;
     chain bytea;
 BEGIN
+    IF p_now NOT BETWEEN clock_timestamp() - p_skew_max AND clock_timestamp() + p_skew_max THEN
+        RAISE EXCEPTION 'a writer''s clock says %', p_now USING ERRCODE = 'ES001';
+    END IF;
     -- One statement locks, counts and chains: two would lock the hot row twice.
     UPDATE es.head AS head
     SET position = head.position + 1,

@@ -1,0 +1,102 @@
+"""What every process of a service does alike: it trusts no wrong clock, it forgets old answers."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import asyncpg
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+from pydantic import SecretStr
+from shared_events.orders import OrderPaid
+from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
+from shared_runtime.service import Parts, Service, api_app, forget_answers, log_of
+from shared_runtime.settings import Settings
+from shared_runtime.skew import SKEW_MAX, ClockSkewed
+from shared_runtime.testing import ManualClock, facts
+from shared_runtime.worker import Workload
+
+SERVICE = Service(
+    name="shared-runtime",
+    package="review_service",
+    description="",
+    settings=Settings,
+    projections=(),
+    routers=lambda _: [],
+    workload=lambda _: Workload(own_topics=()),
+)
+PRODUCTION = Settings(
+    database_url=SecretStr("postgres://app@db/review"),
+    kafka="broker:9092",
+    jwks_url="https://issuer.example/jwks",
+    issuer="https://issuer.example",
+    cursor_key=SecretStr("k" * 32),
+    token_key=SecretStr("t" * 32),
+)
+LOCAL = PRODUCTION.model_copy(update={"env": "local"})
+EXPIRED = """
+    INSERT INTO es.reply (request_id, fingerprint, status, body, created_at)
+    SELECT gen_random_uuid(), '', 200, '', $1 FROM generate_series(1, $2)
+"""
+
+
+@pytest.fixture
+async def clock(pool: asyncpg.Pool) -> ManualClock:
+    return ManualClock(await pool.fetchval("SELECT clock_timestamp()"))
+
+
+def parts_of(settings: Settings, pool: asyncpg.Pool, clock: ManualClock) -> Parts[Settings]:
+    log = log_of(SERVICE, settings, pool, clock)
+    return Parts(settings=settings, pool=pool, log=log, now=clock)
+
+
+def paid(clock: ManualClock) -> OrderPaid:
+    return OrderPaid(
+        order_id="O1",
+        seller_id="S1",
+        buyer_id="B1",
+        policy_version="p1",
+        paid_at=clock(),
+        payment_ref="P1",
+    )
+
+
+async def readiness(parts: Parts[Settings]) -> int:
+    transport = httpx.ASGITransport(api_app(SERVICE, parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        return (await client.get("/readyz")).status_code
+
+
+async def test_i7_only_where_time_is_moved_by_hand_a_wrong_clock_writes(
+    pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    clock.advance(timedelta(days=300))
+    with pytest.raises(ClockSkewed):
+        await parts_of(PRODUCTION, pool, clock).log.append(
+            facts("order-O1", paid(clock), at=clock())
+        )
+    local = parts_of(LOCAL, pool, clock).log
+    assert len(await local.append(facts("order-O1", paid(clock), at=clock()))) == 1
+
+
+async def test_a_process_whose_clock_is_wrong_is_not_ready_and_says_by_how_much(
+    pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    assert await readiness(parts_of(PRODUCTION, pool, clock)) == 200
+    clock.advance(2 * SKEW_MAX)
+    assert await readiness(parts_of(PRODUCTION, pool, clock)) == 503
+    skew = REGISTRY.get_sample_value("aftersales_clock_skew_seconds")
+    assert skew == pytest.approx(2 * SKEW_MAX.total_seconds(), abs=SKEW_MAX.total_seconds())
+    assert await readiness(parts_of(LOCAL, pool, clock)) == 200
+
+
+async def test_all_answers_that_were_kept_for_long_enough_are_forgotten_at_once(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, clock: ManualClock
+) -> None:
+    parts = parts_of(PRODUCTION, pool, clock)
+    await owner.execute(EXPIRED, clock() - KEPT_FOR - timedelta(minutes=1), 2 * PURGE_MAX + 1)
+    await owner.execute(EXPIRED, clock() - KEPT_FOR + timedelta(minutes=1), 1)
+    ahead = replace(parts, now=ManualClock(clock() + timedelta(days=60)))
+    await forget_answers(ahead, asyncio.Event())
+    assert await pool.fetchval("SELECT count(*) FROM es.reply") == 1

@@ -539,6 +539,7 @@ def test_a_restriction_has_reasons_that_the_author_is_told() -> None:
         application_date=day(8),
         appeal_until=day(8 + 183),
         appeal_command="AppealModeration",
+        redress=["INTERNAL_APPEAL", "OUT_OF_COURT", "COURT"],
     )
     again = statements(revealed().when(restrict))[0]
     assert again.sor_id == told.sor_id

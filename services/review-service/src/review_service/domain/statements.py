@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
-from uuid import UUID, uuid5
 
 from msgspec import Struct
-from shared_events.common import StatementOfReasonsIssued, Visibility
+from shared_casework import reasons
+from shared_casework.reasons import LegalGround, Source
+from shared_events.common import MatterFact, StatementOfReasonsIssued, Visibility
 from shared_events.fields import Party
 from shared_events.review import Ground, Restriction
-from shared_runtime.decider import ReasonsMissing
 
 from review_service.domain.commands import DecideModerationAppeal, RestrictReview
-from review_service.domain.guards import Shape, utc
+from review_service.domain.guards import Shape
 from review_service.domain.subject import Subject
 
-DECISIONS = UUID("a4a3c1f0-6f0b-5d55-9a39-1c2f7d0e8b46")
-"""The namespace of the decisions about reviews."""
 EXPLANATION_LENGTH_MAX = 2000
 APPEAL = "AppealModeration"
 
@@ -31,9 +28,13 @@ class Ruling(Struct, frozen=True, kw_only=True):
 
     visibility: Visibility
     ground: Ground
-    source_type: Literal["NOTICE", "OWN_INITIATIVE", "COMPLAINT"]
+    source_type: Source
     automated_detection: bool
     appeal_until: datetime | None = None
+
+    @property
+    def legal_ground(self) -> LegalGround:
+        return "ILLEGAL_CONTENT" if self.ground == "ILLEGAL" else "INCOMPATIBLE_CONTENT"
 
 
 def author_of(subject: Subject) -> Recipient:
@@ -47,27 +48,24 @@ def statement(
     ruling: Ruling,
 ) -> StatementOfReasonsIssued:
     review = subject.ids
-    # A decision is told from all others by the review, its kind and its instant.
-    decision = f"{review['order_id']}/{review['review_id']}/{type(command).__name__}"
-    decision_id = uuid5(DECISIONS, f"{decision}/{utc(command.now).isoformat()}")
-    return StatementOfReasonsIssued(
-        **review,
-        sor_id=str(uuid5(decision_id, recipient.id)),
-        subject_kind="REVIEW",
-        subject_id=review["review_id"],
-        recipient_role=recipient.role,
-        recipient_id=recipient.id,
-        decision_visibility=ruling.visibility,
-        decision_ground="ILLEGAL_CONTENT" if ruling.ground == "ILLEGAL" else "INCOMPATIBLE_CONTENT",
-        rule_ids=[*command.rule_ids],
-        explanation=command.explanation,
-        facts=command.facts_text,
-        source_type=ruling.source_type,
-        automated_detection=ruling.automated_detection,
-        automated_decision="NOT",
-        application_date=utc(command.now),
-        appeal_until=ruling.appeal_until,
-        appeal_command=APPEAL if ruling.appeal_until else None,
+    matter = f"{review['order_id']}/{review['review_id']}"
+    return reasons.statement(
+        MatterFact(**review),
+        reasons.Ruling(
+            decision_id=reasons.decision_id(matter, type(command).__name__, command.now),
+            decided_at=command.now,
+            subject_kind="REVIEW",
+            subject_id=review["review_id"],
+            visibility=ruling.visibility,
+            ground=ruling.legal_ground,
+            rule_ids=command.rule_ids,
+            explanation=command.explanation,
+            source_type=ruling.source_type,
+            automated_detection=ruling.automated_detection,
+            appeal_until=ruling.appeal_until,
+            appeal_command=APPEAL,
+        ),
+        reasons.Recipient(role=recipient.role, id=recipient.id, facts=command.facts_text),
     )
 
 
@@ -91,10 +89,6 @@ def reasons_shape(command: RestrictReview | DecideModerationAppeal) -> Shape:
 
 
 def require_reasons(command: RestrictReview | DecideModerationAppeal) -> None:
-    given = {
-        "rule_ids": command.rule_ids,
-        "facts": command.facts_text,
-        "explanation": command.explanation,
-    }
-    if missing := [name for name, reason in given.items() if not reason]:
-        raise ReasonsMissing(missing=missing)
+    reasons.require_reasons(
+        rule_ids=command.rule_ids, facts=command.facts_text, explanation=command.explanation
+    )

@@ -3,10 +3,12 @@
 Nobody judges what is his own, nor what he has judged before.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
 from shared_runtime.decider import Actor, ConflictOfInterest
+from shared_runtime.rule import By, Guard
 
 from shared_casework.parties import Account, is_involved
 
@@ -45,3 +47,12 @@ def require_impartial(judge: Actor, stakes: Stakes) -> None:
     """
     if ground := conflict_of(judge, stakes):
         raise ConflictOfInterest(ground=ground)
+
+
+def impartial[T, C, K](stakes_in: Callable[[T, C, By[K]], Stakes]) -> Guard[T, C, K]:
+    """Nobody who has a stake in the matter: `impartial=impartial(stakes_in)` in a rule."""
+
+    def by_outsider(matter: T, said: C, by: By[K]) -> None:
+        require_impartial(by.actor, stakes_in(matter, said, by))
+
+    return Guard(by_outsider, ConflictOfInterest)

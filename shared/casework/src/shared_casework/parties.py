@@ -5,9 +5,10 @@ people. So an account is its kind and its id, and is never compared by the id al
 """
 
 from collections.abc import Collection
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from shared_runtime.decider import Actor, NotAParty
+from shared_runtime.rule import By, Guard
 
 type Kind = Literal["BUYER", "SELLER", "STAFF"]
 
@@ -84,3 +85,18 @@ def require_party(actor: Actor, parties: Collection[Account]) -> None:
     """Raises `NotAParty` where `is_party` says no."""
     if not is_party(actor, parties):
         raise NotAParty
+
+
+class OfParties(Protocol):
+    """A matter that says whose it is."""
+
+    @property
+    def parties(self) -> frozenset[Account]: ...
+
+
+def by_party(matter: OfParties, _: object, by: By[Any]) -> None:
+    require_party(by.actor, matter.parties)
+
+
+PARTY = Guard(by_party, NotAParty)
+"""Of the parties, none but those of this matter."""

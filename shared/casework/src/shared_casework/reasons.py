@@ -6,7 +6,7 @@ public database of statements.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -21,6 +21,9 @@ from shared_events.common import (
 )
 from shared_events.fields import Party
 from shared_runtime.decider import ReasonsMissing
+from shared_runtime.rule import By, Guard
+
+from shared_casework.matters import ids_of
 
 DECISIONS = UUID("a4a3c1f0-6f0b-5d55-9a39-1c2f7d0e8b46")
 """The namespace of the ids of decisions."""
@@ -115,12 +118,26 @@ def redress_of(ruling: Ruling) -> list[Redress]:
     return [*inside, "OUT_OF_COURT", "COURT"]
 
 
-def ids_of(about: MatterFact) -> dict[str, Any]:
-    """What every event about a matter says."""
-    return {name: getattr(about, name) for name in MatterFact.__struct_fields__}
-
-
 def require_reasons(**given: object) -> None:
     """Raises `ReasonsMissing` that names those that are empty: `rule_ids=…, facts=…`."""
     if missing := [name for name, reason in given.items() if not reason]:
         raise ReasonsMissing(missing=missing)
+
+
+class Reasoned(Protocol):
+    """A decision with its reasons. `facts_text` is sealed for whoever is told."""
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]: ...
+    @property
+    def facts_text(self) -> str: ...
+    @property
+    def explanation(self) -> str: ...
+
+
+def with_reasons(_: object, said: Reasoned, __: By[Any]) -> None:
+    require_reasons(rule_ids=said.rule_ids, facts=said.facts_text, explanation=said.explanation)
+
+
+REASONS = Guard(with_reasons, ReasonsMissing)
+"""Rules, facts and plain words."""

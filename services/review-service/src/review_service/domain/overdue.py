@@ -1,48 +1,47 @@
 """A decision that should have been taken by now in, a fact for the public figures out."""
 
-from shared_events.common import DecisionOverdue
+from datetime import datetime
+
+from shared_casework import overdue
+from shared_casework.overdue import OverdueRule, Pending
+from shared_events.common import MatterFact
 from shared_events.review import EvaluationEvent, ReviewWithdrawn
+from shared_runtime.rule import By, Sent
+from shared_runtime.rules import Rules
 
 from review_service.domain.commands import NoteOverdue
 from review_service.domain.evaluation_state import Evaluation, Unopened
-from review_service.domain.guards import Shape, require_role, utc
 from review_service.domain.policy import Policies
 from review_service.domain.review_state import Written
-from review_service.domain.roles import ROLES
 from review_service.domain.subject import Subject
+
+
+def pending(state: Evaluation, said: overdue.NoteOverdue) -> Pending | None:
+    """The flag or the appeal, of either side's review, that somebody still has to decide."""
+    if isinstance(state, Unopened):
+        return None
+    for side, review in state.sheet.reviews.items():
+        if due_at := due_at_of(review, said):
+            about = MatterFact(**Subject(state=state, side=side, review=review).ids)
+            return Pending(about=about, due_at=due_at, noted=state.sheet.overdue)
+    return None
+
+
+def due_at_of(review: Written, said: overdue.NoteOverdue) -> datetime | None:
+    if said.what == "FLAG":
+        flag = review.open_flags.get(said.ref_id)
+        withdrawn = isinstance(review.standing, ReviewWithdrawn)
+        return flag.decide_by if flag and not withdrawn else None
+    appeal = review.appeals.get(said.ref_id)
+    undecided = appeal and appeal.decided is None
+    return appeal.lodged.decide_by if appeal and undecided else None
+
+
+NOTE_OVERDUE: OverdueRule[Evaluation, None, EvaluationEvent] = overdue.note_overdue(pending)
+RULES = Rules[Evaluation, None, EvaluationEvent](NOTE_OVERDUE)
 
 
 def note_overdue(state: Evaluation, command: NoteOverdue, _: Policies) -> list[EvaluationEvent]:
     """Once for each deadline. No party loses anything by it."""
-    shape = Shape()
-    shape.instant("now", command.now)
-    shape.id("ref_id", command.ref_id)
-    shape.instant("due_at", command.due_at)
-    shape.check()
-    require_role(command, ROLES[NoteOverdue])
-    if isinstance(state, Unopened):
-        return []
-    noted = (command.what, command.ref_id, utc(command.due_at)) in state.sheet.overdue
-    if noted or command.now < command.due_at:
-        return []
-    return [
-        DecisionOverdue(
-            **Subject(state=state, side=side, review=review).ids,
-            what=command.what,
-            ref_id=command.ref_id,
-            due_at=utc(command.due_at),
-        )
-        for side, review in state.sheet.reviews.items()
-        if is_undecided(review, command)
-    ]
-
-
-def is_undecided(review: Written, command: NoteOverdue) -> bool:
-    if command.what == "FLAG":
-        flag = review.open_flags.get(command.ref_id)
-        withdrawn = isinstance(review.standing, ReviewWithdrawn)
-        return flag is not None and flag.decide_by == command.due_at and not withdrawn
-    appeal = review.appeals.get(command.ref_id)
-    return (
-        appeal is not None and appeal.decided is None and appeal.lodged.decide_by == command.due_at
-    )
+    said = overdue.NoteOverdue(what=command.what, ref_id=command.ref_id, due_at=command.due_at)
+    return RULES.decide(state, Sent(said, By(actor=command.actor, now=command.now, known=None)))

@@ -1,4 +1,8 @@
-"""Order events in, the facts that returns and refunds will be decided with out."""
+"""Order events in, a table of the facts of orders out: the projection that services have of them.
+
+SERVICE = Service(…, projections=(ORDER_FACTS,), …)
+facts = await ORDERS.read([order_id], db)
+"""
 
 from collections.abc import Sequence
 
@@ -7,6 +11,7 @@ from shared_events.envelope import Recorded
 from shared_events.orders import (
     OrderCancelled,
     OrderCompleted,
+    OrderDelayAttributed,
     OrderDelivered,
     OrderEvent,
     OrderPaid,
@@ -18,9 +23,9 @@ from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
 
-from returns_service.domain.order_facts import OrderFacts, evolve
+from shared_casework.order_facts import OrderFacts, evolve
 
-ORDER_FACTS_DDL = """
+DDL = """
     CREATE TABLE order_facts (
         order_id text PRIMARY KEY,
         seller_id text NOT NULL,
@@ -34,26 +39,37 @@ ORDER_FACTS_DDL = """
         shipping_minor bigint NOT NULL,
         total_minor bigint NOT NULL,
         total_ref_minor bigint NOT NULL,
+        withdrawal_right boolean NOT NULL,
+        withdrawal_informed boolean NOT NULL,
         placed_at timestamptz NOT NULL,
+        deliver_by timestamptz,
         paid_at timestamptz,
         payment_ref text,
         shipped_at timestamptz,
         delivered_at timestamptz,
+        confirmed_at timestamptz,
+        received_at timestamptz,
         completed_at timestamptz,
-        withdrawal_right boolean NOT NULL
+        completion_no integer NOT NULL,
+        reopened_at timestamptz,
+        reopened_for text,
+        cancelled_at timestamptz,
+        cancelled_by text,
+        delay_incident_id text,
+        delay_liable text
     );
 """
-ROWS = Rows(table="order_facts", key="order_id", row=OrderFacts)
+ORDERS = Rows(table="order_facts", key="order_id", row=OrderFacts)
 
 
 async def order_facts(batch: Sequence[Recorded[OrderEvent]], db: Connection) -> None:
     """What each order is, costs and has come to."""
-    await ROWS.fold(batch, db, key_of=lambda event: event.order_id, evolve=evolve)
+    await ORDERS.fold(batch, db, key_of=lambda event: event.order_id, evolve=evolve)
 
 
 ORDER_FACTS = Projection(
     name="order_facts",
-    version=1,
+    version=2,
     topics=(orders.TOPIC,),
     handles=(
         OrderPlaced,
@@ -63,9 +79,9 @@ ORDER_FACTS = Projection(
         OrderCompleted,
         OrderCancelled,
         OrderReopened,
+        OrderDelayAttributed,
     ),
     tables=("order_facts",),
-    ddl=ORDER_FACTS_DDL,
+    ddl=DDL,
     apply=order_facts,
 )
-PROJECTIONS = (ORDER_FACTS,)

@@ -4,7 +4,6 @@ Alembic runs them with the owner's rights. Imported by the command alone: Alembi
 take as long to import as all the rest of a service.
 """
 
-import asyncio
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
@@ -66,8 +65,3 @@ def create_log(topics: Iterable[str]) -> None:
 def create_media() -> None:
     """In a migration of a service that takes files: their table."""
     run_sql((files("shared_runtime") / "sql" / "media.sql").read_text())
-
-
-def migrate_command(package: str, owner_url: str, projections: Iterable[Projection]) -> None:
-    """`python -m <service> migrate`."""
-    asyncio.run(migrate(package, owner_url, projections))

@@ -334,17 +334,3 @@ class _UpTo:
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         return await self._source.fetch(place, positions)
-
-
-APPLIED = """
-    SELECT cursor.position FROM es.cursor AS cursor JOIN es.projection AS projection
-        ON cursor.subscription = projection.name || '/' || projection.generation
-    WHERE projection.name = $1 AND cursor.topic = $2 AND cursor.partition = $3
-"""
-
-
-async def applied_position(
-    db: asyncpg.Pool | Connection, projection: str, topic: str, partition: int
-) -> int:
-    """The last position of a log partition that the live tables of a projection contain."""
-    return int(await db.fetchval(APPLIED, projection, topic, partition) or 0)

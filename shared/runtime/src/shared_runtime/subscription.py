@@ -37,7 +37,7 @@ from shared_runtime.delivery import (
     Unreadable,
     enter_tables,
 )
-from shared_runtime.log import Ask, Decisions, PostgresLog, VersionConflict
+from shared_runtime.log import Ask, Decisions, VersionConflict
 from shared_runtime.parking import (
     TooManyParked,
     is_of_the_events,
@@ -86,21 +86,6 @@ def decoded(
             await apply(batch, db)
 
     return apply_decoded
-
-
-def reaction(
-    handles: Iterable[type[Struct]],
-    react: Callable[[Decisions, Sequence[Recorded[Any]]], Awaitable[None]],
-    own_log: PostgresLog,
-) -> Apply:
-    """Decides on a batch of events and appends what comes of it, in the cursor's transaction."""
-
-    async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
-        decisions = Decisions(own_log.within(db))
-        await react(decisions, batch)
-        await decisions.append()
-
-    return decoded(handles, apply)
 
 
 def decide_or_log[S, C: Command, E: Struct](

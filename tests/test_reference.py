@@ -1,5 +1,6 @@
-"""What is written about the APIs is what they are."""
+"""What is written about the APIs and the locks is what they are."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,3 +24,23 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 def test_the_reference_of_an_api_is_of_this_release(name: str) -> None:
     committed = (FOLDER / f"{name}.json").read_text()
     assert committed == DOCUMENTS[name](), "`make docs` writes it anew"
+
+
+SOURCES = Path(__file__).parents[1]
+LOCKS = SOURCES / "docs" / "locks.md"
+TAKES = re.compile(r"pg_(?:try_)?advisory_(?:xact_)?lock")
+NAMED = re.compile(
+    r'(\w+) = f?"+\s*SELECT pg_(?:try_)?advisory_(?:xact_)?lock'
+    r'|pg_(?:try_)?advisory_(?:xact_)?lock\(\$1\)", (\w+)\)'
+)
+
+
+def test_every_advisory_lock_of_the_code_is_on_the_page_of_them() -> None:
+    code = [*SOURCES.glob("s*/*/src/**/*.py"), *SOURCES.glob("deploy/*/src/**/*.py")]
+    taken = [text for file in code if TAKES.search(text := file.read_text())]
+    names = {name for text in taken for pair in NAMED.findall(text) for name in pair if name}
+    assert sum(len(TAKES.findall(text)) for text in taken) == sum(
+        len(NAMED.findall(text)) for text in taken
+    ), "a lock is taken by a constant with a name"
+    page = LOCKS.read_text()
+    assert [name for name in sorted(names) if f"| `{name}` |" not in page] == []

@@ -457,7 +457,7 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
     yield "POST", "/v1/media/none/links", None, {}
     for path in (
         "/v1/sellers/S-77/reviews",
-        "/v1/products/LAMP-4/reviews",
+        "/v1/products/LAMP-4/reviews?marketplace_id=market",
         "/v1/reviewable-orders",
         "/v1/neutrality",
         "/v1/moderation/cases",

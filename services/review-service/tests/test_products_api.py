@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 from local_stack.databases import Database
-from review_service.lists.reviews import PRODUCTS, Asked, Sort, page_query
+from review_service.lists.reviews import Query, Sort, of_product
 from shared_events.orders import OrderLine, OrderPlaced
 from shared_events.review import (
     ReviewHeld,
@@ -19,6 +19,7 @@ from shared_events.review import (
     ReviewWeighted,
     WeightReason,
 )
+from shared_runtime.pages import Place
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -36,15 +37,15 @@ FILL = """
            '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', false, 1000
     FROM generate_series(1, $1::int) AS n;
     INSERT INTO public_reviews_g1.product_reviews
-    SELECT order_id, 'LAMP-4', stars, usefulness, revealed_at, tie
+    SELECT order_id, 'market', seller_id, 'LAMP-4', stars, usefulness, revealed_at, tie
     FROM public_reviews_g1.public_reviews;
 """
 
 
-def placed(clock: ManualClock, *skus: str) -> partial[Any]:
+def placed(clock: ManualClock, *skus: str, on: str = "market") -> partial[Any]:
     return partial(
         OrderPlaced,
-        marketplace_id="market",
+        marketplace_id=on,
         country="BR",
         currency="BRL",
         placed_at=clock.at,
@@ -98,7 +99,8 @@ def anybody(caller: Caller) -> httpx.AsyncClient:
 
 
 async def of(client: httpx.AsyncClient, sku: str, **query: str) -> list[str]:
-    page = (await client.get(f"/v1/products/{sku}/reviews", params=query)).json()
+    asked = {"marketplace_id": "market"} | query
+    page = (await client.get(f"/v1/products/{sku}/reviews", params=asked)).json()
     return [item["review_id"] for item in page["items"]]
 
 
@@ -113,8 +115,49 @@ async def test_a_review_of_an_order_of_two_products_is_among_those_of_both(
     assert await of(anybody, "SHADE") == ["R-O1-B"]
     assert await of(anybody, "LAMP", stars="2", sort="most_useful") == ["R-O2-B"]
     assert await of(anybody, "CHAIR") == []
-    first = await anybody.get("/v1/products/LAMP/reviews", params={"limit": 1})
+    query = {"marketplace_id": "market", "limit": "1"}
+    first = await anybody.get("/v1/products/LAMP/reviews", params=query)
     assert await of(anybody, "LAMP", cursor=first.json()["next_cursor"]) == ["R-O1-B"]
+
+
+async def test_a_sku_is_a_product_of_its_marketplace_and_with_a_seller_of_his(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", placed(clock, "001"), *reviewed(clock), seller_id="alice")
+    await tell("O2", placed(clock, "001"), *reviewed(clock, stars=4), seller_id="carol")
+    await tell("O3", placed(clock, "001", on="other"), *reviewed(clock, stars=1), seller_id="bob")
+    await work()
+    for query, told in (
+        ({"marketplace_id": "market"}, [("market", "alice", 5), ("market", "carol", 4)]),
+        ({"marketplace_id": "market", "seller_id": "alice"}, [("market", "alice", 5)]),
+        ({"marketplace_id": "market", "seller_id": "alice", "stars": "4"}, []),
+        ({"marketplace_id": "other"}, [("other", "bob", 1)]),
+        ({"marketplace_id": "market", "seller_id": "bob"}, []),
+        ({"marketplace_id": "nowhere"}, []),
+    ):
+        page = (await anybody.get("/v1/products/001/reviews", params=query)).json()
+        names = [
+            (item["marketplace_id"], item["seller_id"], item["stars"]) for item in page["items"]
+        ]
+        assert sorted(names) == told
+    refused = await anybody.get("/v1/products/001/reviews")
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [{"field": "marketplace_id", "bound": "required"}]
+    (of_seller,) = (await anybody.get("/v1/sellers/bob/reviews")).json()["items"]
+    assert (of_seller["marketplace_id"], of_seller["seller_id"]) == ("other", "bob")
+
+
+async def test_a_page_of_a_product_belongs_to_its_marketplace_and_seller(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    for order_id in ("O1", "O2"):
+        await tell(order_id, placed(clock, "LAMP"), *reviewed(clock))
+    await work()
+    path, query = "/v1/products/LAMP/reviews", {"marketplace_id": "market", "limit": "1"}
+    cursor = (await anybody.get(path, params=query)).json()["next_cursor"]
+    for other in ({"marketplace_id": "other"}, {"marketplace_id": "market", "seller_id": "S-77"}):
+        refused = await anybody.get(path, params=other | {"cursor": cursor})
+        assert refused.status_code == 422
 
 
 @pytest.mark.parametrize("order_first", [True, False])
@@ -162,7 +205,7 @@ async def test_a_token_of_either_topic_is_waited_for(
 ) -> None:
     await tell("O1", placed(clock, "LAMP"), *reviewed(clock))
     partition = await pool.fetchval("SELECT partition FROM es.event LIMIT 1")
-    path = "/v1/products/LAMP/reviews"
+    path = "/v1/products/LAMP/reviews?marketplace_id=market"
     tokens = [f"orders.events/{partition}:1", f"review.events/{partition}:3"]
     early = await anybody.get(path, headers={"Consistency-Token": tokens[0]})
     assert (early.status_code, early.json()["type"]) == (503, "/problems/not-yet-visible")
@@ -184,15 +227,18 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
         await owner.execute("ANALYZE public_reviews_g1.public_reviews")
     finally:
         await owner.close()
-    indexes: dict[Sort, str] = {
-        "newest": "product_reviews_newest",
-        "most_useful": "product_reviews_useful",
-    }
-    for sort, index in indexes.items():
-        asked = Asked(of=PRODUCTS, id="LAMP-4", sort=sort, stars=None, limit=50)
-        query = page_query(asked, after=False)
-        rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {query}", "LAMP-4", 51)
+    cases: list[tuple[Sort, str | None, str]] = [
+        ("newest", None, "product_reviews_newest"),
+        ("most_useful", None, "product_reviews_useful"),
+        ("newest", "S7", "sellers_product_reviews_newest"),
+        ("most_useful", "S7", "sellers_product_reviews_useful"),
+    ]
+    for sort, seller_id, index in cases:
+        query = Query(of=of_product("LAMP-4", "market", seller_id), sort=sort)
+        sql, values = query.sql(Place(limit=50, after=None, cursor=str))
+        rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sql}", *values)
         plan = "\n".join(row[0] for row in rows)
         assert f"Index Scan Backward using {index} " in plan
         assert "Seq Scan" not in plan
     assert len(await of(anybody, "LAMP-4", limit="50")) == 50
+    assert len(await of(anybody, "LAMP-4", limit="50", seller_id="S7")) == 50

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import httpx
-from review_service.lists.reviewable import QUERIES
+from review_service.lists.reviewable import reviewable_query
 from shared_events.review import (
     EvaluationClosed,
     EvaluationOpened,
@@ -17,6 +17,7 @@ from shared_events.review import (
     ReviewWithdrawn,
     Side,
 )
+from shared_runtime.pages import Place
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -171,20 +172,26 @@ async def test_the_list_is_the_same_whether_or_not_the_other_side_has_written(
     await work()
     without = [item for item in of_seller["items"] if item["order_id"] != "O1"]
     assert (await seller.get(PATH)).json()["items"] == without
-    assert "seller_wrote" not in QUERIES["BUYER"]
-    assert "buyer_wrote" not in QUERIES["SELLER"]
+    first = Place(limit=20, after=None, cursor=str)
+    assert "seller_wrote" not in reviewable_query("BUYER", first)
+    assert "buyer_wrote" not in reviewable_query("SELLER", first)
 
 
-async def test_a_member_of_a_sellers_account_sees_the_accounts_orders(
+async def test_a_member_of_a_sellers_account_sees_the_accounts_orders_and_no_others(
     caller: Caller, clock: ManualClock, tell: Tell, work: Work
 ) -> None:
+    """Whose own name is that of another account is no member of it."""
     await tell("O1", opened(clock, 9))
     await tell("O2", opened(clock, 5), seller_id="clerk")
     await tell("O3", opened(clock, 7), seller_id="S-78")
+    await tell("O4", opened(clock, 11))
     await work()
     member = caller("SELLER", "clerk", seller_id="S-77")
-    assert await orders_of(member) == ["O2", "O1"]
-    assert await orders_of(member, limit="1") == ["O2"]
+    assert await orders_of(member) == ["O1", "O4"]
+    assert await orders_of(caller("SELLER", "clerk")) == ["O2"]
+    first = (await member.get(PATH, params={"limit": 1})).json()
+    other = caller("SELLER", "porter", seller_id="S-77")
+    assert await orders_of(other, cursor=first["next_cursor"]) == ["O4"]
 
 
 async def test_who_buys_and_sells_says_as_which_he_asks(

@@ -13,7 +13,7 @@ import pytest
 from local_stack.databases import Database
 from review_service.api.callers import EVERYBODY
 from review_service.domain.streams import review_ref
-from review_service.lists.reviews import SELLERS, Asked, Sort, page_query
+from review_service.lists.reviews import Query, Sort, of_seller
 from shared_events.review import (
     FollowUpAppended,
     ReplyEdited,
@@ -33,6 +33,7 @@ from shared_events.review import (
     WeightCode,
     WeightReason,
 )
+from shared_runtime.pages import Place
 from shared_runtime.sealing import PersonKey
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
@@ -159,6 +160,8 @@ async def test_a_revealed_review_is_there_for_every_role(
                 {
                     "ref": review_ref("O1", "BUYER"),
                     "review_id": "R-O1-B",
+                    "seller_id": "S-77",
+                    "marketplace_id": None,
                     "stars": 5,
                     "quality": 5,
                     "logistics": 4,
@@ -259,6 +262,8 @@ async def test_a_review_is_shown_with_its_marks_and_all_that_was_said(  # noqa: 
     assert link["media_id"] == "M-1"
     assert link["url"].startswith("/media/M-1?")
     assert {name: shown[name] for name in shown if name not in ("ref", "review_id", "reasons")} == {
+        "seller_id": "S-77",
+        "marketplace_id": None,
         "stars": 4,
         "quality": 5,
         "logistics": 2,
@@ -432,7 +437,7 @@ async def test_a_page_belongs_to_its_list(
     cursor = (await anybody.get(PATH, params={"limit": 1})).json()["next_cursor"]
     for path, query in (
         ("/v1/sellers/S-78/reviews", {"cursor": cursor}),
-        ("/v1/products/S-77/reviews", {"cursor": cursor}),
+        ("/v1/products/S-77/reviews", {"cursor": cursor, "marketplace_id": "market"}),
         (PATH, {"cursor": cursor, "sort": "most_useful"}),
         (PATH, {"cursor": cursor, "stars": "5"}),
         (PATH, {"cursor": "made up"}),
@@ -473,19 +478,18 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
         await owner.execute("VACUUM ANALYZE public_reviews_g1.public_reviews")
     finally:
         await owner.close()
-    middle = (datetime(2026, 1, 2, tzinfo=UTC), "5")
-    cases: list[tuple[Sort, int | None, str, tuple[Any, ...]]] = [
+    middle = ("2026-01-02T00:00:00Z", "5")
+    cases: list[tuple[Sort, int | None, str, tuple[int | str, ...]]] = [
         ("newest", None, "seller_reviews_newest", middle),
         ("newest", 4, "seller_reviews_newest_of_stars", middle),
         ("most_useful", None, "seller_reviews_useful", (1003, *middle)),
         ("most_useful", 4, "seller_reviews_useful_of_stars", (1003, *middle)),
     ]
     for sort, stars, index, after in cases:
-        asked = Asked(of=SELLERS, id="S-77", sort=sort, stars=stars, limit=50)
-        for last in ((), after):
-            query = page_query(asked, after=bool(last))
-            arguments = ("S-77", 51, *([stars] if stars else []), *last)
-            rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {query}", *arguments)
+        query = Query(of=of_seller("S-77"), sort=sort, stars=stars)
+        for last in (None, after):
+            sql, values = query.sql(Place(limit=50, after=last, cursor=str))
+            rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sql}", *values)
             plan = "\n".join(row[0] for row in rows)
             assert f"Index Scan Backward using {index} " in plan
             assert "Sort" not in plan

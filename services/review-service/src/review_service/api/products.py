@@ -1,7 +1,9 @@
 """What buyers say of the orders that a product was in."""
 
+from typing import Annotated
+
 import asyncpg
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from shared_runtime.fields import IdStr
 from shared_runtime.reading import Cursors, position_of
 
@@ -10,11 +12,14 @@ from review_service.api.public_reviews import (
     RESPONSES,
     Anybody,
     Opened,
-    WantedPage,
+    ReviewsAsked,
     public_reviews,
 )
-from review_service.lists.reviews import PRODUCTS
+from review_service.lists.reviews import of_product
 from review_service.projections import PUBLIC_REVIEWS
+
+MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two products."
+SELLER = "Only what this seller has sold by the name of it."
 
 
 def products_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRouter:
@@ -26,13 +31,20 @@ def products_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRou
         "/{sku}/reviews",
         summary="The reviews of a product",
         description="For every role. The reviews of the orders that the product was in: one of an "
-        f"order of two products is among those of both. {DESCRIPTION} A Consistency-Token of "
+        "order of two products is among those of both. A product is what the marketplace calls by "
+        "this SKU, whoever sells it; with `seller_id`, what this seller does: so ask for it where "
+        f"sellers number their products themselves. {DESCRIPTION} A Consistency-Token of "
         "`review.events` or `orders.events` waits for what it stands for.",
         responses=RESPONSES,
     )
-    async def reviews(sku: IdStr, _: Anybody, wanted: WantedPage) -> Response:
-        return await public_reviews(
-            pool, cursors, wanted, PRODUCTS, sku, projected=projected, opened=opened
-        )
+    async def reviews(
+        sku: IdStr,
+        _: Anybody,
+        asked: ReviewsAsked,
+        marketplace_id: Annotated[IdStr, Query(description=MARKETPLACE)],
+        seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
+    ) -> Response:
+        of = of_product(sku, marketplace_id, seller_id)
+        return await public_reviews(pool, cursors, asked, of, projected=projected, opened=opened)
 
     return router

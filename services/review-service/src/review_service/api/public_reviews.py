@@ -8,21 +8,14 @@ import asyncpg
 from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
+from shared_runtime.pages import PageQuery
 from shared_runtime.problems import NotYetVisible, refusals
-from shared_runtime.reading import (
-    PAGE_SIZE,
-    ConsistencyToken,
-    Cursors,
-    CursorText,
-    Limit,
-    PositionOf,
-    answer,
-    wait_for,
-)
+from shared_runtime.reading import Cursors, PositionOf, answer, wait_for
 
 from review_service.api import list_answers
 from review_service.api.callers import EVERYBODY
-from review_service.lists.reviews import Asked, ListOf, PublicReviewPage, Sort, review_page
+from review_service.lists import reviews
+from review_service.lists.reviews import ListOf, Sort
 
 type Anybody = Annotated[Caller, Depends(require(*EVERYBODY))]
 type Opened = Callable[[Response], Awaitable[Response]]
@@ -40,32 +33,26 @@ DESCRIPTION = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ReviewQuery(PageQuery):
     """A page in one of the orders, of all stars or of some."""
 
-    token: ConsistencyToken
     sort: Annotated[Sort, Query(description=SORT)] = "newest"
     stars: Annotated[int | None, Query(ge=1, le=5, description=STARS)] = None
-    limit: Limit = PAGE_SIZE
-    cursor: CursorText = None
 
 
-type WantedPage = Annotated[Wanted, Depends()]
+type ReviewsAsked = Annotated[ReviewQuery, Depends()]
 
 
 async def public_reviews(
     pool: asyncpg.Pool,
     cursors: Cursors,
-    wanted: Wanted,
+    asked: ReviewQuery,
     of: ListOf,
-    name: str,
     *,
     projected: PositionOf,
     opened: Opened,
 ) -> Response:
-    asked = Asked(of=of, id=name, sort=wanted.sort, stars=wanted.stars, limit=wanted.limit)
-    after = cursors.last(asked.list_name, wanted.cursor)
-    await wait_for(wanted.token, projected)
-    items, last = await review_page(pool, asked, after)
-    more = None if last is None else cursors.text(asked.list_name, last)
-    return await opened(answer(PublicReviewPage(items=items, next_cursor=more)))
+    query = reviews.Query(of=of, sort=asked.sort, stars=asked.stars)
+    place = asked.place(cursors, query.name)
+    await wait_for(asked.token, projected)
+    return await opened(answer(await reviews.review_page(pool, query, place)))

@@ -8,21 +8,13 @@ from shared_events.review import Side
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
 from shared_runtime.decider import RoleNotAllowed
+from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
-from shared_runtime.reading import (
-    PAGE_SIZE,
-    ConsistencyToken,
-    Cursors,
-    CursorText,
-    Limit,
-    answer,
-    position_of,
-    wait_for,
-)
+from shared_runtime.reading import Cursors, answer, position_of, wait_for
 
 from review_service.api import list_answers
 from review_service.api.callers import PARTIES
-from review_service.lists.reviewable import ReviewableOrderPage, reviewable_page
+from review_service.lists.reviewable import reviewable_page
 from review_service.projections import REVIEWABLE_ORDERS
 
 type APartyOfOrders = Annotated[Caller, Depends(require(*PARTIES))]
@@ -31,12 +23,12 @@ type AskedSide = Annotated[
 ]
 
 
-def accounts_of(caller: Caller, asked: Side | None) -> tuple[Side, list[str]]:
-    """As which side he asks, and the ids that orders know him by. Raises `RoleNotAllowed`."""
+def account_of(caller: Caller, asked: Side | None) -> tuple[Side, str]:
+    """As which side he asks, and the id that orders know him by. Raises `RoleNotAllowed`."""
     side: Side = asked or ("BUYER" if "BUYER" in caller.roles else "SELLER")
     if side not in caller.roles:
         raise RoleNotAllowed(allowed_roles=[side])
-    return side, [caller.sub] if side == "BUYER" else sorted({caller.sub, caller.seller_id})
+    return side, caller.sub if side == "BUYER" else caller.seller_id
 
 
 def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRouter:
@@ -54,20 +46,11 @@ def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.REVIEWABLE_ORDERS,
     )
     async def reviewable_orders(
-        caller: APartyOfOrders,
-        token: ConsistencyToken,
-        side: AskedSide = None,
-        limit: Limit = PAGE_SIZE,
-        cursor: CursorText = None,
+        caller: APartyOfOrders, asked: PageAsked, side: AskedSide = None
     ) -> Response:
-        asked, accounts = accounts_of(caller, side)
-        name = f"reviewable by {asked} {caller.sub}"
-        after = cursors.last(name, cursor)
-        await wait_for(token, projected)
-        items, last = await reviewable_page(
-            pool, accounts, asked, limit=limit, after=after, now=now()
-        )
-        more = None if last is None else cursors.text(name, last)
-        return answer(ReviewableOrderPage(items=items, next_cursor=more))
+        asks_as, account = account_of(caller, side)
+        place = asked.place(cursors, f"reviewable by {asks_as} {account}")
+        await wait_for(asked.token, projected)
+        return answer(await reviewable_page(pool, account, asks_as, place, now()))
 
     return router

@@ -10,10 +10,10 @@ from review_service.api.public_reviews import (
     RESPONSES,
     Anybody,
     Opened,
-    WantedPage,
+    ReviewsAsked,
     public_reviews,
 )
-from review_service.lists.reviews import SELLERS
+from review_service.lists.reviews import of_seller
 from review_service.projections import PUBLIC_REVIEWS
 
 
@@ -29,9 +29,8 @@ def sellers_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRout
         "or `orders.events` waits for what it stands for.",
         responses=RESPONSES,
     )
-    async def reviews(seller_id: IdStr, _: Anybody, wanted: WantedPage) -> Response:
-        return await public_reviews(
-            pool, cursors, wanted, SELLERS, seller_id, projected=projected, opened=opened
-        )
+    async def reviews(seller_id: IdStr, _: Anybody, asked: ReviewsAsked) -> Response:
+        of = of_seller(seller_id)
+        return await public_reviews(pool, cursors, asked, of, projected=projected, opened=opened)
 
     return router

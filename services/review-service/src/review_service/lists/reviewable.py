@@ -1,30 +1,19 @@
 """Rows in, pages out: the orders that a party may still review, those that close soonest first."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import asyncpg
 from shared_events.review import Side
-from shared_runtime.fields import INSTANT_MIN
+from shared_runtime.pages import Keyset, Place
 
-# A seller's member has two ids: a page of each, then the first of both.
 REVIEWABLE = """
-    SELECT page.* FROM unnest($1::text[]) AS account CROSS JOIN LATERAL (
-        SELECT order_id, seller_id, buyer_id, state, until, completed_at
-        FROM read.reviewable_orders
-        WHERE {side}_id = account AND NOT {side}_wrote
-            AND (state = 'PAUSED' OR until > $3)
-            AND (until, order_id) > ($4, $5)
-        ORDER BY until, order_id LIMIT $2
-    ) AS page ORDER BY until, order_id LIMIT $2
+    SELECT order_id, seller_id, buyer_id, state, until, completed_at FROM read.reviewable_orders
+    WHERE {side}_id = $2 AND NOT {side}_wrote AND (state = 'PAUSED' OR until > $3){behind}
+    ORDER BY {order} LIMIT $1
 """
-QUERIES: dict[Side, str] = {
-    "BUYER": REVIEWABLE.format(side="buyer"),
-    "SELLER": REVIEWABLE.format(side="seller"),
-}
-BEFORE_ALL = (INSTANT_MIN, "")
+SOONEST = Keyset(columns={"until": "timestamptz", "order_id": "text"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +41,21 @@ class ReviewableOrderPage:
 
 
 async def reviewable_page(
-    pool: asyncpg.Pool,
-    accounts: Sequence[str],
-    side: Side,
-    *,
-    limit: int,
-    after: Sequence[str | int] | None,
-    now: datetime,
-) -> tuple[list[ReviewableOrderView], list[str | int] | None]:
-    """A page, and where it ends if more follow. Whether the other side has written is not read."""
-    until, order_id = BEFORE_ALL if after is None else after
-    last = datetime.fromisoformat(until) if isinstance(until, str) else until
-    rows = await pool.fetch(QUERIES[side], accounts, limit + 1, now, last, order_id)
-    page = [reviewable_order_view(row, side) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return page, None
-    end = rows[limit - 1]
-    return page, [end["until"].isoformat(), end["order_id"]]
+    pool: asyncpg.Pool, account: str, side: Side, place: Place, now: datetime
+) -> ReviewableOrderPage:
+    """A page of the account's orders. Whether the other side has written is not read."""
+    rows = await pool.fetch(
+        reviewable_query(side, place), place.rows_max, account, now, *SOONEST.values(place)
+    )
+    page, more = place.cut(rows, lambda row: (row["until"], row["order_id"]))
+    items = [reviewable_order_view(row, side) for row in page]
+    return ReviewableOrderPage(items=items, next_cursor=more)
+
+
+def reviewable_query(side: Side, place: Place) -> str:
+    return REVIEWABLE.format(
+        side=side.lower(), order=SOONEST.order(), behind=SOONEST.behind(place, 4)
+    )
 
 
 def reviewable_order_view(row: asyncpg.Record, side: Side) -> ReviewableOrderView:

@@ -1,16 +1,19 @@
 """Rows in, pages out: the reviews of a seller or of a product that everybody may read.
 
-Texts and media are sealed here; the edge opens them.
+A product is what a marketplace calls by that SKU; where each of its sellers has numbers of his own,
+what this seller calls so. Texts and media are sealed here; the edge opens them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 import msgspec
 from shared_events.review import Incentive
+from shared_runtime.pages import Key, Keyset, Place
 
 from review_service.domain.streams import review_ref
 from review_service.evaluation_views import MediaShown, ReasonView, reason_views
@@ -57,11 +60,14 @@ class PublicReviewView:
 
     It counts `weight_milli` of 1000, for these reasons; with `delivery_not_counted`, its
     logistics stars are on the account of a carrier. A text that a moderator has hidden, and one
-    whose writer was erased, is null.
+    whose writer was erased, is null; so is the marketplace for a moment, until what was ordered is
+    known here too.
     """
 
     ref: str
     review_id: str
+    seller_id: str
+    marketplace_id: str | None
     stars: int
     quality: int
     logistics: int
@@ -90,113 +96,111 @@ class PublicReviewPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
-    """A list: the rows of which its pages are made, and what it is called in a cursor."""
+    """A list: what it is called in a cursor, its rows, the values that choose them, its pages."""
 
     name: str
     rows: str
+    values: Sequence[str]
     page: str
 
 
 # A page is taken from the index of its order first; only its rows are then read whole.
-SELLERS = ListOf(
-    name="seller",
-    rows="read.public_reviews WHERE seller_id = $1 AND listed",
-    page="SELECT tie, row_to_json(page) FROM ({page}) AS page",
-)
-PRODUCTS = ListOf(
-    name="product",
-    rows="read.product_reviews WHERE sku = $1",
-    page="""
-        SELECT page.tie, row_to_json(review)
-        FROM ({page}) AS page JOIN read.public_reviews AS review USING (order_id)
-        WHERE review.listed ORDER BY {order}
-    """,
-)
-ORDERS: dict[Sort, tuple[str, ...]] = {
-    "newest": ("revealed_at", "tie"),
-    "most_useful": ("usefulness", "revealed_at", "tie"),
+OF_SELLER = """
+    SELECT page.tie,
+           (SELECT marketplace_id FROM read.ordered_products WHERE order_id = page.order_id),
+           row_to_json(page)
+    FROM ({page}) AS page
+"""
+OF_PRODUCT = """
+    SELECT page.tie, page.marketplace_id, row_to_json(review)
+    FROM ({page}) AS page JOIN read.public_reviews AS review USING (order_id)
+    WHERE review.listed ORDER BY {order}
+"""
+
+
+def of_seller(seller_id: str) -> ListOf:
+    rows = "read.public_reviews WHERE seller_id = $2 AND listed"
+    return ListOf(name=f"seller {seller_id!r}", rows=rows, values=[seller_id], page=OF_SELLER)
+
+
+def of_product(sku: str, marketplace_id: str, seller_id: str | None = None) -> ListOf:
+    """Without `seller_id`, whoever of the marketplace has sold it."""
+    rows = "read.product_reviews WHERE marketplace_id = $2 AND sku = $3"
+    values = [marketplace_id, sku]
+    if seller_id is not None:
+        rows += " AND seller_id = $4"
+        values.append(seller_id)
+    return ListOf(name=f"product {values}", rows=rows, values=values, page=OF_PRODUCT)
+
+
+ORDERS: dict[Sort, Keyset] = {
+    "newest": Keyset(columns={"revealed_at": "timestamptz", "tie": "text"}, descending=True),
+    "most_useful": Keyset(
+        columns={"usefulness": "bigint", "revealed_at": "timestamptz", "tie": "text"},
+        descending=True,
+    ),
 }
 decode = msgspec.json.Decoder(PublicReview).decode
-CASTS = {"usefulness": "bigint", "revealed_at": "timestamptz", "tie": "text"}
+
+
+class Listed(NamedTuple):
+    """A review of a page. `tie` tells it from others that are equal in the order of the list."""
+
+    tie: str
+    marketplace_id: str | None
+    review: PublicReview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which list, in which order, and how much of it. `stars`: only these."""
+class Query:
+    """Which list, and in which order. `stars`: only these."""
 
     of: ListOf
-    id: str
-    sort: Sort
-    stars: int | None
-    limit: int
+    sort: Sort = "newest"
+    stars: int | None = None
 
     @property
-    def list_name(self) -> str:
+    def name(self) -> str:
         """What its cursors belong to."""
-        return f"reviews of {self.of.name} {self.sort} {self.stars or 'all'} {self.id}"
+        return f"reviews of {self.of.name} {self.sort} {self.stars or 'all'}"
+
+    def sql(self, place: Place) -> tuple[str, list[Any]]:
+        """The query of a page, and its parameters."""
+        values: list[Any] = [place.rows_max, *self.of.values]
+        conditions, order = "", ORDERS[self.sort]
+        if self.stars is not None:
+            values.append(self.stars)
+            conditions += f" AND stars = ${len(values)}"
+        conditions += order.behind(place, len(values) + 1)
+        page = f"SELECT * FROM {self.of.rows}{conditions} ORDER BY {order.order()} LIMIT $1"  # noqa: S608
+        sql = self.of.page.format(page=page, order=order.order("page."))
+        return sql, [*values, *order.values(place)]
 
 
-def page_query(asked: Asked, *, after: bool) -> str:
-    """The query of a page: $1 the id, $2 how many, then the stars, then where it goes on."""
-    columns = ORDERS[asked.sort]
-    next_one = 3
-    conditions = ""
-    if asked.stars is not None:
-        conditions += f" AND stars = ${next_one}"
-        next_one += 1
-    if after:
-        last = ", ".join(
-            f"CAST(${number} AS {CASTS[column]})" for number, column in enumerate(columns, next_one)
-        )
-        conditions += f" AND ({', '.join(columns)}) < ({last})"
-    order = ", ".join(f"{column} DESC" for column in columns)
-    page = f"SELECT * FROM {asked.of.rows}{conditions} ORDER BY {order} LIMIT $2"  # noqa: S608
-    return asked.of.page.format(
-        page=page, order=", ".join(f"page.{column} DESC" for column in columns)
-    )
+async def review_page(pool: asyncpg.Pool, query: Query, place: Place) -> PublicReviewPage:
+    sql, values = query.sql(place)
+    rows = await pool.fetch(sql, *values)
+    found = [Listed(tie, marketplace_id, decode(told)) for tie, marketplace_id, told in rows]
+    page, more = place.cut(found, partial(key_of, query.sort))
+    return PublicReviewPage(items=[public_review_view(each) for each in page], next_cursor=more)
 
 
-async def review_page(
-    pool: asyncpg.Pool, asked: Asked, after: Sequence[str | int] | None
-) -> tuple[list[PublicReviewView], list[str | int] | None]:
-    """A page, and where it ends if more follow."""
-    stars = [] if asked.stars is None else [asked.stars]
-    rows = await pool.fetch(
-        page_query(asked, after=after is not None),
-        asked.id,
-        asked.limit + 1,
-        *stars,
-        *last_seen(after),
-    )
-    reviews = [(tie, decode(told)) for tie, told in rows]
-    page = [public_review_view(review) for _, review in reviews[: asked.limit]]
-    if len(reviews) <= asked.limit:
-        return page, None
-    tie, last = reviews[asked.limit - 1]
-    return page, end_of(asked.sort, tie, last)
+def key_of(sort: Sort, listed: Listed) -> Key:
+    review = listed.review
+    assert review.revealed_at is not None
+    newest = (review.revealed_at, listed.tie)
+    return newest if sort == "newest" else (review.usefulness, *newest)
 
 
-def last_seen(after: Sequence[str | int] | None) -> list[Any]:
-    """The columns of the order, of the last row of the page before."""
-    if after is None:
-        return []
-    *useful, revealed_at, tie = after
-    return [*useful, datetime.fromisoformat(str(revealed_at)), tie]
-
-
-def end_of(sort: Sort, tie: str, last: PublicReview) -> list[str | int]:
-    assert last.revealed_at is not None
-    newest: list[str | int] = [last.revealed_at.isoformat(), tie]
-    return newest if sort == "newest" else [last.usefulness, *newest]
-
-
-def public_review_view(review: PublicReview) -> PublicReviewView:
-    seen = shown(review)
+def public_review_view(listed: Listed) -> PublicReviewView:
+    seen = shown(listed.review)
     assert seen.revealed_at is not None
     assert seen.weight_milli is not None
     return PublicReviewView(
         ref=review_ref(seen.order_id, "BUYER"),
         review_id=seen.review_id,
+        seller_id=seen.seller_id,
+        marketplace_id=listed.marketplace_id,
         stars=overall_stars(seen.quality, seen.logistics, seen.service),
         quality=seen.quality,
         logistics=seen.logistics,

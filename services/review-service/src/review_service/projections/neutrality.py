@@ -7,7 +7,7 @@ which comes later moves a review from one group to another.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import cast, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -191,22 +191,7 @@ NEUTRALITY = Projection(
     name="neutrality",
     version=2,
     topics=(orders.TOPIC, review.TOPIC),
-    handles=(
-        ReviewSubmitted,
-        ReviewAmended,
-        ReviewsRevealed,
-        ReviewWithdrawn,
-        ReviewFlagged,
-        ReviewHeld,
-        ReviewReleased,
-        ReviewRestricted,
-        ReviewRestored,
-        ModerationAppealed,
-        ModerationAppealDecided,
-        DecisionOverdue,
-        OrderCompleted,
-        OrderReopened,
-    ),
+    handles=(*get_args(TreatmentEvent.__value__), *get_args(SizeEvent.__value__)),
     tables=("treated_reviews", "seller_sizes"),
     ddl=NEUTRALITY_DDL,
     apply=neutrality,

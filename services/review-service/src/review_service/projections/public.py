@@ -128,21 +128,6 @@ type PublicEvent = (
     | ReviewRestricted
     | ReviewRestored
 )
-PUBLIC_EVENTS = (
-    ReviewSubmitted,
-    ReviewAmended,
-    ReviewsRevealed,
-    ReviewWeighted,
-    ReplyPublished,
-    ReplyEdited,
-    FollowUpAppended,
-    ReviewRevised,
-    ReviewWithdrawn,
-    ReviewHeld,
-    ReviewReleased,
-    ReviewRestricted,
-    ReviewRestored,
-)
 
 
 def order_of_the_buyers(event: PublicEvent) -> str | None:

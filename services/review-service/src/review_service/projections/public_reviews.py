@@ -5,7 +5,7 @@ as they come; whichever comes second enters the review in the lists of the order
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import cast, get_args
 
 from msgspec import Struct
 from shared_events import orders, review
@@ -17,7 +17,6 @@ from shared_runtime.rows import Rows, take_turns
 
 from review_service.projections.public import (
     PUBLIC_COLUMNS,
-    PUBLIC_EVENTS,
     PublicEvent,
     PublicReview,
     evolve,
@@ -25,7 +24,8 @@ from review_service.projections.public import (
 )
 
 # The lists are read page by page in two orders, of all stars or of some, however many reviews a
-# seller or a product has: an index for each. A review is in them from its reveal on.
+# seller or a product has: an index for each. Of what one seller has sold of a product, some stars
+# are looked for among all. A review is in them from its reveal on.
 PUBLIC_REVIEWS_DDL = f"""
     CREATE TABLE public_reviews ({PUBLIC_COLUMNS});
     CREATE INDEX seller_reviews_newest ON public_reviews (seller_id, revealed_at, tie)
@@ -36,9 +36,15 @@ PUBLIC_REVIEWS_DDL = f"""
         WHERE listed;
     CREATE INDEX seller_reviews_useful_of_stars
         ON public_reviews (seller_id, stars, usefulness, revealed_at, tie) WHERE listed;
-    CREATE TABLE ordered_products (order_id text PRIMARY KEY, skus jsonb NOT NULL);
+    CREATE TABLE ordered_products (
+        order_id text PRIMARY KEY,
+        marketplace_id text NOT NULL,
+        skus jsonb NOT NULL
+    );
     CREATE TABLE product_reviews (
         order_id text,
+        marketplace_id text NOT NULL,
+        seller_id text NOT NULL,
         sku text,
         stars bigint NOT NULL,
         usefulness bigint NOT NULL,
@@ -46,11 +52,18 @@ PUBLIC_REVIEWS_DDL = f"""
         tie text NOT NULL,
         PRIMARY KEY (order_id, sku)
     );
-    CREATE INDEX product_reviews_newest ON product_reviews (sku, revealed_at, tie);
-    CREATE INDEX product_reviews_newest_of_stars ON product_reviews (sku, stars, revealed_at, tie);
-    CREATE INDEX product_reviews_useful ON product_reviews (sku, usefulness, revealed_at, tie);
+    CREATE INDEX product_reviews_newest
+        ON product_reviews (marketplace_id, sku, revealed_at, tie);
+    CREATE INDEX product_reviews_newest_of_stars
+        ON product_reviews (marketplace_id, sku, stars, revealed_at, tie);
+    CREATE INDEX product_reviews_useful
+        ON product_reviews (marketplace_id, sku, usefulness, revealed_at, tie);
     CREATE INDEX product_reviews_useful_of_stars
-        ON product_reviews (sku, stars, usefulness, revealed_at, tie);
+        ON product_reviews (marketplace_id, sku, stars, usefulness, revealed_at, tie);
+    CREATE INDEX sellers_product_reviews_newest
+        ON product_reviews (marketplace_id, seller_id, sku, revealed_at, tie);
+    CREATE INDEX sellers_product_reviews_useful
+        ON product_reviews (marketplace_id, seller_id, sku, usefulness, revealed_at, tie);
 """
 TAKE_FROM_LISTS = """
     DELETE FROM product_reviews USING public_reviews AS review
@@ -58,8 +71,10 @@ TAKE_FROM_LISTS = """
         AND NOT review.listed
 """
 ENTER_IN_LISTS = """
-    INSERT INTO product_reviews (order_id, sku, stars, usefulness, revealed_at, tie)
-    SELECT review.order_id, sku, review.stars, review.usefulness, review.revealed_at, review.tie
+    INSERT INTO product_reviews
+        (order_id, marketplace_id, seller_id, sku, stars, usefulness, revealed_at, tie)
+    SELECT review.order_id, product.marketplace_id, review.seller_id, sku,
+           review.stars, review.usefulness, review.revealed_at, review.tie
     FROM public_reviews AS review JOIN ordered_products AS product USING (order_id),
          jsonb_array_elements_text(product.skus) AS sku
     WHERE review.order_id = ANY($1) AND review.listed
@@ -70,9 +85,10 @@ ENTER_IN_LISTS = """
 
 
 class OrderedProducts(Struct, frozen=True, kw_only=True):
-    """The products of an order, each once."""
+    """The products of an order, each once, as its marketplace or its seller calls them."""
 
     order_id: str
+    marketplace_id: str
     skus: list[str]
 
 
@@ -98,14 +114,16 @@ async def public_reviews(
 
 def ordered_products(order: OrderPlaced) -> OrderedProducts:
     skus = dict.fromkeys(line.sku for line in order.lines)
-    return OrderedProducts(order_id=order.order_id, skus=[*skus])
+    return OrderedProducts(
+        order_id=order.order_id, marketplace_id=order.marketplace_id, skus=[*skus]
+    )
 
 
 PUBLIC_REVIEWS = Projection(
     name="public_reviews",
-    version=1,
+    version=2,
     topics=(orders.TOPIC, review.TOPIC),
-    handles=(*PUBLIC_EVENTS, OrderPlaced),
+    handles=(*get_args(PublicEvent.__value__), OrderPlaced),
     tables=("public_reviews", "ordered_products", "product_reviews"),
     ddl=PUBLIC_REVIEWS_DDL,
     apply=public_reviews,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -113,15 +113,7 @@ REVIEWABLE_ORDERS = Projection(
     name="reviewable_orders",
     version=2,
     topics=(review.TOPIC,),
-    handles=(
-        EvaluationOpened,
-        EvaluationPaused,
-        EvaluationResumed,
-        EvaluationClosed,
-        ReviewSubmitted,
-        ReviewWithdrawn,
-        ReviewsRevealed,
-    ),
+    handles=get_args(ReviewableEvent.__value__),
     tables=("reviewable_orders",),
     ddl=REVIEWABLE_ORDERS_DDL,
     apply=reviewable_orders,

@@ -450,8 +450,11 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
     for refused in bad:
         yield "POST", reviews, refused, {}
     yield from requests_of_later_commands(order_id)
+    case_id = review_ref(order_id, "BUYER")
+    yield "POST", "/v1/moderation/assignments", {"case_id": case_id}, {}
     yield "POST", "/v1/moderation/assignments", {}, {}
-    yield "DELETE", f"/v1/moderation/assignments/{review_ref(order_id, 'BUYER')}", None, {}
+    yield "GET", "/v1/moderation/assignments/mine", None, {}
+    yield "DELETE", f"/v1/moderation/assignments/{case_id}", None, {}
     yield "POST", "/v1/media?purpose=REVIEW", {}, {}
     yield "GET", "/v1/media/none", None, {}
     yield "POST", "/v1/media/none/links", None, {}

@@ -16,6 +16,7 @@ from review_service.domain.streams import review_ref
 from shared_events.review import (
     EvaluationClosed,
     Flagger,
+    FlagReason,
     ModerationAppealDecided,
     ModerationAppealed,
     ReviewFlagged,
@@ -40,21 +41,28 @@ ROUNDS = 200
 MILLISECONDS_MAX = 50
 FILL = """
     INSERT INTO moderation_cases_g1.moderation_case
-        (case_id, order_id, side, seller_id, buyer_id, review_id, flags, appeals, kept_by,
-         decisions, opened_at, due_at, barred)
-    SELECT 'C' || n, 'O' || n, 'BUYER', 'S-77', 'B' || n, 'R' || n,
+        (case_id, order_id, side, seller_id, review_id, flags, appeals, kept_by, reasons,
+         kinds, decisions, opened_at, due_at, parties, barred)
+    SELECT 'C' || n, 'O' || n, 'BUYER', 'S' || n % 500, 'R' || n,
            jsonb_build_array(jsonb_build_object('flag_id', 'F' || n, 'reason', 'FAKE',
-               'flagger_role', 'BUYER', 'flagger_id', 'X' || n,
+               'flagger_role', 'BUYER', 'flagger_id', 'X' || n, 'text', NULL,
                'flagged_at', '2026-01-01T00:00:00Z', 'decide_by', '2026-01-06T00:00:00Z')),
-           '[]', '{}', 0, timestamptz '2026-01-01Z' + n * interval '1 second',
+           '[]', '{}', ARRAY['FAKE'], ARRAY['FLAG'], 0,
+           timestamptz '2026-01-01Z' + n * interval '1 second',
            timestamptz '2026-01-06Z' + n * interval '1 second',
-           jsonb_build_array('B' || n, 'S-77', 'X' || n)
+           ARRAY['B' || n, 'S' || n % 500], ARRAY['B' || n, 'S' || n % 500, 'X' || n]
     FROM generate_series(1, $1::int) AS n
 """
 
 
 def flagged(
-    clock: ManualClock, flag_id: str = "F1", side: Side = "BUYER", by: str = "BUYER B-9"
+    clock: ManualClock,
+    flag_id: str = "F1",
+    side: Side = "BUYER",
+    by: str = "BUYER B-9",
+    *,
+    reason: FlagReason = "FAKE",
+    text: str | None = None,
 ) -> partial[Any]:
     role, flagger_id = by.split()
     return partial(
@@ -62,7 +70,8 @@ def flagged(
         flag_id=flag_id,
         flagger_role=cast("Flagger", role),
         flagger_id=flagger_id,
-        reason="FAKE",
+        reason=reason,
+        text=text,
         side=side,
         decide_by=clock.at + 5 * DAY,
     )
@@ -128,6 +137,19 @@ async def next_case(client: httpx.AsyncClient, **body: str) -> str | None:
     return None if answered.status_code == 204 else answered.json()["order_id"]
 
 
+async def take(client: httpx.AsyncClient, order_id: str) -> httpx.Response:
+    """The case about the buyer's review of this order."""
+    return await client.post(ASSIGNMENTS, json={"case_id": review_ref(order_id, "BUYER")})
+
+
+async def mine(client: httpx.AsyncClient) -> httpx.Response:
+    return await client.get(f"{ASSIGNMENTS}/mine")
+
+
+def refusal(answered: httpx.Response) -> tuple[int, str]:
+    return answered.status_code, answered.json()["type"].removeprefix("/problems/")
+
+
 async def test_the_oldest_open_matter_comes_first(
     caller: Caller, clock: ManualClock, tell: Tell, work: Work
 ) -> None:
@@ -171,6 +193,7 @@ async def test_a_case_tells_its_matters_and_no_stars(
                 "reason": "FAKE",
                 "flagger_role": "SELLER",
                 "flagger_id": "S-77",
+                "text": None,
                 "flagged_at": "2026-01-15T12:00:00Z",
                 "decide_by": "2026-01-20T12:00:00Z",
             }
@@ -381,11 +404,156 @@ async def test_a_senior_who_is_no_moderator_is_given_appeals_alone(
     assert await next_case(senior) is None
 
 
+async def test_a_case_can_be_taken_by_its_name_and_the_former_one_is_free_again(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    one, other = caller("MODERATOR", "mod-1"), caller("MODERATOR", "mod-2")
+    for order_id in ("O1", "O2", "O3"):
+        await tell(order_id, flagged(clock))
+        clock.advance(HOUR)
+    await work()
+    taken = await take(one, "O2")
+    assert (taken.status_code, taken.json()["order_id"]) == (201, "O2")
+    assert taken.json()["lease"]["moderator_id"] == "mod-1"
+    again = await take(one, "O2")
+    assert (again.status_code, again.json()) == (200, taken.json())
+    assert await next_case(one) == "O2"
+    assert (await take(one, "O3")).status_code == 201
+    assert await next_case(one) == "O3"
+    assert [await next_case(other), (await take(other, "O2")).json()["order_id"]] == ["O1", "O2"]
+
+
+async def test_a_case_that_somebody_else_has_cannot_be_taken(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    one, other = caller("MODERATOR", "mod-1"), caller("MODERATOR", "mod-2")
+    await tell("O1", flagged(clock))
+    await work()
+    until = (await take(one, "O1")).json()["lease"]["until"]
+    refused = await take(other, "O1")
+    assert refusal(refused) == (409, "already-assigned")
+    assert refused.json()["until"] == until
+    clock.advance(timedelta(minutes=15) - timedelta(microseconds=1))
+    assert refusal(await take(other, "O1")) == (409, "already-assigned")
+    clock.advance(timedelta(microseconds=1))
+    assert (await take(other, "O1")).status_code == 201
+
+
+async def test_nobody_takes_a_case_that_he_may_not_decide(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    moderator = caller("MODERATOR", "mod-1", seller_id="acme")
+    await tell("O1", flagged(clock, by="MODERATOR mod-1"))
+    await tell("O2", flagged(clock), seller_id="acme")
+    await tell("O3", flagged(clock), kept(clock, "F1", by="mod-2"))
+    await tell("O4", flagged(clock))
+    await work()
+    assert refusal(await take(moderator, "O1")) == (403, "conflict-of-interest")
+    for not_there in ("O2", "O3", "O9"):  # of a party's, one does not tell that it is there
+        assert refusal(await take(moderator, not_there)) == (404, "not-found")
+    assert refusal(await take(caller("SENIOR", "sen-1"), "O4")) == (409, "nothing-to-decide")
+    both = await moderator.post(ASSIGNMENTS, json={"case_id": "C", "kind": "FLAG"})
+    assert refusal(both) == (422, "invalid-value")
+
+
+async def test_who_takes_one_case_at_the_same_time_as_others_has_it_or_is_told(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", flagged(clock))
+    await work()
+    clients = [caller("MODERATOR", f"mod-{number}") for number in range(10)]
+    taken = await asyncio.gather(*[take(client, "O1") for client in clients])
+    assert sorted(answered.status_code for answered in taken) == [201, *[409] * 9]
+
+
+async def test_ones_own_case_can_be_read_until_it_is_decided_or_the_time_is_over(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    one, other = caller("MODERATOR", "mod-1"), caller("SENIOR", "sen-1")
+    await tell("O1", flagged(clock))
+    await work()
+    assert refusal(await mine(one)) == (404, "not-found")
+    given = (await one.post(ASSIGNMENTS, json={})).json()
+    read = await mine(one)
+    assert (read.status_code, read.json()) == (200, given)
+    assert (await mine(other)).status_code == 404
+    clock.advance(timedelta(minutes=15))
+    assert (await mine(one)).status_code == 404
+    assert await next_case(one) == "O1"
+    await tell("O1", kept(clock, "F1"))
+    await work()
+    assert (await mine(one)).status_code == 404
+
+
+async def test_what_people_wrote_is_there_for_those_who_may_decide(  # noqa: PLR0917 - fixtures
+    caller: Caller,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    key_store: InMemoryKeyStore,
+    pool: asyncpg.Pool,
+) -> None:
+    written = (await key_store.key_of("buyer:B-9")).unsealed("It names my street.")
+    heard = (await key_store.key_of("buyer:B-5")).unsealed("It is the shop's street.")
+    await tell("O1", flagged(clock, text=written))
+    clock.advance(HOUR)
+    flag = flagged(clock, text=written, by="MODERATOR mod-1")
+    await tell("O2", restricted(clock, by="mod-2"), appealed(clock, heard), flag)
+    await work()
+    assert "street" not in str(await pool.fetch("SELECT * FROM read.moderation_case"))
+
+    moderator = caller("MODERATOR", "mod-3")
+    assert await texts(moderator) == [["It names my street."], [*texts_of_both()]]
+    given = (await moderator.post(ASSIGNMENTS, json={})).json()
+    assert given["flags"][0]["text"] == "It names my street."
+    assert (await mine(moderator)).json() == given
+    assert await texts(caller("SENIOR", "sen-1")) == [[None], [*texts_of_both()]]
+    for client in (caller("ANALYST", "ana-1"), caller("AUDITOR", "aud-1")):
+        assert await texts(client) == [[None], [None, None]]
+    assert await texts(caller("MODERATOR", "mod-1")) == [["It names my street."], [None, None]]
+    await key_store.destroy("buyer:B-9")
+    assert await texts(moderator) == [[None], [None, "It is the shop's street."]]
+
+
+def texts_of_both() -> tuple[str, str]:
+    return "It names my street.", "It is the shop's street."
+
+
+async def texts(client: httpx.AsyncClient) -> list[list[str | None]]:
+    """What people wrote in each case of the queue: of flags, then of appeals."""
+    items = (await client.get(CASES)).json()["items"]
+    return [[each["text"] for each in (*item["flags"], *item["appeals"])] for item in items]
+
+
+async def test_the_queue_and_the_next_case_can_be_of_a_reason_and_of_a_seller(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    moderator = caller("MODERATOR", "mod-2")
+    await tell("O1", flagged(clock, reason="OFFENSIVE"))
+    await tell("O2", flagged(clock, reason="ILLEGAL"), seller_id="S-78")
+    await tell("O3", held(clock), flagged(clock, reason="OTHER"), seller_id="S-78")
+    await work()
+    assert await queue(moderator, reason="OFFENSIVE") == ["O1"]
+    assert await queue(moderator, reason="CAMPAIGN") == ["O3"]
+    assert await queue(moderator, seller_id="S-78", reason="OTHER", kind="HOLD") == ["O3"]
+    assert await queue(moderator, seller_id="S-77", reason="ILLEGAL") == []
+    assert sorted(await queue(moderator, seller_id="S-78")) == ["O2", "O3"]
+    first = (await moderator.get(CASES, params={"seller_id": "S-78", "limit": "1"})).json()
+    foreign = {"seller_id": "S-77", "cursor": first["next_cursor"]}
+    assert refusal(await moderator.get(CASES, params=foreign)) == (422, "invalid-value")
+    assert await next_case(moderator, reason="FAKE") is None
+    assert await next_case(moderator, seller_id="S-78", reason="ILLEGAL") == "O2"
+    await tell("O3", kept(clock, "F1"))
+    await work()
+    assert await queue(moderator, reason="OTHER") == []
+
+
 async def test_others_than_moderators_and_seniors_are_given_none(caller: Caller) -> None:
     for role in ("ANALYST", "AUDITOR", "AGENT", "BUYER", "SYSTEM"):
         client = caller(role, "X")
         assert (await client.post(ASSIGNMENTS, json={})).status_code == 403
         assert (await client.delete(f"{ASSIGNMENTS}/C1")).status_code == 403
+        assert (await mine(client)).status_code == 403
     for role in ("AGENT", "BUYER", "SELLER", "SYSTEM", "PRIVACY"):
         assert (await caller(role, "X").get(CASES)).status_code == 403
 
@@ -399,6 +567,7 @@ async def test_a_token_waits_for_the_decision_it_stands_for(
     for answered in (
         await moderator.get(CASES, headers=headers),
         await moderator.post(ASSIGNMENTS, json={}, headers=headers),
+        await moderator.get(f"{ASSIGNMENTS}/mine", headers=headers),
     ):
         assert (answered.status_code, answered.json()["type"]) == (503, "/problems/not-yet-visible")
 
@@ -446,8 +615,10 @@ async def test_a_queue_of_fifty_thousand_stays_usable(database: Database, caller
         return statistics.median(took)
 
     narrowed: dict[str, str | bool] = {"kind": "FLAG", "overdue": True}
+    of_seller = {"seller_id": "S499", "reason": "FAKE"}
     assert await median(lambda client: client.get(CASES, params={"limit": 50})) < MILLISECONDS_MAX
     assert await median(lambda client: client.get(CASES, params=narrowed)) < MILLISECONDS_MAX
+    assert await median(lambda client: client.get(CASES, params=of_seller)) < MILLISECONDS_MAX
     assert await median(lambda client: client.post(ASSIGNMENTS, json={})) < MILLISECONDS_MAX
     page = (await clients[0].get(CASES, params={"limit": ROUNDS})).json()
     assert page["counts"]["cases"] == MANY

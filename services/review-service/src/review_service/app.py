@@ -98,7 +98,7 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
         sellers_api(parts.pool, cursors, opener.response),
         products_api(parts.pool, cursors, opener.response),
         reviewable_api(parts.pool, cursors, parts.now),
-        moderation_api(parts.pool, cursors, parts.now),
+        moderation_api(parts.pool, cursors, parts.now, opener.response),
         neutrality_api(parts.pool, parts.now),
     ]
 

@@ -65,3 +65,8 @@ def create_log(topics: Iterable[str]) -> None:
 def create_media() -> None:
     """In a migration of a service that takes files: their table."""
     run_sql((files("shared_runtime") / "sql" / "media.sql").read_text())
+
+
+def create_leases() -> None:
+    """In a migration of a service that has work lists: who works on what."""
+    run_sql((files("shared_runtime") / "sql" / "work.sql").read_text())

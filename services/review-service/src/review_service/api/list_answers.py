@@ -24,9 +24,9 @@ from review_service.lists.reviews import (
 from review_service.projections.moderation import OpenFlag
 
 AT = datetime(2026, 1, 17, 10, tzinfo=UTC)
-_REF = review_ref("O-1001", "BUYER")
+REF = review_ref("O-1001", "BUYER")
 _REVIEW = PublicReviewView(
-    ref=_REF,
+    ref=REF,
     review_id="R-1",
     seller_id="S-77",
     marketplace_id="market-1",
@@ -66,7 +66,7 @@ _REVIEWABLE = ReviewableOrderView(
     cap_at=None,
 )
 _CASE = ModerationCaseView(
-    case_id=_REF,
+    case_id=REF,
     order_id="O-1001",
     side="BUYER",
     seller_id="S-77",
@@ -80,6 +80,7 @@ _CASE = ModerationCaseView(
             reason="PERSONAL_DATA",
             flagger_role="SELLER",
             flagger_id="S-77",
+            text="It names my street.",
             flagged_at=AT,
             decide_by=AT + timedelta(days=5),
         )
@@ -116,5 +117,6 @@ ASSIGNMENT: Documented = {
     **answered(ModerationCaseView, example=_CASE, description="You have it already."),
     204: {"description": "No case is free that you may decide."},
 }
+OWN_CASE = answered(ModerationCaseView, example=_CASE)
 GIVEN_BACK: Documented = {204: {"description": "Anybody may have it now."}}
 NEUTRALITY = answered(NeutralityView, example=_FIGURES)

@@ -1,56 +1,77 @@
 """The moderators' queue: what is open, oldest first, and the next case for whoever asks."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
+from shared_events.review import Ground
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
-from shared_runtime.decider import RoleNotAllowed
+from shared_runtime.decider import ConflictOfInterest, RoleNotAllowed
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.history import STAFF_ROLES
+from shared_runtime.leases import AlreadyAssigned, Assigned, Assignee, Leases, NothingToDecide
+from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotFound, NotYetVisible, refusals
-from shared_runtime.reading import (
-    PAGE_SIZE,
-    ConsistencyToken,
-    Cursors,
-    CursorText,
-    Limit,
-    answer,
-    position_of,
-    wait_for,
-)
+from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
+from shared_runtime.worklist import Counter
 
 from review_service.api import list_answers
+from review_service.api.public_reviews import Opened
 from review_service.domain.guards import accounts_of
-from review_service.lists.moderation import (
-    CaseKind,
-    Counter,
-    ModerationCasePage,
-    Moderator,
-    assign,
-    case_page,
-    give_back,
-)
+from review_service.lists.moderation import CASES, DECIDES, case_page, case_view, wanted_cases
 from review_service.projections import MODERATION_CASES
+from review_service.projections.moderation import CaseKind, ModerationCase
 
 type QueueReader = Annotated[Caller, Depends(require("MODERATOR", "SENIOR", "ANALYST", "AUDITOR"))]
 type Decides = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
 
+KIND = "Only cases with such a matter open."
+REASON = "Only cases with a flag open for this reason, or held on this ground."
+SELLER = "Only cases of orders of this seller, whoever has written the review."
+OVERDUE = "Only cases of which something is past its time."
+
 
 class AssignmentBody(Body):
-    """`kind`: only a case with such a matter open."""
+    """`case_id`: this case. Or the next one: with a matter of that `kind` open, with a flag or a
+    hold for that `reason`, of an order of that seller.
+    """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"kind": "APPEAL"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"kind": "APPEAL"}, {"case_id": list_answers.REF}]}
+    )
 
     kind: CaseKind | None = None
+    reason: Ground | None = None
+    seller_id: IdStr | None = None
+    case_id: IdStr | None = None
+
+    @model_validator(mode="after")
+    def one_or_the_next(self) -> Self:
+        if self.case_id is not None and (self.kind or self.reason or self.seller_id):
+            raise ValueError("case_id alone, or what the next case shall be like")
+        return self
 
 
-def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRouter:
+def assignee(caller: Caller) -> Assignee:
+    """Who reads or decides, with all ids that he is known by."""
+    return Assignee(
+        id=caller.sub,
+        accounts=accounts_of(caller.actor(*STAFF_ROLES)),
+        decides={kind for role in caller.roles for kind in DECIDES.get(role, ())},
+    )
+
+
+def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Opened) -> APIRouter:
+    """`opened` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/moderation", tags=["moderation"])
     projected = position_of(pool, MODERATION_CASES)
-    counter = Counter(pool, now)
+    counter, leases = Counter(CASES, pool, now), Leases(CASES, pool)
+
+    async def shown(assigned: Assigned[ModerationCase], reader: Assignee) -> Response:
+        view = case_view(assigned.case, assigned.lease, reader, now())
+        return await opened(answer(view, status=201 if assigned.is_new else 200))
 
     @router.get(
         "/cases",
@@ -58,70 +79,80 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         description="For MODERATOR, SENIOR, ANALYST and AUDITOR. The reviews with an open flag, "
         "hold or appeal, by when their oldest open matter began, the oldest first: stars are no "
         "part of it and are not told. Of an order that you or your seller are a party of there is "
-        "none. `counts` are of all open cases, whatever the filters, and may be ten seconds old. "
-        "A Consistency-Token of `review.events` waits for what it stands for.",
+        "none. What people wrote is there for those who may decide on the case: a MODERATOR, a "
+        "SENIOR where there is an appeal. `counts` are of all open cases, whatever the filters, "
+        "and may be ten seconds old. A Consistency-Token of `review.events` waits for what it "
+        "stands for.",
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.MODERATION_CASES,
     )
     async def cases(
         caller: QueueReader,
-        token: ConsistencyToken,
+        asked: PageAsked,
         *,
-        kind: Annotated[
-            CaseKind | None, Query(description="Only cases with such a matter open.")
-        ] = None,
-        overdue: Annotated[
-            bool, Query(description="Only cases of which something is past its time.")
-        ] = False,
-        limit: Limit = PAGE_SIZE,
-        cursor: CursorText = None,
+        kind: Annotated[CaseKind | None, Query(description=KIND)] = None,
+        reason: Annotated[Ground | None, Query(description=REASON)] = None,
+        seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
+        overdue: Annotated[bool, Query(description=OVERDUE)] = False,
     ) -> Response:
-        name = f"moderation cases {kind} {overdue}"
-        after = cursors.last(name, cursor)
-        await wait_for(token, projected)
-        at = now()
-        items, last = await case_page(
+        wanted = wanted_cases(kind, reason, seller_id, overdue=overdue)
+        place = asked.place(cursors, f"moderation cases {wanted}")
+        await wait_for(asked.token, projected)
+        page = await case_page(
             pool,
-            kind=kind,
-            overdue=overdue,
-            strangers_to=accounts_of(caller.actor(*STAFF_ROLES)),
-            limit=limit,
-            after=after,
-            now=at,
+            place,
+            wanted,
+            reader=assignee(caller),
+            counts=await counter.counts(),
+            now=now(),
         )
-        return answer(
-            ModerationCasePage(
-                items=items,
-                next_cursor=None if last is None else cursors.text(name, last),
-                counts=await counter.counts(),
-            )
-        )
+        return await opened(answer(page))
 
     @router.post(
         "/assignments",
-        summary="The next case for you",
+        summary="The next case for you, or the one that you name",
         description="For MODERATOR and SENIOR. The oldest case that nobody has and that you may "
         "decide: none that you have flagged, are a party of, or of which you took the decision "
         "that is appealed; for a SENIOR who is no MODERATOR, one with an appeal. It is yours for "
         "15 minutes or until it is decided; asking again before answers the same (200), so this "
-        "needs no Idempotency-Key. 204: there is none. Give the Consistency-Token of your last "
-        "decision, else you may be given what you have just decided.",
+        "needs no Idempotency-Key. 204: there is none. With `case_id` that one, and the one that "
+        "you had is free again; 409 `already-assigned` if somebody else has it. Give the "
+        "Consistency-Token of your last decision, else you may be given what you have just "
+        "decided.",
         status_code=201,
-        responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.ASSIGNMENT,
+        responses=refusals(
+            RoleNotAllowed,
+            NotYetVisible,
+            NotFound,
+            ConflictOfInterest,
+            NothingToDecide,
+            AlreadyAssigned,
+        )
+        | list_answers.ASSIGNMENT,
     )
     async def assignment(
         body: AssignmentBody, caller: Decides, token: ConsistencyToken
     ) -> Response:
         await wait_for(token, projected)
-        moderator = Moderator(
-            id=caller.sub,
-            accounts=accounts_of(caller.actor(*STAFF_ROLES)),
-            may_moderate="MODERATOR" in caller.roles,
-        )
-        assigned = await assign(pool, moderator, now(), kind=body.kind)
+        who = assignee(caller)
+        if body.case_id is not None:
+            return await shown(await leases.take(who, body.case_id, now()), who)
+        wanted = wanted_cases(body.kind, body.reason, body.seller_id)
+        assigned = await leases.next(who, now(), wanted)
+        return Response(status_code=204) if assigned is None else await shown(assigned, who)
+
+    @router.get(
+        "/assignments/mine",
+        summary="The case that you have",
+        description="For MODERATOR and SENIOR. 404: you have none, or it is decided by now. A "
+        "Consistency-Token of `review.events` waits for what it stands for.",
+        responses=refusals(RoleNotAllowed, NotYetVisible, NotFound) | list_answers.OWN_CASE,
+    )
+    async def own_assignment(caller: Decides, token: ConsistencyToken) -> Response:
+        await wait_for(token, projected)
+        assigned = await leases.mine(caller.sub, now())
         if assigned is None:
-            return Response(status_code=204)
-        case, is_new = assigned
-        return answer(case, status=201 if is_new else 200)
+            raise NotFound
+        return await shown(assigned, assignee(caller))
 
     @router.delete(
         "/assignments/{case_id}",
@@ -132,7 +163,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         responses=refusals(RoleNotAllowed, NotFound) | list_answers.GIVEN_BACK,
     )
     async def return_assignment(case_id: IdStr, caller: Decides) -> Response:
-        if not await give_back(pool, caller.sub, case_id, now()):
+        if not await leases.give_back(caller.sub, case_id, now()):
             raise NotFound
         return Response(status_code=204)
 

@@ -1,13 +1,14 @@
 """Events in, rows out: what moderators have to decide about each review.
 
 A case is one side's review of one order. It is open while a flag, a hold or an appeal is; then its
-row says since when, by when, and who may not decide. It does not know the stars.
+row says since when, by when, and who may not decide. It does not know the stars. What people have
+written to say why is sealed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,33 +32,29 @@ from shared_events.review import (
 from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
+from shared_runtime.worklist import CASE_COLUMNS, Case, Matter, queue, summed_up
 
 from review_service.domain.streams import review_ref
 
-# The one index of the open cases is what the queue, its counts and the next case are read from.
-MODERATION_CASES_DDL = """
+type CaseKind = Literal["FLAG", "HOLD", "APPEAL"]
+
+MODERATION_CASES_DDL = f"""
     CREATE TABLE moderation_case (
-        case_id text PRIMARY KEY,
+        {CASE_COLUMNS},
         order_id text NOT NULL,
         side text NOT NULL,
         seller_id text NOT NULL,
-        buyer_id text NOT NULL,
         review_id text NOT NULL,
         flags jsonb NOT NULL,
         hold jsonb,
         appeals jsonb NOT NULL,
+        reasons text[] NOT NULL,
         kept_by jsonb NOT NULL,
-        restricted_by text,
-        decisions bigint NOT NULL,
-        opened_at timestamptz,
-        due_at timestamptz,
-        barred jsonb NOT NULL,
-        flagged boolean NOT NULL GENERATED ALWAYS AS (flags <> '[]') STORED,
-        held boolean NOT NULL GENERATED ALWAYS AS (hold IS NOT NULL) STORED,
-        appealed boolean NOT NULL GENERATED ALWAYS AS (appeals <> '[]') STORED
+        restricted_by text
     );
-    CREATE INDEX moderation_case_queue ON moderation_case (opened_at, case_id)
-        INCLUDE (due_at, flagged, held, appealed) WHERE opened_at IS NOT NULL;
+    CREATE INDEX moderation_case_of_seller ON moderation_case (seller_id, opened_at, case_id)
+        WHERE opened_at IS NOT NULL;
+    {queue("moderation_case")}
 """
 
 
@@ -67,6 +64,7 @@ class OpenFlag:
     reason: FlagReason
     flagger_role: Flagger
     flagger_id: str
+    text: str | None
     flagged_at: datetime
     decide_by: datetime
 
@@ -85,32 +83,27 @@ class OpenAppeal:
     appeal_id: str
     against: Literal["RESTRICTED", "KEPT"]
     appellant_id: str
+    text: str | None
     decided_by: str | None
     appealed_at: datetime
     decide_by: datetime
 
 
-class ModerationCase(Struct, frozen=True, kw_only=True):
-    """`opened_at` and `due_at` are those of its oldest and its most urgent matter: none when
-    nothing is open. `kept_by`: who last kept the review against a flag, by whose it was.
-    `decisions` counts what people have decided so far.
+class ModerationCase(Case, frozen=True, kw_only=True):
+    """`reasons`: of the flags and the hold that are open. `kept_by`: who last kept the review
+    against a flag, by whose it was.
     """
 
-    case_id: str
     order_id: str
     side: Side
     seller_id: str
-    buyer_id: str
     review_id: str
     flags: list[OpenFlag]
     hold: OpenHold | None = None
     appeals: list[OpenAppeal]
+    reasons: list[Ground]
     kept_by: dict[str, str]
     restricted_by: str | None = None
-    decisions: int = 0
-    opened_at: datetime | None = None
-    due_at: datetime | None = None
-    barred: list[str]
 
 
 class SideClosed(Struct, frozen=True, kw_only=True):
@@ -138,17 +131,17 @@ ROWS = Rows(table="moderation_case", key="case_id", row=ModerationCase)
 async def moderation_cases(
     batch: Sequence[Recorded[ReviewMatter | EvaluationClosed]], db: Connection
 ) -> None:
-    told = [each for recorded in batch for each in of_cases(recorded)]
-    await ROWS.fold_recorded(told, db, key_of=case_of, evolve=evolve)
+    of_sides = [each for recorded in batch for each in of_cases(recorded)]
+    await ROWS.fold_recorded(of_sides, db, key_of=case_of, evolve=evolve)
 
 
 def of_cases(recorded: Recorded[ReviewMatter | EvaluationClosed]) -> list[Recorded[CaseEvent]]:
     """An evaluation ends for both of its sides."""
-    told: Recorded[Any] = recorded
+    each: Recorded[Any] = recorded
     if not isinstance(recorded.event, EvaluationClosed):
-        return [told]
+        return [each]
     order_id = recorded.event.order_id
-    return [replace(told, event=SideClosed(order_id=order_id, side=side)) for side in SIDES]
+    return [replace(each, event=SideClosed(order_id=order_id, side=side)) for side in SIDES]
 
 
 def case_of(event: CaseEvent) -> str:
@@ -161,21 +154,28 @@ def evolve(before: ModerationCase | None, recorded: Recorded[CaseEvent]) -> Mode
     if isinstance(event, SideClosed):
         # Nothing is shown any more, so there is nothing to keep or hold. A restriction of before
         # may still be reversed: an appeal that was lodged in time is heard.
-        return before and summed_up(replace(before, flags=[], hold=None))
-    case = before or ModerationCase(
+        return before and with_matters(replace(before, flags=[], hold=None))
+    after = evolve_matters(before or first(event), event, recorded.time)
+    return with_matters(replace(after, review_id=event.review_id))
+
+
+def first(event: ReviewMatter) -> ModerationCase:
+    """The case of the review that an event is about."""
+    parties = [event.buyer_id, event.seller_id]
+    return ModerationCase(
         case_id=case_of(event),
+        kinds=[],
+        parties=parties,
+        barred=parties,
         order_id=event.order_id,
         side=event.side,
         seller_id=event.seller_id,
-        buyer_id=event.buyer_id,
         review_id=event.review_id,
         flags=[],
         appeals=[],
+        reasons=[],
         kept_by={},
-        barred=[],
     )
-    after = evolve_matters(case, event, recorded.time)
-    return summed_up(replace(after, review_id=event.review_id))
 
 
 def evolve_matters(  # noqa: PLR0911 - one arm for each event
@@ -214,6 +214,7 @@ def open_flag(event: ReviewFlagged, at: datetime) -> OpenFlag:
         reason=event.reason,
         flagger_role=event.flagger_role,
         flagger_id=event.flagger_id,
+        text=event.text,
         flagged_at=at,
         decide_by=event.decide_by,
     )
@@ -235,6 +236,7 @@ def open_appeal(case: ModerationCase, event: ModerationAppealed, at: datetime) -
         appeal_id=event.appeal_id,
         against=event.against,
         appellant_id=event.appellant_id,
+        text=event.text,
         decided_by=case.restricted_by if event.against == "RESTRICTED" else kept_by(case, event),
         appealed_at=at,
         decide_by=event.decide_by,
@@ -250,49 +252,31 @@ def kept_by(case: ModerationCase, event: ModerationAppealed) -> str | None:
     return None
 
 
-def summed_up(case: ModerationCase) -> ModerationCase:
-    """Since when, by when and for whom not, of all that is open."""
-    holds = [case.hold] if case.hold else []
-    began = [
-        *(flag.flagged_at for flag in case.flags),
-        *(hold.held_at for hold in holds),
-        *(appeal.appealed_at for appeal in case.appeals),
-    ]
-    due = [
-        *(flag.decide_by for flag in case.flags),
-        *(hold.hold_until for hold in holds),
-        *(appeal.decide_by for appeal in case.appeals),
-    ]
-    barred = {
-        case.seller_id,
-        case.buyer_id,
-        *(flag.flagger_id for flag in case.flags),
-        *(appeal.appellant_id for appeal in case.appeals),
-        *(appeal.decided_by for appeal in case.appeals if appeal.decided_by),
-    }
-    return replace(
-        case,
-        opened_at=min(began, default=None),
-        due_at=min(due, default=None),
-        barred=sorted(barred),
-    )
+def with_matters(case: ModerationCase) -> ModerationCase:
+    """With what follows from all that is open."""
+    grounds: set[Ground] = {flag.reason for flag in case.flags}
+    if case.hold:
+        grounds.add(case.hold.ground)
+    return summed_up(replace(case, reasons=sorted(grounds)), [*matters(case)])
+
+
+def matters(case: ModerationCase) -> Iterator[Matter]:
+    """Neither who has brought one up nor who decided what is appealed may decide."""
+    for flag in case.flags:
+        barred = (flag.flagger_id,)
+        yield Matter(kind="FLAG", since=flag.flagged_at, due=flag.decide_by, barred=barred)
+    if case.hold:
+        yield Matter(kind="HOLD", since=case.hold.held_at, due=case.hold.hold_until)
+    for appeal in case.appeals:
+        barred = (appeal.appellant_id, *([appeal.decided_by] if appeal.decided_by else ()))
+        yield Matter(kind="APPEAL", since=appeal.appealed_at, due=appeal.decide_by, barred=barred)
 
 
 MODERATION_CASES = Projection(
     name="moderation_cases",
-    version=2,
+    version=3,
     topics=(review.TOPIC,),
-    handles=(
-        ReviewFlagged,
-        ReviewHeld,
-        ReviewReleased,
-        ReviewKept,
-        ReviewRestricted,
-        ReviewWithdrawn,
-        ModerationAppealed,
-        ModerationAppealDecided,
-        EvaluationClosed,
-    ),
+    handles=(*get_args(ReviewMatter.__value__), EvaluationClosed),
     tables=("moderation_case",),
     ddl=MODERATION_CASES_DDL,
     apply=moderation_cases,

@@ -305,9 +305,10 @@ ADD_REVIEWS = """
 """
 
 
-async def write_reviews(batch: Sequence[Recorded[ReviewSubmitted]], db: Connection) -> None:
-    """Makes reviews known by their ids and by their authors. One that was withdrawn before the
-    reveal and written once more is of when it was written last.
+async def write_reviews(told: Iterable[Planned | Recorded[Any]], db: Database | None) -> None:
+    """Makes reviews known by their ids, their refs and their authors: in the transaction that
+    records them, so that whoever is told of one finds it. Told again, it changes nothing; one that
+    was withdrawn before the reveal and written once more is of when it was written last.
     """
     rows = {
         (review.order_id, review.side, review.review_id): (
@@ -319,10 +320,12 @@ async def write_reviews(batch: Sequence[Recorded[ReviewSubmitted]], db: Connecti
             buyer(review.buyer_id) if review.side == "BUYER" else seller(review.seller_id),
             review.submitted_at,
         )
-        for review in (recorded.event for recorded in batch)
+        for each in told
+        if isinstance(review := each.event, ReviewSubmitted)
     }
-    if rows:
-        await db.execute(ADD_REVIEWS, *columns([*rows.values()], 7))
+    if rows and db is not None:
+        # Sorted: two writers of the same rows wait for each other in one order.
+        await db.execute(ADD_REVIEWS, *columns(sorted(rows.values()), 7))
 
 
 # --- Flags by who raised them

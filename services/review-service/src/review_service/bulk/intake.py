@@ -18,6 +18,7 @@ from shared_runtime.sealing import PersonKey
 
 from review_service.bulk.line import Line, decode_line, writers
 from review_service.bulk.story import LineTold, Outcome, Rules, Teller, refuse, streams_of, tell
+from review_service.fact_rows import write_reviews
 from review_service.facts import Parties, database_of, read_book
 from review_service.pairs import write_pairs
 
@@ -163,7 +164,8 @@ async def decide_lines(
 ) -> list[LineTold]:
     """Decides lines in turn, each on what the ones before left.
 
-    In the transaction of the append: who has reviewed whom is kept for the lines that come next.
+    In the transaction of the append: who has reviewed whom is kept for the lines that come next,
+    and each review is found from then on.
     """
     read = [line for line in lines if isinstance(line, Line)]
     await decisions.read(stream for line in read for stream in streams_of(line))
@@ -180,6 +182,7 @@ async def decide_lines(
         if number % LINES_AT_ONCE == 0:
             await asyncio.sleep(0)
     await write_pairs(decisions.planned, db)
+    await write_reviews(decisions.planned, db)
     return told
 
 

@@ -16,11 +16,11 @@ from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 
-from review_service import queries
 from review_service.api import bulk
 from review_service.bulk.feed import marketplace_feed
 from review_service.bulk.intake import Intake
 from review_service.bulk.story import rules
+from review_service.openings import opened_up_to
 from review_service.projections import PROJECTIONS
 from review_service.reactions.again import on_own_evaluations
 from review_service.reactions.elsewhere import on_elsewhere
@@ -47,7 +47,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     policies = parts.settings.policies
     commands = commands_on(parts.log, parts.pool)
     cursors = Cursors(parts.settings.cursor_secret)
-    opened = queries.opened_up_to(parts.pool, EVALUATIONS)
+    opened = opened_up_to(parts.pool, EVALUATIONS)
     links = Links(parts.settings.media_secret, parts.now)
     files = media_of(parts, links)
     opener = Opener(parts.keys, links.url)

@@ -1,4 +1,4 @@
-"""How far the consumers of the own log have come, for reads that wait for them."""
+"""How far completed orders have had their evaluations opened, for reads that wait for it."""
 
 import sys
 
@@ -14,7 +14,7 @@ ALWAYS_CURRENT = sys.maxsize
 
 
 def opened_up_to(pool: asyncpg.Pool, subscription: str) -> PositionOf:
-    """How far completed orders have had their evaluations opened; streams are always current."""
+    """`subscription` is the one that opens them. What streams say is always current."""
 
     async def position(topic: str, partition: int) -> int | None:
         if topic == review.TOPIC:

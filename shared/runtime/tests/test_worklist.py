@@ -251,6 +251,17 @@ async def test_a_case_is_given_back_by_who_has_it_alone(
     assert await leases.next(somebody("two"), AT)
 
 
+async def test_a_case_that_is_just_being_written_is_passed_over(
+    pool: asyncpg.Pool, leases: Leases[Leak]
+) -> None:
+    await told(pool, leak("A", since(0)), leak("B", since(1)))
+    async with pool.acquire() as db, db.transaction():
+        await ROWS.write([leak("A", since(0), FLOOD)], db)
+        given = await asyncio.wait_for(leases.next(somebody(), AT), 10)
+    assert given
+    assert given.case.case_id == "B"
+
+
 async def test_twenty_who_ask_at_once_are_given_twenty_cases(
     pool: asyncpg.Pool, leases: Leases[Leak]
 ) -> None:

@@ -172,6 +172,12 @@ class Shop:
     def kept(self) -> list[bytes]:
         return [each.read_bytes() for each in self.objects.rglob("*") if each.is_file()]
 
+    def damage(self) -> None:
+        """Changes the last byte of every object."""
+        for each in [each for each in self.objects.rglob("*") if each.is_file()]:
+            kept = each.read_bytes()
+            each.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+
     def client(self, sub: str = "B1", *roles: str) -> httpx.AsyncClient:
         issuer.ensure_key(self.folder)
         verifier = Verifier(
@@ -655,6 +661,34 @@ async def test_a_worker_scans_and_purges_until_it_is_told_to_end(shop: Shop, cla
                 pass
         stop.set()
         await asyncio.gather(*tasks)
+
+
+async def test_a_file_that_was_damaged_in_the_storage_is_rejected_and_holds_up_no_other(
+    shop: Shop, clamd: Clamd
+) -> None:
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    await clamd.stop()
+    async with shop.client() as buyer:
+        damaged = await sent(buyer)
+        shop.damage()
+        shop.clock.advance(timedelta(seconds=1))
+        sound = await sent(buyer)
+        await clamd.start()
+        assert await shop.store().scan_waiting() == 2
+        told = (await buyer.get(f"{PATH}/{damaged}")).json()
+        assert (told["state"], told["reason"]) == ("REJECTED", "DOES_NOT_OPEN")
+        assert (await buyer.get(f"{PATH}/{sound}")).json()["state"] == "CLEAN"
+        assert len(shop.kept()) == 1
+
+
+async def test_a_file_that_was_damaged_since_it_was_scanned_is_not_there(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    media_id = (await send(buyer, File_Name="me.jpg")).json()["media_id"]
+    shop.damage()
+    assert refusal(await buyer.get(shop.links.url(media_id))) == (404, "not-found")
+    await shop.db.execute("UPDATE media.file SET sealed_name = 'altered'")
+    assert "name" not in (await buyer.get(f"{PATH}/{media_id}")).json()
 
 
 async def test_a_file_that_came_while_its_owner_was_erased_is_dropped(

@@ -1,6 +1,7 @@
 """A poison event stops its key and nothing else; mended and tried again, it leaves no trace."""
 
 from collections.abc import Sequence
+from copy import replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -9,7 +10,7 @@ import pytest
 from shared_events.orders import OrderPaid
 from shared_runtime import parking
 from shared_runtime.clock import system_clock
-from shared_runtime.delivery import Connection, Delivery, Subscription
+from shared_runtime.delivery import WORLD_FAILURES, Connection, Delivery, Subscription
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import (
     ask_retry,
@@ -169,6 +170,33 @@ async def test_a_discarded_event_is_left_out_and_remembered_with_its_reason(
     left_out = await pool.fetchrow("SELECT position, state, reason FROM es.parked_event")
     assert left_out is not None
     assert tuple(left_out) == (2, "DISCARDED", "sent twice")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET TRANSACTION READ ONLY; DELETE FROM es.timer",  # it has become a replica
+        "SELECT * FROM elsewhere",
+        "SELECT nowhere FROM es.timer",
+        "DELETE FROM es.event",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '58030'; END $$",  # its disk
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'XX001'; END $$",  # a damaged page
+    ],
+)
+async def test_i13_what_the_database_does_is_no_events_fault(
+    journal: PostgresLog, reader: Reader, statement: str
+) -> None:
+    async def apply(_: Sequence[Delivery], db: Connection) -> None:
+        await db.execute(statement)
+
+    await write(journal, "S1", "a")
+    reader.runner.subscription = replace(reader.subscription, apply=apply)
+    with pytest.raises(WORLD_FAILURES):
+        await reader.read_all()
+    assert await reader.parked() == []
+    reader.runner.subscription = reader.subscription
+    await reader.read_all()
+    assert await histories(reader.pool) == {"S1": [1]}
 
 
 async def test_nobody_can_retry_or_discard_what_is_not_parked(pool: asyncpg.Pool) -> None:

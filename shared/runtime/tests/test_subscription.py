@@ -27,6 +27,7 @@ from shared_runtime.delivery import (
     Connection,
     Cursor,
     Delivery,
+    Place,
     Source,
     Subscription,
     TakenOver,
@@ -421,6 +422,33 @@ async def test_a_topic_of_others_is_read_by_its_offsets(
         await turn_until(runner, have_come(2, 3, 4))
     await producer.stop()
     assert await times_applied(pool) == {1}
+
+
+async def test_a_run_that_was_broken_off_begins_again_behind_what_is_stored(
+    pool: asyncpg.Pool, kafka: str, topic: str
+) -> None:
+    breaking = True
+
+    async def before(deliveries: Sequence[Delivery]) -> dict[Place, Exception]:
+        assert not (breaking and deliveries)
+        return {}
+
+    async def have_come() -> bool:
+        return await histories(pool) == {"K": [1, 2]}
+
+    await send_compressed(kafka, topic, None, 7, 7)
+    stop = asyncio.Event()
+    async with kafka_log(kafka, topic, foreign=True) as source, asyncio.TaskGroup() as group:
+        runner = runner_on(pool, source, topic)
+        runner.subscription = replace(runner.subscription, before=before)
+        with pytest.raises(AssertionError):
+            await runner.run(stop)
+        breaking = False
+        group.create_task(runner.run(stop))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await have_come():  # noqa: ASYNC110 - it is in the database
+                await asyncio.sleep(0.01)
+        stop.set()
 
 
 async def test_what_a_producer_takes_back_has_not_happened(

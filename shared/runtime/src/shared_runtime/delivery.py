@@ -44,14 +44,28 @@ WORLD_FAILURES = (
     OSError,
     TimeoutError,
     KafkaError,
-    asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a statement on a connection that the server is just ending
-    asyncpg.TransactionRollbackError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.CannotConnectNowError,
+    # What PostgreSQL says of itself, by the classes of its SQLSTATEs.
+    asyncpg.PostgresConnectionError,  # 08
+    asyncpg.ReadOnlySQLTransactionError,  # 25: it has become a replica
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.InvalidSQLStatementNameError,  # 26: a pooler has given us another session
+    asyncpg.InvalidAuthorizationSpecificationError,  # 28
+    asyncpg.TransactionRollbackError,  # 40
+    asyncpg.InsufficientResourcesError,  # 53
+    asyncpg.ObjectNotInPrerequisiteStateError,  # 55: among them, a lock that is not to be had
+    asyncpg.OperatorInterventionError,  # 57
+    asyncpg.PostgresSystemError,  # 58: its disk
+    asyncpg.InternalServerError,  # XX: a damaged page
+    # It is not as this release knows it: on its way to another one, or without its grants.
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidCachedStatementError,  # a view has changed: the next attempt sees it
 )
 
 

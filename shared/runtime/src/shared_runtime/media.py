@@ -42,6 +42,7 @@ from shared_runtime.scanning import (
     Verdict,
     examined,
 )
+from shared_runtime.sealing import DoesNotOpen
 from shared_runtime.settings import Settings
 
 LINK_LIFETIME = timedelta(minutes=5)
@@ -336,15 +337,23 @@ class MediaStore:
         return found[media_id]
 
     async def name(self, file: MediaFile) -> str | None:
-        """What its owner calls it. Raises `SubjectErased`."""
+        """What its owner calls it; None too if that does not open. Raises `SubjectErased`."""
         if file.sealed_name is None:
             return None
         key = await self._keys.key_of(file.owner)
-        return key.open_bytes(file.sealed_name, _name_of(file.media_id)).decode()
+        try:
+            return key.open_bytes(file.sealed_name, _name_of(file.media_id)).decode()
+        except DoesNotOpen:
+            log.error("a file's name does not open", media_id=file.media_id)  # noqa: TRY400 - its id says all
+            return None
 
     async def content(self, file: MediaFile) -> bytes:
-        """Raises `NotFound` unless it is clean and there; `SubjectErased`."""
-        data = await self._opened(file) if file.state == "CLEAN" else None
+        """Raises `NotFound` unless it is clean, there, and as it was kept; `SubjectErased`."""
+        try:
+            data = await self._opened(file) if file.state == "CLEAN" else None
+        except DoesNotOpen:
+            log.error("a file does not open", media_id=file.media_id)  # noqa: TRY400 - its id says all
+            raise NotFound from None
         if data is None:
             raise NotFound
         return data
@@ -403,6 +412,10 @@ class MediaStore:
                 data = await self._opened(file)
             except SubjectErased:
                 await self.delete_of(file.owner)  # it came while its owner was being erased
+                continue
+            except DoesNotOpen:
+                await self._decide(file, Rejected("DOES_NOT_OPEN"))
+                decided += 1
                 continue
             if data is None:
                 continue  # its upload is under way, or was cut off: then it will be deleted

@@ -26,6 +26,7 @@ type Reason = Literal[
     "ANIMATED",
     "DAMAGED",
     "MALWARE",
+    "DOES_NOT_OPEN",
 ]
 
 CONTENT_TYPES: tuple[ContentType, ...] = get_args(ContentType.__value__)

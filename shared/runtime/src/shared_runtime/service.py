@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -183,25 +183,19 @@ async def run_api[S: Settings](service: Service[S], settings: S) -> None:
 async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
     """Relays, projects, reacts and fires timers; serves its health."""
     async with _parts(service, settings) as parts:
-        workload = service.workload(parts)
+        load = service.workload(parts)
         worker = Worker(
             service=service.name,
             pool=parts.pool,
             kafka=settings.kafka,
             own_log=parts.log,
             now=parts.now,
-            workload=workload,
+            workload=replace(load, tasks=(*load.tasks, partial(_purge, parts))),
         )
         health = worker_health_app(
             title=f"{service.name} worker", ready=_ready(service, parts), alive=worker.is_alive
         )
-
-        async def run(stop: asyncio.Event) -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_purge(parts, stop))
-                await worker.run(stop)
-
-        await serve_worker(run, health, settings)
+        await serve_worker(worker.run, health, settings)
 
 
 async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:

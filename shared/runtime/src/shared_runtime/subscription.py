@@ -155,6 +155,7 @@ class Runner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Turns until `stop`; the world's failures are waited out with a growing pause."""
+        self.cursors.clear()  # begun again after a fault, it goes on behind what is stored
         try:
             await self._run(stop)
         finally:

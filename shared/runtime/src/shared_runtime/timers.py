@@ -25,6 +25,7 @@ from shared_runtime.subscription import decoded
 
 DUE_MAX = 2_000
 IDLE_SECONDS = 0.25
+ONE_BY_ONE_SECONDS = 10.0
 RETRY_AFTER = timedelta(minutes=5)
 FAULT_LENGTH_MAX = 500
 LATENESS_MAX = timedelta(hours=1)
@@ -125,8 +126,9 @@ async def fire_due(
 ) -> int:
     """Fires timers that are due, the oldest first, in one transaction; how many there were.
 
-    If one of them cannot be fired, each is, in a transaction of its own, and that one is left
-    alone for `RETRY_AFTER`. Raises `VersionConflict` if other writers were first.
+    If one of them cannot be fired, each is, in a transaction of its own and for
+    `ONE_BY_ONE_SECONDS` at most, and that one is left alone for `RETRY_AFTER`. Raises
+    `VersionConflict` if other writers were first.
     """
     clock = await own_log.instant(now)
     try:
@@ -137,7 +139,10 @@ async def fire_due(
             raise
         log.warning("timers refused, firing one by one", fault=type(fault).__name__)
     handled = 0
-    while handled < limit and await _fire_oldest(pool, own_log, fire, clock):
+    ends_at = asyncio.get_running_loop().time() + ONE_BY_ONE_SECONDS
+    while handled < limit and asyncio.get_running_loop().time() < ends_at:
+        if not await _fire_oldest(pool, own_log, fire, clock):
+            break
         handled += 1
     return handled
 
@@ -197,26 +202,32 @@ def due_timer(stream: str, name: str, due: datetime, armed_by: str, *, clock: da
     )
 
 
-async def run_timers(
-    pool: asyncpg.Pool,
-    own_log: PostgresLog,
-    fire: Fire,
-    now: Callable[[], datetime],
-    stop: asyncio.Event,
-) -> None:
-    """Fires due timers until `stop`, without a pause while many are due."""
-    limit = DUE_MAX
-    while not stop.is_set():
-        fired = 0
-        try:
-            fired = await fire_due(pool, own_log, fire, now, limit)
-            limit = DUE_MAX
-        except VersionConflict:
-            # Somebody wrote on one of the streams meanwhile: decided again on that, and on fewer.
-            limit = max(1, limit // 4)
-            continue
-        except WORLD_FAILURES as failure:
-            log.warning("timers wait", failure=type(failure).__name__)
-        if not fired:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
+@dataclass(slots=True)
+class Timers:
+    """The loop that fires due timers, without a pause while many are due."""
+
+    pool: asyncpg.Pool
+    own_log: PostgresLog
+    fire: Fire
+    now: Callable[[], datetime]
+    turned_at: float = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fires until `stop`."""
+        limit = DUE_MAX
+        while not stop.is_set():
+            self.turned_at = asyncio.get_running_loop().time()
+            fired = 0
+            try:
+                fired = await fire_due(self.pool, self.own_log, self.fire, self.now, limit)
+                limit = DUE_MAX
+            except VersionConflict:
+                # Somebody wrote on one of the streams meanwhile: decided again on that, and on
+                # fewer.
+                limit = max(1, limit // 4)
+                continue
+            except WORLD_FAILURES as failure:
+                log.warning("timers wait", failure=type(failure).__name__)
+            if not fired:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), IDLE_SECONDS)

@@ -1,4 +1,7 @@
-"""A service's subscriptions, timers and relay in, one running worker out."""
+"""A service's subscriptions, timers and relay in, one running worker out.
+
+Each loop fails alone: it is told, counted and begun again, while the others go on.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -9,6 +12,8 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import structlog
+from prometheus_client import Counter
 
 from shared_runtime.delivery import Source, Subscription
 from shared_runtime.log import PostgresLog
@@ -17,12 +22,47 @@ from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
 from shared_runtime.tail import Tail
-from shared_runtime.timers import Fire, run_timers
+from shared_runtime.timers import Fire, Timers
 
 TAKE_LEASE = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 STALLED_AFTER_SECONDS = 60.0
+FAILED_PAUSE_SECONDS = 0.5
+FAILED_PAUSE_SECONDS_MAX = 30.0  # well below what makes a loop stalled
+STEADY_SECONDS = 60.0
+
+log = structlog.get_logger()
+failures_total = Counter(
+    "aftersales_loop_failures", "Loops of a worker that failed and were begun again", ["loop"]
+)
 
 type Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+async def keep_running(name: str, run: Task, stop: asyncio.Event) -> None:
+    """Runs a loop until `stop`. One that fails is begun again after a pause, which grows while it
+    keeps failing.
+    """
+    clock = asyncio.get_running_loop().time
+    pause = FAILED_PAUSE_SECONDS
+    while not stop.is_set():
+        began_at = clock()
+        try:
+            await run(stop)
+        except Exception:
+            log.exception("loop failed", loop=name)
+            failures_total.labels(name).inc()
+            if clock() - began_at >= STEADY_SECONDS:
+                pause = FAILED_PAUSE_SECONDS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+            pause = min(2 * pause, FAILED_PAUSE_SECONDS_MAX)
+        else:
+            return
+
+
+def _name_of(task: Task) -> str:
+    function = task.func if isinstance(task, partial) else task
+    return str(getattr(function, "__qualname__", function))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,38 +144,41 @@ class Worker:
     now: Callable[[], datetime]
     workload: Workload
     runners: list[Runner] = field(default_factory=list[Runner])
+    timers: Timers | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
         relay = Relay(self.kafka)
         leases = Leases(self.pool)
-        consumers: list[KafkaLog] = []
+        own, on_kafka = self._own(relay, leases), self._on_kafka()
         try:
             async with asyncio.TaskGroup() as group:
-                for runner in self._own(relay, leases):
-                    group.create_task(runner.run(stop))
-                for runner, source in self._on_kafka():
-                    consumers.append(source)
-                    group.create_task(runner.run(stop))
-                if self.workload.fire is not None:
-                    group.create_task(
-                        run_timers(self.pool, self.own_log, self.workload.fire, self.now, stop)
-                    )
-                for task in self.workload.tasks:
-                    group.create_task(task(stop))
+                for name, loop in self._loops([*own, *(runner for runner, _ in on_kafka)]):
+                    group.create_task(keep_running(name, loop, stop))
         finally:
             await leases.release()
             await relay.close()
-            for consumer in consumers:
+            for _, consumer in on_kafka:
                 await consumer.close()
 
     def is_alive(self) -> bool:
-        """Whether every loop has turned lately: what /livez says."""
+        """Whether every loop has turned lately: what /livez says. One that fails and is begun
+        again does turn; its failures are in the metric.
+        """
         loop_time = asyncio.get_running_loop().time()
-        return all(
-            runner.turned_at == 0 or loop_time - runner.turned_at < STALLED_AFTER_SECONDS
-            for runner in self.runners
-        )
+        turned = [runner.turned_at for runner in self.runners]
+        if self.timers is not None:
+            turned.append(self.timers.turned_at)
+        return all(at == 0 or loop_time - at < STALLED_AFTER_SECONDS for at in turned)
+
+    def _loops(self, runners: Sequence[Runner]) -> list[tuple[str, Task]]:
+        loops: list[tuple[str, Task]] = [(each.subscription.name, each.run) for each in runners]
+        if self.workload.fire is not None:
+            self.timers = Timers(
+                pool=self.pool, own_log=self.own_log, fire=self.workload.fire, now=self.now
+            )
+            loops.append(("deadlines", self.timers.run))
+        return loops + [(_name_of(task), task) for task in self.workload.tasks]
 
     def _own(self, relay: Relay, leases: Leases) -> list[Runner]:
         topics = self.workload.own_topics

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +31,7 @@ from shared_runtime.reading import (
     CursorText,
     IfMatch,
     Limit,
+    PositionOf,
     Token,
     answer,
     wait_for,
@@ -361,12 +362,12 @@ async def test_a_token_names_a_place_in_a_log(client: httpx.AsyncClient) -> None
 TOKEN = Token(topic="orders.events", partition=1, position=3)
 
 
-def at(*positions: int | None) -> Callable[[str, int], Awaitable[int | None]]:
+def at(*positions: int | None) -> PositionOf:
     """A read model that is found at these positions, one after the other, then at the last."""
     looks = iter(positions)
 
-    async def position(topic: str, partition: int) -> int | None:
-        assert (topic, partition) == ("orders.events", 1)
+    async def position(token: Token) -> int | None:
+        assert token is TOKEN
         return next(looks, positions[-1])
 
     return position

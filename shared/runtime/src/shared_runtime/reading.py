@@ -29,16 +29,19 @@ CURSOR_LENGTH_MAX = 1024
 VERSION = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 TOKEN = re.compile(r"([a-z][a-z.-]{0,62})/([0-9]{1,2}):([0-9]{1,18})", re.ASCII)
 
-POSITION = """
-    SELECT coalesce(cursor.position, 0) FROM es.projection AS projection
+REACHED = """
+    SELECT coalesce(cursor.position, 0) AS position, waiting.position IS NOT NULL AS waits
+    FROM ({reader}) AS reader
     LEFT JOIN es.cursor AS cursor
-        ON cursor.subscription = projection.name || '/' || projection.generation
-        AND cursor.topic = $2 AND cursor.partition = $3
-    WHERE projection.name = $1
+        ON cursor.subscription = reader.name AND cursor.topic = $2 AND cursor.partition = $3
+    LEFT JOIN es.parked_event AS waiting
+        ON waiting.subscription = reader.name AND waiting.topic = $2 AND waiting.partition = $3
+        AND waiting.position = $4 AND waiting.state = 'WAITING'
 """
-
-type PositionOf = Callable[[str, int], Awaitable[int | None]]
-"""How far a read model has come in a topic's partition; None if it does not read that topic."""
+SUBSCRIPTION = REACHED.format(reader="SELECT $1::text AS name")
+PROJECTION = REACHED.format(
+    reader="SELECT name || '/' || generation AS name FROM es.projection WHERE name = $1"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,11 @@ class Token:
     topic: str
     partition: int
     position: int
+
+
+type PositionOf = Callable[[Token], Awaitable[int | None]]
+"""How far a read model has come in the partition of a token; None if it does not read that topic.
+Raises `NotYetVisible` if the event of the token has been set aside."""
 
 
 def if_match(
@@ -94,7 +102,8 @@ type CursorText = Annotated[
 async def wait_for(token: Token | None, position_of: PositionOf) -> None:
     """Returns when the read model has come to the token. Raises `NotYetVisible` after 2 s.
 
-    Sound because positions have no holes: who is at 8 has applied 1..8.
+    Sound because positions have no holes: who is at 8 has applied 1..8, or set it aside. What is
+    set aside takes the later events of its key with it, so it is enough to ask for the token's own.
     """
     if token is None:
         return
@@ -109,7 +118,7 @@ async def wait_for(token: Token | None, position_of: PositionOf) -> None:
 
 
 async def _position(token: Token, position_of: PositionOf) -> int:
-    position = await position_of(token.topic, token.partition)
+    position = await position_of(token)
     if position is None:
         raise _invalid("Consistency-Token", "this read does not depend on that topic")
     return position
@@ -118,12 +127,26 @@ async def _position(token: Token, position_of: PositionOf) -> int:
 def position_of(pool: asyncpg.Pool, projection: Projection) -> PositionOf:
     """How far the live tables of a projection have come."""
 
-    async def position(topic: str, partition: int) -> int | None:
-        if topic not in projection.topics:
+    async def position(token: Token) -> int | None:
+        if token.topic not in projection.topics:
             return None
-        reached: int | None = await pool.fetchval(POSITION, projection.name, topic, partition)
-        return reached or 0
+        return await _reached(pool, PROJECTION, projection.name, token)
 
+    return position
+
+
+async def reached(pool: asyncpg.Pool, subscription: str, token: Token) -> int:
+    """How far a subscription has come: a `PositionOf` for what a reaction brings about."""
+    return await _reached(pool, SUBSCRIPTION, subscription, token)
+
+
+async def _reached(pool: asyncpg.Pool, query: str, name: str, token: Token) -> int:
+    row = await pool.fetchrow(query, name, token.topic, token.partition, token.position)
+    if row is None:
+        return 0
+    if row["waits"]:
+        raise NotYetVisible
+    position: int = row["position"]
     return position
 
 

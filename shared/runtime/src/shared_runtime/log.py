@@ -29,7 +29,7 @@ from shared_events.envelope import (
     encode_envelope,
 )
 from shared_events.partition import partition_of
-from shared_events.registry import key_of, tag_of, topic_of
+from shared_events.registry import UnknownEventType, key_of, tag_of, topic_of
 
 from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
 from shared_runtime.ids import derived_id
@@ -53,6 +53,17 @@ class AlreadyRecorded(VersionConflict):
 
 class AlreadyAnswered(Exception):  # noqa: N818 - a race that was lost, not an error
     """A request with this id has been answered meanwhile: give its answer."""
+
+
+class StreamsUnreadable(OSError):  # noqa: N818 - a state of a rolling deployment
+    """Streams have events of types that this release does not know: a newer one may answer.
+
+    `types`: the first unknown type of each of them, by its name.
+    """
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        super().__init__(", ".join(f"{stream}: {event}" for stream, event in types.items()))
+        self.types = types
 
 
 @dataclass(kw_only=True, eq=False)
@@ -132,7 +143,10 @@ class Log(Protocol):
     """Where streams are read from and appended to: PostgreSQL, or memory in fast tests."""
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
-        """The histories of the streams, in order; absent streams are left out."""
+        """The histories of the streams, in order; absent streams are left out.
+
+        Raises `StreamsUnreadable`, naming each of those that this release cannot read.
+        """
         ...
 
     async def recorded(self, event_ids: Sequence[str]) -> set[str]:
@@ -254,9 +268,16 @@ class PostgresLog:
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         histories: dict[str, list[Recorded[Any]]] = {}
+        unknown: dict[str, str] = {}
         for topic, partition, position, stream, body in await self._db.fetch(READ, streams):
-            recorded = decode_recorded(topic, partition, position, body)
+            try:
+                recorded = decode_recorded(topic, partition, position, body)
+            except UnknownEventType as event:
+                unknown.setdefault(stream, str(event))
+                continue
             histories.setdefault(stream, []).append(recorded)
+        if unknown:
+            raise StreamsUnreadable(unknown)
         return histories
 
     async def recorded(self, event_ids: Sequence[str]) -> set[str]:
@@ -390,12 +411,23 @@ class Decisions:
     )
     _streams: dict[str, _Stream] = field(default_factory=dict[str, _Stream])
     _known: set[str] = field(default_factory=set[str])
+    _unreadable: dict[str, str] = field(default_factory=dict[str, str])
 
     async def read(self, streams: Iterable[str]) -> None:
-        """Fetches the histories of streams that are not here yet, in one round trip."""
-        if wanted := sorted(set(streams) - self._known):
-            self._histories.update(await self.log.read(wanted))
-            self._known.update(wanted)
+        """Fetches the histories of streams that are not here yet, in one round trip.
+
+        One that this release cannot read is told of when somebody asks for it: whoever asks for
+        the others alone goes on.
+        """
+        if not (wanted := sorted(set(streams) - self._known)):
+            return
+        try:
+            found = await self.log.read(wanted)
+        except StreamsUnreadable as some:
+            self._unreadable.update(some.types)
+            found = await self.log.read([name for name in wanted if name not in some.types])
+        self._histories.update(found)
+        self._known.update(wanted)
 
     async def unanswered[C](self, asks: Iterable[Ask[C]]) -> list[Ask[C]]:
         """The asks whose causes nothing has come of, with their streams read.
@@ -410,7 +442,8 @@ class Decisions:
         return left
 
     def history(self, stream: str) -> Sequence[Recorded[Any]]:
-        """What had been recorded of a stream when it was read."""
+        """What had been recorded of a stream when it was read. Raises `StreamsUnreadable`."""
+        self._check_readable(stream)
         return self._histories.get(stream, ())
 
     def events(self, stream: str) -> list[Any]:
@@ -420,12 +453,14 @@ class Decisions:
 
     @contextmanager
     def all_or_nothing(self, streams: Sequence[str]) -> Generator[None]:
-        """Undoes all that was decided inside, on these streams, when a refusal comes out of it."""
+        """Undoes all that was decided inside, on these streams, when a refusal comes out of it, or
+        a stream that cannot be read.
+        """
         planned = len(self.planned)
         before = {name: copy(known) for name in streams if (known := self._streams.get(name))}
         try:
             yield
-        except Refused:
+        except (Refused, StreamsUnreadable):
             del self.planned[planned:]
             for name in streams:
                 self._streams.pop(name, None)
@@ -443,7 +478,7 @@ class Decisions:
     def decide[S, C: Command, E: Struct](self, decider: Decider[S, C, E], ask: Ask[C]) -> list[E]:
         """The events that come of a command, sealed: states, rows and answers never hold a text.
 
-        Raises `Refused`; a refusal changes nothing.
+        Raises `Refused`; a refusal changes nothing. Raises `StreamsUnreadable`.
         """
         stream = self._stream(decider, ask.stream)
         if ask.expected is not None and ask.expected != stream.version:
@@ -480,9 +515,14 @@ class Decisions:
         """Appends all that was decided: the last statement of a transaction."""
         return await self.log.append(self.planned, reply)
 
+    def _check_readable(self, stream: str) -> None:
+        if unknown := self._unreadable.get(stream):
+            raise StreamsUnreadable({stream: unknown})
+
     def _stream[S, C: Command, E: Struct](self, decider: Decider[S, C, E], name: str) -> _Stream:
         if name not in self._streams:
             assert name in self._known, f"{name} was not read"
+            self._check_readable(name)
             history = self._histories.get(name, [])
             self._streams[name] = _Stream(
                 state=decider.fold(recorded.event for recorded in history),

@@ -21,7 +21,7 @@ from shared_runtime.delivery import (
     TakenOver,
     enter_tables,
 )
-from shared_runtime.log import AlreadyRecorded, VersionConflict
+from shared_runtime.log import AlreadyRecorded, StreamsUnreadable, VersionConflict
 
 POISON_ATTEMPTS = 3
 PARKED_KEYS_MAX = 100
@@ -39,7 +39,9 @@ def is_of_the_events(fault: Exception) -> bool:
     """Whether a batch failed because of what is in it. Otherwise the same batch is tried again:
     the world failed, or another writer was first.
     """
-    if isinstance(fault, AlreadyRecorded):  # the decider insists on what it has decided before
+    # The decider insists on what it has decided before; or an event is about a stream that only a
+    # newer release can read.
+    if isinstance(fault, (AlreadyRecorded, StreamsUnreadable)):
         return True
     return not isinstance(fault, (TakenOver, VersionConflict, *WORLD_FAILURES))
 

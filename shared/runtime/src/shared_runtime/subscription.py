@@ -21,7 +21,7 @@ from shared_events.envelope import Recorded
 from shared_events.partition import PARTITIONS
 from shared_events.registry import name_of
 
-from shared_runtime.decider import Command, Decider, Refused
+from shared_runtime.decider import Command, Decider, PolicyUnknown, Refused
 from shared_runtime.delivery import (
     PLACE_OF,
     WORLD_FAILURES,
@@ -91,10 +91,16 @@ def decoded(
 def decide_or_log[S, C: Command, E: Struct](
     decisions: Decisions, decider: Decider[S, C, E], ask: Ask[C]
 ) -> list[E]:
-    """What a reaction or timer does with a refusal: it is the business's answer, told and kept."""
+    """What a reaction or timer does with a refusal: it is the business's answer, told and kept.
+
+    That a policy is not known here is none: it is raised, for a release that knows it decides
+    otherwise. (That there was no policy yet is one.)
+    """
     try:
         return decisions.decide(decider, ask)
     except Refused as refused:
+        if isinstance(refused, PolicyUnknown) and refused.policy_version:
+            raise
         log.warning("reaction refused", rule=refused.slug(), stream=ask.stream, cause=ask.cause)
         return []
 

@@ -1,19 +1,26 @@
 """Who is calling: only a token that proves it goes on, and only to routes of the caller's roles."""
 
+import asyncio
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx
 import pytest
 from fastapi import APIRouter, Depends
-from joserfc import jwt
+from hypothesis import example, given
+from hypothesis import strategies as st
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey
+from shared_runtime import auth
 from shared_runtime.auth import (
+    JWKS_BYTES_MAX,
+    KEYS_AGE_MAX,
     KEYS_FRESH,
     LEEWAY_SECONDS,
     REFRESH_PAUSE,
@@ -27,7 +34,11 @@ from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.http import service_app
 from shared_runtime.testing import ManualClock
 
+PATIENCE_SECONDS = 20
+DEADLINE_SECONDS = 0.5
+DRIP_SECONDS = 0.05
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+FAR = int((NOW + timedelta(days=9)).timestamp())
 ISSUER = "https://issuer.example"
 EC_KEY = ECKey.generate_key("P-256", {"kid": "ec", "use": "sig"})
 ED_KEY = OKPKey.generate_key("Ed25519", {"kid": "ed", "use": "sig"})
@@ -46,7 +57,7 @@ def token(key: ECKey | OKPKey = EC_KEY, algorithm: str = "ES256", **claims: obje
     return jwt.encode({"alg": algorithm, "kid": key.kid}, changed, key, algorithms=[algorithm])
 
 
-def forged(header: Mapping[str, str], sign: Callable[[bytes], bytes]) -> str:
+def forged(header: object, sign: Callable[[bytes], bytes]) -> str:
     """A token as an attacker puts it together, who knows the public key."""
     parts = [urlsafe_b64encode(json.dumps(part).encode()) for part in (header, CLAIMS)]
     signed = b".".join(part.rstrip(b"=") for part in parts)
@@ -59,6 +70,10 @@ def unsigned(_: bytes) -> bytes:
 
 def with_the_public_key_as_secret(text: bytes) -> bytes:
     return hmac.digest(EC_KEY.as_pem(private=False), text, "sha256")
+
+
+def ec_signature(text: bytes) -> bytes:
+    return jws.JWSRegistry.algorithms["ES256"].sign(text, EC_KEY)
 
 
 def publish(folder: Path, *keys: ECKey | OKPKey) -> None:
@@ -159,6 +174,68 @@ async def test_what_is_no_token_is_refused(client: httpx.AsyncClient, header: st
     assert answered.status_code == 401
 
 
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+MEMBERS = st.sampled_from(
+    [
+        "alg",
+        "kid",
+        "crit",
+        "b64",
+        "typ",
+        "cty",
+        "jku",
+        "jwk",
+        "x5u",
+        "x5c",
+        "x5t",
+        "enc",
+        "zip",
+        "x",
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def verify(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Caller]]:
+    """For tests without a loop of their own."""
+    folder = tmp_path_factory.mktemp("issuer")
+    publish(folder, EC_KEY, ED_KEY)
+    verifier = Verifier(
+        f"file://{folder}/jwks.json", issuer=ISSUER, audience="aftersales", now=lambda: NOW
+    )
+    with asyncio.Runner() as runner:
+        yield lambda token: runner.run(verifier.verify(token))
+
+
+@given(header=st.dictionaries(MEMBERS, ODD, max_size=4) | ODD, signed=st.booleans())
+@example(header={"crit": 5}, signed=False)
+@example(header={"crit": ["b64"], "b64": False}, signed=True)
+@example(header={"kid": {}}, signed=True)
+@example(header={"alg": []}, signed=True)
+def test_an_odd_header_is_no_proof_and_no_fault_of_ours(
+    verify: Callable[[str], Caller], header: object, *, signed: bool
+) -> None:
+    """Whatever a stranger puts there, he is told that his token is none; never a 500."""
+    if isinstance(header, dict):
+        header = {"alg": "ES256", "kid": "ec"} | cast("dict[str, object]", header)
+    odd = forged(header, ec_signature if signed else unsigned)
+    with suppress(InvalidToken):
+        assert verify(odd).sub == "B1"
+        assert signed
+
+
+@pytest.mark.parametrize("header", [b"[" * 5000, b'{"alg":' * 800, b"\xff", b"", b"null"])
+async def test_a_header_that_is_no_json_object_is_no_proof(
+    client: httpx.AsyncClient, header: bytes
+) -> None:
+    encoded = urlsafe_b64encode(header).rstrip(b"=").decode()
+    assert await status(client, f"{encoded}.e30.c2ln") == 401
+
+
 async def test_without_a_token_nobody_learns_which_paths_there_are(
     client: httpx.AsyncClient,
 ) -> None:
@@ -219,16 +296,145 @@ async def test_a_withdrawn_key_is_forgotten(
     await verifier.verify(token())
     publish(tmp_path, ED_KEY)
     clock.advance(KEYS_FRESH)
+
+    async def until_refused() -> None:
+        while True:  # the newer keys are fetched beside
+            await verifier.verify(token())
+            await asyncio.sleep(0)
+
     with pytest.raises(InvalidToken):
-        await verifier.verify(token())
+        await asyncio.wait_for(until_refused(), PATIENCE_SECONDS)
 
 
-async def test_known_keys_serve_while_the_issuer_is_away(
-    verifier: Verifier, tmp_path: Path, clock: ManualClock
+async def test_when_all_keys_are_withdrawn_no_token_is_good(
+    verifier: Verifier, client: httpx.AsyncClient, tmp_path: Path, clock: ManualClock
 ) -> None:
     await verifier.verify(token())
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    clock.advance(KEYS_AGE_MAX)
+    assert await status(client, token()) == 401
+
+
+async def test_known_keys_serve_for_some_hours_while_the_issuer_is_away(
+    verifier: Verifier, client: httpx.AsyncClient, tmp_path: Path, clock: ManualClock
+) -> None:
+    await verifier.verify(token(exp=FAR))
     (tmp_path / "jwks.json").unlink()
+    clock.advance(KEYS_AGE_MAX - timedelta(microseconds=1))
+    assert (await verifier.verify(token(exp=FAR))).sub == "B1"
+    clock.advance(timedelta(microseconds=1))
+    with pytest.raises(KeysUnreachable):
+        await verifier.verify(token(exp=FAR))
+    assert await status(client, token(exp=FAR)) == 503
+    publish(tmp_path, EC_KEY)
+    assert await status(client, token(exp=FAR)) == 200
+
+
+class Issuer:
+    """Publishes keys over HTTP; `dripping`, a byte now and then, for ever."""
+
+    def __init__(self) -> None:
+        self.dripping = False
+        self.asked = asyncio.Event()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> str:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._server.close_clients()
+        await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            self.asked.set()
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while self.dripping:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(DRIP_SECONDS)
+            writer.write(json.dumps(KeySet([EC_KEY]).as_dict(private=False)).encode())
+            await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def far_issuer() -> AsyncIterator[tuple[Issuer, str]]:
+    issuer = Issuer()
+    yield issuer, await issuer.start()
+    await issuer.stop()
+
+
+async def test_whoever_has_a_known_key_waits_for_no_download(
+    far_issuer: tuple[Issuer, str], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for the refresh of stale keys, and not for one that a stranger's token has brought on."""
+    monkeypatch.setattr(auth, "FETCH_SECONDS_MAX", DEADLINE_SECONDS)
+    issuer, url = far_issuer
+    verifier = Verifier(url, issuer=ISSUER, audience="aftersales", now=clock)
+    await verifier.verify(token())
+    issuer.dripping = True
+    for passed in (KEYS_FRESH, REFRESH_PAUSE):
+        issuer.asked.clear()
+        clock.advance(passed)
+        stranger = asyncio.create_task(verifier.verify(token(ED_KEY, "Ed25519")))
+        await issuer.asked.wait()
+        assert (await verifier.verify(token())).sub == "B1"
+        assert not stranger.done()
+        with pytest.raises(InvalidToken):  # the drip has an end
+            await asyncio.wait_for(stranger, PATIENCE_SECONDS)
+    issuer.dripping = False
+
+
+GOOD = EC_KEY.as_dict(private=False)
+ODD_KEYS: list[object] = [
+    GOOD | {"kid": 7},
+    GOOD | {"crv": "P-999"},
+    GOOD | {"x": "AAAA"},
+    GOOD | {"y": GOOD["x"]},
+    GOOD | {"x": None},
+    GOOD | {"use": "enc"},
+    GOOD | {"key_ops": 5},
+    {"kty": "EC", "kid": "ec"},
+    {"kty": "OKP", "crv": "Ed25519", "kid": "ec", "x": "!"},
+    {"kty": "AKP", "kid": "ec", "alg": "ML-DSA-44"},
+    {"kty": ["EC"]},
+    {},
+    [],
+    None,
+    "EC",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_KEYS, ids=str)
+async def test_a_key_that_cannot_be_read_shuts_nobody_out(
+    verifier: Verifier, tmp_path: Path, odd: object
+) -> None:
+    published = [odd, *KeySet([EC_KEY, ED_KEY]).as_dict(private=False)["keys"]]
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": published}))
+    assert (await verifier.verify(token())).sub == "B1"
+    assert (await verifier.verify(token(ED_KEY, "Ed25519"))).sub == "B1"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["", "[]", "5", '{"keys": 5}', '{"keys": [5]}', "[" * 50_000, "x" * (JWKS_BYTES_MAX + 1)],
+)
+async def test_what_is_no_set_of_keys_leaves_those_that_there_are(
+    verifier: Verifier, tmp_path: Path, clock: ManualClock, nonsense: str
+) -> None:
+    await verifier.verify(token())
+    (tmp_path / "jwks.json").write_text(nonsense)
     clock.advance(KEYS_FRESH)
+    with pytest.raises(InvalidToken):
+        await verifier.verify(token(STRANGE_KEY))
+    new = ECKey.generate_key("P-256", {"kid": "new"})
+    with pytest.raises(InvalidToken):
+        await verifier.verify(token(new))
     assert (await verifier.verify(token())).sub == "B1"
 
 

@@ -6,13 +6,16 @@ issuer, audience, lifetime. Everything under /v1 needs one, before anything else
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPException as HTTPClientError
 from typing import Annotated, Any, cast, get_args
 from urllib.request import urlopen
 
+import msgspec
 import structlog
 from fastapi import APIRouter, Request, Security
 from fastapi.dependencies.models import Dependant
@@ -20,7 +23,8 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
+from joserfc.util import urlsafe_b64decode
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_runtime.clock import Clock
@@ -30,12 +34,19 @@ from shared_runtime.problems import Unauthenticated, Unavailable, problem
 
 # RFC 9864 gives EdDSA over Ed25519 a name of its own; issuers send either.
 ALGORITHMS = ("ES256", "EdDSA", "Ed25519")
+KEY_TYPES = ("EC", "OKP")
+"""Of the keys that these algorithms verify with."""
 LEEWAY_SECONDS = 5
 KEYS_FRESH = timedelta(minutes=10)
+"""Older keys are still taken while newer ones are fetched beside."""
+KEYS_AGE_MAX = timedelta(hours=6)
+"""Older ones are not: an issuer that has not been heard of may have withdrawn them long ago."""
 REFRESH_PAUSE = timedelta(seconds=10)
 """A token with an unknown key makes us fetch the keys again, this often at most."""
 FETCH_SECONDS_MAX = 3.0
+"""From the first look at its name to the last byte of the issuer's answer."""
 JWKS_BYTES_MAX = 256 * 1024
+JWKS_PART_BYTES = 16 * 1024
 TOKEN_LENGTH_MAX = 8 * 1024
 PROTECTED = "/v1"
 CALLER = "aftersales.caller"
@@ -81,6 +92,14 @@ class Caller:
         )
 
 
+class _Header(msgspec.Struct):
+    """What of a token's header decides how it is verified. Other members are passed over."""
+
+    alg: str
+    kid: str | None = None
+    crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class _Registry(jws.JWSRegistry):
     """Only the asymmetric algorithms of `ALGORITHMS`; `none` and HMAC are unknown to it."""
 
@@ -111,54 +130,77 @@ class Verifier:
         self._keys: KeySet | None = None
         self._fetched_at: datetime | None = None
         self._tried_at: datetime | None = None
-        self._fetching = asyncio.Lock()
+        self._refresh: asyncio.Task[None] | None = None
+        # One of its own: a download that hangs, whatever its deadline, takes no thread of others.
+        self._thread = ThreadPoolExecutor(1, "keys")
 
     async def verify(self, token: str) -> Caller:
         """Raises `InvalidToken`, or `KeysUnreachable` if there is nothing to verify it with."""
         if len(token) > TOKEN_LENGTH_MAX:
             raise InvalidToken
+        kid = _named_key(token)
         try:
-            header = jws.extract_compact(token.encode("ascii"), registry=self._registry).headers()
-            key = await self._key(header.get("kid"))
+            key = await self._key(kid)
             decoded = jwt.decode(token, key, registry=self._registry)
             self._claims.validate(decoded.claims)
         except (JoseError, ValueError) as error:
             raise InvalidToken from error
         return _caller(decoded.claims)
 
-    async def _key(self, kid: object) -> Key:
-        if kid is not None and not isinstance(kid, str):
-            raise InvalidToken
-        keys = await self._current_keys()
-        if not _has(keys, kid):
-            keys = await self._fetch(seen=keys)
+    async def _key(self, kid: str | None) -> Key:
+        """The key of this name. Who names one that is not known waits for newer ones; others do
+        not wait for him.
+        """
+        keys = self._known_keys()
+        if keys is None or not _has(keys, kid):
+            await self._refreshed()
+            keys = self._known_keys()
+        if keys is None:
+            raise KeysUnreachable
         return keys.get_by_kid(kid)
 
-    async def _current_keys(self) -> KeySet:
-        stale = self._fetched_at is None or self._now() - self._fetched_at >= KEYS_FRESH
-        if self._keys is None or stale:
-            return await self._fetch(seen=self._keys)
+    def _known_keys(self) -> KeySet | None:
+        """Those in hand, unless they are too old. Stale ones are renewed beside."""
+        if self._keys is None or self._fetched_at is None:
+            return None
+        age = self._now() - self._fetched_at
+        if age >= KEYS_AGE_MAX:
+            self._keys = None
+        elif age >= KEYS_FRESH:
+            self._begin_refresh()
         return self._keys
 
-    async def _fetch(self, seen: KeySet | None) -> KeySet:
-        """Newer keys than those seen, if it is not too soon to ask; else the ones there are."""
-        async with self._fetching:
-            if self._keys is seen and not self._asked_lately():
-                self._tried_at = self._now()
-                try:
-                    self._keys = await asyncio.to_thread(_download, self._url)
-                    self._fetched_at = self._tried_at
-                except (OSError, HTTPClientError, ValueError, KeyError, JoseError) as failure:
-                    log.warning("keys not fetched", failure=type(failure).__name__)
-            if self._keys is None:
-                raise KeysUnreachable
-            return self._keys
+    async def _refreshed(self) -> None:
+        """Returns when a refresh that is under way, or begun now, has come to its end."""
+        if (refresh := self._begin_refresh()) is not None:
+            await asyncio.shield(refresh)  # others wait for it too
+
+    def _begin_refresh(self) -> asyncio.Task[None] | None:
+        """None if the issuer was asked a moment ago."""
+        if self._refresh is not None and not self._refresh.done():
+            return self._refresh
+        if self._asked_lately():
+            return None
+        self._tried_at = self._now()
+        self._refresh = asyncio.create_task(self._fetch(self._tried_at))
+        return self._refresh
 
     def _asked_lately(self) -> bool:
         # Without any key every request is refused: then each may ask, one at a time.
         if self._keys is None or self._tried_at is None:
             return False
         return self._now() - self._tried_at < REFRESH_PAUSE
+
+    async def _fetch(self, at: datetime) -> None:
+        """Takes the issuer's keys, or keeps those there are when it cannot be asked."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(FETCH_SECONDS_MAX):
+                self._keys = await loop.run_in_executor(self._thread, _download, self._url)
+        except (OSError, HTTPClientError, ValueError, RecursionError) as failure:
+            log.warning("keys not fetched", failure=type(failure).__name__)
+        else:
+            self._fetched_at = at
 
 
 class Authenticate:
@@ -276,11 +318,64 @@ def _account(value: object) -> str:
     return value
 
 
+def _named_key(token: str) -> str | None:
+    """The `kid` of a token, if it names one. Raises `InvalidToken`."""
+    header, dot, _ = token.partition(".")
+    try:
+        told = msgspec.json.decode(urlsafe_b64decode(header.encode("ascii")), type=_Header)
+    except (ValueError, RecursionError) as error:  # msgspec's and base64's are ValueErrors
+        raise InvalidToken from error
+    # An extension that must be understood is one that we do not understand (RFC 7515, 4.1.11).
+    if not dot or told.alg not in ALGORITHMS or told.crit is not msgspec.UNSET:
+        raise InvalidToken
+    return told.kid
+
+
 def _has(keys: KeySet, kid: str | None) -> bool:
     return len(keys.keys) == 1 if kid is None else any(key.kid == kid for key in keys.keys)
 
 
 def _download(url: str) -> KeySet:
+    """Raises OSError, HTTPException, ValueError, or RecursionError."""
+    ends_at = time.monotonic() + FETCH_SECONDS_MAX
+    document = bytearray()
     # The settings take file:///… and https://… only.
     with urlopen(url, timeout=FETCH_SECONDS_MAX) as answer:  # noqa: S310
-        return KeySet.import_key_set(json.loads(answer.read(JWKS_BYTES_MAX)))
+        while part := answer.read1(JWKS_PART_BYTES):
+            document += part
+            # Its timeout is for each part: an issuer that drips would take for ever.
+            if time.monotonic() > ends_at:
+                raise TimeoutError
+            if len(document) > JWKS_BYTES_MAX:
+                raise ValueError("a JWK Set of that size")
+    return _key_set(json.loads(document))
+
+
+def _key_set(told: object) -> KeySet:
+    """The keys that can be read and are of use. The others are passed over, one by one (RFC 7517,
+    section 5). Raises ValueError if it is no JWK Set, or none of its keys can be read.
+    """
+    published = cast("dict[str, object]", told).get("keys") if isinstance(told, dict) else None
+    if not isinstance(published, list):
+        raise ValueError("no JWK Set")  # noqa: TRY004 - it was sent to us, not passed
+    keys = [key for each in cast("list[object]", published) if (key := _readable(each))]
+    if published and not keys:
+        raise ValueError("no key of the JWK Set can be read")
+    return KeySet(keys)
+
+
+def _readable(told: object) -> Key | None:
+    if not isinstance(told, dict):
+        log.warning("key passed over", failure="not an object")
+        return None
+    published = cast("dict[str, Any]", told)
+    if published.get("kty") not in KEY_TYPES:
+        return None  # of other algorithms
+    try:
+        key = JWKRegistry.import_key(published)
+        key.check_use("sig")
+        key.ensure_kid()
+    except Exception as failure:  # noqa: BLE001 - a key can be wrong in as many ways as it has members
+        log.warning("key passed over", kid=str(published.get("kid")), failure=str(failure))
+        return None
+    return key

@@ -44,6 +44,8 @@ docs: setup  ## the reference under docs/reference, from the code
 	@$(BIN)/python -m shared_events
 	@for service in $(SERVICES); do \
 	  $(BIN)/python -m $${service}_service openapi > docs/reference/openapi/$$service-service.json; done
+	@{ $(BIN)/python -m shared_runtime.reference; for service in $(SERVICES); do \
+	  $(BIN)/python -m $${service}_service commands; done; } > docs/reference/commands.md
 
 clean:  ## remove the environment, the local stack's data and every cache of the tools
 	@if [ -x $(BIN)/aftersales ]; then $(BIN)/aftersales stack clean; fi

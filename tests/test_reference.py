@@ -9,6 +9,7 @@ from dispute_service.app import SERVICE as DISPUTE
 from reputation_service.app import SERVICE as REPUTATION
 from returns_service.app import SERVICE as RETURNS
 from review_service.app import SERVICE as REVIEW
+from shared_runtime.reference import HEADER, commands_page
 from shared_runtime.service import openapi_document
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference" / "openapi"
@@ -24,6 +25,15 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 def test_the_reference_of_an_api_is_of_this_release(name: str) -> None:
     committed = (FOLDER / f"{name}.json").read_text()
     assert committed == DOCUMENTS[name](), "`make docs` writes it anew"
+
+
+COMMANDS = FOLDER.parent / "commands.md"
+
+
+def test_the_page_of_commands_is_of_this_release() -> None:
+    services = (REVIEW, DISPUTE, RETURNS, REPUTATION)
+    pages = [commands_page(service.name, service.commands) for service in services]
+    assert COMMANDS.read_text() == HEADER + "".join(pages), "`make docs` writes it anew"
 
 
 SOURCES = Path(__file__).parents[1]

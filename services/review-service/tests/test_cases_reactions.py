@@ -18,36 +18,34 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_stack.databases import Database
 from msgspec import Struct
-from msgspec.structs import replace
 from msgspec.structs import replace as changed
 from review_service.domain.commands import (
     AttributeDelay,
-    BuyerReview,
     CompleteOrder,
-    EvaluationCommand,
-    FlagReview,
-    HoldReview,
     MarkDelivered,
     MarkPaid,
     MarkShipped,
     OrderCommand,
-    OrderFacts,
     PlaceOrder,
-    RecordScreening,
     ReopenOrder,
-    SellerReview,
-    SubmitReview,
-    WithdrawReview,
 )
-from review_service.domain.evaluation import evaluations
+from review_service.domain.content import BuyerReview, SellerReview
+from review_service.domain.double_blind import SubmitReview
+from review_service.domain.flags import FlagReview
+from review_service.domain.holding import HoldReview
 from review_service.domain.order import Placed, orders
 from review_service.domain.policy import policies
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
+from review_service.domain.screening import RecordScreening
 from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.domain.weight import WeightFacts
+from review_service.domain.withdrawal import WithdrawReview
 from review_service.facts import order_facts
 from review_service.reactions.again import on_own_evaluations
 from review_service.reactions.elsewhere import TOPICS, on_elsewhere
 from review_service.reactions.orders import on_own_orders
 from review_service.reactions.timers import deadlines, on_deadlines
+from review_service.testing import change, in_words, say
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.orders import OrderLine
 from shared_events.partition import PARTITIONS
@@ -90,13 +88,9 @@ ADD_HEADS = """
 GOOD = BuyerReview(quality=5, logistics=5, service=5)
 BAD = BuyerReview(quality=1, logistics=1, service=1)
 RATED = SellerReview(rating=4)
-SUSPECTED = RecordScreening(
-    review_id="",
-    factor_milli=100,
-    campaign=True,
-    terms=(),
-    calibration="c1",
-    facts=None,  # type: ignore[arg-type]
+SUSPECTED = say(
+    RecordScreening(review_id="", factor_milli=100, campaign=True, terms=(), calibration="c1"),
+    facts=None,
     now=NOW,
     actor=FEED,
 )
@@ -140,7 +134,7 @@ class World:
         await self._handle(orders(POLICIES), order_stream(order_id), order_id, command)
 
     async def evaluation(self, command: EvaluationCommand, order_id: str) -> None:
-        await self._handle(evaluations(POLICIES), evaluation_stream(order_id), order_id, command)
+        await self._handle(EVALUATIONS, evaluation_stream(order_id), order_id, command)
 
     async def _handle(self, decider: Any, stream: str, order_id: str, command: Any) -> None:  # noqa: ANN401
         ask = Ask(stream=stream, command=command, cause=str(uuid4()), correlation=order_id)
@@ -183,13 +177,12 @@ class World:
         await self.evaluation(self.submission(order, content, told[order_id]), order_id)
 
     def submission(
-        self, order: Placed, content: BuyerReview | SellerReview, told: OrderFacts
+        self, order: Placed, content: BuyerReview | SellerReview, told: WeightFacts
     ) -> SubmitReview:
         side: Side = "BUYER" if isinstance(content, BuyerReview) else "SELLER"
         account = order.placed.buyer_id if side == "BUYER" else order.placed.seller_id
-        return SubmitReview(
-            review_id=f"{order.placed.order_id}-{side[0]}",
-            content=content,
+        return say(
+            SubmitReview(review_id=f"{order.placed.order_id}-{side[0]}", **in_words(content)),
             facts=told,
             now=self.clock.at,
             actor=Actor(role=side, id=account),
@@ -307,7 +300,7 @@ async def started(
 
 
 def of_order[E: Struct](kind: type[E], order_id: str, **fields: Any) -> E:  # noqa: ANN401
-    told: E = replace(
+    told: E = change(
         cast("E", sample(kind)),
         order_id=order_id,
         **({"seller_id": "S1", "buyer_id": "B1"} | fields),
@@ -360,7 +353,7 @@ def return_closed(order_id: str, return_id: str, at: datetime, **fields: Any) ->
 
 def of_account[E: Struct](kind: type[E], **fields: Any) -> E:  # noqa: ANN401
     buyer = {"account_kind": "BUYER", "buyer_id": "B1", "seller_id": None}
-    told: E = replace(cast("E", sample(kind)), **(buyer | fields))
+    told: E = change(cast("E", sample(kind)), **(buyer | fields))
     return told
 
 
@@ -614,9 +607,9 @@ async def test_what_is_written_once_more_after_a_measure_is_not_taken_by_it(worl
     await world.write("O1", GOOD)
     await world.work()
     await world.tell("buyer-B1", right_lost(world.clock.at))
-    withdrawal = WithdrawReview(
-        review_id="O1-B",
-        facts=OrderFacts(total_ref_minor=0, placed_at=world.clock.at),
+    withdrawal = say(
+        WithdrawReview(review_id="O1-B"),
+        facts=WeightFacts(total_ref_minor=0, placed_at=world.clock.at),
         now=world.clock.at,
         actor=Actor(role="BUYER", id="B1"),
     )
@@ -691,8 +684,11 @@ async def test_a_hold_ends_by_itself_and_gives_the_former_weight_back(world: Wor
     await world.arrive("O1")
     await world.reveal("O1")
     told = await order_facts({"O1": await world.placed("O1")}, world.clock.at, world.pool)
-    hold = HoldReview(
-        review_id="O1-B", ground="FAKE", facts=told["O1"], now=world.clock.at, actor=FEED
+    hold = say(
+        HoldReview(review_id="O1-B", ground="FAKE"),
+        facts=told["O1"],
+        now=world.clock.at,
+        actor=FEED,
     )
     await world.evaluation(hold, "O1")
     await world.tell("refunds-O1", of_order(RefundIssued, "O1"))
@@ -706,10 +702,8 @@ async def test_a_flag_that_nobody_decides_in_time_is_noted_once(world: World) ->
     await world.arrive("O1")
     await world.reveal("O1")
     for flag_id in ("f1", "f2"):
-        flag = FlagReview(
-            review_id="O1-B",
-            flag_id=flag_id,
-            reason="FAKE",
+        flag = say(
+            FlagReview(review_id="O1-B", flag_id=flag_id, reason="FAKE"),
             now=world.clock.at,
             actor=Actor(role="SELLER", id=flag_id),
         )
@@ -828,7 +822,7 @@ async def test_a_fact_that_comes_between_the_decision_to_reveal_and_its_append_i
         cause=str(uuid4()),
         correlation="O1",
     )
-    decisions.decide(evaluations(POLICIES), ask)
+    decisions.decide(EVALUATIONS, ask)
     await world.publish(stream, event)
     await world.elsewhere.turn()
     await decisions.append()

@@ -2,25 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
-from msgspec.structs import replace
-from review_service.domain.commands import (
+from review_service.domain.closing_clock import OpenEvaluation, PauseEvaluation, ResumeEvaluation
+from review_service.domain.content import BuyerReview, SellerReview
+from review_service.domain.double_blind import (
     AmendReview,
-    BuyerReview,
     CloseEvaluation,
-    EvaluationCommand,
-    Measure,
-    OpenEvaluation,
-    OrderFacts,
-    PauseEvaluation,
-    ResumeEvaluation,
-    SellerReview,
     SubmitReview,
     VoidEvaluation,
 )
-from review_service.domain.evaluation import evaluations
+from review_service.domain.known import Measure
 from review_service.domain.policy import ALWAYS, policies
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
+from review_service.domain.weight import WeightFacts
+from review_service.testing import change, in_words, say
 from shared_events.review import (
     EvaluationClosed,
     EvaluationEvent,
@@ -58,11 +53,10 @@ SYSTEM = Actor(role="SYSTEM", id="orders")
 BUYER = Actor(role="BUYER", id="B1")
 SELLER = Actor(role="SELLER", id="member", org_id="S1")
 IMPORTER = Actor(role="IMPORTER", id="olist", on_behalf_of="BUYER")
-FACTS = OrderFacts(total_ref_minor=600, placed_at=COMPLETED - 7 * DAY)
+FACTS = WeightFacts(total_ref_minor=600, placed_at=COMPLETED - 7 * DAY)
 FULL = [WeightReason(code="FULL", effect_milli=1000)]
 
-evaluation = Scenario(evaluations(policies()))
-change = msgspec.structs.replace
+evaluation = Scenario(EVALUATIONS)
 
 
 def day(number: float) -> datetime:
@@ -70,29 +64,36 @@ def day(number: float) -> datetime:
     return COMPLETED + number * DAY
 
 
-start = OpenEvaluation(
-    order_id="O1",
-    seller_id="S1",
-    buyer_id="B1",
-    completed_at=COMPLETED,
-    completion_no=1,
+start = say(
+    OpenEvaluation(
+        order_id="O1", seller_id="S1", buyer_id="B1", completed_at=COMPLETED, completion_no=1
+    ),
     now=COMPLETED,
     actor=SYSTEM,
 )
-pause = PauseEvaluation(cause="DISPUTE", cause_id="d1", now=day(14), actor=SYSTEM)
-reopening = PauseEvaluation(
-    cause="ORDER_REOPENED", cause_id="completion-1", now=day(4), actor=SYSTEM
+pause = say(PauseEvaluation(cause="DISPUTE", cause_id="d1"), now=day(14), actor=SYSTEM)
+reopening = say(
+    PauseEvaluation(cause="ORDER_REOPENED", cause_id="completion-1"), now=day(4), actor=SYSTEM
 )
-resume = ResumeEvaluation(cause_id="d1", now=day(42), actor=SYSTEM)
-cap = ResumeEvaluation(now=day(134), actor=SYSTEM)
+resume = say(ResumeEvaluation(cause_id="d1"), now=day(42), actor=SYSTEM)
+cap = say(ResumeEvaluation(), now=day(134), actor=SYSTEM)
 stars = BuyerReview(quality=5, logistics=3, service=4)
-by_buyer = SubmitReview(review_id="R1", content=stars, facts=FACTS, now=day(1), actor=BUYER)
-by_seller = SubmitReview(
-    review_id="R2", content=SellerReview(rating=4), facts=FACTS, now=day(3), actor=SELLER
+by_buyer = say(
+    SubmitReview(review_id="R1", **in_words(stars)), facts=FACTS, now=day(1), actor=BUYER
 )
-amend = AmendReview(content=BuyerReview(quality=1, logistics=2, service=3), now=day(2), actor=BUYER)
-close = CloseEvaluation(facts=FACTS, now=CLOSING, actor=SYSTEM)
-void = VoidEvaluation(now=day(5), actor=SYSTEM)
+by_seller = say(
+    SubmitReview(review_id="R2", **in_words(SellerReview(rating=4))),
+    facts=FACTS,
+    now=day(3),
+    actor=SELLER,
+)
+amend = say(
+    AmendReview(review_id="R1", **in_words(BuyerReview(quality=1, logistics=2, service=3))),
+    now=day(2),
+    actor=BUYER,
+)
+close = say(CloseEvaluation(), facts=FACTS, now=CLOSING, actor=SYSTEM)
+void = say(VoidEvaluation(), now=day(5), actor=SYSTEM)
 
 opened = EvaluationOpened(
     order_id="O1",
@@ -234,24 +235,24 @@ def test_a_completed_order_opens_its_evaluation_once() -> None:
 
 
 def test_the_window_counts_from_completion_not_from_opening() -> None:
-    evaluation.when(replace(start, now=day(1))).then(change(opened, opened_at=day(1)))
+    evaluation.when(change(start, now=day(1))).then(change(opened, opened_at=day(1)))
 
 
 def test_an_evaluation_that_opens_in_dispute_is_paused_at_once() -> None:
     at_once = change(paused, remaining_seconds=15 * 86_400, cap_at=day(120))
-    evaluation.when(replace(start, open_disputes=("d1", "d2", "d1"))).then(
+    evaluation.when(change(start, open_disputes=("d1", "d2", "d1"))).then(
         opened, at_once, change(at_once, cause_id="d2")
     )
 
 
 def test_nobody_wrote_and_the_evaluation_closes_empty() -> None:
-    evaluation.given(opened).when(replace(close, now=CLOSING - TICK)).then_nothing()
+    evaluation.given(opened).when(change(close, now=CLOSING - TICK)).then_nothing()
     evaluation.given(opened).when(close).then(expired)
 
 
 def test_the_last_moment_of_the_window_counts() -> None:
     """Corner case 1."""
-    last = replace(by_buyer, now=CLOSING - TICK)
+    last = change(by_buyer, now=CLOSING - TICK)
     evaluation.given(opened).when(last, close).then(
         change(buyers, submitted_at=last.now),
         alone,
@@ -261,14 +262,14 @@ def test_the_last_moment_of_the_window_counts() -> None:
 
 def test_a_late_timer_gives_nobody_extra_time() -> None:
     """Corner case 2."""
-    at_closing = replace(by_buyer, now=CLOSING)
+    at_closing = change(by_buyer, now=CLOSING)
     evaluation.given(opened).when(at_closing).then_refused(WindowClosed, closed_at=CLOSING)
-    late = replace(close, now=CLOSING + timedelta(minutes=7))
+    late = change(close, now=CLOSING + timedelta(minutes=7))
     evaluation.given(opened).when(late).then(expired)
 
 
 def test_a_side_that_wrote_alone_is_revealed_as_of_the_closing_instant() -> None:
-    late = replace(close, now=day(20))
+    late = change(close, now=day(20))
     seller_alone = change(alone, review_ids=["R2"], sides=["SELLER"])
     evaluation.given(opened, sellers).when(late).then(
         seller_alone, change(sellers_weight, counted_at=CLOSING)
@@ -281,8 +282,8 @@ def test_a_cancelled_order_ends_its_evaluation() -> None:
 
 
 def test_a_cancellation_after_the_window_hides_nothing_that_is_due() -> None:
-    evaluation.given(opened, buyers).when(replace(void, now=CLOSING)).then_nothing()
-    last = replace(void, now=CLOSING - TICK)
+    evaluation.given(opened, buyers).when(change(void, now=CLOSING)).then_nothing()
+    last = change(void, now=CLOSING - TICK)
     evaluation.given(opened, buyers).when(last).then(change(voided, closed_at=last.now))
 
 
@@ -291,7 +292,7 @@ def test_a_cancellation_after_the_window_hides_nothing_that_is_due() -> None:
     [
         (start, {"NONE"}),
         (pause, {"OPEN"}),
-        (replace(pause, cause_id="d2"), {"OPEN", "PAUSED"}),
+        (change(pause, cause_id="d2"), {"OPEN", "PAUSED"}),
         (resume, {"PAUSED"}),
         (cap, {"PAUSED"}),
         (close, {"OPEN"}),
@@ -310,7 +311,7 @@ def test_what_timers_and_consumers_send_is_never_refused(
 @pytest.mark.parametrize("command", [start, pause, resume, close, void])
 @pytest.mark.parametrize("role", ["BUYER", "SELLER", "MODERATOR", "SENIOR"])
 def test_only_the_system_runs_the_clock(command: EvaluationCommand, role: Role) -> None:
-    asked = replace(command, actor=Actor(role=role, id="B1"))
+    asked = change(command, actor=Actor(role=role, id="B1"))
     evaluation.given(opened).when(asked).then_refused(RoleNotAllowed, allowed_roles=["SYSTEM"])
 
 
@@ -318,7 +319,7 @@ def test_an_evaluation_keeps_the_policy_it_began_with() -> None:
     """Corner case 9."""
     since = Scenario(evaluations(policies([(ALWAYS, "ae-2025-1"), (day(9), "ae-30d")])))
     since.given(opened).when(close).then(expired)
-    other = replace(start, order_id="P", completed_at=day(10), now=day(10))
+    other = change(start, order_id="P", completed_at=day(10), now=day(10))
     since.when(other).then(
         change(
             opened,
@@ -339,7 +340,7 @@ def test_an_evaluation_under_an_unknown_policy_is_refused() -> None:
 def test_the_window_is_exact_whatever_the_local_time() -> None:
     """Corner case 10."""
     local = datetime.fromisoformat("2025-03-20T23:30:00-03:00")
-    played = evaluation.when(replace(start, completed_at=local, now=local))
+    played = evaluation.when(change(start, completed_at=local, now=local))
     event = played.events[0]
     assert isinstance(event, EvaluationOpened)
     assert event.completed_at.isoformat() == "2025-03-21T02:30:00+00:00"
@@ -349,9 +350,9 @@ def test_the_window_is_exact_whatever_the_local_time() -> None:
 def test_a_history_is_judged_as_of_then() -> None:
     """Corner case 46: the timer of an old order fires first."""
     then = datetime(2024, 4, 1, tzinfo=UTC)
-    old = replace(start, completed_at=then, now=then)
-    timer = replace(close, now=then + 15 * DAY)
-    late = replace(by_buyer, now=datetime(2024, 5, 2, tzinfo=UTC), actor=IMPORTER)
+    old = change(start, completed_at=then, now=then)
+    timer = change(close, now=then + 15 * DAY)
+    late = change(by_buyer, now=datetime(2024, 5, 2, tzinfo=UTC), actor=IMPORTER)
     played = evaluation.when(old, timer, late)
     assert [type(event) for event in played.events] == [EvaluationOpened, EvaluationClosed]
     played_again = evaluation.given(*played.events).when(late)
@@ -373,19 +374,19 @@ def test_a_dispute_stops_the_clock_with_at_least_three_days_left_on_it() -> None
 def test_the_longer_of_the_rest_and_the_minimum_runs_after_a_pause(
     paused_on: float, left: timedelta
 ) -> None:
-    played = evaluation.given(opened).when(replace(pause, now=day(paused_on)), resume)
+    played = evaluation.given(opened).when(change(pause, now=day(paused_on)), resume)
     assert getattr(played.events[1], "closes_at", None) == resume.now + left
 
 
 def test_no_pause_shortens_the_window_by_a_part_of_a_second() -> None:
-    stopped = replace(pause, now=COMPLETED + TICK)
+    stopped = change(pause, now=COMPLETED + TICK)
     played = evaluation.given(opened).when(stopped)
     assert getattr(played.events[0], "remaining_seconds", None) == 15 * 86_400
 
 
 def test_nothing_is_paused_once_closing_is_due() -> None:
-    evaluation.given(opened).when(replace(pause, now=CLOSING)).then_nothing()
-    last = replace(pause, now=CLOSING - TICK)
+    evaluation.given(opened).when(change(pause, now=CLOSING)).then_nothing()
+    last = change(pause, now=CLOSING - TICK)
     evaluation.given(opened).when(last).then(
         change(paused, remaining_seconds=1, cap_at=last.now + 120 * DAY)
     )
@@ -394,7 +395,7 @@ def test_nothing_is_paused_once_closing_is_due() -> None:
 def test_both_may_write_while_paused_and_are_revealed_at_once() -> None:
     """Corner case 5."""
     on = day(30)
-    played = evaluation.given(opened, sellers, paused).when(replace(by_buyer, now=on), resume)
+    played = evaluation.given(opened, sellers, paused).when(change(by_buyer, now=on), resume)
     played.then(
         change(buyers, submitted_at=on),
         change(revealed, revealed_at=on),
@@ -405,8 +406,8 @@ def test_both_may_write_while_paused_and_are_revealed_at_once() -> None:
 
 def test_the_clock_runs_again_when_the_last_dispute_is_closed() -> None:
     """Corner case 6."""
-    second = replace(pause, cause_id="d2", now=day(14.5))
-    end_of_second = replace(resume, cause_id="d2", now=day(50))
+    second = change(pause, cause_id="d2", now=day(14.5))
+    end_of_second = change(resume, cause_id="d2", now=day(50))
     evaluation.given(opened).when(pause, second, resume, end_of_second).then(
         paused,
         change(paused, cause_id="d2"),
@@ -417,25 +418,25 @@ def test_the_clock_runs_again_when_the_last_dispute_is_closed() -> None:
 
 def test_a_cause_that_was_seen_never_pauses_again() -> None:
     """Corner case 7."""
-    again = replace(pause, now=day(43))
+    again = change(pause, now=day(43))
     evaluation.given(opened, paused).when(pause).then_nothing()
     evaluation.given(opened, paused, resumed).when(again).then_nothing()
     evaluation.given(opened, paused, change(paused, cause_id="d2")).when(pause).then_nothing()
 
 
 def test_the_end_of_a_dispute_that_paused_nothing_changes_nothing() -> None:
-    evaluation.given(opened, paused).when(replace(resume, cause_id="d9")).then_nothing()
+    evaluation.given(opened, paused).when(change(resume, cause_id="d9")).then_nothing()
 
 
 def test_a_pause_has_an_end() -> None:
-    evaluation.given(opened, paused).when(replace(cap, now=day(134) - TICK)).then_nothing()
+    evaluation.given(opened, paused).when(change(cap, now=day(134) - TICK)).then_nothing()
     freed = change(resumed, cause_id=None, closes_at=day(137))
     evaluation.given(opened, paused, change(paused, cause_id="d2")).when(cap).then(freed)
 
 
 def test_an_order_that_completes_again_gets_a_whole_window() -> None:
     """Corner case 8."""
-    again = replace(start, completed_at=day(11), completion_no=2, now=day(11))
+    again = change(start, completed_at=day(11), completion_no=2, now=day(11))
     evaluation.given(opened).when(reopening, again).then(
         change(
             paused,
@@ -455,10 +456,10 @@ def test_the_completion_that_was_undone_does_not_start_the_clock() -> None:
 
 
 def test_a_dispute_holds_the_clock_of_the_next_completion_too() -> None:
-    again = replace(
+    again = change(
         start, completed_at=day(11), completion_no=2, now=day(11), open_disputes=("d1", "d2")
     )
-    dispute = replace(pause, now=day(5))
+    dispute = change(pause, now=day(5))
     played = evaluation.given(opened).when(reopening, dispute, again)
     held = change(paused, remaining_seconds=15 * 86_400, cap_at=day(131))
     assert played.events[2:] == [
@@ -469,11 +470,9 @@ def test_a_dispute_holds_the_clock_of_the_next_completion_too() -> None:
 
 
 def test_a_dispute_that_is_over_does_not_hold_the_clock_of_the_next_completion() -> None:
-    again = replace(
-        start, completed_at=day(11), completion_no=2, now=day(11), open_disputes=("d1",)
-    )
-    over = replace(resume, now=day(6))
-    played = evaluation.given(opened).when(reopening, replace(pause, now=day(5)), over, again)
+    again = change(start, completed_at=day(11), completion_no=2, now=day(11), open_disputes=("d1",))
+    over = change(resume, now=day(6))
+    played = evaluation.given(opened).when(reopening, change(pause, now=day(5)), over, again)
     assert played.events[2:] == [
         change(resumed, open_causes=["completion-1"], closes_at=None),
         change(resumed, cause_id="completion-1", closes_at=day(26)),
@@ -482,7 +481,7 @@ def test_a_dispute_that_is_over_does_not_hold_the_clock_of_the_next_completion()
 
 def test_a_dispute_outlasting_a_reopening_is_resumed_by_itself() -> None:
     played = evaluation.given(opened).when(
-        reopening, replace(pause, now=day(5)), replace(resume, cause_id="completion-1", now=day(6))
+        reopening, change(pause, now=day(5)), change(resume, cause_id="completion-1", now=day(6))
     )
     assert played.events[2] == change(
         resumed, cause_id="completion-1", open_causes=["d1"], closes_at=None
@@ -501,7 +500,7 @@ def test_reviews_are_hidden_until_both_are_in() -> None:
 
 def test_both_sides_come_in_the_same_order_whoever_wrote_last() -> None:
     on = day(4)
-    evaluation.given(opened, sellers).when(replace(by_buyer, now=on)).then(
+    evaluation.given(opened, sellers).when(change(by_buyer, now=on)).then(
         change(buyers, submitted_at=on),
         change(revealed, revealed_at=on),
         change(buyers_weight, counted_at=on),
@@ -510,16 +509,16 @@ def test_both_sides_come_in_the_same_order_whoever_wrote_last() -> None:
 
 
 def test_a_review_told_again_changes_nothing() -> None:
-    later = replace(by_buyer, now=day(4))
+    later = change(by_buyer, now=day(4))
     evaluation.given(opened, buyers).when(later).then_nothing()
     evaluation.given(opened, buyers, amended).when(later).then_nothing()
     evaluation.given(*both_in).when(later).then_nothing()
-    evaluation.given(opened, buyers, alone).when(replace(by_buyer, now=day(90))).then_nothing()
+    evaluation.given(opened, buyers, alone).when(change(by_buyer, now=day(90))).then_nothing()
 
 
 @pytest.mark.parametrize(
     "other",
-    [replace(by_buyer, review_id="R3"), replace(by_buyer, content=replace(stars, quality=1))],
+    [change(by_buyer, review_id="R3"), change(by_buyer, content=change(stars, quality=1))],
 )
 @pytest.mark.parametrize(
     "history", [(opened, buyers), both_in, (opened, buyers, paused), (opened, buyers, voided)]
@@ -530,15 +529,15 @@ def test_a_side_writes_once(other: SubmitReview, history: tuple[EvaluationOpened
 
 def test_no_review_is_taken_before_the_order_is_completed() -> None:
     evaluation.when(by_buyer).then_refused(NotYetEligible, eligible_from=None)
-    early = replace(by_buyer, now=COMPLETED - TICK)
+    early = change(by_buyer, now=COMPLETED - TICK)
     evaluation.given(opened).when(early).then_refused(NotYetEligible, eligible_from=COMPLETED)
-    first = replace(by_buyer, now=COMPLETED)
+    first = change(by_buyer, now=COMPLETED)
     evaluation.given(opened).when(first).then(change(buyers, submitted_at=COMPLETED))
 
 
 @pytest.mark.parametrize("history", [(opened, expired), (opened, sellers, alone)])
 def test_no_review_is_taken_after_the_window(history: tuple[EvaluationOpened, ...]) -> None:
-    evaluation.given(*history).when(replace(by_buyer, now=day(16))).then_refused(
+    evaluation.given(*history).when(change(by_buyer, now=day(16))).then_refused(
         WindowClosed, closed_at=CLOSING
     )
 
@@ -550,29 +549,29 @@ def test_no_review_is_taken_of_a_cancelled_order() -> None:
 def test_strangers_write_nothing() -> None:
     stranger = Actor(role="BUYER", id="B2")
     rival = Actor(role="SELLER", id="S2", org_id="S2")
-    evaluation.given(opened).when(replace(by_buyer, actor=stranger)).then_refused(NotAParty)
-    evaluation.given(opened).when(replace(by_seller, actor=rival)).then_refused(NotAParty)
-    evaluation.given(opened, buyers).when(replace(amend, actor=stranger)).then_refused(NotAParty)
+    evaluation.given(opened).when(change(by_buyer, actor=stranger)).then_refused(NotAParty)
+    evaluation.given(opened).when(change(by_seller, actor=rival)).then_refused(NotAParty)
+    evaluation.given(opened, buyers).when(change(amend, actor=stranger)).then_refused(NotAParty)
 
 
 def test_a_seller_may_be_the_account_itself() -> None:
     owner = Actor(role="SELLER", id="S1")
-    evaluation.given(opened).when(replace(by_seller, actor=owner)).then(sellers)
+    evaluation.given(opened).when(change(by_seller, actor=owner)).then(sellers)
 
 
 def test_a_member_of_another_seller_whose_own_id_is_this_sellers_writes_nothing() -> None:
     chance = Actor(role="SELLER", id="S1", org_id="S2", seller_id="S2")
-    evaluation.given(opened).when(replace(by_seller, actor=chance)).then_refused(NotAParty)
+    evaluation.given(opened).when(change(by_seller, actor=chance)).then_refused(NotAParty)
 
 
 def test_an_importer_writes_for_the_party_whose_history_he_brings() -> None:
-    evaluation.given(opened).when(replace(by_buyer, actor=IMPORTER)).then(buyers)
+    evaluation.given(opened).when(change(by_buyer, actor=IMPORTER)).then(buyers)
 
 
 @pytest.mark.parametrize("role", ["SYSTEM", "AGENT", "MODERATOR", "AUDITOR"])
 @pytest.mark.parametrize("command", [by_buyer, amend])
 def test_only_the_parties_write(role: Role, command: EvaluationCommand) -> None:
-    asked = replace(command, actor=Actor(role=role, id="B1"))
+    asked = change(command, actor=Actor(role=role, id="B1"))
     evaluation.given(opened, buyers).when(asked).then_refused(
         RoleNotAllowed, allowed_roles=["BUYER", "SELLER"]
     )
@@ -580,7 +579,7 @@ def test_only_the_parties_write(role: Role, command: EvaluationCommand) -> None:
 
 def test_who_has_lost_the_right_to_rate_writes_nothing() -> None:
     lost = Measure(measure_id="M1", until=day(60))
-    evaluation.given(opened).when(replace(by_buyer, rating_right_lost=lost)).then_refused(
+    evaluation.given(opened).when(change(by_buyer, rating_right_lost=lost)).then_refused(
         MeasureInForce, measure_id="M1", until=day(60)
     )
 
@@ -588,8 +587,8 @@ def test_who_has_lost_the_right_to_rate_writes_nothing() -> None:
 @pytest.mark.parametrize(
     ("content", "fields"),
     [
-        (replace(stars, quality=0), ["quality"]),
-        (replace(stars, logistics=6, service=-1), ["logistics", "service"]),
+        (change(stars, quality=0), ["quality"]),
+        (change(stars, logistics=6, service=-1), ["logistics", "service"]),
         (SellerReview(rating=6), ["rating", "review"]),
         (SellerReview(rating=5), ["review"]),
     ],
@@ -597,14 +596,14 @@ def test_who_has_lost_the_right_to_rate_writes_nothing() -> None:
 def test_a_review_out_of_range_is_refused(
     content: BuyerReview | SellerReview, fields: list[str]
 ) -> None:
-    for command in (replace(by_buyer, content=content), replace(amend, content=content)):
+    for command in (change(by_buyer, content=content), change(amend, content=content)):
         played = evaluation.given(opened, buyers).when(command)
         assert isinstance(played.refused, InvalidValue)
         assert [error.field for error in played.refused.errors] == fields
 
 
 def test_a_seller_does_not_give_three_stars() -> None:
-    evaluation.given(opened).when(replace(by_seller, content=stars)).then_refused(
+    evaluation.given(opened).when(change(by_seller, content=stars)).then_refused(
         InvalidValue, errors=[FieldError(field="review", bound="a seller gives rating")]
     )
 
@@ -612,18 +611,18 @@ def test_a_seller_does_not_give_three_stars() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        replace(by_buyer, review_id=""),
-        replace(by_buyer, review_id="x" * 65),
-        replace(by_seller, review_id="R1"),
-        replace(by_buyer, now=COMPLETED.replace(tzinfo=None)),
-        replace(start, order_id=""),
-        replace(start, completion_no=0),
-        replace(start, open_disputes=("",)),
-        replace(start, completed_at=COMPLETED.replace(tzinfo=None)),
-        replace(pause, cause_id=""),
-        replace(resume, cause_id=""),
-        replace(close, now=CLOSING.replace(tzinfo=None)),
-        replace(void, now=COMPLETED.replace(tzinfo=None)),
+        change(by_buyer, review_id=""),
+        change(by_buyer, review_id="x" * 65),
+        change(by_seller, review_id="R1"),
+        change(by_buyer, now=COMPLETED.replace(tzinfo=None)),
+        change(start, order_id=""),
+        change(start, completion_no=0),
+        change(start, open_disputes=("",)),
+        change(start, completed_at=COMPLETED.replace(tzinfo=None)),
+        change(pause, cause_id=""),
+        change(resume, cause_id=""),
+        change(close, now=CLOSING.replace(tzinfo=None)),
+        change(void, now=COMPLETED.replace(tzinfo=None)),
     ],
 )
 def test_a_field_out_of_range_is_refused(command: EvaluationCommand) -> None:
@@ -634,11 +633,11 @@ def test_a_field_out_of_range_is_refused(command: EvaluationCommand) -> None:
 
 
 def test_an_author_amends_until_the_reveal() -> None:
-    again = replace(amend, content=stars)
+    again = change(amend, content=stars)
     evaluation.given(opened, buyers).when(amend, again).then(
         amended, change(amended, version=3, quality=5, logistics=3, service=4)
     )
-    evaluation.given(opened, buyers, paused).when(replace(amend, now=day(90))).then(amended)
+    evaluation.given(opened, buyers, paused).when(change(amend, now=day(90))).then(amended)
 
 
 def test_what_is_revealed_is_what_was_amended() -> None:
@@ -649,14 +648,14 @@ def test_what_is_revealed_is_what_was_amended() -> None:
 
 
 def test_an_amendment_that_changes_nothing_is_none() -> None:
-    same = replace(amend, content=stars)
+    same = change(amend, content=stars)
     evaluation.given(opened, buyers).when(same).then_nothing()
     evaluation.given(*both_in).when(same).then_nothing()
 
 
 def test_an_amendment_is_taken_until_the_window_closes() -> None:
-    evaluation.given(opened, buyers).when(replace(amend, now=CLOSING - TICK)).then(amended)
-    evaluation.given(opened, buyers).when(replace(amend, now=CLOSING)).then_refused(
+    evaluation.given(opened, buyers).when(change(amend, now=CLOSING - TICK)).then(amended)
+    evaluation.given(opened, buyers).when(change(amend, now=CLOSING)).then_refused(
         WindowClosed, closed_at=CLOSING
     )
 
@@ -665,11 +664,11 @@ def test_who_has_written_nothing_amends_nothing() -> None:
     evaluation.given(opened).when(amend).then_refused(
         WrongState, state="EMPTY", allowed_actions=["SubmitReview"]
     )
-    evaluation.given(opened, paused).when(replace(amend, now=day(90))).then_refused(
+    evaluation.given(opened, paused).when(change(amend, now=day(90))).then_refused(
         WrongState, state="EMPTY", allowed_actions=["SubmitReview"]
     )
     for history in [(opened,), (opened, expired), (opened, sellers, alone)]:
-        evaluation.given(*history).when(replace(amend, now=CLOSING)).then_refused(
+        evaluation.given(*history).when(change(amend, now=CLOSING)).then_refused(
             WrongState, state="EMPTY", allowed_actions=[]
         )
     evaluation.when(amend).then_refused(WrongState, state="NONE", allowed_actions=[])
@@ -681,7 +680,7 @@ def test_a_review_of_a_cancelled_order_is_not_amended() -> None:
 
 def test_a_review_of_little_value_is_shown_and_does_not_count() -> None:
     """Corner case 11."""
-    small = replace(by_seller, facts=replace(FACTS, total_ref_minor=499))
+    small = change(by_seller, facts=change(FACTS, total_ref_minor=499))
     evaluation.given(opened, buyers).when(small).then(
         sellers,
         revealed,

@@ -9,45 +9,33 @@ from typing import get_args
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 from review_service.domain.actions import evaluation_actions
-from review_service.domain.commands import (
+from review_service.domain.appeals import AppealModeration, DecideModerationAppeal
+from review_service.domain.attribution import ReattributeDimension
+from review_service.domain.closing_clock import OpenEvaluation, PauseEvaluation, ResumeEvaluation
+from review_service.domain.codes import ReweighReview
+from review_service.domain.content import BuyerReview, SellerReview
+from review_service.domain.double_blind import (
     AmendReview,
-    AppealModeration,
-    AppendFollowUp,
-    BuyerReview,
     CloseEvaluation,
-    DecideModerationAppeal,
-    EditReply,
-    EvaluationCommand,
-    FlagReview,
-    GrantRevision,
-    HoldReview,
-    KeepReview,
-    LiftCampaignWeight,
-    NoteOverdue,
-    OpenEvaluation,
-    OrderFacts,
-    PauseEvaluation,
-    PublishReply,
-    ReattributeDimension,
-    RecordScreening,
-    ReleaseReview,
-    RequestRevision,
-    RestrictReview,
-    ResumeEvaluation,
-    ReviseReview,
-    ReweighReview,
-    SellerReview,
     SubmitReview,
     VoidEvaluation,
-    WithdrawReview,
 )
-from review_service.domain.evaluation import evaluations
 from review_service.domain.evaluation_state import Evaluation, Open, Paused, Revealed
+from review_service.domain.flags import FlagReview
+from review_service.domain.holding import HoldReview, ReleaseReview
+from review_service.domain.moderation import KeepReview, RestrictReview
+from review_service.domain.overdue import NoteOverdue
 from review_service.domain.policy import AE_2025_1, policies
-from review_service.domain.weight import ZERO_CODES
+from review_service.domain.replies import AppendFollowUp, EditReply, PublishReply
+from review_service.domain.revision import GrantRevision, RequestRevision, ReviseReview
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
+from review_service.domain.screening import LiftCampaignWeight, RecordScreening
+from review_service.domain.weight import ZERO_CODES, WeightFacts
+from review_service.domain.withdrawal import WithdrawReview
 from review_service.reactions.timers import on_evaluation_timer, timers_of
+from review_service.testing import change, in_words, say
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.registry import encode_data
 from shared_events.review import (
@@ -89,164 +77,181 @@ SENIOR = Actor(role="SENIOR", id="N1")
 ANALYST = Actor(role="ANALYST", id="A1")
 IMPORTER = Actor(role="IMPORTER", id="olist", on_behalf_of="BUYER")
 ACTORS = (BUYER, SELLER, STRANGER, READER, MODERATOR, SECOND, SENIOR, ANALYST)
-FACTS = OrderFacts(total_ref_minor=499, placed_at=COMPLETED, buyer_registered_at=COMPLETED)
-WORTH = OrderFacts(total_ref_minor=500, placed_at=COMPLETED)
-LATE = replace(WORTH, late=True)
+FACTS = WeightFacts(total_ref_minor=499, placed_at=COMPLETED, buyer_registered_at=COMPLETED)
+WORTH = WeightFacts(total_ref_minor=500, placed_at=COMPLETED)
+LATE = change(WORTH, late=True)
 POLICIES = policies()
-decider = evaluations(POLICIES)
+decider = EVALUATIONS
 
 
 def sealed(digest: str, event: str = "e1") -> str:
     return f"s1.key.{digest}.{event}.text.cipher"
 
 
-start = OpenEvaluation(
-    order_id="O1",
-    seller_id="S1",
-    buyer_id="B1",
-    completed_at=COMPLETED,
-    completion_no=1,
+start = say(
+    OpenEvaluation(
+        order_id="O1", seller_id="S1", buyer_id="B1", completed_at=COMPLETED, completion_no=1
+    ),
     now=COMPLETED,
     actor=SYSTEM,
 )
 five = BuyerReview(quality=5, logistics=5, service=5)
-by_buyer = SubmitReview(review_id="R1", content=five, facts=FACTS, now=COMPLETED, actor=BUYER)
-by_seller = replace(by_buyer, review_id="R2", content=SellerReview(rating=5), actor=SELLER)
-written = replace(by_buyer, content=replace(five, quality=1, text=sealed("fine")), facts=WORTH)
-answered = replace(by_seller, facts=WORTH)
+by_buyer = say(
+    SubmitReview(review_id="R1", **in_words(five)), facts=FACTS, now=COMPLETED, actor=BUYER
+)
+by_seller = change(by_buyer, review_id="R2", content=SellerReview(rating=5), actor=SELLER)
+written = change(by_buyer, content=change(five, quality=1, text=sealed("fine")), facts=WORTH)
+answered = change(by_seller, facts=WORTH)
 WRITING: list[EvaluationCommand] = [
     by_buyer,
-    replace(by_buyer, review_id="R3"),
-    replace(by_buyer, content=replace(five, incentive="PAYMENT")),
-    replace(by_buyer, facts=replace(FACTS, total_ref_minor=500)),
-    replace(by_buyer, actor=STRANGER),
+    change(by_buyer, review_id="R3"),
+    change(by_buyer, content=change(five, incentive="PAYMENT")),
+    change(by_buyer, facts=change(FACTS, total_ref_minor=500)),
+    change(by_buyer, actor=STRANGER),
     by_seller,
-    replace(by_seller, review_id="R4"),
-    AmendReview(content=replace(five, quality=1), now=COMPLETED, actor=BUYER),
-    AmendReview(content=SellerReview(rating=1), now=COMPLETED, actor=SELLER),
+    change(by_seller, review_id="R4"),
+    say(AmendReview(**in_words(change(five, quality=1))), now=COMPLETED, actor=BUYER),
+    say(AmendReview(**in_words(SellerReview(rating=1))), now=COMPLETED, actor=SELLER),
 ]
 CLOCK: list[EvaluationCommand] = [
     start,
-    replace(start, completion_no=2, open_disputes=("d2",)),
-    PauseEvaluation(cause="DISPUTE", cause_id="d1", now=COMPLETED, actor=SYSTEM),
-    PauseEvaluation(cause="DISPUTE", cause_id="d2", now=COMPLETED, actor=SYSTEM),
-    PauseEvaluation(cause="ORDER_REOPENED", cause_id="completion-1", now=COMPLETED, actor=SYSTEM),
-    ResumeEvaluation(cause_id="d1", now=COMPLETED, actor=SYSTEM),
-    ResumeEvaluation(cause_id="d2", now=COMPLETED, actor=SYSTEM),
-    VoidEvaluation(now=COMPLETED, actor=SYSTEM),
+    change(start, completion_no=2, open_disputes=("d2",)),
+    say(PauseEvaluation(cause="DISPUTE", cause_id="d1"), now=COMPLETED, actor=SYSTEM),
+    say(PauseEvaluation(cause="DISPUTE", cause_id="d2"), now=COMPLETED, actor=SYSTEM),
+    say(
+        PauseEvaluation(cause="ORDER_REOPENED", cause_id="completion-1"),
+        now=COMPLETED,
+        actor=SYSTEM,
+    ),
+    say(ResumeEvaluation(cause_id="d1"), now=COMPLETED, actor=SYSTEM),
+    say(ResumeEvaluation(cause_id="d2"), now=COMPLETED, actor=SYSTEM),
+    say(VoidEvaluation(), now=COMPLETED, actor=SYSTEM),
 ]
-withdraw = WithdrawReview(review_id="R1", facts=WORTH, now=COMPLETED, actor=BUYER)
-reply = PublishReply(review_id="R1", reply_id="P1", text=sealed("ta"), now=COMPLETED, actor=SELLER)
-follow_up = AppendFollowUp(
-    review_id="R1", followup_id="U1", text=sealed("broke"), now=COMPLETED, actor=BUYER
+withdraw = say(WithdrawReview(review_id="R1"), facts=WORTH, now=COMPLETED, actor=BUYER)
+reply = say(
+    PublishReply(review_id="R1", reply_id="P1", text=sealed("ta")), now=COMPLETED, actor=SELLER
 )
-revise = ReviseReview(
-    review_id="R1", quality=2, logistics=4, service=4, facts=WORTH, now=COMPLETED, actor=BUYER
+follow_up = say(
+    AppendFollowUp(review_id="R1", followup_id="U1", text=sealed("broke")),
+    now=COMPLETED,
+    actor=BUYER,
 )
-flag = FlagReview(
-    review_id="R1", flag_id="F1", reason="FAKE", text=sealed("fake"), now=COMPLETED, actor=READER
+revise = say(
+    ReviseReview(review_id="R1", quality=2, logistics=4, service=4),
+    facts=WORTH,
+    now=COMPLETED,
+    actor=BUYER,
 )
-hold = HoldReview(review_id="R1", ground="FAKE", facts=WORTH, now=COMPLETED, actor=SYSTEM)
-release = ReleaseReview(review_id="R1", facts=WORTH, now=COMPLETED, actor=MODERATOR)
-keep = KeepReview(
-    review_id="R1",
-    flag_ids=("F1",),
-    rule_ids=("rule-1",),
+flag = say(
+    FlagReview(review_id="R1", flag_id="F1", reason="FAKE", text=sealed("fake")),
+    now=COMPLETED,
+    actor=READER,
+)
+hold = say(HoldReview(review_id="R1", ground="FAKE"), facts=WORTH, now=COMPLETED, actor=SYSTEM)
+release = say(ReleaseReview(review_id="R1"), facts=WORTH, now=COMPLETED, actor=MODERATOR)
+keep = say(
+    KeepReview(review_id="R1", flag_ids=("F1",), rule_ids=("rule-1",)),
     facts=WORTH,
     now=COMPLETED,
     actor=MODERATOR,
 )
-restrict = RestrictReview(
-    review_id="R1",
-    ground="OFFENSIVE",
-    rule_ids=("rule-2",),
-    facts_text=sealed("why"),
-    explanation="It insults.",
-    measures=("HIDE_REVIEW", "EXCLUDE_SCORE"),
-    automated_detection=False,
+restrict = say(
+    RestrictReview(
+        review_id="R1",
+        ground="OFFENSIVE",
+        rule_ids=("rule-2",),
+        facts=sealed("why"),
+        explanation="It insults.",
+        measures=("HIDE_REVIEW", "EXCLUDE_SCORE"),
+        automated_detection=False,
+    ),
     facts=WORTH,
     now=COMPLETED,
     actor=MODERATOR,
 )
-appeal = AppealModeration(
-    review_id="R1", appeal_id="P1", text=sealed("unfair"), now=COMPLETED, actor=BUYER
+appeal = say(
+    AppealModeration(review_id="R1", appeal_id="P1", text=sealed("unfair")),
+    now=COMPLETED,
+    actor=BUYER,
 )
-of_reader = replace(appeal, appeal_id="P2", actor=READER)
-decide = DecideModerationAppeal(
-    review_id="R1",
-    appeal_id="P1",
-    outcome="REVERSED",
-    rule_ids=("rule-3",),
-    facts_text=sealed("because"),
-    explanation="It was fair.",
+of_reader = change(appeal, appeal_id="P2", actor=READER)
+decide = say(
+    DecideModerationAppeal(
+        review_id="R1",
+        appeal_id="P1",
+        outcome="REVERSED",
+        rule_ids=("rule-3",),
+        facts=sealed("because"),
+        explanation="It was fair.",
+    ),
     facts=WORTH,
     now=COMPLETED,
     actor=SECOND,
 )
-screen = RecordScreening(
-    review_id="R1",
-    factor_milli=300,
-    campaign=False,
-    terms=(),
-    calibration="C1",
+screen = say(
+    RecordScreening(review_id="R1", factor_milli=300, campaign=False, terms=(), calibration="C1"),
     facts=WORTH,
     now=COMPLETED,
     actor=SYSTEM,
 )
-reweigh = ReweighReview(review_id="R1", facts=WORTH, now=COMPLETED, actor=SYSTEM)
-reattribute = ReattributeDimension(
-    to="CARRIER", cause_id="i1", facts=WORTH, now=COMPLETED, actor=SYSTEM
+reweigh = say(ReweighReview(review_id="R1"), facts=WORTH, now=COMPLETED, actor=SYSTEM)
+reattribute = say(
+    ReattributeDimension(to="CARRIER", cause_id="i1"), facts=WORTH, now=COMPLETED, actor=SYSTEM
 )
 SPEAKING: list[EvaluationCommand] = [
     withdraw,
-    replace(withdraw, review_id="R2", actor=SELLER),
-    replace(withdraw, actor=IMPORTER),
+    change(withdraw, review_id="R2", actor=SELLER),
+    change(withdraw, actor=IMPORTER),
     reply,
-    replace(reply, reply_id="P2"),
-    replace(reply, review_id="R2", actor=BUYER),
-    EditReply(review_id="R1", text=sealed("thanks"), now=COMPLETED, actor=SELLER),
+    change(reply, reply_id="P2"),
+    change(reply, review_id="R2", actor=BUYER),
+    say(EditReply(review_id="R1", text=sealed("thanks")), now=COMPLETED, actor=SELLER),
     follow_up,
-    GrantRevision(cause="DISPUTE", cause_id="d1", now=COMPLETED, actor=SYSTEM),
-    RequestRevision(review_id="R1", now=COMPLETED, actor=SELLER),
+    say(GrantRevision(cause="DISPUTE", cause_id="d1"), now=COMPLETED, actor=SYSTEM),
+    say(RequestRevision(review_id="R1"), now=COMPLETED, actor=SELLER),
     revise,
-    replace(revise, quality=5, facts=LATE),
+    change(revise, quality=5, facts=LATE),
 ]
 SCRUTINY: list[EvaluationCommand] = [
     flag,
-    replace(flag, flag_id="F2", actor=SELLER),
-    replace(flag, flag_id="F3", review_id="R2", actor=ANALYST),
-    replace(flag, flag_id="F4", actor=SYSTEM),
+    change(flag, flag_id="F2", actor=SELLER),
+    change(flag, flag_id="F3", review_id="R2", actor=ANALYST),
+    change(flag, flag_id="F4", actor=SYSTEM),
     hold,
-    replace(hold, ground="CAMPAIGN", actor=ANALYST),
-    replace(hold, review_id="R2"),
+    change(hold, ground="CAMPAIGN", actor=ANALYST),
+    change(hold, review_id="R2"),
     release,
-    replace(release, actor=SYSTEM),
+    change(release, actor=SYSTEM),
     keep,
-    replace(keep, flag_ids=(), actor=SECOND),
-    replace(keep, flag_ids=("F2",)),
-    replace(keep, flag_ids=("F2",), actor=SECOND),
+    change(keep, flag_ids=(), actor=SECOND),
+    change(keep, flag_ids=("F2",)),
+    change(keep, flag_ids=("F2",), actor=SECOND),
     restrict,
-    replace(restrict, measures=("HIDE_TEXT",), actor=SECOND),
-    replace(restrict, review_id="R2"),
-    replace(restrict, actor=SYSTEM),
+    change(restrict, measures=("HIDE_TEXT",), actor=SECOND),
+    change(restrict, review_id="R2"),
+    change(restrict, actor=SYSTEM),
     appeal,
     of_reader,
     decide,
-    replace(decide, outcome="UPHELD"),
-    replace(decide, appeal_id="P2", actor=SENIOR),
+    change(decide, outcome="UPHELD"),
+    change(decide, appeal_id="P2", actor=SENIOR),
     screen,
-    replace(screen, campaign=True, factor_milli=50),
-    replace(screen, factor_milli=1000),
-    LiftCampaignWeight(review_id="R1", facts=WORTH, now=COMPLETED, actor=SYSTEM),
-    replace(reweigh, add=("BUYER_ABUSE",)),
-    replace(reweigh, remove=("BUYER_ABUSE",)),
-    replace(reweigh, add=("FAKE_CONFIRMED",)),
-    replace(reweigh, add=("CORROBORATED",)),
-    replace(reweigh, review_id="R2", add=("RATING_RIGHT_LOST",)),
+    change(screen, campaign=True, factor_milli=50),
+    change(screen, factor_milli=1000),
+    say(LiftCampaignWeight(review_id="R1"), facts=WORTH, now=COMPLETED, actor=SYSTEM),
+    change(reweigh, add=("BUYER_ABUSE",)),
+    change(reweigh, remove=("BUYER_ABUSE",)),
+    change(reweigh, add=("FAKE_CONFIRMED",)),
+    change(reweigh, add=("CORROBORATED",)),
+    change(reweigh, review_id="R2", add=("RATING_RIGHT_LOST",)),
     reattribute,
-    replace(reattribute, to="SELLER"),
-    replace(reattribute, to="FORCE_MAJEURE", cause_id="i2"),
-    NoteOverdue(what="FLAG", ref_id="F1", due_at=COMPLETED + 5 * DAY, now=COMPLETED, actor=SYSTEM),
+    change(reattribute, to="SELLER"),
+    change(reattribute, to="FORCE_MAJEURE", cause_id="i2"),
+    say(
+        NoteOverdue(what="FLAG", ref_id="F1", due_at=COMPLETED + 5 * DAY),
+        now=COMPLETED,
+        actor=SYSTEM,
+    ),
 ]
 EVERYTHING = [*WRITING, *CLOCK, *SPEAKING, *SCRUTINY]
 
@@ -257,9 +262,9 @@ def in_time(steps: list[tuple[EvaluationCommand, timedelta]]) -> list[Evaluation
     timed: list[EvaluationCommand] = []
     for step, later in steps:
         now += later
-        command = replace(step, now=now)
+        command = change(step, now=now)
         if isinstance(command, OpenEvaluation):
-            command = replace(command, completed_at=now)
+            command = change(command, completed_at=now)
         timed.append(command)
     return timed
 
@@ -311,7 +316,7 @@ class Run:
 
     def send(self, command: EvaluationCommand) -> bool:
         last = self.events[-1][0] if self.events else command.now
-        command = replace(command, now=max(command.now, last))
+        command = change(command, now=max(command.now, last))
         try:
             events = decider.decide(self.state, command)
         except Refused:
@@ -404,7 +409,7 @@ def test_a_refusal_or_a_no_op_changes_no_later_answer(
 ) -> None:
     played = play(decider, commands)
     now = (commands[-1].now if commands else COMPLETED) + later
-    asked, following = replace(other, now=now), replace(next_one, now=now)
+    asked, following = change(other, now=now), change(next_one, now=now)
     if not play(decider, [asked], played.events).events:
         with_it = play(decider, [asked, following], played.events)
         without = play(decider, [following], played.events)
@@ -481,7 +486,7 @@ def test_what_would_be_accepted_is_offered(
     for command in (*SPEAKING, *SCRUTINY):
         name = type(command).__name__
         if name in actions and not actions[name]:
-            assert not accepted_by(state, replace(command, actor=actor, now=now)), name
+            assert not accepted_by(state, change(command, actor=actor, now=now)), name
 
 
 def accepted_by(state: Evaluation, command: EvaluationCommand) -> bool:
@@ -499,14 +504,14 @@ def test_what_is_offered_is_what_would_be_accepted(
     now = (commands[-1].now if commands else COMPLETED) + later
     review = by_seller if actor.role == "SELLER" else by_buyer
     tries: dict[str, list[EvaluationCommand]] = {
-        "SubmitReview": [replace(review, review_id="new", now=now, actor=actor)],
+        "SubmitReview": [change(review, review_id="new", now=now, actor=actor)],
         # One of two different contents differs from what stands there.
         "AmendReview": [
-            AmendReview(content=content, now=now, actor=actor)
+            say(AmendReview(**in_words(content)), now=now, actor=actor)
             for content in (
                 (SellerReview(rating=2), SellerReview(rating=3))
                 if actor.role == "SELLER"
-                else (replace(five, quality=2), replace(five, quality=3))
+                else (change(five, quality=2), change(five, quality=3))
             )
         ],
     }
@@ -621,17 +626,17 @@ def weight_of(state: Evaluation) -> tuple[object, ...] | None:
 
 
 THERE_AND_BACK: list[list[EvaluationCommand]] = [
-    [replace(hold, ground="OTHER"), release],
+    [change(hold, ground="OTHER"), release],
     [
-        replace(restrict, actor=Actor(role="MODERATOR", id="M3")),
-        replace(appeal, appeal_id="P9"),
-        replace(decide, appeal_id="P9", actor=Actor(role="SENIOR", id="N3")),
+        change(restrict, actor=Actor(role="MODERATOR", id="M3")),
+        change(appeal, appeal_id="P9"),
+        change(decide, appeal_id="P9", actor=Actor(role="SENIOR", id="N3")),
     ],
     [
-        replace(reweigh, add=("RATING_RIGHT_LOST",)),
-        replace(reweigh, remove=("RATING_RIGHT_LOST",)),
+        change(reweigh, add=("RATING_RIGHT_LOST",)),
+        change(reweigh, remove=("RATING_RIGHT_LOST",)),
     ],
-    [replace(reattribute, cause_id="i9"), replace(reattribute, to="SELLER", cause_id="i9")],
+    [change(reattribute, cause_id="i9"), change(reattribute, to="SELLER", cause_id="i9")],
 ]
 
 
@@ -644,11 +649,11 @@ def test_what_is_undone_gives_back_the_former_weight(
     for command in commands:
         stream.fire(command.now)
         stream.send(command)
-    stream.send(replace(reweigh, now=now))  # so that no campaign has ended unnoticed
+    stream.send(change(reweigh, now=now))  # so that no campaign has ended unnoticed
     before = weight_of(stream.state)
     for command in there_and_back:
         recorded = len(stream.events)
-        stream.send(replace(command, now=now))
+        stream.send(change(command, now=now))
         if len(stream.events) == recorded:
             return  # a step that does not apply here
     assert weight_of(stream.state) == before
@@ -661,16 +666,16 @@ def mirrored[T](value: T) -> T:
     """The same with the worst stars for the best and so on: of a command, a review or an event."""
     match value:
         case SubmitReview() | AmendReview():
-            return replace(value, content=mirrored(value.content))
+            return change(value, content=mirrored(value.content))
         case BuyerReview() | ReviseReview():
-            return replace(
+            return change(
                 value,
                 quality=6 - value.quality,
                 logistics=6 - value.logistics,
                 service=6 - value.service,
             )
         case SellerReview():
-            return replace(value, rating=6 - value.rating)
+            return change(value, rating=6 - value.rating)
         case Struct():
             stars = {name: getattr(value, name, None) for name in STARS}
             told = {name: 6 - star for name, star in stars.items() if star is not None}
@@ -684,7 +689,7 @@ def test_stars_decide_nothing_where_no_order_fact_speaks(
     commands: list[EvaluationCommand],
 ) -> None:
     silent = [
-        replace(command, facts=WORTH) if isinstance(command, ReviseReview) else command
+        change(command, facts=WORTH) if isinstance(command, ReviseReview) else command
         for command in commands
         if not (isinstance(command, ReweighReview) and "CORROBORATED" in command.add)
     ]
@@ -866,9 +871,9 @@ def test_every_event_of_an_evaluation_has_a_row() -> None:
 
 
 pause, pause_too, reopening = CLOCK[2:5]
-grant = GrantRevision(cause="DISPUTE", cause_id="d1", now=COMPLETED, actor=SYSTEM)
-by_another = replace(restrict, actor=SECOND)
-of_campaign = replace(screen, campaign=True)
+grant = say(GrantRevision(cause="DISPUTE", cause_id="d1"), now=COMPLETED, actor=SYSTEM)
+by_another = change(restrict, actor=SECOND)
+of_campaign = change(screen, campaign=True)
 BEFORE: list[list[EvaluationCommand]] = [
     [],
     [start],
@@ -886,7 +891,7 @@ BEFORE: list[list[EvaluationCommand]] = [
             [hold, withdraw],
             [restrict],
             [restrict, appeal],
-            [VoidEvaluation(now=COMPLETED, actor=SYSTEM)],
+            [say(VoidEvaluation(), now=COMPLETED, actor=SYSTEM)],
         )
     ),
     *(
@@ -920,9 +925,9 @@ BEFORE: list[list[EvaluationCommand]] = [
 """What brings an evaluation, and its reviews, to each of the states that the rules tell apart."""
 ANYBODY = (*ACTORS, SYSTEM)
 MORE: list[EvaluationCommand] = [
-    CloseEvaluation(facts=WORTH, now=COMPLETED, actor=SYSTEM),
-    replace(start, open_disputes=("d1", "d2")),
-    replace(decide, appeal_id="P2", outcome="UPHELD"),
+    say(CloseEvaluation(), facts=WORTH, now=COMPLETED, actor=SYSTEM),
+    change(start, open_disputes=("d1", "d2")),
+    change(decide, appeal_id="P2", outcome="UPHELD"),
 ]
 LATER = (NO_TIME, 4 * DAY, 20 * DAY)
 
@@ -937,7 +942,7 @@ def test_every_event_comes_of_a_command_by_a_role_in_a_state_that_are_a_row() ->
             [*EVERYTHING, *MORE, *overdue(played.events)], ANYBODY, LATER
         ):
             now = (timed[-1].now if timed else COMPLETED) + later
-            events = decided(played.state, replace(command, actor=actor, now=now))
+            events = decided(played.state, change(command, actor=actor, now=now))
             stands = Standing()
             for event in played.events:
                 stands.after(event)
@@ -956,14 +961,14 @@ def test_every_event_comes_of_a_command_by_a_role_in_a_state_that_are_a_row() ->
 
 def overdue(events: Iterable[EvaluationEvent]) -> Iterator[NoteOverdue]:
     """What timers would tell of what is to be decided."""
-    noted = NoteOverdue(what="FLAG", ref_id="", due_at=COMPLETED, now=COMPLETED, actor=SYSTEM)
+    noted = say(NoteOverdue(what="FLAG", ref_id="", due_at=COMPLETED), now=COMPLETED, actor=SYSTEM)
     for event in events:
         match event:
             case ReviewFlagged():
-                yield replace(noted, ref_id=event.flag_id, due_at=event.decide_by)
+                yield change(noted, ref_id=event.flag_id, due_at=event.decide_by)
             case ModerationAppealed():
-                told = replace(noted, ref_id=event.appeal_id, due_at=event.decide_by)
-                yield replace(told, what="MODERATION_APPEAL")
+                told = change(noted, ref_id=event.appeal_id, due_at=event.decide_by)
+                yield change(told, what="MODERATION_APPEAL")
             case _:
                 pass
 
@@ -980,10 +985,10 @@ def resealed(command: EvaluationCommand) -> EvaluationCommand:
     if isinstance(command, SubmitReview | AmendReview):
         content = command.content
         text = content.text and content.text.replace(".e1.", ".e2.")
-        return replace(command, content=replace(content, text=text))
+        return change(command, content=change(content, text=text))
     for name in ("text", "facts_text"):
         if text := getattr(command, name, None):
-            return replace(command, **{name: text.replace(".e1.", ".e2.")})
+            return change(command, **{name: text.replace(".e1.", ".e2.")})
     return command
 
 
@@ -1006,6 +1011,6 @@ def test_a_new_policy_changes_nothing_of_what_began_before(
     commands: list[EvaluationCommand],
 ) -> None:
     since = evaluations(policies([(COMPLETED, "ae-2025-1"), (COMPLETED + DAY / 2, "ae-30d")]))
-    closing = CloseEvaluation(facts=FACTS, now=FAR, actor=SYSTEM)
+    closing = say(CloseEvaluation(), facts=FACTS, now=FAR, actor=SYSTEM)
     begun = [start, *commands, closing]
     assert play(since, begun).events == play(decider, begun).events

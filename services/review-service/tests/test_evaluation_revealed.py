@@ -3,39 +3,29 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
-from msgspec.structs import replace
-from review_service.domain.commands import (
+from review_service.domain.attribution import ReattributeDimension
+from review_service.domain.closing_clock import OpenEvaluation
+from review_service.domain.codes import ReweighReview
+from review_service.domain.content import BuyerReview, SellerReview
+from review_service.domain.double_blind import (
     AmendReview,
-    AppendFollowUp,
-    BuyerReview,
     CloseEvaluation,
-    EditReply,
-    EvaluationCommand,
-    GrantRevision,
-    HoldReview,
-    LiftCampaignWeight,
-    OpenEvaluation,
-    OrderFacts,
-    PairReview,
-    PublishReply,
-    ReattributeDimension,
-    RecordScreening,
-    ReleaseReview,
-    RequestRevision,
-    ReviseReview,
-    ReweighReview,
-    SellerReview,
     SubmitReview,
     VoidEvaluation,
-    WithdrawReview,
 )
-from review_service.domain.evaluation import RULES, evaluations
+from review_service.domain.evaluation import RULES
 from review_service.domain.evaluation_state import Evaluation
-from review_service.domain.policy import policies
+from review_service.domain.holding import HoldReview, ReleaseReview
+from review_service.domain.replies import AppendFollowUp, EditReply, PublishReply
 from review_service.domain.review_state import CHANGES
+from review_service.domain.revision import GrantRevision, RequestRevision, ReviseReview
 from review_service.domain.roles import HUMAN, ROLES
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
+from review_service.domain.screening import LiftCampaignWeight, RecordScreening
+from review_service.domain.weight import PairReview, WeightFacts
+from review_service.domain.withdrawal import WithdrawReview
+from review_service.testing import change, in_words, say
 from shared_events.review import (
     DimensionReattributed,
     EvaluationClosed,
@@ -82,8 +72,8 @@ SELLER = Actor(role="SELLER", id="member", org_id="S1")
 STRANGER = Actor(role="BUYER", id="B2")
 RIVAL = Actor(role="SELLER", id="S2", org_id="S2")
 MODERATOR = Actor(role="MODERATOR", id="M1")
-FACTS = OrderFacts(total_ref_minor=600, placed_at=COMPLETED - 7 * DAY)
-LATE = replace(FACTS, late=True)
+FACTS = WeightFacts(total_ref_minor=600, placed_at=COMPLETED - 7 * DAY)
+LATE = change(FACTS, late=True)
 IDS: dict[str, Any] = {
     "order_id": "O1",
     "seller_id": "S1",
@@ -92,8 +82,7 @@ IDS: dict[str, Any] = {
 }
 OF_BUYER: dict[str, Any] = IDS | {"review_id": "R1", "side": "BUYER"}
 
-evaluation = Scenario(evaluations(policies()))
-change = msgspec.structs.replace
+evaluation = Scenario(EVALUATIONS)
 
 
 def day(number: float) -> datetime:
@@ -105,58 +94,70 @@ def sealed(digest: str, event: str = "e1") -> str:
     return f"s1.key.{digest}.{event}.text.cipher"
 
 
-start = OpenEvaluation(
-    order_id="O1",
-    seller_id="S1",
-    buyer_id="B1",
-    completed_at=COMPLETED,
-    completion_no=1,
+start = say(
+    OpenEvaluation(
+        order_id="O1", seller_id="S1", buyer_id="B1", completed_at=COMPLETED, completion_no=1
+    ),
     now=COMPLETED,
     actor=SYSTEM,
 )
 FIVES = BuyerReview(quality=5, logistics=5, service=5, text=sealed("fine"))
 ONES = BuyerReview(quality=1, logistics=1, service=1)
-by_buyer = SubmitReview(review_id="R1", content=FIVES, facts=FACTS, now=day(1), actor=BUYER)
-by_seller = SubmitReview(
-    review_id="R2", content=SellerReview(rating=4), facts=FACTS, now=day(3), actor=SELLER
+by_buyer = say(
+    SubmitReview(review_id="R1", **in_words(FIVES)), facts=FACTS, now=day(1), actor=BUYER
+)
+by_seller = say(
+    SubmitReview(review_id="R2", **in_words(SellerReview(rating=4))),
+    facts=FACTS,
+    now=day(3),
+    actor=SELLER,
 )
 REVEAL = day(3)
-close = CloseEvaluation(facts=FACTS, now=CLOSING, actor=SYSTEM)
-reply = PublishReply(review_id="R1", reply_id="P1", text=sealed("ta"), now=day(4), actor=SELLER)
-edit = EditReply(review_id="R1", text=sealed("thanks"), now=day(5), actor=SELLER)
-follow_up = AppendFollowUp(
-    review_id="R1",
-    followup_id="U1",
-    text=sealed("broke"),
-    media=(sealed("photo"),),
-    media_sha256=("0" * 64,),
+close = say(CloseEvaluation(), facts=FACTS, now=CLOSING, actor=SYSTEM)
+reply = say(
+    PublishReply(review_id="R1", reply_id="P1", text=sealed("ta")), now=day(4), actor=SELLER
+)
+edit = say(EditReply(review_id="R1", text=sealed("thanks")), now=day(5), actor=SELLER)
+follow_up = say(
+    AppendFollowUp(
+        review_id="R1",
+        followup_id="U1",
+        text=sealed("broke"),
+        media=(sealed("photo"),),
+        media_sha256=("0" * 64,),
+    ),
     now=day(30),
     actor=BUYER,
 )
-grant = GrantRevision(cause="DISPUTE", cause_id="d1", now=day(10), actor=SYSTEM)
-ask = RequestRevision(review_id="R1", now=day(11), actor=SELLER)
-revise = ReviseReview(
-    review_id="R1", quality=4, logistics=3, service=5, facts=FACTS, now=day(12), actor=BUYER
+grant = say(GrantRevision(cause="DISPUTE", cause_id="d1"), now=day(10), actor=SYSTEM)
+ask = say(RequestRevision(review_id="R1"), now=day(11), actor=SELLER)
+revise = say(
+    ReviseReview(review_id="R1", quality=4, logistics=3, service=5),
+    facts=FACTS,
+    now=day(12),
+    actor=BUYER,
 )
-withdraw = WithdrawReview(review_id="R1", facts=FACTS, now=day(20), actor=BUYER)
-hold = HoldReview(review_id="R1", ground="FAKE", facts=FACTS, now=day(5), actor=SYSTEM)
-release = ReleaseReview(review_id="R1", facts=FACTS, now=day(6), actor=MODERATOR)
-screen = RecordScreening(
-    review_id="R1",
-    factor_milli=50,
-    campaign=False,
-    terms=(ScreeningTerm(name="BURST", value_milli=900),),
-    calibration="C1",
+withdraw = say(WithdrawReview(review_id="R1"), facts=FACTS, now=day(20), actor=BUYER)
+hold = say(HoldReview(review_id="R1", ground="FAKE"), facts=FACTS, now=day(5), actor=SYSTEM)
+release = say(ReleaseReview(review_id="R1"), facts=FACTS, now=day(6), actor=MODERATOR)
+screen = say(
+    RecordScreening(
+        review_id="R1",
+        factor_milli=50,
+        campaign=False,
+        terms=(ScreeningTerm(name="BURST", value_milli=900),),
+        calibration="C1",
+    ),
     facts=FACTS,
     now=day(4),
     actor=SYSTEM,
 )
-campaign = replace(screen, campaign=True)
-lift = LiftCampaignWeight(review_id="R1", facts=FACTS, now=day(18), actor=SYSTEM)
-reattribute = ReattributeDimension(
-    to="CARRIER", cause_id="i1", facts=FACTS, now=day(8), actor=SYSTEM
+campaign = change(screen, campaign=True)
+lift = say(LiftCampaignWeight(review_id="R1"), facts=FACTS, now=day(18), actor=SYSTEM)
+reattribute = say(
+    ReattributeDimension(to="CARRIER", cause_id="i1"), facts=FACTS, now=day(8), actor=SYSTEM
 )
-reweigh = ReweighReview(review_id="R1", facts=FACTS, now=day(9), actor=SYSTEM)
+reweigh = say(ReweighReview(review_id="R1"), facts=FACTS, now=day(9), actor=SYSTEM)
 
 replied = ReplyPublished(**OF_BUYER, reply_id="P1", text=sealed("ta"), editable_until=day(6))
 reply_edited = ReplyEdited(**OF_BUYER, reply_id="P1", version=2, text=sealed("thanks"))
@@ -192,7 +193,7 @@ type History = Given[Evaluation, EvaluationCommand, EvaluationEvent]
 
 def revealed(*commands: EvaluationCommand, content: BuyerReview = FIVES) -> History:
     """An evaluation that both sides have written in, and what was done then."""
-    first = replace(by_buyer, content=content)
+    first = change(by_buyer, content=content)
     played = evaluation.when(start, first, by_seller, *commands)
     assert played.refused is None
     return evaluation.given(*played.events)
@@ -262,7 +263,7 @@ def test_other_roles_are_refused(command: EvaluationCommand) -> None:
     allowed = ROLES[type(command)]
     for role in EVERYBODY:
         if role not in allowed:
-            asked = replace(command, actor=Actor(role=role, id="B1", org_id="S1"))
+            asked = change(command, actor=Actor(role=role, id="B1", org_id="S1"))
             revealed().when(asked).then_refused(RoleNotAllowed, allowed_roles=[*allowed])
 
 
@@ -277,24 +278,24 @@ def test_other_roles_are_refused(command: EvaluationCommand) -> None:
         (revise, STRANGER),
         (withdraw, STRANGER),
         (withdraw, SELLER),
-        (replace(ask, review_id="R2"), SELLER),
-        (replace(follow_up, review_id="R2"), BUYER),
+        (change(ask, review_id="R2"), SELLER),
+        (change(follow_up, review_id="R2"), BUYER),
     ],
 )
 def test_strangers_are_refused(command: EvaluationCommand, actor: Actor) -> None:
-    revealed().when(replace(command, actor=actor)).then_refused(NotAParty)
+    revealed().when(change(command, actor=actor)).then_refused(NotAParty)
 
 
 @pytest.mark.parametrize(
     "command", [by_buyer, reply, edit, follow_up, ask, revise, withdraw, by_seller]
 )
 def test_who_was_erased_does_nothing_more(command: SubmitReview | Spoken) -> None:
-    revealed().when(replace(command, erased=True)).then_refused(SubjectErased)
+    revealed().when(change(command, erased=True)).then_refused(SubjectErased)
 
 
 def test_an_erased_author_amends_nothing() -> None:
     """Corner case 44, as far as reviews go."""
-    amend = AmendReview(content=ONES, now=day(2), actor=BUYER, erased=True)
+    amend = say(AmendReview(review_id="R1", **in_words(ONES)), now=day(2), actor=BUYER, erased=True)
     evaluation.when(start, by_buyer, amend).then_refused(SubjectErased)
 
 
@@ -303,7 +304,7 @@ def test_a_hidden_review_is_as_if_it_were_not_there(command: Spoken) -> None:
     other = by_seller if command.actor == BUYER else by_buyer
     hidden = evaluation.when(start, other).events
     for review_id in (other.review_id, "R9"):
-        asked = replace(command, review_id=review_id)
+        asked = change(command, review_id=review_id)
         evaluation.given(*hidden).when(asked).then_refused(WrongState, state="NONE")
     evaluation.when(command).then_refused(WrongState, state="NONE")
 
@@ -311,24 +312,24 @@ def test_a_hidden_review_is_as_if_it_were_not_there(command: Spoken) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        replace(reply, reply_id=""),
-        replace(reply, text=""),
-        replace(edit, text=""),
-        replace(follow_up, followup_id="x" * 65),
-        replace(follow_up, text=""),
-        replace(follow_up, media=()),
-        replace(follow_up, media=(sealed("p"),) * 11, media_sha256=("0" * 64,) * 11),
-        replace(grant, cause_id=""),
-        replace(revise, quality=0),
-        replace(revise, logistics=6),
-        replace(revise, service=-1),
-        replace(revise, text=""),
-        replace(withdraw, review_id=""),
-        replace(screen, factor_milli=49),
-        replace(screen, factor_milli=1001),
-        replace(screen, calibration=""),
+        change(reply, reply_id=""),
+        change(reply, text=""),
+        change(edit, text=""),
+        change(follow_up, followup_id="x" * 65),
+        change(follow_up, text=""),
+        change(follow_up, media=()),
+        change(follow_up, media=(sealed("p"),) * 11, media_sha256=("0" * 64,) * 11),
+        change(grant, cause_id=""),
+        change(revise, quality=0),
+        change(revise, logistics=6),
+        change(revise, service=-1),
+        change(revise, text=""),
+        change(withdraw, review_id=""),
+        change(screen, factor_milli=49),
+        change(screen, factor_milli=1001),
+        change(screen, calibration=""),
         *(
-            replace(screen, terms=(ScreeningTerm(name=name, value_milli=value),))
+            change(screen, terms=(ScreeningTerm(name=name, value_milli=value),))
             for name, value in (
                 ("", 1),
                 ("A" * 65, 1),
@@ -338,12 +339,12 @@ def test_a_hidden_review_is_as_if_it_were_not_there(command: Spoken) -> None:
                 ("BURST", -(2**53)),
             )
         ),
-        replace(reattribute, cause_id=""),
-        replace(reweigh, add=("LOW_VALUE",)),
-        replace(reweigh, remove=("FULL",)),
-        replace(by_buyer, content=replace(FIVES, text="")),
-        replace(by_buyer, content=replace(FIVES, media=(sealed("p"),))),
-        replace(hold, now=COMPLETED.replace(tzinfo=None)),
+        change(reattribute, cause_id=""),
+        change(reweigh, add=("LOW_VALUE",)),
+        change(reweigh, remove=("FULL",)),
+        change(by_buyer, content=change(FIVES, text="")),
+        change(by_buyer, content=change(FIVES, media=(sealed("p"),))),
+        change(hold, now=COMPLETED.replace(tzinfo=None)),
     ],
 )
 def test_a_field_out_of_range_is_refused(command: EvaluationCommand) -> None:
@@ -354,19 +355,23 @@ def test_a_field_out_of_range_is_refused(command: EvaluationCommand) -> None:
 
 
 def test_a_review_with_the_same_text_is_the_same_review() -> None:
-    again = replace(by_buyer, content=replace(FIVES, text=sealed("fine", "e2")))
+    again = change(by_buyer, content=change(FIVES, text=sealed("fine", "e2")))
     revealed().when(again).then_nothing()
-    other = replace(by_buyer, content=replace(FIVES, text=sealed("bad")))
+    other = change(by_buyer, content=change(FIVES, text=sealed("bad")))
     revealed().when(other).then_refused(AlreadySubmitted, existing_id="R1")
 
 
 def test_another_text_alone_is_an_amendment() -> None:
-    amend = AmendReview(content=replace(FIVES, text=sealed("fine", "e2")), now=day(2), actor=BUYER)
+    amend = say(
+        AmendReview(review_id="R1", **in_words(change(FIVES, text=sealed("fine", "e2")))),
+        now=day(2),
+        actor=BUYER,
+    )
     opened = evaluation.when(start, by_buyer).events
     evaluation.given(*opened).when(amend).then_nothing()
-    photo = replace(FIVES, media=(sealed("p"),), media_sha256=("1" * 64,))
-    for content in (replace(FIVES, text=sealed("bad")), replace(FIVES, text=None), photo):
-        played = evaluation.given(*opened).when(replace(amend, content=content))
+    photo = change(FIVES, media=(sealed("p"),), media_sha256=("1" * 64,))
+    for content in (change(FIVES, text=sealed("bad")), change(FIVES, text=None), photo):
+        played = evaluation.given(*opened).when(change(amend, content=content))
         assert [type(event) for event in played.events] == [ReviewAmended]
 
 
@@ -375,30 +380,30 @@ def test_another_text_alone_is_an_amendment() -> None:
 
 def test_the_reviewed_party_replies_once() -> None:
     revealed().when(reply).then(replied)
-    again = replace(reply, text=sealed("ta", "e2"), now=day(50))
+    again = change(reply, text=sealed("ta", "e2"), now=day(50))
     revealed(reply).when(again).then_nothing()
-    for other in (replace(reply, reply_id="P2"), replace(reply, text=sealed("no"))):
+    for other in (change(reply, reply_id="P2"), change(reply, text=sealed("no"))):
         revealed(reply).when(other).then_refused(AlreadySubmitted, existing_id="P1")
 
 
 def test_a_buyer_replies_to_what_the_seller_says() -> None:
-    of_seller = replace(reply, review_id="R2", actor=BUYER)
+    of_seller = change(reply, review_id="R2", actor=BUYER)
     revealed().when(of_seller).then(change(replied, review_id="R2", side="SELLER"))
 
 
 def test_a_reply_is_taken_for_thirty_days_from_the_reveal() -> None:
     last = REVEAL + 30 * DAY
-    played = revealed().when(replace(reply, now=last - TICK))
+    played = revealed().when(change(reply, now=last - TICK))
     assert [type(event) for event in played.events] == [ReplyPublished]
-    revealed().when(replace(reply, now=last)).then_refused(WindowClosed, closed_at=last)
+    revealed().when(change(reply, now=last)).then_refused(WindowClosed, closed_at=last)
 
 
 def test_a_reply_is_edited_for_two_days() -> None:
-    revealed(reply).when(replace(edit, now=day(6) - TICK)).then(reply_edited)
-    revealed(reply).when(replace(edit, now=day(6))).then_refused(WindowClosed, closed_at=day(6))
-    third = replace(edit, text=sealed("ta"))
+    revealed(reply).when(change(edit, now=day(6) - TICK)).then(reply_edited)
+    revealed(reply).when(change(edit, now=day(6))).then_refused(WindowClosed, closed_at=day(6))
+    third = change(edit, text=sealed("ta"))
     revealed(reply, edit).when(third).then(change(reply_edited, version=3, text=sealed("ta")))
-    revealed(reply, edit).when(replace(edit, text=sealed("thanks", "e2"))).then_nothing()
+    revealed(reply, edit).when(change(edit, text=sealed("thanks", "e2"))).then_nothing()
 
 
 def test_what_was_not_said_is_not_edited() -> None:
@@ -414,15 +419,15 @@ def test_a_reply_to_an_edited_reply_is_still_the_first() -> None:
 
 def test_a_buyer_follows_up_once() -> None:
     revealed().when(follow_up).then(followed_up)
-    revealed(follow_up).when(replace(follow_up, text=sealed("broke", "e2"))).then_nothing()
-    for other in (replace(follow_up, followup_id="U2"), replace(follow_up, text=sealed("ok"))):
+    revealed(follow_up).when(change(follow_up, text=sealed("broke", "e2"))).then_nothing()
+    for other in (change(follow_up, followup_id="U2"), change(follow_up, text=sealed("ok"))):
         revealed(follow_up).when(other).then_refused(AlreadySubmitted, existing_id="U1")
 
 
 def test_a_follow_up_is_taken_for_half_a_year_from_the_reveal() -> None:
     last = REVEAL + 180 * DAY
-    revealed().when(replace(follow_up, now=last - TICK)).then(followed_up)
-    revealed().when(replace(follow_up, now=last)).then_refused(WindowClosed, closed_at=last)
+    revealed().when(change(follow_up, now=last - TICK)).then(followed_up)
+    revealed().when(change(follow_up, now=last)).then_refused(WindowClosed, closed_at=last)
 
 
 # The one revision.
@@ -430,7 +435,7 @@ def test_a_follow_up_is_taken_for_half_a_year_from_the_reveal() -> None:
 
 def test_a_revision_is_granted_once_for_a_visible_review() -> None:
     revealed().when(grant).then(granted)
-    revealed(grant).when(replace(grant, cause="RETURN", cause_id="r1")).then_nothing()
+    revealed(grant).when(change(grant, cause="RETURN", cause_id="r1")).then_nothing()
     evaluation.when(grant).then_nothing()
     alone = evaluation.when(start, by_buyer).events
     evaluation.given(*alone).when(grant).then_nothing()
@@ -444,9 +449,9 @@ def test_a_seller_asks_for_a_revision_once() -> None:
     revealed(grant).when(ask).then(requested)
     revealed(grant, ask).when(ask).then_refused(LimitReached, limit=1)
     revealed(grant, revise).when(ask).then_refused(LimitReached, limit=1)
-    last = replace(ask, now=day(24) - TICK)
+    last = change(ask, now=day(24) - TICK)
     revealed(grant).when(last).then(change(requested, requested_at=last.now))
-    late = replace(ask, now=day(24))
+    late = change(ask, now=day(24))
     revealed(grant).when(late).then_refused(WindowClosed, closed_at=day(24))
 
 
@@ -458,33 +463,33 @@ def test_a_buyer_revises_once_and_keeps_the_instant_of_counting() -> None:
     assert (weight.quality, weight.logistics, weight.service) == (4, 3, 5)
     assert (weight.seq, weight.counted_at) == (2, REVEAL)
     revealed(grant, revise).when(revise).then_nothing()
-    other = replace(revise, quality=1)
+    other = change(revise, quality=1)
     revealed(grant, revise).when(other).then_refused(LimitReached, limit=1)
 
 
 def test_a_revision_has_its_window() -> None:
     revealed().when(revise).then_refused(NotYetEligible, eligible_from=None)
-    played = revealed(grant).when(replace(revise, now=day(24) - TICK))
+    played = revealed(grant).when(change(revise, now=day(24) - TICK))
     assert played.events[0] == revised
-    late = replace(revise, now=day(24))
+    late = change(revise, now=day(24))
     revealed(grant).when(late).then_refused(WindowClosed, closed_at=day(24))
 
 
 def test_a_revision_that_changes_nothing_is_none() -> None:
-    same = replace(revise, quality=5, logistics=5, service=5, text=sealed("fine", "e2"))
+    same = change(revise, quality=5, logistics=5, service=5, text=sealed("fine", "e2"))
     revealed(grant).when(same).then_nothing()
 
 
 @pytest.mark.parametrize("command", [reply, follow_up, ask, revise])
 def test_nothing_is_added_to_a_review_that_is_not_shown(command: EvaluationCommand) -> None:
-    later = replace(command, now=day(12))
-    revealed(grant, replace(hold, now=day(11))).when(later).then_refused(WrongState, state="HELD")
-    gone = replace(withdraw, now=day(11))
+    later = change(command, now=day(12))
+    revealed(grant, change(hold, now=day(11))).when(later).then_refused(WrongState, state="HELD")
+    gone = change(withdraw, now=day(11))
     revealed(grant, gone).when(later).then_refused(WrongState, state="WITHDRAWN")
 
 
 def test_a_reply_to_a_hidden_review_is_not_edited() -> None:
-    held = replace(hold, now=day(4.5))
+    held = change(hold, now=day(4.5))
     revealed(reply, held).when(edit).then_refused(WrongState, state="HELD")
 
 
@@ -493,17 +498,17 @@ def test_a_reply_to_a_hidden_review_is_not_edited() -> None:
 
 def test_an_author_withdraws_before_the_reveal_and_may_write_again() -> None:
     gone = ReviewWithdrawn(**OF_BUYER, before_reveal=True)
-    again = replace(by_buyer, now=day(2))
-    early = replace(withdraw, now=day(1.5))
+    again = change(by_buyer, now=day(2))
+    early = change(withdraw, now=day(1.5))
     played = evaluation.when(start, by_buyer, early, again)
     assert played.events[2] == gone
     assert [type(event) for event in played.events[3:]] == [ReviewSubmitted]
-    other = replace(again, review_id="R3", content=ONES)
+    other = change(again, review_id="R3", content=ONES)
     assert evaluation.when(start, by_buyer, early, other).refused is None
 
 
 def test_a_side_that_withdrew_is_not_revealed() -> None:
-    early = replace(withdraw, now=day(2))
+    early = change(withdraw, now=day(2))
     played = evaluation.when(start, by_buyer, early, by_seller, close)
     reveal = [event for event in played.events if isinstance(event, ReviewsRevealed)]
     assert [event.sides for event in reveal] == [["SELLER"]]
@@ -518,7 +523,7 @@ def test_a_withdrawal_after_the_reveal_is_final() -> None:
     assert weights(played) == [(0, [("WITHDRAWN", 0)])]
     revealed(withdraw).when(withdraw).then_nothing()
     revealed(withdraw).when(by_buyer).then_nothing()
-    new = replace(by_buyer, review_id="R3")
+    new = change(by_buyer, review_id="R3")
     revealed(withdraw).when(new).then_refused(AlreadySubmitted, existing_id="R1")
 
 
@@ -528,7 +533,7 @@ def test_a_held_review_may_be_withdrawn() -> None:
 
 
 def test_a_review_of_a_cancelled_order_is_not_withdrawn() -> None:
-    void = VoidEvaluation(now=day(2), actor=SYSTEM)
+    void = say(VoidEvaluation(), now=day(2), actor=SYSTEM)
     ended = evaluation.when(start, by_buyer, void).events
     evaluation.given(*ended).when(withdraw).then_refused(WrongState, state="CLOSED")
 
@@ -541,21 +546,21 @@ def test_a_suspicion_lowers_the_weight_until_a_later_screening_lifts_it() -> Non
     assert played.events[0] == screened
     assert weights(played) == [(50, [("SUSPECT", 50)])]
     assert getattr(played.events[1], "calibration", None) == "C1"
-    cleared = replace(screen, factor_milli=1000, calibration="C2")
+    cleared = change(screen, factor_milli=1000, calibration="C2")
     assert weights(revealed(screen).when(cleared)) == [FULL]
     revealed(screen).when(screen).then_nothing()
-    same_weight = replace(screen, factor_milli=50, calibration="C2")
+    same_weight = change(screen, factor_milli=50, calibration="C2")
     revealed(screen).when(same_weight).then(change(screened, calibration="C2"))
 
 
 def test_factors_apply_one_after_the_other_above_the_floor() -> None:
     """Corner case 12."""
-    newcomer = replace(
+    newcomer = change(
         FACTS,
         buyer_registered_at=FACTS.placed_at - timedelta(hours=3),
         pair=(PairReview(sign="BAD", counted_at=REVEAL - 60 * DAY),),
     )
-    played = evaluation.when(start, by_buyer, replace(by_seller, facts=newcomer), screen)
+    played = evaluation.when(start, by_buyer, change(by_seller, facts=newcomer), screen)
     codes = [("NEW_ACCOUNT", 400), ("REPEAT_180D", 500)]
     assert weights(played) == [(200, codes), (50, [*codes, ("SUSPECT", 50)])]
     assert [event.seq for event in played.events if isinstance(event, ReviewWeighted)] == [1, 1, 2]
@@ -563,62 +568,62 @@ def test_factors_apply_one_after_the_other_above_the_floor() -> None:
 
 def test_an_order_fact_beats_the_burst() -> None:
     """Corner case 13."""
-    bad = replace(by_buyer, content=ONES)
-    early = replace(campaign, now=day(2))
-    played = evaluation.when(start, bad, early, replace(by_seller, facts=LATE))
+    bad = change(by_buyer, content=ONES)
+    early = change(campaign, now=day(2))
+    played = evaluation.when(start, bad, early, change(by_seller, facts=LATE))
     assert weights(played) == [(1000, [("CORROBORATED", 1000)])]
 
 
 def test_a_campaign_that_nobody_has_proven_is_forgotten() -> None:
     """Corner case 14."""
     played = evaluation.when(
-        start, replace(by_buyer, content=ONES), by_seller, campaign, replace(lift, now=day(18))
+        start, change(by_buyer, content=ONES), by_seller, campaign, change(lift, now=day(18))
     )
     assert getattr(played.events[6], "campaign_until", None) == day(18)
     assert weights(played) == [FULL, (50, [("SUSPECT", 50)]), (1000, [("CAMPAIGN_UNPROVEN", 1000)])]
-    early = replace(lift, now=day(18) - TICK)
+    early = change(lift, now=day(18) - TICK)
     revealed(campaign).when(early).then_nothing()
     revealed(screen).when(lift).then_nothing()
 
 
 def test_a_later_screening_of_a_campaign_that_is_over_changes_nothing() -> None:
-    seen_again = replace(campaign, factor_milli=100, now=day(20))
+    seen_again = change(campaign, factor_milli=100, now=day(20))
     played = revealed(campaign, lift).when(seen_again)
     assert [type(event) for event in played.events] == [ReviewScreened]
     assert getattr(played.events[0], "campaign_until", 0) is None
-    other = replace(screen, factor_milli=100, now=day(20))
+    other = change(screen, factor_milli=100, now=day(20))
     assert weights(revealed(campaign, lift).when(other)) == [
         (100, [("SUSPECT", 100), ("CAMPAIGN_UNPROVEN", 1000)])
     ]
 
 
 def test_a_campaign_that_a_case_is_about_is_not_forgotten() -> None:
-    pending = replace(FACTS, open_cases=frozenset({"R1"}))
-    revealed(campaign).when(replace(lift, facts=pending)).then_nothing()
-    fake = replace(reweigh, add=("FAKE_CONFIRMED",))
+    pending = change(FACTS, open_cases=frozenset({"R1"}))
+    revealed(campaign).when(change(lift, facts=pending)).then_nothing()
+    fake = change(reweigh, add=("FAKE_CONFIRMED",))
     revealed(campaign, fake).when(lift).then_nothing()
-    over = replace(reweigh, now=day(30))
-    held_on = revealed(campaign, replace(lift, facts=pending))
+    over = change(reweigh, now=day(30))
+    held_on = revealed(campaign, change(lift, facts=pending))
     assert weights(held_on.when(over)) == [(1000, [("CAMPAIGN_UNPROVEN", 1000)])]
 
 
 def test_a_campaign_that_ended_before_the_reveal_weighs_nothing() -> None:
-    bad = replace(by_buyer, content=ONES)
-    early = replace(campaign, now=day(1))
-    played = evaluation.when(start, bad, early, replace(lift, now=CLOSING), close)
+    bad = change(by_buyer, content=ONES)
+    early = change(campaign, now=day(1))
+    played = evaluation.when(start, bad, early, change(lift, now=CLOSING), close)
     assert weights(played) == [(1000, [("CAMPAIGN_UNPROVEN", 1000)])]
 
 
 def test_a_suspicion_is_not_shaken_off_by_writing_once_more() -> None:
-    bad = replace(by_buyer, content=ONES)
-    found = replace(campaign, now=day(1))
-    taken_back = replace(withdraw, now=day(1.5))
-    again = replace(bad, now=day(2))
+    bad = change(by_buyer, content=ONES)
+    found = change(campaign, now=day(1))
+    taken_back = change(withdraw, now=day(1.5))
+    again = change(bad, now=day(2))
     played = evaluation.when(start, bad, found, taken_back, again, by_seller)
     assert weights(played) == [(50, [("SUSPECT", 50)])]
-    same = replace(found, now=day(4))
+    same = change(found, now=day(4))
     assert evaluation.given(*played.events).when(same).events == []
-    in_time = replace(lift, now=day(15))
+    in_time = change(lift, now=day(15))
     assert weights(evaluation.given(*played.events).when(in_time)) == [
         (1000, [("CAMPAIGN_UNPROVEN", 1000)])
     ]
@@ -626,10 +631,10 @@ def test_a_suspicion_is_not_shaken_off_by_writing_once_more() -> None:
 
 def test_screenings_are_recorded_for_ninety_days() -> None:
     last = REVEAL + 90 * DAY
-    assert weights(revealed().when(replace(screen, now=last - TICK))) == [(50, [("SUSPECT", 50)])]
-    revealed().when(replace(screen, now=last)).then_nothing()
-    revealed(withdraw).when(replace(screen, now=day(21))).then_nothing()
-    unread = evaluation.when(start, by_buyer, replace(screen, now=day(2)))
+    assert weights(revealed().when(change(screen, now=last - TICK))) == [(50, [("SUSPECT", 50)])]
+    revealed().when(change(screen, now=last)).then_nothing()
+    revealed(withdraw).when(change(screen, now=day(21))).then_nothing()
+    unread = evaluation.when(start, by_buyer, change(screen, now=day(2)))
     assert [type(event) for event in unread.events[2:]] == [ReviewScreened]
 
 
@@ -638,8 +643,8 @@ def test_screenings_are_recorded_for_ninety_days() -> None:
 
 @pytest.mark.parametrize("code", ["BUYER_ABUSE", "RATING_RIGHT_LOST", "FAKE_CONFIRMED"])
 def test_a_code_of_another_stream_comes_and_goes(code: WeightCode) -> None:
-    add, remove = replace(reweigh, add=(code,)), replace(reweigh, remove=(code,))
-    hold_on, let_go = replace(hold, now=day(10)), replace(release, now=day(11))
+    add, remove = change(reweigh, add=(code,)), change(reweigh, remove=(code,))
+    hold_on, let_go = change(hold, now=day(10)), change(release, now=day(11))
     played = revealed().when(add, add, hold_on, let_go, remove)
     zero = (0, [(code, 0)])
     assert weights(played) == [zero, (0, [("HELD", 0), (code, 0)]), zero, FULL]
@@ -649,61 +654,61 @@ def test_a_code_of_another_stream_comes_and_goes(code: WeightCode) -> None:
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
-        (replace(FACTS, buyer_abuse=True), "BUYER_ABUSE"),
-        (replace(FACTS, rating_right_lost=frozenset({"BUYER"})), "RATING_RIGHT_LOST"),
-        (replace(FACTS, fake_confirmed=frozenset({"R1"})), "FAKE_CONFIRMED"),
+        (change(FACTS, buyer_abuse=True), "BUYER_ABUSE"),
+        (change(FACTS, rating_right_lost=frozenset({"BUYER"})), "RATING_RIGHT_LOST"),
+        (change(FACTS, fake_confirmed=frozenset({"R1"})), "FAKE_CONFIRMED"),
     ],
 )
-def test_facts_give_the_codes_too(facts: OrderFacts, code: str) -> None:
+def test_facts_give_the_codes_too(facts: WeightFacts, code: str) -> None:
     zero = [(0, [(code, 0)])]
-    assert weights(revealed().when(replace(reweigh, facts=facts))) == zero
-    at_once = evaluation.when(start, by_buyer, replace(by_seller, facts=facts))
+    assert weights(revealed().when(change(reweigh, facts=facts))) == zero
+    at_once = evaluation.when(start, by_buyer, change(by_seller, facts=facts))
     assert weights(at_once) == zero
 
 
 def test_a_seller_loses_the_right_to_rate_too() -> None:
-    lost = replace(FACTS, rating_right_lost=frozenset({"SELLER"}), buyer_abuse=True)
-    played = revealed().when(replace(reweigh, review_id="R2", facts=lost))
+    lost = change(FACTS, rating_right_lost=frozenset({"SELLER"}), buyer_abuse=True)
+    played = revealed().when(change(reweigh, review_id="R2", facts=lost))
     assert weights(played, "SELLER") == [(0, [("RATING_RIGHT_LOST", 0)])]
-    abuse = replace(reweigh, review_id="R2", add=("BUYER_ABUSE", "CORROBORATED"))
+    abuse = change(reweigh, review_id="R2", add=("BUYER_ABUSE", "CORROBORATED"))
     revealed().when(abuse).then_nothing()
-    fake = replace(reweigh, review_id="R2", add=("FAKE_CONFIRMED",))
+    fake = change(reweigh, review_id="R2", add=("FAKE_CONFIRMED",))
     assert weights(revealed().when(fake), "SELLER") == [(0, [("FAKE_CONFIRMED", 0)])]
 
 
 def test_what_corroborates_a_review_does_so_for_ever_and_only_if_it_is_not_good() -> None:
-    add = replace(reweigh, add=("CORROBORATED",))
+    add = change(reweigh, add=("CORROBORATED",))
     revealed(screen).when(add).then_nothing()
-    neutral = replace(FIVES, quality=4, logistics=4, service=3)
+    neutral = change(FIVES, quality=4, logistics=4, service=3)
     lifted = (1000, [("CORROBORATED", 1000)])
     assert weights(revealed(screen, content=neutral).when(add)) == [lifted]
-    gone = replace(reweigh, remove=("CORROBORATED",))
+    gone = change(reweigh, remove=("CORROBORATED",))
     revealed(screen, add, content=neutral).when(gone).then_nothing()
-    better = replace(revise, quality=5, logistics=5)
+    better = change(revise, quality=5, logistics=5)
     assert weights(revealed(screen, add, grant, content=neutral).when(better)) == [lifted]
 
 
 def test_a_review_that_becomes_worse_is_corroborated_by_what_is_known() -> None:
-    worse = replace(revise, quality=1, facts=LATE)
+    worse = change(revise, quality=1, facts=LATE)
     assert weights(revealed(grant).when(worse)) == [(1000, [("CORROBORATED", 1000)])]
 
 
 def test_nothing_is_reweighed_before_the_reveal() -> None:
     hidden = evaluation.when(start, by_buyer).events
-    evaluation.given(*hidden).when(replace(reweigh, add=("BUYER_ABUSE",))).then_nothing()
+    evaluation.given(*hidden).when(change(reweigh, add=("BUYER_ABUSE",))).then_nothing()
     evaluation.when(reweigh).then_nothing()
 
 
 def test_what_was_judged_at_the_reveal_is_kept() -> None:
-    small = replace(FACTS, total_ref_minor=0)
-    revealed().when(replace(reweigh, facts=small)).then_nothing()
+    small = change(FACTS, total_ref_minor=0)
+    revealed().when(change(reweigh, facts=small)).then_nothing()
 
 
 # A star that leaves the seller's account.
 
 
 def test_a_late_delivery_that_was_the_carriers_fault_costs_the_seller_no_star() -> None:
-    back = replace(reattribute, to="SELLER", now=day(9))
+    back = change(reattribute, to="SELLER", now=day(9))
     played = revealed().when(reattribute, reattribute, back, reattribute)
     assert [event for event in played.events if isinstance(event, DimensionReattributed)] == [
         reattributed,
@@ -716,17 +721,17 @@ def test_a_late_delivery_that_was_the_carriers_fault_costs_the_seller_no_star() 
 
 
 def test_a_star_leaves_once() -> None:
-    other = replace(reattribute, to="FORCE_MAJEURE", cause_id="i2")
+    other = change(reattribute, to="FORCE_MAJEURE", cause_id="i2")
     revealed(reattribute).when(other).then_nothing()
-    revealed().when(replace(reattribute, to="SELLER")).then_nothing()
+    revealed().when(change(reattribute, to="SELLER")).then_nothing()
     evaluation.when(reattribute).then_nothing()
-    void = VoidEvaluation(now=day(2), actor=SYSTEM)
+    void = say(VoidEvaluation(), now=day(2), actor=SYSTEM)
     ended = evaluation.when(start, by_buyer, void).events
     evaluation.given(*ended).when(reattribute).then_nothing()
 
 
 def test_a_star_that_left_before_the_reveal_is_never_counted() -> None:
-    early = replace(reattribute, now=day(2))
+    early = change(reattribute, now=day(2))
     played = evaluation.when(start, by_buyer, early, by_seller)
     excluded = [
         event.excluded_dimensions for event in played.events if isinstance(event, ReviewWeighted)
@@ -735,7 +740,7 @@ def test_a_star_that_left_before_the_reveal_is_never_counted() -> None:
 
 
 def test_a_weight_tells_who_decided() -> None:
-    by_person = replace(hold, actor=MODERATOR)
+    by_person = change(hold, actor=MODERATOR)
     for command, decided_by in ((hold, "RULE"), (by_person, "HUMAN"), (withdraw, "RULE")):
         event = revealed().when(command).events[-1]
         assert isinstance(event, ReviewWeighted)

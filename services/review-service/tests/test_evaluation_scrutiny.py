@@ -3,33 +3,26 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
-from msgspec.structs import replace
-from review_service.domain.commands import (
+from review_service.domain.appeals import AppealModeration, DecideModerationAppeal
+from review_service.domain.closing_clock import OpenEvaluation
+from review_service.domain.content import BuyerReview, SellerReview
+from review_service.domain.double_blind import (
     AmendReview,
-    AppealModeration,
-    BuyerReview,
     CloseEvaluation,
-    DecideModerationAppeal,
-    EvaluationCommand,
-    FlagReview,
-    HoldReview,
-    KeepReview,
-    NoteOverdue,
-    OpenEvaluation,
-    OrderFacts,
-    ReleaseReview,
-    RestrictReview,
-    SellerReview,
     SubmitReview,
     VoidEvaluation,
-    WithdrawReview,
 )
-from review_service.domain.evaluation import evaluations
 from review_service.domain.evaluation_state import Evaluation
-from review_service.domain.policy import policies
+from review_service.domain.flags import FlagReview
+from review_service.domain.holding import HoldReview, ReleaseReview
+from review_service.domain.moderation import KeepReview, RestrictReview
+from review_service.domain.overdue import NoteOverdue
 from review_service.domain.roles import ROLES
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
+from review_service.domain.weight import WeightFacts
+from review_service.domain.withdrawal import WithdrawReview
+from review_service.testing import change, in_words, say
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.review import (
     EvaluationEvent,
@@ -79,7 +72,7 @@ MODERATOR = Actor(role="MODERATOR", id="M1", org_id="platform")
 SECOND = Actor(role="MODERATOR", id="M2", org_id="platform")
 SENIOR = Actor(role="SENIOR", id="N1")
 ANALYST = Actor(role="ANALYST", id="A1")
-FACTS = OrderFacts(total_ref_minor=600, placed_at=COMPLETED - 7 * DAY)
+FACTS = WeightFacts(total_ref_minor=600, placed_at=COMPLETED - 7 * DAY)
 IDS: dict[str, Any] = {
     "order_id": "O1",
     "seller_id": "S1",
@@ -90,8 +83,7 @@ IDS: dict[str, Any] = {
 }
 WHY = "s1.key.why.e1.facts.cipher"
 
-evaluation = Scenario(evaluations(policies()))
-change = msgspec.structs.replace
+evaluation = Scenario(EVALUATIONS)
 type History = Given[Evaluation, EvaluationCommand, EvaluationEvent]
 
 
@@ -103,64 +95,71 @@ def sealed(digest: str, event: str = "e1") -> str:
     return f"s1.key.{digest}.{event}.text.cipher"
 
 
-start = OpenEvaluation(
-    order_id="O1",
-    seller_id="S1",
-    buyer_id="B1",
-    completed_at=COMPLETED,
-    completion_no=1,
+start = say(
+    OpenEvaluation(
+        order_id="O1", seller_id="S1", buyer_id="B1", completed_at=COMPLETED, completion_no=1
+    ),
     now=COMPLETED,
     actor=SYSTEM,
 )
 STARS = BuyerReview(quality=5, logistics=5, service=5)
-by_buyer = SubmitReview(review_id="R1", content=STARS, facts=FACTS, now=day(1), actor=BUYER)
-by_seller = SubmitReview(
-    review_id="R2", content=SellerReview(rating=4), facts=FACTS, now=day(3), actor=SELLER
+by_buyer = say(
+    SubmitReview(review_id="R1", **in_words(STARS)), facts=FACTS, now=day(1), actor=BUYER
 )
-close = CloseEvaluation(facts=FACTS, now=CLOSING, actor=SYSTEM)
-flag = FlagReview(
-    review_id="R1", flag_id="F1", reason="FAKE", text=sealed("fake"), now=day(5), actor=READER
+by_seller = say(
+    SubmitReview(review_id="R2", **in_words(SellerReview(rating=4))),
+    facts=FACTS,
+    now=day(3),
+    actor=SELLER,
 )
-hold = HoldReview(review_id="R1", ground="FAKE", facts=FACTS, now=day(6), actor=SYSTEM)
-release = ReleaseReview(review_id="R1", facts=FACTS, now=day(7), actor=MODERATOR)
-keep = KeepReview(
-    review_id="R1",
-    flag_ids=("F1",),
-    rule_ids=("rule-1",),
+close = say(CloseEvaluation(), facts=FACTS, now=CLOSING, actor=SYSTEM)
+flag = say(
+    FlagReview(review_id="R1", flag_id="F1", reason="FAKE", text=sealed("fake")),
+    now=day(5),
+    actor=READER,
+)
+hold = say(HoldReview(review_id="R1", ground="FAKE"), facts=FACTS, now=day(6), actor=SYSTEM)
+release = say(ReleaseReview(review_id="R1"), facts=FACTS, now=day(7), actor=MODERATOR)
+keep = say(
+    KeepReview(review_id="R1", flag_ids=("F1",), rule_ids=("rule-1",)),
     facts=FACTS,
     now=day(8),
     actor=MODERATOR,
 )
-restrict = RestrictReview(
-    review_id="R1",
-    ground="OFFENSIVE",
-    rule_ids=("rule-2",),
-    facts_text=WHY,
-    explanation="It insults.",
-    measures=("HIDE_REVIEW", "EXCLUDE_SCORE"),
-    automated_detection=False,
+restrict = say(
+    RestrictReview(
+        review_id="R1",
+        ground="OFFENSIVE",
+        rule_ids=("rule-2",),
+        facts=WHY,
+        explanation="It insults.",
+        measures=("HIDE_REVIEW", "EXCLUDE_SCORE"),
+        automated_detection=False,
+    ),
     facts=FACTS,
     now=day(8),
     actor=MODERATOR,
 )
-appeal = AppealModeration(
-    review_id="R1", appeal_id="P1", text=sealed("unfair"), now=day(9), actor=BUYER
+appeal = say(
+    AppealModeration(review_id="R1", appeal_id="P1", text=sealed("unfair")), now=day(9), actor=BUYER
 )
-of_reader = replace(appeal, actor=READER)
-decide = DecideModerationAppeal(
-    review_id="R1",
-    appeal_id="P1",
-    outcome="UPHELD",
-    rule_ids=("rule-3",),
-    facts_text=WHY,
-    explanation="It stands.",
+of_reader = change(appeal, actor=READER)
+decide = say(
+    DecideModerationAppeal(
+        review_id="R1",
+        appeal_id="P1",
+        outcome="UPHELD",
+        rule_ids=("rule-3",),
+        facts=WHY,
+        explanation="It stands.",
+    ),
     facts=FACTS,
     now=day(10),
     actor=SECOND,
 )
-reverse = replace(decide, outcome="REVERSED")
-overdue = NoteOverdue(what="FLAG", ref_id="F1", due_at=day(10), now=day(10), actor=SYSTEM)
-withdraw = WithdrawReview(review_id="R1", facts=FACTS, now=day(20), actor=BUYER)
+reverse = change(decide, outcome="REVERSED")
+overdue = say(NoteOverdue(what="FLAG", ref_id="F1", due_at=day(10)), now=day(10), actor=SYSTEM)
+withdraw = say(WithdrawReview(review_id="R1"), facts=FACTS, now=day(20), actor=BUYER)
 
 flagged = ReviewFlagged(
     **IDS,
@@ -262,7 +261,7 @@ def test_other_roles_are_refused(command: EvaluationCommand) -> None:
     allowed = ROLES[type(command)]
     for role in EVERYBODY:
         if role not in allowed:
-            asked = replace(command, actor=Actor(role=role, id="B1", org_id="S1"))
+            asked = change(command, actor=Actor(role=role, id="B1", org_id="S1"))
             revealed().when(asked).then_refused(RoleNotAllowed, allowed_roles=[*allowed])
 
 
@@ -279,7 +278,7 @@ def test_a_person_must_decide(
     command: KeepReview | RestrictReview | DecideModerationAppeal, machine: Actor
 ) -> None:
     before = revealed(flag)
-    before.when(replace(command, actor=machine)).then_refused(HumanRequired)
+    before.when(change(command, actor=machine)).then_refused(HumanRequired)
 
 
 @pytest.mark.parametrize(
@@ -294,43 +293,43 @@ def test_a_person_must_decide(
 def test_nobody_decides_what_is_his_own(actor: Actor, ground: str) -> None:
     orgs = frozenset({"acme"})
     for command in (keep, restrict):
-        asked = replace(command, actor=actor, party_orgs=orgs)
+        asked = change(command, actor=actor, party_orgs=orgs)
         revealed(flag).when(asked).then_refused(ConflictOfInterest, ground=ground)
-    on_appeal = replace(decide, actor=actor, party_orgs=orgs)
+    on_appeal = change(decide, actor=actor, party_orgs=orgs)
     revealed(flag, keep, of_reader).when(on_appeal).then_refused(ConflictOfInterest, ground=ground)
 
 
 @pytest.mark.parametrize("command", [flag, appeal])
 def test_who_was_erased_does_nothing_more(command: FlagReview | AppealModeration) -> None:
-    asked = replace(command, erased=True)
+    asked = change(command, erased=True)
     revealed(restrict).when(asked).then_refused(SubjectErased)
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        replace(flag, flag_id=""),
-        replace(flag, text=""),
-        replace(keep, flag_ids=("F1", "F1")),
-        replace(keep, flag_ids=("",)),
-        replace(keep, rule_ids=("",)),
-        replace(restrict, rule_ids=("",)),
-        replace(restrict, measures=()),
-        replace(restrict, measures=("HIDE_TEXT", "HIDE_TEXT")),
-        replace(restrict, explanation="x" * 2001),
-        replace(appeal, appeal_id=""),
-        replace(appeal, text=""),
-        replace(decide, appeal_id=""),
-        replace(overdue, ref_id=""),
-        replace(overdue, due_at=COMPLETED.replace(tzinfo=None)),
-        replace(release, review_id=""),
+        change(flag, flag_id=""),
+        change(flag, text=""),
+        change(keep, flag_ids=("F1", "F1")),
+        change(keep, flag_ids=("",)),
+        change(keep, rule_ids=("",)),
+        change(restrict, rule_ids=("",)),
+        change(restrict, measures=()),
+        change(restrict, measures=("HIDE_TEXT", "HIDE_TEXT")),
+        change(restrict, explanation="x" * 2001),
+        change(appeal, appeal_id=""),
+        change(appeal, text=""),
+        change(decide, appeal_id=""),
+        change(overdue, ref_id=""),
+        change(overdue, due_at=COMPLETED.replace(tzinfo=None)),
+        change(release, review_id=""),
     ],
 )
 def test_a_field_out_of_range_is_refused(command: EvaluationCommand) -> None:
     revealed().when(command).then_refused(InvalidValue)
 
 
-@pytest.mark.parametrize("command", [release, keep, restrict, decide, replace(hold, actor=ANALYST)])
+@pytest.mark.parametrize("command", [release, keep, restrict, decide, change(hold, actor=ANALYST)])
 def test_a_review_that_is_not_there_is_not_decided_on(command: EvaluationCommand) -> None:
     evaluation.when(command).then_refused(WrongState, state="NONE")
 
@@ -340,48 +339,48 @@ def test_a_review_that_is_not_there_is_not_decided_on(command: EvaluationCommand
 
 def test_any_reader_flags_a_visible_review() -> None:
     revealed().when(flag).then(flagged)
-    rivals = replace(flag, actor=RIVAL, text=None)
+    rivals = change(flag, actor=RIVAL, text=None)
     revealed().when(rivals).then(change(flagged, flagger_role="SELLER", flagger_id="S7", text=None))
 
 
 @pytest.mark.parametrize("stars", [1, 5])
 def test_every_star_value_has_the_same_deadline(stars: int) -> None:
     content = BuyerReview(quality=stars, logistics=stars, service=stars)
-    played = evaluation.when(start, replace(by_buyer, content=content), by_seller, flag)
+    played = evaluation.when(start, change(by_buyer, content=content), by_seller, flag)
     assert played.events[-1] == flagged
 
 
 def test_a_flag_told_again_changes_nothing() -> None:
-    revealed(flag).when(replace(flag, text=sealed("fake", "e2"))).then_nothing()
-    for other in (replace(flag, reason="OTHER"), replace(flag, actor=SELLER)):
+    revealed(flag).when(change(flag, text=sealed("fake", "e2"))).then_nothing()
+    for other in (change(flag, reason="OTHER"), change(flag, actor=SELLER)):
         revealed(flag).when(other).then_refused(InvalidValue)
 
 
 def test_a_reader_has_one_open_flag() -> None:
-    second = replace(flag, flag_id="F2", now=day(9))
+    second = change(flag, flag_id="F2", now=day(9))
     revealed(flag).when(second).then_refused(AlreadySubmitted, existing_id="F1")
-    assert kinds(revealed(flag).when(replace(second, actor=SELLER))) == [ReviewFlagged]
+    assert kinds(revealed(flag).when(change(second, actor=SELLER))) == [ReviewFlagged]
     assert kinds(revealed(flag, keep).when(second)) == [ReviewFlagged]
-    by_rule = replace(flag, actor=SYSTEM)
-    revealed(by_rule).when(replace(by_rule, flag_id="F2")).then_nothing()
+    by_rule = change(flag, actor=SYSTEM)
+    revealed(by_rule).when(change(by_rule, flag_id="F2")).then_nothing()
 
 
 def test_a_reader_flags_so_many_times_a_day() -> None:
     recent = tuple(day(5) - timedelta(hours=number + 1) for number in range(20))
     oldest = min(recent)
-    full = replace(flag, flagged_today_at=recent)
+    full = change(flag, flagged_today_at=recent)
     revealed().when(full).then_refused(RateLimited, retry_at=oldest + DAY)
-    revealed().when(replace(full, now=oldest + DAY - TICK)).then_refused(RateLimited)
-    assert kinds(revealed().when(replace(full, now=oldest + DAY))) == [ReviewFlagged]
-    assert kinds(revealed().when(replace(flag, flagged_today_at=recent[1:]))) == [ReviewFlagged]
+    revealed().when(change(full, now=oldest + DAY - TICK)).then_refused(RateLimited)
+    assert kinds(revealed().when(change(full, now=oldest + DAY))) == [ReviewFlagged]
+    assert kinds(revealed().when(change(flag, flagged_today_at=recent[1:]))) == [ReviewFlagged]
 
 
 def test_what_is_not_shown_is_not_flagged() -> None:
     hidden().when(flag).then_refused(WrongState, state="NONE")
-    hidden().when(replace(flag, actor=MODERATOR)).then_refused(WrongState, state="SUBMITTED")
-    early = replace(hold, now=day(4))
+    hidden().when(change(flag, actor=MODERATOR)).then_refused(WrongState, state="SUBMITTED")
+    early = change(hold, now=day(4))
     revealed(early).when(flag).then_refused(WrongState, state="HELD")
-    revealed(early).when(replace(flag, actor=SYSTEM)).then_nothing()
+    revealed(early).when(change(flag, actor=SYSTEM)).then_nothing()
 
 
 # Holds.
@@ -390,8 +389,8 @@ def test_what_is_not_shown_is_not_flagged() -> None:
 def test_a_hold_ends_by_itself_and_gives_back_the_weight() -> None:
     """Corner case 15."""
     at = datetime(2025, 3, 20, tzinfo=UTC)
-    timer = replace(release, now=at + 3 * DAY, actor=SYSTEM)
-    played = revealed().when(replace(hold, now=at), replace(timer, now=timer.now - TICK), timer)
+    timer = change(release, now=at + 3 * DAY, actor=SYSTEM)
+    played = revealed().when(change(hold, now=at), change(timer, now=timer.now - TICK), timer)
     assert [event for event in played.events if not isinstance(event, ReviewWeighted)] == [
         change(held, hold_until=at + 3 * DAY),
         ReviewReleased(**IDS, how="HOLD_EXPIRED"),
@@ -408,22 +407,22 @@ def test_a_moderator_ends_a_hold_at_any_time() -> None:
 
 
 def test_nobody_holds_a_review_twice_for_the_same_reason() -> None:
-    again = replace(hold, now=day(8))
+    again = change(hold, now=day(8))
     revealed(hold, release).when(again).then_refused(LimitReached, limit=1)
-    other = replace(again, ground="CAMPAIGN")
+    other = change(again, ground="CAMPAIGN")
     assert kinds(revealed(hold, release).when(other)) == [ReviewHeld, ReviewWeighted]
-    by_person = replace(other, actor=MODERATOR)
+    by_person = change(other, actor=MODERATOR)
     revealed(hold).when(by_person).then_refused(WrongState, state="HELD")
     revealed(hold).when(other).then_nothing()
 
 
 def test_a_review_held_before_the_reveal_is_revealed_held() -> None:
-    early = replace(hold, now=day(2))
+    early = change(hold, now=day(2))
     played = hidden().when(early, by_seller)
     assert played.events[0] == change(held, hold_until=day(5))
     assert weights(played) == [(0, ["HELD"])]
     assert ReviewsRevealed in kinds(played)
-    later = replace(release, now=day(4))
+    later = change(release, now=day(4))
     assert weights(evaluation.given(*hidden(early).history).when(by_seller, later)) == [
         (0, ["HELD"]),
         FULL,
@@ -431,29 +430,29 @@ def test_a_review_held_before_the_reveal_is_revealed_held() -> None:
 
 
 def test_a_hold_does_not_tell_the_other_side() -> None:
-    early = replace(hold, now=day(2))
-    later = replace(flag, actor=SELLER)
+    early = change(hold, now=day(2))
+    later = change(flag, actor=SELLER)
     for history in (hidden(), hidden(early)):
         history.when(later).then_refused(WrongState, state="NONE")
 
 
-HELD_EARLY = replace(hold, now=day(2))
-TAKEN_BACK = replace(withdraw, now=day(3))
+HELD_EARLY = change(hold, now=day(2))
+TAKEN_BACK = change(withdraw, now=day(3))
 
 
 def test_a_hold_is_not_shaken_off_by_writing_once_more() -> None:
-    last_instant = replace(by_buyer, now=day(5) - TICK)
+    last_instant = change(by_buyer, now=day(5) - TICK)
     played = hidden(HELD_EARLY, TAKEN_BACK).when(last_instant)
     assert kinds(played) == [ReviewSubmitted, ReviewHeld]
     assert played.events[1] == change(held, hold_until=day(5))
-    timer = replace(release, now=day(5), actor=SYSTEM)
+    timer = change(release, now=day(5), actor=SYSTEM)
     assert kinds(hidden(HELD_EARLY, TAKEN_BACK, last_instant).when(timer)) == [ReviewReleased]
-    over = replace(by_buyer, now=day(5))
+    over = change(by_buyer, now=day(5))
     assert kinds(hidden(HELD_EARLY, TAKEN_BACK).when(over)) == [ReviewSubmitted]
 
 
 def test_what_is_held_once_more_is_revealed_held() -> None:
-    again = replace(by_buyer, now=day(4))
+    again = change(by_buyer, now=day(4))
     played = hidden(HELD_EARLY, TAKEN_BACK, by_seller).when(again)
     weighted = [ReviewWeighted, ReviewWeighted]
     assert kinds(played) == [ReviewSubmitted, ReviewHeld, ReviewsRevealed, *weighted]
@@ -461,26 +460,26 @@ def test_what_is_held_once_more_is_revealed_held() -> None:
 
 
 def test_a_hold_that_has_ended_is_over_for_what_is_written_then() -> None:
-    early = replace(release, now=day(2.5))
-    again = replace(by_buyer, now=day(4))
+    early = change(release, now=day(2.5))
+    again = change(by_buyer, now=day(4))
     before = hidden(HELD_EARLY, early, TAKEN_BACK, again)
     assert kinds(hidden(HELD_EARLY, early, TAKEN_BACK).when(again)) == [ReviewSubmitted]
-    for_the_same = replace(hold, now=day(4), actor=ANALYST)
+    for_the_same = change(hold, now=day(4), actor=ANALYST)
     before.when(for_the_same).then_refused(LimitReached, limit=1)
-    assert kinds(before.when(replace(for_the_same, ground="CAMPAIGN"))) == [ReviewHeld]
+    assert kinds(before.when(change(for_the_same, ground="CAMPAIGN"))) == [ReviewHeld]
 
 
 def test_who_has_decided_about_a_review_has_done_so_when_it_is_written_once_more() -> None:
-    kept_early = replace(keep, flag_ids=(), now=day(2.5))
-    again = replace(by_buyer, now=day(4))
+    kept_early = change(keep, flag_ids=(), now=day(2.5))
+    again = change(by_buyer, now=day(4))
     before = hidden(HELD_EARLY, kept_early, TAKEN_BACK, again)
     before.when(restrict).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
-    assert before.when(replace(restrict, actor=SECOND)).refused is None
+    assert before.when(change(restrict, actor=SECOND)).refused is None
 
 
 def test_a_held_review_is_not_amended() -> None:
-    amend = AmendReview(content=replace(STARS, quality=1), now=day(3), actor=BUYER)
-    hidden(replace(hold, now=day(2))).when(amend).then_refused(WrongState, state="HELD")
+    amend = say(AmendReview(**in_words(change(STARS, quality=1))), now=day(3), actor=BUYER)
+    hidden(change(hold, now=day(2))).when(amend).then_refused(WrongState, state="HELD")
 
 
 # Keeping.
@@ -489,16 +488,16 @@ def test_a_held_review_is_not_amended() -> None:
 def test_a_review_is_kept_and_its_flags_are_closed() -> None:
     revealed(flag).when(keep).then(kept)
     revealed(flag, keep).when(keep).then_nothing()
-    for other in (replace(keep, rule_ids=()), replace(keep, actor=SECOND)):
+    for other in (change(keep, rule_ids=()), change(keep, actor=SECOND)):
         revealed(flag, keep).when(other).then_refused(InvalidValue)
-    revealed(flag).when(replace(keep, flag_ids=("F9",))).then_refused(InvalidValue)
+    revealed(flag).when(change(keep, flag_ids=("F9",))).then_refused(InvalidValue)
 
 
 def test_keeping_a_held_review_shows_it_again() -> None:
     played = revealed(flag, hold).when(keep)
     assert kinds(played) == [ReviewKept, ReviewReleased, ReviewWeighted]
     assert weights(played) == [FULL]
-    assert kinds(revealed(hold).when(replace(keep, flag_ids=()))) == [
+    assert kinds(revealed(hold).when(change(keep, flag_ids=()))) == [
         ReviewKept,
         ReviewReleased,
         ReviewWeighted,
@@ -506,9 +505,9 @@ def test_keeping_a_held_review_shows_it_again() -> None:
 
 
 def test_there_must_be_something_to_keep_it_from() -> None:
-    revealed().when(replace(keep, flag_ids=())).then_nothing()
-    hidden().when(replace(keep, flag_ids=())).then_refused(WrongState, state="SUBMITTED")
-    gone = replace(withdraw, now=day(7))
+    revealed().when(change(keep, flag_ids=())).then_nothing()
+    hidden().when(change(keep, flag_ids=())).then_refused(WrongState, state="SUBMITTED")
+    gone = change(withdraw, now=day(7))
     revealed(flag, gone).when(keep).then_refused(WrongState, state="WITHDRAWN")
 
 
@@ -543,7 +542,7 @@ def test_a_restriction_has_reasons_that_the_author_is_told() -> None:
     )
     again = statements(revealed().when(restrict))[0]
     assert again.sor_id == told.sor_id
-    later = statements(revealed().when(replace(restrict, now=day(9))))[0]
+    later = statements(revealed().when(change(restrict, now=day(9))))[0]
     assert later.sor_id != told.sor_id
 
 
@@ -559,13 +558,13 @@ def test_a_restriction_has_reasons_that_the_author_is_told() -> None:
 def test_only_what_excludes_the_score_takes_the_weight(
     measures: tuple[Restriction, ...], visibility: str, *, zero: bool
 ) -> None:
-    played = revealed().when(replace(restrict, measures=measures))
+    played = revealed().when(change(restrict, measures=measures))
     assert weights(played) == ([(0, ["RESTRICTED"])] if zero else [])
     assert statements(played)[0].decision_visibility == visibility
 
 
 def test_a_restriction_for_illegal_content_after_a_notice_says_so() -> None:
-    illegal = replace(restrict, ground="ILLEGAL", automated_detection=True)
+    illegal = change(restrict, ground="ILLEGAL", automated_detection=True)
     told = statements(revealed(flag).when(illegal))[0]
     assert (told.decision_ground, told.source_type) == ("ILLEGAL_CONTENT", "NOTICE")
     assert told.automated_detection
@@ -575,15 +574,15 @@ def test_a_restriction_ends_a_hold_and_closes_the_flags() -> None:
     played = revealed(flag, hold).when(restrict)
     assert weights(played) == [(0, ["RESTRICTED"])]
     revealed(flag, hold, restrict).when(overdue).then_nothing()
-    shown = replace(restrict, measures=("HIDE_TEXT",))
+    shown = change(restrict, measures=("HIDE_TEXT",))
     assert weights(revealed(hold).when(shown)) == [FULL]
 
 
 @pytest.mark.parametrize(
     ("command", "missing"),
     [
-        (replace(restrict, rule_ids=()), ["rule_ids"]),
-        (replace(restrict, facts_text="", explanation=""), ["facts", "explanation"]),
+        (change(restrict, rule_ids=()), ["rule_ids"]),
+        (change(restrict, facts_text="", explanation=""), ["facts", "explanation"]),
     ],
 )
 def test_a_restriction_without_reasons_is_refused(
@@ -593,31 +592,31 @@ def test_a_restriction_without_reasons_is_refused(
 
 
 def test_a_restriction_told_again_changes_nothing() -> None:
-    revealed(restrict).when(replace(restrict, now=day(9))).then_nothing()
-    other = replace(restrict, ground="FAKE", actor=SECOND)
+    revealed(restrict).when(change(restrict, now=day(9))).then_nothing()
+    other = change(restrict, ground="FAKE", actor=SECOND)
     revealed(restrict).when(other).then_refused(WrongState, state="RESTRICTED")
 
 
 def test_a_hidden_review_is_restricted_and_revealed_so() -> None:
-    early = replace(restrict, now=day(2))
+    early = change(restrict, now=day(2))
     played = hidden().when(early, by_seller)
     assert weights(played) == [(0, ["RESTRICTED"])]
-    own = replace(appeal, now=day(2.5))
+    own = change(appeal, now=day(2.5))
     assert kinds(hidden(early).when(own)) == [ModerationAppealed]
-    both = hidden(early, own).when(replace(reverse, now=day(2.6)), by_seller)
+    both = hidden(early, own).when(change(reverse, now=day(2.6)), by_seller)
     assert weights(both) == [FULL]
 
 
 def test_who_has_decided_does_not_decide_the_same_again() -> None:
     dismissed = revealed(flag, keep)
     dismissed.when(restrict).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
-    assert kinds(dismissed.when(replace(restrict, actor=SECOND)))[0] == ReviewRestricted
+    assert kinds(dismissed.when(change(restrict, actor=SECOND)))[0] == ReviewRestricted
     back = revealed(restrict, appeal, reverse)
     for judge in (MODERATOR, SECOND):
-        again = replace(restrict, actor=judge, now=day(11))
+        again = change(restrict, actor=judge, now=day(11))
         back.when(again).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
-    anew = replace(flag, flag_id="F2", now=day(9))
-    later = replace(restrict, now=day(11))
+    anew = change(flag, flag_id="F2", now=day(9))
+    later = change(restrict, now=day(11))
     assert kinds(revealed(flag, keep, anew).when(later))[0] == ReviewRestricted
 
 
@@ -626,42 +625,42 @@ def test_who_has_decided_does_not_decide_the_same_again() -> None:
 
 def test_the_author_appeals_a_restriction_once() -> None:
     revealed(restrict).when(appeal).then(appealed)
-    same = replace(appeal, text=sealed("unfair", "e2"))
+    same = change(appeal, text=sealed("unfair", "e2"))
     revealed(restrict, appeal).when(same).then_nothing()
-    second = replace(appeal, appeal_id="P2")
+    second = change(appeal, appeal_id="P2")
     revealed(restrict, appeal).when(second).then_refused(AlreadyAppealed, existing_id="P1")
-    other = replace(appeal, text=sealed("please"))
+    other = change(appeal, text=sealed("please"))
     revealed(restrict, appeal).when(other).then_refused(InvalidValue)
 
 
 def test_an_appeal_is_taken_for_six_months() -> None:
     last = day(8 + 183)
-    assert kinds(revealed(restrict).when(replace(appeal, now=last - TICK))) == [ModerationAppealed]
-    late = replace(appeal, now=last)
+    assert kinds(revealed(restrict).when(change(appeal, now=last - TICK))) == [ModerationAppealed]
+    late = change(appeal, now=last)
     revealed(restrict).when(late).then_refused(WindowClosed, closed_at=last)
-    late = replace(of_reader, now=last)
+    late = change(of_reader, now=last)
     revealed(flag, keep).when(late).then_refused(WindowClosed, closed_at=last)
 
 
 def test_a_flagger_appeals_that_a_review_was_kept() -> None:
     of_keep = change(appealed, appellant_id="B7", against="KEPT")
     revealed(flag, keep).when(of_reader).then(of_keep)
-    second = replace(of_reader, appeal_id="P2")
+    second = change(of_reader, appeal_id="P2")
     revealed(flag, keep, of_reader).when(second).then_refused(AlreadyAppealed, existing_id="P1")
-    of_rival = replace(flag, actor=RIVAL)
-    other_member = replace(appeal, actor=replace(RIVAL, id="owner"))
+    of_rival = change(flag, actor=RIVAL)
+    other_member = change(appeal, actor=change(RIVAL, id="owner"))
     revealed(of_rival, keep).when(other_member).then(
         change(of_keep, appellant_id="S7", appellant_role="SELLER")
     )
 
 
 def test_an_account_of_another_role_with_the_same_id_is_another() -> None:
-    of_rival = replace(flag, actor=RIVAL)
+    of_rival = change(flag, actor=RIVAL)
     namesake = Actor(role="BUYER", id="S7")
-    both = (of_rival, replace(flag, flag_id="F2", actor=namesake))
-    kept = replace(keep, flag_ids=("F1", "F2"))
+    both = (of_rival, change(flag, flag_id="F2", actor=namesake))
+    kept = change(keep, flag_ids=("F1", "F2"))
     by_rival, by_namesake = (
-        replace(appeal, appeal_id=f"P-{actor.role}", actor=actor) for actor in (RIVAL, namesake)
+        change(appeal, appeal_id=f"P-{actor.role}", actor=actor) for actor in (RIVAL, namesake)
     )
     against_keep = change(appealed, against="KEPT", appellant_id="S7")
     before = revealed(*both, kept, by_rival)
@@ -669,9 +668,9 @@ def test_an_account_of_another_role_with_the_same_id_is_another() -> None:
 
 
 def test_a_flagger_appeals_each_decision() -> None:
-    anew = replace(flag, flag_id="F2", now=day(10))
-    kept_anew = replace(keep, flag_ids=("F2",), now=day(11))
-    second = replace(of_reader, appeal_id="P2", now=day(12))
+    anew = change(flag, flag_id="F2", now=day(10))
+    kept_anew = change(keep, flag_ids=("F2",), now=day(11))
+    second = change(of_reader, appeal_id="P2", now=day(12))
     assert kinds(revealed(flag, keep, of_reader, anew, kept_anew).when(second)) == [
         ModerationAppealed
     ]
@@ -680,17 +679,17 @@ def test_a_flagger_appeals_each_decision() -> None:
 def test_there_must_be_a_decision_to_appeal() -> None:
     revealed().when(appeal).then_refused(WrongState, state="VISIBLE")
     revealed(flag).when(of_reader).then_refused(WrongState, state="VISIBLE")
-    gone = replace(withdraw, now=day(8.5))
+    gone = change(withdraw, now=day(8.5))
     revealed(flag, keep, gone).when(of_reader).then_refused(WrongState, state="WITHDRAWN")
-    stranger = replace(appeal, actor=Actor(role="BUYER", id="B8"))
+    stranger = change(appeal, actor=Actor(role="BUYER", id="B8"))
     revealed(flag, keep).when(stranger).then_refused(NotAParty)
-    revealed(restrict).when(replace(appeal, actor=SELLER)).then_refused(NotAParty)
+    revealed(restrict).when(change(appeal, actor=SELLER)).then_refused(NotAParty)
 
 
 def test_another_moderator_decides_the_appeal() -> None:
     """Corner case 16."""
     history = revealed(restrict, appeal)
-    by_first = replace(reverse, actor=MODERATOR)
+    by_first = change(reverse, actor=MODERATOR)
     history.when(by_first).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
     played = history.when(reverse)
     assert kinds(played) == [
@@ -707,18 +706,18 @@ def test_another_moderator_decides_the_appeal() -> None:
 
 
 def test_an_appeal_that_fails_leaves_everything_as_it_was() -> None:
-    played = revealed(restrict, appeal).when(replace(decide, actor=SENIOR))
+    played = revealed(restrict, appeal).when(change(decide, actor=SENIOR))
     assert kinds(played) == [ModerationAppealDecided, StatementOfReasonsIssued]
     assert statements(played)[0].decision_visibility == "CONTENT_REMOVED"
     revealed(restrict, appeal, decide).when(decide).then_nothing()
     revealed(restrict, appeal, decide).when(reverse).then_refused(WrongState, state="UPHELD")
-    second = replace(appeal, appeal_id="P2", now=day(11))
+    second = change(appeal, appeal_id="P2", now=day(11))
     revealed(restrict, appeal, decide).when(second).then_refused(AlreadyAppealed)
 
 
 def test_a_flaggers_appeal_restricts_what_was_kept() -> None:
     history = revealed(flag, keep, of_reader)
-    by_first = replace(reverse, actor=MODERATOR)
+    by_first = change(reverse, actor=MODERATOR)
     history.when(by_first).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
     played = history.when(reverse)
     assert kinds(played) == [
@@ -736,7 +735,7 @@ def test_a_flaggers_appeal_restricts_what_was_kept() -> None:
         retain_until=day(10 + 365),
     )
     assert statements(played)[0].recipient_id == "B1"
-    once_more = replace(appeal, appeal_id="P2", now=day(11))
+    once_more = change(appeal, appeal_id="P2", now=day(11))
     revealed(flag, keep, of_reader, reverse).when(once_more).then_refused(WindowClosed)
 
 
@@ -745,25 +744,25 @@ def test_a_flagger_whose_appeal_fails_is_told_why() -> None:
     told = statements(played)[0]
     assert (told.recipient_role, told.recipient_id) == ("BUYER", "B7")
     assert told.decision_visibility == "OTHER"
-    of_staff = replace(flag, actor=ANALYST)
-    by_staff = replace(appeal, actor=ANALYST)
+    of_staff = change(flag, actor=ANALYST)
+    by_staff = change(appeal, actor=ANALYST)
     assert kinds(revealed(of_staff, keep, by_staff).when(decide)) == [ModerationAppealDecided]
 
 
 def test_nothing_is_restricted_twice_or_after_it_was_withdrawn() -> None:
-    meanwhile = replace(restrict, actor=SECOND, now=day(9.5))
-    third = replace(reverse, actor=SENIOR)
+    meanwhile = change(restrict, actor=SECOND, now=day(9.5))
+    third = change(reverse, actor=SENIOR)
     assert kinds(revealed(flag, keep, of_reader, meanwhile).when(third)) == [
         ModerationAppealDecided
     ]
-    gone = replace(withdraw, now=day(9.5))
+    gone = change(withdraw, now=day(9.5))
     assert kinds(revealed(flag, keep, of_reader, gone).when(third)) == [ModerationAppealDecided]
 
 
 def test_an_appeal_is_decided_on_reasons() -> None:
     history = revealed(restrict, appeal)
-    history.when(replace(decide, rule_ids=())).then_refused(ReasonsMissing, missing=["rule_ids"])
-    unknown = replace(decide, appeal_id="P9")
+    history.when(change(decide, rule_ids=())).then_refused(ReasonsMissing, missing=["rule_ids"])
+    unknown = change(decide, appeal_id="P9")
     history.when(unknown).then_refused(WrongState, state="NONE")
 
 
@@ -773,10 +772,10 @@ def test_an_appeal_is_decided_on_reasons() -> None:
 def test_an_overdue_decision_is_noted_once() -> None:
     noted = DecisionOverdue(**IDS, what="FLAG", ref_id="F1", due_at=day(10))
     revealed(flag).when(overdue).then(noted)
-    revealed(flag, overdue).when(replace(overdue, now=day(11))).then_nothing()
-    revealed(flag).when(replace(overdue, now=day(10) - TICK)).then_nothing()
-    revealed(flag).when(replace(overdue, due_at=day(9))).then_nothing()
-    of_appeal = replace(overdue, what="MODERATION_APPEAL", ref_id="P1", due_at=day(23), now=day(23))
+    revealed(flag, overdue).when(change(overdue, now=day(11))).then_nothing()
+    revealed(flag).when(change(overdue, now=day(10) - TICK)).then_nothing()
+    revealed(flag).when(change(overdue, due_at=day(9))).then_nothing()
+    of_appeal = change(overdue, what="MODERATION_APPEAL", ref_id="P1", due_at=day(23), now=day(23))
     revealed(restrict, appeal).when(of_appeal).then(
         change(noted, what="MODERATION_APPEAL", ref_id="P1", due_at=day(23))
     )
@@ -785,7 +784,7 @@ def test_an_overdue_decision_is_noted_once() -> None:
 
 def test_nothing_is_overdue_that_was_decided() -> None:
     revealed(flag, keep).when(overdue).then_nothing()
-    gone = replace(withdraw, now=day(9))
+    gone = change(withdraw, now=day(9))
     revealed(flag, gone).when(overdue).then_nothing()
     evaluation.when(overdue).then_nothing()
 
@@ -798,18 +797,18 @@ def test_a_restricted_review_is_not_withdrawn() -> None:
 
 
 def test_a_withdrawal_ends_a_hold() -> None:
-    timer = replace(release, actor=SYSTEM, now=day(30))
+    timer = change(release, actor=SYSTEM, now=day(30))
     assert ReviewWithdrawn in kinds(revealed(hold).when(withdraw))
     revealed(hold, withdraw).when(timer).then_nothing()
 
 
 def test_a_review_of_a_cancelled_order_is_left_alone() -> None:
-    void = VoidEvaluation(now=day(2), actor=SYSTEM)
-    for command in (restrict, replace(hold, actor=MODERATOR)):
+    void = say(VoidEvaluation(), now=day(2), actor=SYSTEM)
+    for command in (restrict, change(hold, actor=MODERATOR)):
         hidden(void).when(command).then_refused(WrongState, state="CLOSED")
     hidden(void).when(hold).then_nothing()
 
 
 def test_a_held_review_alone_is_revealed_when_the_window_closes() -> None:
-    played = hidden(replace(hold, now=day(14))).when(close)
+    played = hidden(change(hold, now=day(14))).when(close)
     assert weights(played) == [(0, ["HELD"])]

@@ -5,24 +5,19 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
-from msgspec.structs import replace
-from review_service.domain.commands import (
-    CloseEvaluation,
-    CompleteOrder,
-    EvaluationCommand,
-    LiftCampaignWeight,
-    NoteOverdue,
-    OpenEvaluation,
-    OrderFacts,
-    PauseEvaluation,
-    ReleaseReview,
-    ResumeEvaluation,
-    ReweighReview,
-    VoidEvaluation,
-)
+from review_service.domain.closing_clock import OpenEvaluation, PauseEvaluation, ResumeEvaluation
+from review_service.domain.codes import ReweighReview
+from review_service.domain.commands import CompleteOrder
+from review_service.domain.double_blind import CloseEvaluation, VoidEvaluation
+from review_service.domain.holding import ReleaseReview
+from review_service.domain.overdue import NoteOverdue
+from review_service.domain.rules import EvaluationCommand
+from review_service.domain.screening import LiftCampaignWeight
 from review_service.domain.streams import evaluation_stream, order_id_of, order_stream
+from review_service.domain.weight import WeightFacts
 from review_service.reactions.orders import ORDERS, on_order
 from review_service.reactions.timers import on_evaluation_timer, on_order_timer, timers_of
+from review_service.testing import change, say
 from shared_events.envelope import Recorded
 from shared_events.orders import (
     OrderCancelled,
@@ -77,7 +72,7 @@ revealed = ReviewsRevealed(
 
 def about(kind: type[Struct], **fields: Any) -> Any:  # noqa: ANN401
     event: Any = sample(kind)
-    return replace(event, review_id="R/1", **fields)
+    return change(event, review_id="R/1", **fields)
 
 
 def recorded(event: OrderEvent) -> Recorded[OrderEvent]:
@@ -104,12 +99,10 @@ def due(name: str, stream: str) -> DueTimer:
 
 
 def test_a_completed_order_opens_its_evaluation() -> None:
-    command = OpenEvaluation(
-        order_id="O-1",
-        seller_id="S1",
-        buyer_id="B1",
-        completed_at=AT,
-        completion_no=1,
+    command = say(
+        OpenEvaluation(
+            order_id="O-1", seller_id="S1", buyer_id="B1", completed_at=AT, completion_no=1
+        ),
         open_disputes=("d1",),
         now=AT,
         actor=ORDERS,
@@ -121,14 +114,14 @@ def test_a_completed_order_opens_its_evaluation() -> None:
 
 def test_a_reopened_order_pauses_its_evaluation() -> None:
     (ask,) = on_order(recorded(reopened))
-    assert ask.command == PauseEvaluation(
-        cause="ORDER_REOPENED", cause_id="completion-1", now=AT, actor=ORDERS
+    assert ask.command == say(
+        PauseEvaluation(cause="ORDER_REOPENED", cause_id="completion-1"), now=AT, actor=ORDERS
     )
 
 
 def test_a_cancelled_order_ends_its_evaluation() -> None:
     (ask,) = on_order(recorded(cancelled))
-    assert ask.command == VoidEvaluation(now=AT, actor=ORDERS)
+    assert ask.command == say(VoidEvaluation(), now=AT, actor=ORDERS)
 
 
 @pytest.mark.parametrize("event", [paid, delivered])
@@ -195,16 +188,16 @@ def test_an_order_completes_when_nobody_complained() -> None:
 
 
 def test_an_evaluation_closes_with_the_facts_of_its_order() -> None:
-    facts = OrderFacts(total_ref_minor=600, placed_at=AT)
+    facts = WeightFacts(total_ref_minor=600, placed_at=AT)
     ask = on_evaluation_timer(due("EVALUATION_CLOSE", "evaluation-O-1"), facts)
-    assert ask.command == CloseEvaluation(facts=facts, now=DUE, actor=TIMER)
+    assert ask.command == say(CloseEvaluation(), facts=facts, now=DUE, actor=TIMER)
     assert (ask.stream, ask.correlation) == ("evaluation-O-1", "O-1")
 
 
 def test_the_longest_pause_ends_with_every_cause() -> None:
-    facts = OrderFacts(total_ref_minor=600, placed_at=AT)
+    facts = WeightFacts(total_ref_minor=600, placed_at=AT)
     ask = on_evaluation_timer(due("PAUSE_CAP", "evaluation-O-1"), facts)
-    assert ask.command == ResumeEvaluation(cause_id=None, now=DUE, actor=TIMER)
+    assert ask.command == say(ResumeEvaluation(cause_id=None), now=DUE, actor=TIMER)
 
 
 @pytest.mark.parametrize("order_id", ["O1", "O-1", "-", "order-1"])
@@ -213,7 +206,7 @@ def test_the_name_of_a_stream_leads_back_to_its_order(order_id: str) -> None:
     assert order_id_of(evaluation_stream(order_id)) == order_id
 
 
-FACTS = OrderFacts(
+FACTS = WeightFacts(
     total_ref_minor=600,
     placed_at=AT,
     late=True,
@@ -226,32 +219,38 @@ ALL: dict[str, Any] = {"facts": FACTS, "now": DUE, "actor": TIMER}
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("HOLD_END/R/1", ReleaseReview(review_id="R/1", **ALL)),
-        ("CAMPAIGN_END/R/1", LiftCampaignWeight(review_id="R/1", **ALL)),
+        ("HOLD_END/R/1", say(ReleaseReview(review_id="R/1", **ALL))),
+        ("CAMPAIGN_END/R/1", say(LiftCampaignWeight(review_id="R/1", **ALL))),
         (
             "FLAG_DUE/f1",
-            NoteOverdue(what="FLAG", ref_id="f1", due_at=DUE, now=DUE, actor=TIMER),
+            say(NoteOverdue(what="FLAG", ref_id="f1", due_at=DUE), now=DUE, actor=TIMER),
         ),
         (
             "MODERATION_APPEAL_DUE/a1",
-            NoteOverdue(what="MODERATION_APPEAL", ref_id="a1", due_at=DUE, now=DUE, actor=TIMER),
+            say(
+                NoteOverdue(what="MODERATION_APPEAL", ref_id="a1", due_at=DUE), now=DUE, actor=TIMER
+            ),
         ),
         (
             "REWEIGH/BUYER/R/1",
-            ReweighReview(
-                review_id="R/1",
-                add=("FAKE_CONFIRMED", "CORROBORATED"),
-                remove=("BUYER_ABUSE", "RATING_RIGHT_LOST"),
-                **ALL,
+            say(
+                ReweighReview(
+                    review_id="R/1",
+                    add=("FAKE_CONFIRMED", "CORROBORATED"),
+                    remove=("BUYER_ABUSE", "RATING_RIGHT_LOST"),
+                    **ALL,
+                )
             ),
         ),
         (
             "REWEIGH/SELLER/R/2",
-            ReweighReview(
-                review_id="R/2",
-                add=("RATING_RIGHT_LOST",),
-                remove=("BUYER_ABUSE", "FAKE_CONFIRMED"),
-                **ALL,
+            say(
+                ReweighReview(
+                    review_id="R/2",
+                    add=("RATING_RIGHT_LOST",),
+                    remove=("BUYER_ABUSE", "FAKE_CONFIRMED"),
+                    **ALL,
+                )
             ),
         ),
     ],

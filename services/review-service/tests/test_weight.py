@@ -4,17 +4,11 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from msgspec.structs import replace
-from review_service.domain.commands import (
-    BuyerReview,
-    Content,
-    OrderFacts,
-    PairReview,
-    SellerReview,
-)
+from review_service.domain.content import BuyerReview, Content, SellerReview
 from review_service.domain.policy import AE_2025_1, ReviewPolicy
 from review_service.domain.review_state import Written
-from review_service.domain.weight import Sign, sign_of, told_codes, weigh
+from review_service.domain.weight import PairReview, Sign, WeightFacts, sign_of, told_codes, weigh
+from review_service.testing import change
 from shared_events.review import Incentive
 
 AT = datetime(2025, 3, 1, tzinfo=UTC)
@@ -22,24 +16,24 @@ PLACED = datetime(2025, 2, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
 REVIEW = BuyerReview(quality=5, logistics=5, service=5)
-FACTS = OrderFacts(
+FACTS = WeightFacts(
     total_ref_minor=500, placed_at=PLACED, buyer_registered_at=PLACED - timedelta(hours=24)
 )
-NEWCOMER = replace(FACTS, buyer_registered_at=PLACED - timedelta(hours=24) + TICK)
+NEWCOMER = change(FACTS, buyer_registered_at=PLACED - timedelta(hours=24) + TICK)
 
 
 def weight(
-    content: Content = REVIEW, facts: OrderFacts = FACTS, policy: ReviewPolicy = AE_2025_1
+    content: Content = REVIEW, facts: WeightFacts = FACTS, policy: ReviewPolicy = AE_2025_1
 ) -> tuple[int, list[tuple[str, int]]]:
     review = Written(review_id="R1", submitted=content, content=content)
     weighed = weigh(review, told_codes(review, facts), facts, policy, AT)
     return weighed.weight_milli, [(r.code, r.effect_milli) for r in weighed.reasons]
 
 
-def pair(*reviews: tuple[Sign, timedelta]) -> OrderFacts:
+def pair(*reviews: tuple[Sign, timedelta]) -> WeightFacts:
     """The facts, with reviews of the pair that began to count so long before the reveal."""
     counted = tuple(PairReview(sign=sign, counted_at=AT - age) for sign, age in reviews)
-    return replace(FACTS, pair=counted)
+    return change(FACTS, pair=counted)
 
 
 def test_an_ordinary_review_counts_in_full() -> None:
@@ -48,11 +42,11 @@ def test_an_ordinary_review_counts_in_full() -> None:
 
 @pytest.mark.parametrize("incentive", ["FREE_OR_DISCOUNTED", "PAYMENT", "RELATED_PARTY"])
 def test_a_review_that_was_rewarded_does_not_count(incentive: Incentive) -> None:
-    assert weight(replace(REVIEW, incentive=incentive)) == (0, [("INCENTIVIZED", 0)])
+    assert weight(change(REVIEW, incentive=incentive)) == (0, [("INCENTIVIZED", 0)])
 
 
 def test_a_review_of_a_small_order_does_not_count() -> None:
-    assert weight(facts=replace(FACTS, total_ref_minor=499)) == (0, [("LOW_VALUE", 0)])
+    assert weight(facts=change(FACTS, total_ref_minor=499)) == (0, [("LOW_VALUE", 0)])
 
 
 def test_a_review_of_a_new_account_is_capped() -> None:
@@ -60,7 +54,7 @@ def test_a_review_of_a_new_account_is_capped() -> None:
 
 
 def test_an_account_of_unknown_age_is_not_new() -> None:
-    assert weight(facts=replace(FACTS, buyer_registered_at=None)) == (1000, [("FULL", 1000)])
+    assert weight(facts=change(FACTS, buyer_registered_at=None)) == (1000, [("FULL", 1000)])
 
 
 @pytest.mark.parametrize(
@@ -93,8 +87,8 @@ def test_what_began_to_count_later_is_no_repetition() -> None:
 
 
 def test_every_reason_is_named_in_the_order_of_the_table() -> None:
-    rewarded = replace(REVIEW, incentive="PAYMENT", quality=1, logistics=1)
-    facts = replace(
+    rewarded = change(REVIEW, incentive="PAYMENT", quality=1, logistics=1)
+    facts = change(
         NEWCOMER,
         total_ref_minor=0,
         late=True,
@@ -131,13 +125,13 @@ def test_the_weight_does_not_depend_on_the_stars() -> None:
     assert weight(worst, NEWCOMER) == weight(REVIEW, NEWCOMER)
 
 
-@pytest.mark.parametrize("facts", [replace(FACTS, late=True), replace(FACTS, corroborated=True)])
-def test_an_order_fact_corroborates_what_is_not_good(facts: OrderFacts) -> None:
-    neutral = replace(REVIEW, quality=1)
+@pytest.mark.parametrize("facts", [change(FACTS, late=True), change(FACTS, corroborated=True)])
+def test_an_order_fact_corroborates_what_is_not_good(facts: WeightFacts) -> None:
+    neutral = change(REVIEW, quality=1)
     assert weight(neutral, facts) == (1000, [("CORROBORATED", 1000)])
     assert weight(REVIEW, facts) == (1000, [("FULL", 1000)])
 
 
 def test_what_a_seller_says_of_a_buyer_is_not_judged_by_the_order() -> None:
-    facts = replace(NEWCOMER, total_ref_minor=0, late=True, buyer_abuse=True)
+    facts = change(NEWCOMER, total_ref_minor=0, late=True, buyer_abuse=True)
     assert weight(SellerReview(rating=1), facts) == (1000, [("FULL", 1000)])

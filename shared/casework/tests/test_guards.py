@@ -36,7 +36,7 @@ class Settle(Struct, frozen=True):
 
 class Decide(Struct, frozen=True, kw_only=True):
     rule_ids: tuple[str, ...] = ("RU-7",)
-    facts_text: str = "sealed"
+    facts: str = "sealed"
     explanation: str = "Because."
 
 
@@ -102,7 +102,7 @@ def test_nobody_with_a_stake_decides() -> None:
 
 
 def test_a_decision_without_its_reasons_is_told_what_lacks() -> None:
-    bare = refusal(replace(Decide(), rule_ids=(), facts_text=""), Actor(role="AGENT", id="AG1"))
+    bare = refusal(replace(Decide(), rule_ids=(), facts=""), Actor(role="AGENT", id="AG1"))
     assert isinstance(bare, ReasonsMissing)
     assert bare.missing == ["rule_ids", "facts"]
     assert ReasonsMissing in DECIDE.all_refusals

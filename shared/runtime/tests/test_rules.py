@@ -113,7 +113,7 @@ def one_at_a_time(lamp: Lamp, _: Light, __: By[Known]) -> None:
         raise WrongState(state="STUCK")
 
 
-def by_day(lamp: Lamp, _: By[Known]) -> Window | None:
+def by_day(lamp: Lamp, _: Light, __: By[Known]) -> Window | None:
     return None if lamp.lamp == "later" else Window(AT, AT + HOUR)
 
 

@@ -20,11 +20,12 @@ from review_service.api import bulk
 from review_service.bulk.feed import marketplace_feed
 from review_service.bulk.intake import Intake
 from review_service.bulk.story import rules
+from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
 from review_service.projections import PROJECTIONS
 from review_service.reactions.again import on_own_evaluations
 from review_service.reactions.elsewhere import on_elsewhere
-from review_service.reactions.orders import EVALUATIONS, on_own_orders
+from review_service.reactions.orders import OPENING, on_own_orders
 from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.settings import ReviewSettings
 
@@ -39,19 +40,19 @@ have written or the time is over. Then they are revealed together, and begin to 
 
 def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     # Of no use to a worker: a tenth of its start.
-    from review_service.api.desk import Desk  # noqa: PLC0415
-    from review_service.api.evaluations import evaluations_api  # noqa: PLC0415
+    from review_service.api.doors import evaluation_doors  # noqa: PLC0415
+    from review_service.api.evaluations import Evaluations  # noqa: PLC0415
     from review_service.api.orders import orders_api  # noqa: PLC0415
-    from review_service.api.reviews import decisions_api, reviews_api  # noqa: PLC0415
+    from review_service.api.reads import evaluation_reads, review_reads  # noqa: PLC0415
 
     policies = parts.settings.policies
     commands = commands_on(parts.log, parts.pool)
     cursors = Cursors(parts.settings.cursor_secret)
-    opened = opened_up_to(parts.pool, EVALUATIONS)
+    opened = opened_up_to(parts.pool, OPENING)
     links = Links(parts.settings.media_secret, parts.now)
     files = media_of(parts, links)
     opener = Opener(parts.keys, links.url)
-    desk = Desk(
+    evaluations = Evaluations(
         log=parts.log,
         pool=parts.pool,
         commands=commands,
@@ -65,9 +66,9 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     return [
         bulk.bulk_api(Intake(parts.log, rules(policies), parts.keys, parts.now)),
         orders_api(parts.log, commands, policies, cursors, parts.now),
-        evaluations_api(desk, opened_up_to=opened),
-        reviews_api(desk),
-        decisions_api(desk),
+        *evaluation_doors(evaluations),
+        evaluation_reads(evaluations, opened_up_to=opened),
+        review_reads(evaluations),
         media_router(files, links),
         *lists(parts, cursors, opener),
     ]
@@ -135,4 +136,5 @@ SERVICE = Service(
     workload=workload,
     streamed=frozenset({bulk.PATH, media_api.PATH}),
     seals=True,
+    commands={"Evaluations of orders": RULES},
 )

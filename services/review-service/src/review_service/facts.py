@@ -11,13 +11,14 @@ from typing import Literal, Protocol
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 from shared_events.review import Carriage, Side
 from shared_runtime.log import Database, Log, PostgresLog
 
-from review_service.domain.commands import Measure, OrderFacts, PairReview
 from review_service.domain.flags import DAY
-from review_service.domain.order import Placed, facts_of
+from review_service.domain.known import Known, Measure
+from review_service.domain.order import Placed
+from review_service.domain.policy import Policies
+from review_service.domain.weight import PairReview, WeightFacts
 from review_service.fact_rows import (
     Delay,
     Dispute,
@@ -61,7 +62,7 @@ class Accused(Struct, frozen=True, kw_only=True):
     standing: Standing
 
 
-class Written(Struct, frozen=True, kw_only=True):
+class WrittenRow(Struct, frozen=True, kw_only=True):
     """When a review was written by somebody who has lost the right to, once."""
 
     order_id: str
@@ -69,7 +70,7 @@ class Written(Struct, frozen=True, kw_only=True):
     submitted_at: datetime
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class FactsOf(Struct, frozen=True, kw_only=True):
     """What other streams tell of one order, of its parties and of their reviews."""
 
     disputes: tuple[Dispute, ...] = ()
@@ -104,10 +105,12 @@ class Known(Struct, frozen=True, kw_only=True):
         causes = sorted(each.dispute_id for each in self.disputes if each.by_carrier)
         return ("CARRIER", causes[0]) if causes else None
 
-    def facts(self, order: Placed, at: datetime, pair: tuple[PairReview, ...] = ()) -> OrderFacts:
+    def facts(self, order: Placed, at: datetime, pair: tuple[PairReview, ...] = ()) -> WeightFacts:
         """The facts that the weights of the order's reviews follow from."""
-        return replace(
-            facts_of(order),
+        return WeightFacts(
+            total_ref_minor=order.placed.total_ref_minor,
+            placed_at=order.placed.placed_at,
+            buyer_registered_at=order.placed.buyer_registered_at,
             late=is_late(order),
             corroborated=(
                 self.refund is not None
@@ -129,7 +132,7 @@ class Known(Struct, frozen=True, kw_only=True):
         return frozenset(each.review_id for each in self.accused if each.standing == standing)
 
 
-NOTHING = Known()
+NOTHING = FactsOf()
 
 
 def is_late(order: Placed) -> bool:
@@ -146,7 +149,7 @@ class KnownRows(Struct, frozen=True, kw_only=True):
     refunds: list[Refund] | None = None
     delays: list[Delay] | None = None
     rights_lost: list[RightLost] | None = None
-    written: list[Written] | None = None
+    written: list[WrittenRow] | None = None
     accused: list[Accused] | None = None
     erased: list[str] | None = None
 
@@ -180,7 +183,7 @@ READ = """
 """
 
 
-async def read_known(parties: Mapping[str, Parties], db: Database) -> dict[str, Known]:
+async def read_known(parties: Mapping[str, Parties], db: Database) -> dict[str, FactsOf]:
     """What is known of orders, by their ids; those that nothing is known of are left out."""
     if not parties:
         return {}
@@ -189,7 +192,7 @@ async def read_known(parties: Mapping[str, Parties], db: Database) -> dict[str, 
     return {} if told == NO_ROWS else by_order(parties, told)
 
 
-def by_order(parties: Mapping[str, Parties], told: KnownRows) -> dict[str, Known]:
+def by_order(parties: Mapping[str, Parties], told: KnownRows) -> dict[str, FactsOf]:
     disputes = grouped(told.disputes, lambda row: row.order_id)
     returns = grouped(told.returns, lambda row: row.order_id)
     refunds = grouped(told.refunds, lambda row: row.order_id)
@@ -198,10 +201,10 @@ def by_order(parties: Mapping[str, Parties], told: KnownRows) -> dict[str, Known
     written = grouped(told.written, lambda row: row.order_id)
     accused = grouped(told.accused, lambda row: row.order_id)
     gone = frozenset(told.erased or ())
-    known: dict[str, Known] = {}
+    known: dict[str, FactsOf] = {}
     for order_id, each in parties.items():
         persons = each.persons
-        found = Known(
+        found = FactsOf(
             disputes=disputes.get(order_id, ()),
             returns=returns.get(order_id, ()),
             refund=next(iter(refunds.get(order_id, ())), None),
@@ -249,39 +252,42 @@ async def flagged_lately(who: str, now: datetime, db: Database) -> tuple[datetim
 # --- For whoever decides
 
 
-class Book(Struct, frozen=True, kw_only=True):
+class Facts(Struct, frozen=True, kw_only=True):
     """What is known of many orders, and of earlier reviews by their buyers of their sellers."""
 
-    known: Mapping[str, Known] = {}
+    by_order: Mapping[str, FactsOf] = {}
     pairs: Pairs = Pairs()
 
-    def of(self, order_id: str) -> Known:
-        return self.known.get(order_id, NOTHING)
+    def of(self, order_id: str) -> FactsOf:
+        return self.by_order.get(order_id, NOTHING)
 
-    def facts(self, order: Placed, at: datetime) -> OrderFacts:
+    def facts(self, order: Placed, at: datetime) -> WeightFacts:
         placed = order.placed
         pair = self.pairs.of(placed.order_id, placed.buyer_id, placed.seller_id, at)
         return self.of(placed.order_id).facts(order, at, pair)
 
+    def known(self, order: Placed, at: datetime, policies: Policies) -> Known:
+        """What a decision about the order's evaluation needs to know, whoever asks for it."""
+        order_id = order.placed.order_id
+        return Known(
+            policies=policies,
+            facts=self.facts(order, at),
+            open_disputes=self.of(order_id).open_disputes(at),
+            order_cancelled=order.stage == "CANCELLED",
+            party_orgs=frozenset({order.placed.seller_id, order.placed.buyer_id}),
+        )
 
-async def read_book(parties: Mapping[str, Parties], upto: datetime, db: Database | None) -> Book:
-    """Opens the book on these orders. `upto`: the latest instant that is decided on.
+
+async def read_facts(parties: Mapping[str, Parties], upto: datetime, db: Database | None) -> Facts:
+    """What is known of these orders. `upto`: the latest instant that is decided on.
 
     Without a database nothing is known but what is decided beside.
     """
     if db is None or not parties:
-        return Book()
+        return Facts()
     known = await read_known(parties, db)
     asked = {order_id: (each.buyer_id, each.seller_id) for order_id, each in parties.items()}
-    return Book(known=known, pairs=await read_pairs(asked, upto, db))
-
-
-async def order_facts(
-    orders: Mapping[str, Placed], now: datetime, db: Database
-) -> dict[str, OrderFacts]:
-    """The facts of each order, as decisions about its reviews need them."""
-    book = await read_book(parties_of(orders), now, db)
-    return {order_id: book.facts(order, now) for order_id, order in orders.items()}
+    return Facts(by_order=known, pairs=await read_pairs(asked, upto, db))
 
 
 def parties_of(orders: Mapping[str, Placed]) -> dict[str, Parties]:

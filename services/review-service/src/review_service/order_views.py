@@ -7,8 +7,9 @@ from typing import Literal
 from shared_events.orders import OrderDelayAttributed
 from shared_runtime.decider import Actor
 from shared_runtime.fields import Money
+from shared_runtime.rules import Action
 
-from review_service.domain.actions import Action, order_actions
+from review_service.domain.actions import order_actions
 from review_service.domain.order import Placed, Stage
 from review_service.domain.policy import Policies
 

@@ -10,8 +10,7 @@ from shared_events.envelope import Recorded
 from shared_events.review import ReviewWeighted
 from shared_runtime.log import Database, Planned
 
-from review_service.domain.commands import PairReview
-from review_service.domain.weight import GOOD_STARS_MIN, NEUTRAL_STARS_MIN, Sign
+from review_service.domain.weight import GOOD_STARS_MIN, NEUTRAL_STARS_MIN, PairReview, Sign
 
 SPAN = "365 days"
 """The longest that any policy may look back."""
@@ -91,6 +90,23 @@ class Pairs:
             for row in sorted(rows.values(), key=lambda row: (row.counted_at, row.order_id))
             if row.weight_milli > 0 and row.counted_at <= at
         )
+
+
+LOCK = 0x70616972
+ONE_AT_A_TIME = f"""
+    SELECT pg_advisory_xact_lock({LOCK}, pair)
+    FROM (SELECT DISTINCT hashtext(told) % 1024 AS pair FROM unnest($1::text[]) AS told
+          ORDER BY pair) AS asked
+"""  # noqa: S608 - constants of the code
+"""Taken before the earlier reviews of pairs are read, until what is decided on them is there: the
+next review of the same pair counts it, whoever and whatever brings it. In one order, of at most
+1024 locks: whoever takes many waits for nobody who waits for him."""
+
+
+async def lock_pairs(pairs: Iterable[Pair], db: Database) -> None:
+    """Waits until nobody else decides on reviews of these pairs, until the transaction ends."""
+    # A line break is in no id.
+    await db.execute(ONE_AT_A_TIME, sorted({"\n".join(pair) for pair in pairs}))
 
 
 EARLIER = f"""

@@ -97,7 +97,7 @@ def is_noted(matter: Pending | NotPending, said: NoteOverdue, _: By[Any]) -> boo
     return isinstance(matter, Pending) and deadline_of(said) in matter.noted
 
 
-def from_the_deadline(matter: Pending | NotPending, _: By[Any]) -> Window:
+def from_the_deadline(matter: Pending | NotPending, _: NoteOverdue, __: By[Any]) -> Window:
     return Window(earliest=matter.due_at) if isinstance(matter, Pending) else NO_WINDOW
 
 

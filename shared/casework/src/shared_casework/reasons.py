@@ -125,18 +125,18 @@ def require_reasons(**given: object) -> None:
 
 
 class Reasoned(Protocol):
-    """A decision with its reasons. `facts_text` is sealed for whoever is told."""
+    """A decision with its reasons. `facts` are sealed for whoever is told."""
 
     @property
     def rule_ids(self) -> tuple[str, ...]: ...
     @property
-    def facts_text(self) -> str: ...
+    def facts(self) -> str | None: ...
     @property
-    def explanation(self) -> str: ...
+    def explanation(self) -> str | None: ...
 
 
 def with_reasons(_: object, said: Reasoned, __: By[Any]) -> None:
-    require_reasons(rule_ids=said.rule_ids, facts=said.facts_text, explanation=said.explanation)
+    require_reasons(rule_ids=said.rule_ids, facts=said.facts, explanation=said.explanation)
 
 
 REASONS = Guard(with_reasons, ReasonsMissing)

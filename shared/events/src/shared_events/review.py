@@ -47,7 +47,16 @@ type FlagReason = Literal[
 ]
 type Flagger = Literal["BUYER", "SELLER", "MODERATOR", "ANALYST", "SYSTEM"]
 type Ground = FlagReason | Literal["CAMPAIGN"]
-type Restriction = Literal["HIDE_TEXT", "HIDE_MEDIA", "HIDE_REVIEW", "EXCLUDE_SCORE"]
+type Restriction = Literal[
+    "HIDE_TEXT",
+    "HIDE_MEDIA",
+    "HIDE_REVIEW",
+    "EXCLUDE_SCORE",
+    "HIDE_REPLY",
+    "HIDE_FOLLOW_UP",
+]
+type Part = Literal["REPLY", "FOLLOW_UP"]
+"""What stands under a review and is shown or hidden by itself; where it is absent, the review."""
 type Carriage = Literal["SELLER", "CARRIER", "FORCE_MAJEURE"]
 """On whose account a dimension of the delivery goes."""
 
@@ -228,6 +237,7 @@ class ReviewFlagged(ReviewFact, frozen=True, kw_only=True, tag="ReviewFlagged.v1
     flag_id: Id
     flagger_role: Flagger
     flagger_id: Id
+    part: Part | None = None
     reason: FlagReason
     text: Sealed | None = None
     decide_by: Instant
@@ -271,7 +281,7 @@ class ReviewKept(ReviewFact, frozen=True, kw_only=True, tag="ReviewKept.v1"):
 
 
 class ReviewRestricted(ReviewFact, frozen=True, kw_only=True, tag="ReviewRestricted.v1"):
-    """Nothing is deleted before `retain_until`."""
+    """Nothing is deleted before `retain_until`. A measure on a part is alone in the list."""
 
     ground: Ground
     rule_ids: list[Id]
@@ -284,6 +294,7 @@ class ReviewRestricted(ReviewFact, frozen=True, kw_only=True, tag="ReviewRestric
 
 class ReviewRestored(ReviewFact, frozen=True, kw_only=True, tag="ReviewRestored.v1"):
     appeal_id: Id
+    part: Part | None = None
 
 
 class ModerationAppealed(ReviewFact, frozen=True, kw_only=True, tag="ModerationAppealed.v1"):
@@ -296,6 +307,7 @@ class ModerationAppealed(ReviewFact, frozen=True, kw_only=True, tag="ModerationA
     appellant_id: Id
     appellant_role: Flagger | None = None
     against: Literal["RESTRICTED", "KEPT"]
+    part: Part | None = None
     text: Sealed
     decide_by: Instant
 

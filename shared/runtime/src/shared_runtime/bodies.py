@@ -20,7 +20,7 @@ from shared_events import fields as told
 from shared_runtime.fields import Body, IdStr, Instant, readable
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
-from shared_runtime.shape import Files, Holds, Made, Words, unfolded
+from shared_runtime.shape import Files, Holds, Made, Purpose, Words, unfolded
 
 BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "description")
 DIGESTS = "_sha256"
@@ -35,7 +35,7 @@ class Writer(Protocol):
         """With whose key a text is sealed."""
         ...
 
-    async def files(self, ids: Sequence[str], purpose: str) -> Sequence[MediaFile]:
+    async def files(self, ids: Sequence[str], purpose: Purpose) -> Sequence[MediaFile]:
         """The files of the sender with these ids. Raises `InvalidValue`."""
         ...
 

@@ -69,20 +69,35 @@ class Place(Writer, Protocol):
     ) -> Response: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Somebody who has come to a door, and what he brings."""
+
+    path: Mapping[str, str]
+    body: Body
+    caller: Caller
+    door: Door
+
+
 class To(Protocol):
-    """Leads a caller to where a path names. Raises `NotFound`.
+    """Leads who arrives to where the path names. Raises `NotFound`."""
 
-    `gives` are the names of what the place gives, `body` is what every body there has besides,
-    `also` are roles that may come on behalf of others.
-    """
+    @property
+    def gives(self) -> frozenset[str]:
+        """The fields of commands that the place gives."""
+        ...
 
-    gives: frozenset[str]
-    body: type[Body]
-    also: tuple[Role, ...]
+    @property
+    def body(self) -> type[Body]:
+        """What every body there has besides."""
+        ...
 
-    def __call__(
-        self, path: Mapping[str, str], body: Body, caller: Caller, roles: Sequence[Role]
-    ) -> Awaitable[Place]: ...
+    @property
+    def also(self) -> tuple[Role, ...]:
+        """Who may come on behalf of others."""
+        ...
+
+    def __call__(self, arrival: Arrival) -> Awaitable[Place]: ...
 
 
 def doors_api(doors: Sequence[Door], to: To, tag: str) -> APIRouter:
@@ -110,7 +125,7 @@ def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
     async def endpoint(*, body: Body, caller: Caller, asked: Asked, **path: str) -> Response:
         if door.versioned:
             asked.require_version()
-        place = await to(path, body, caller, door.roles)
+        place = await to(Arrival(path=path, body=body, caller=caller, door=door))
         given = {name: path[name] for name in named if name in command.__struct_fields__}
         words = await words_of(body, command, place)
         said = command(**{**made_for(command, asked.id), **given, **words.values, **place.gives})

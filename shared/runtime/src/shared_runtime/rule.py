@@ -78,6 +78,8 @@ class Guard[T, C, K]:
     def __init__(self, check: Callable[[T, C, By[K]], object], *refuses: type[Refused]) -> None:
         self._check = check
         self.refuses = refuses
+        self.says = check.__doc__
+        """Whom or what it lets pass, for the page of commands."""
 
     def __call__(self, matter: T, said: C, by: By[K]) -> None:
         self._check(matter, said, by)
@@ -110,7 +112,7 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
     repeated: Callable[[T, C, By[K]], bool] | None = None
     states: tuple[S, ...] = ()
     stands: Guard[T, C, K] | None = None
-    window: Callable[[T, By[K]], Window | None] | None = None
+    window: Callable[[T, C, By[K]], Window | None] | None = None
     early: bool = False
     refuses: tuple[type[Refused], ...] = ()
     lapses: bool = False
@@ -151,8 +153,12 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
             *self.refuses,
         ]
 
-    def window_of(self, matter: T, by: By[K]) -> Window | None:
-        return self.window(matter, by) if self.window else NO_WINDOW
+    def then(self, matter: T, events: list[E], by: By[K]) -> list[E]:  # noqa: ARG002
+        """What comes of it, with what follows for every command of this kind."""
+        return events
+
+    def window_of(self, matter: T, said: C, by: By[K]) -> Window | None:
+        return self.window(matter, said, by) if self.window else NO_WINDOW
 
     def run(self, matter: T, said: C, by: By[K]) -> list[E]:
         """What comes of it, if no check refuses it."""
@@ -168,7 +174,7 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
             raise WrongState(state=matter.status)
         if self.stands:
             self.stands(matter, said, by)
-        if (window := self.window_of(matter, by)) is None:
+        if (window := self.window_of(matter, said, by)) is None:
             raise NotYetEligible
         earliest, latest = window
         if self.early and earliest and by.now < earliest:

@@ -8,6 +8,7 @@ answers another first.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import Any
@@ -55,13 +56,17 @@ class Rules[St, K, E]:
     def __iter__(self) -> Iterator[Row[St, K, E]]:
         return iter(self._rows.values())
 
+    def __getitem__(self, command: type[Struct]) -> Row[St, K, E]:
+        return self._rows[command]
+
     def decide(self, state: St, sent: Sent[Any, K]) -> list[E]:
         """Shape first: nobody learns of a matter whose words make no sense."""
         said, by = sent.said, sent.by
         row = self._rows[type(said)]
         require_shape(said, by.now, row.shape(said, by) if row.shape else ())
         try:
-            return row.run(row.find(state, said, by), said, by)
+            matter = row.find(state, said, by)
+            return row.then(matter, row.run(matter, said, by), by)
         except NO_LONGER_APPLIES as refused:
             if row.lapses and by.actor.acts_as == "SYSTEM":
                 return []
@@ -98,10 +103,12 @@ def attempt[T: Matter, C: Struct, K, E](
     row: Rule[Any, T, Any, C, K, E], matter: T, said: C, by: By[K]
 ) -> Action:
     """Whether anything would be recorded. A no-op is nothing to offer."""
+    earliest, latest = NO_WINDOW
     try:
         reason = None if row.run(matter, said, by) else NOTHING_TO_DO
     except Refused as refused:
         reason = refused.slug()
-    earliest, latest = row.window_of(matter, by) or NO_WINDOW
+    with suppress(Refused):  # no window where there is nothing to do it to
+        earliest, latest = row.window_of(matter, said, by) or NO_WINDOW
     allowed = reason is None
     return Action(row.name, allowed, reason, earliest=earliest, latest=latest)

@@ -1,6 +1,6 @@
 """A service's parts in, one of its processes out.
 
-`python -m <package> api | worker | migrate | rebuild NAME | rewrap | openapi`
+`python -m <package> api | worker | migrate | rebuild NAME | rewrap | openapi | commands`
 
     SERVICE = Service(name="review-service", package="review_service", …)      # its app.py
     main(SERVICE)                                                              # its __main__.py
@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -50,6 +50,8 @@ from shared_runtime.projections import (
     outdated,
     rebuild,
 )
+from shared_runtime.reference import commands_page
+from shared_runtime.rules import Rules
 from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
 from shared_runtime.skew import SKEW_MAX, check_clock
@@ -64,7 +66,7 @@ KEYS_CONNECTIONS_MAX = 8
 # What is made here is freed when nobody holds it any more; cycles are few. Looking for them among
 # the thousands of events of each batch took a fifteenth of a worker's time.
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
-COMMANDS = "api | worker | migrate | rebuild NAME | rewrap | openapi"
+COMMANDS = "api | worker | migrate | rebuild NAME | rewrap | openapi | commands"
 USAGE = 2  # exit code
 REFUSED = 1
 UNAVAILABLE = 3
@@ -108,7 +110,7 @@ class Service[S: Settings]:
     `title` and `description` open its OpenAPI page. `projections` are made by `migrate` and can be
     rebuilt. `routers` and `workload` are what its API answers and what its worker does.
     `streamed`: the paths whose bodies have any size. `seals`: what people write is sealed with
-    their keys, which are in a database of their own.
+    their keys, which are in a database of their own. `commands`: the rows of each kind of stream.
     """
 
     name: str
@@ -120,12 +122,18 @@ class Service[S: Settings]:
     workload: Callable[[Parts[S]], Workload]
     streamed: frozenset[str] = frozenset()
     seals: bool = False
+    commands: Mapping[str, Rules[Any, Any, Any]] = field(
+        default_factory=dict[str, Rules[Any, Any, Any]]
+    )
 
 
 def main[S: Settings](service: Service[S]) -> None:
     """Runs the process that the command line names, until it is told to end."""
     if sys.argv[1:] == ["openapi"]:
         sys.stdout.write(openapi_document(service))
+        return
+    if sys.argv[1:] == ["commands"]:
+        sys.stdout.write(commands_page(service.name, service.commands))
         return
     command = _asked_for(sys.argv[1:])
     if command is None:

@@ -5,19 +5,22 @@ The bounds stand once, at the types that the fields of commands and events are m
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from shared_runtime.decider import FieldError, InvalidValue
 
-type Check = Callable[[Any, str], Iterator[FieldError]]
+type Purpose = Literal["REVIEW", "EVIDENCE"]
+type Fits = Callable[[Any], object]
+"""A value in, something true out if it keeps its bounds."""
+type Faults = Callable[[Any, str], Iterator[FieldError]]
 """A value and the name of its field in, what is wrong with it out."""
 
 
@@ -38,7 +41,7 @@ class Files:
     `<name>_sha256` of the same command gets their digests.
     """
 
-    purpose: str
+    purpose: Purpose
     count_max: int
 
 
@@ -57,6 +60,10 @@ class Holds:
     bound: str
 
 
+BOUNDS = (Meta, Holds, Words, Files)
+type Bound = Meta | Holds | Words | Files
+
+
 def are_distinct(values: tuple[Any, ...]) -> bool:
     return len(set(values)) == len(values)
 
@@ -68,56 +75,67 @@ def require_shape(said: Struct, now: datetime, more: Iterable[FieldError] = ()) 
     """Raises `InvalidValue` that names every field out of bounds. `more`: what no field alone can
     tell; looked at where all of them keep their bounds.
     """
-    errors = [*faults(said)]
-    if now.utcoffset() is None:
+    errors = [] if is_shaped(said) else [*faults(said)]
+    if now.tzinfo is None:
         errors.append(FieldError(field="now", bound=INSTANT))
     if errors := errors or [*more]:
         raise InvalidValue(errors=errors)
 
 
+def is_shaped(said: Struct) -> bool:
+    """Whether every field keeps its bounds: nearly always, and asked of every command."""
+    for name, fits, _ in checks_of(type(said)):
+        value = getattr(said, name)
+        if value is not None and not fits(value):
+            return False
+    return True
+
+
 def faults(said: Struct, under: str = "") -> Iterator[FieldError]:
-    for name, check in checks_of(type(said)):
-        yield from check(getattr(said, name), f"{under}{name}")
+    for name, _, told in checks_of(type(said)):
+        value = getattr(said, name)
+        if value is not None:
+            yield from told(value, f"{under}{name}")
 
 
 @cache
-def checks_of(command: type[Struct]) -> tuple[tuple[str, Check], ...]:
+def checks_of(command: type[Struct]) -> tuple[tuple[str, Fits, Faults], ...]:
     """The fields that have bounds, and what asks for them: read from the types once."""
     found = ((each.name, check_of(each.type)) for each in fields(command))
-    return tuple((name, check) for name, check in found if check)
+    return tuple((name, *check) for name, check in found if check)
 
 
-def check_of(kind: object) -> Check | None:
+def check_of(kind: object) -> tuple[Fits, Faults] | None:
     bare, notes = unfolded(kind)
-    own = bounds(notes)
     if isinstance(bare, type) and issubclass(bare, Struct):
-        return lambda value, field: faults(value, f"{field}.") if value is not None else iter(())
+        return is_shaped, lambda value, field: faults(value, f"{field}.")
+    own = [(fits_of(note), described(note)) for note in notes if isinstance(note, BOUNDS)]
     each = check_of(get_args(bare)[0]) if get_origin(bare) is tuple else None
     if each is None:
-        return own
+        return bounded(own) if own else None
+    fits_each, faults_each = each
 
-    def check(values: Any, field: str) -> Iterator[FieldError]:  # noqa: ANN401
-        broken = [*own(values, field)] if own else []
+    def fits(values: Any) -> bool:  # noqa: ANN401
+        return all(fits(values) for fits, _ in own) and all(map(fits_each, values))
+
+    def told(values: Any, field: str) -> Iterator[FieldError]:  # noqa: ANN401
+        broken = [FieldError(field=field, bound=bound) for fits, bound in own if not fits(values)]
         yield from broken
-        if broken:  # too many to look at each of them
-            return
-        for number, value in enumerate(values or ()):
-            yield from each(value, f"{field}[{number}]")
+        for number, value in enumerate(() if broken else values):
+            yield from faults_each(value, f"{field}[{number}]")
 
-    return check
+    return fits, told
 
 
-def bounds(notes: Iterable[object]) -> Check | None:
-    told = [note for note in notes if isinstance(note, Meta | Holds)]
+def bounded(own: Sequence[tuple[Fits, str]]) -> tuple[Fits, Faults]:
+    def told(value: Any, field: str) -> Iterator[FieldError]:  # noqa: ANN401
+        for fits, bound in own:
+            if not fits(value):
+                yield FieldError(field=field, bound=bound)
 
-    def check(value: Any, field: str) -> Iterator[FieldError]:  # noqa: ANN401
-        if value is None:
-            return
-        for bound in told:
-            if not keeps(value, bound):
-                yield FieldError(field=field, bound=described(bound))
-
-    return check if told else None
+    if len(own) == 1:
+        return own[0][0], told
+    return lambda value: all(fits(value) for fits, _ in own), told
 
 
 def unfolded(kind: Any) -> tuple[Any, list[object]]:  # noqa: ANN401 - annotations have no type
@@ -136,34 +154,52 @@ def unfolded(kind: Any) -> tuple[Any, list[object]]:  # noqa: ANN401 - annotatio
             return kind, notes
 
 
-def keeps(value: Any, bound: Meta | Holds) -> bool:  # noqa: ANN401
-    if isinstance(bound, Holds):
-        return bound.check(value)
-    match value:
-        case int():
-            return within(value, bound.ge, bound.le)
-        case str():
-            fits = within(len(value), bound.min_length, bound.max_length)
-            return fits and (bound.pattern is None or re.search(bound.pattern, value) is not None)
-        case datetime():
-            return not bound.tz or value.utcoffset() is not None
-        case _:
-            return within(len(value), bound.min_length, bound.max_length)
+def fits_of(bound: Bound) -> Fits:
+    match bound:
+        case Holds(check=check):
+            return check
+        case Words():
+            # How long a sealed text is, only its key could tell.
+            most = bound.length_max
+            return bool if bound.sealed_for else lambda text: 1 <= len(text) <= most
+        case Files(count_max=most):
+            return lambda files: len(files) <= most
+        case Meta(tz=True):
+            return lambda instant: instant.tzinfo is not None
+        case Meta(pattern=str(pattern)):
+            return re.compile(pattern).search
+        case Meta():
+            return within(bound)
 
 
-def within(value: int, least: float | None, most: float | None) -> bool:
-    return (least is None or value >= least) and (most is None or value <= most)
+def within(bound: Meta) -> Fits:
+    """A number, or the length of a text or a list."""
+    infinite = float("inf")
+    if bound.ge is not None or bound.le is not None:
+        least = -infinite if bound.ge is None else bound.ge
+        most = infinite if bound.le is None else bound.le
+        return lambda value: least <= value <= most
+    shortest = bound.min_length or 0
+    longest = infinite if bound.max_length is None else bound.max_length
+    return lambda value: shortest <= len(value) <= longest
 
 
 INSTANT = "an instant with its offset"
 
 
-def described(bound: Meta | Holds) -> str:
-    if isinstance(bound, Holds):
-        return bound.bound
-    if bound.tz:
-        return INSTANT
-    if bound.pattern:
-        return f"like {bound.pattern}"
-    low, high = (bound.min_length, bound.max_length) if bound.ge is None else (bound.ge, bound.le)
-    return f"{low or 0}..{high}" if high is not None else f"at least {low}"
+def described(bound: Bound) -> str:
+    match bound:
+        case Holds():
+            return bound.bound
+        case Words():
+            return "not empty" if bound.sealed_for else f"1..{bound.length_max} characters"
+        case Files():
+            return f"0..{bound.count_max} files"
+        case Meta(tz=True):
+            return INSTANT
+        case Meta(pattern=str(pattern)):
+            return f"like {pattern}"
+        case Meta():
+            given = (bound.ge, bound.le) if bound.ge is not None else None
+            low, high = given or (bound.min_length, bound.max_length)
+            return f"{low or 0}..{high}" if high is not None else f"at least {low}"

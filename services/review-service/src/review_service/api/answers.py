@@ -9,29 +9,21 @@ import msgspec
 from shared_runtime.decider import Actor, Command, Decider
 from shared_runtime.documents import Documented, answered
 from shared_runtime.history import EventPage, EventView
+from shared_runtime.rule import By, Sent
 
 from review_service.api.examples import LINE
 from review_service.bulk.line import Line, place_order
-from review_service.domain.commands import (
-    BuyerReview,
-    EvaluationCommand,
-    MarkDelivered,
-    MarkPaid,
-    MarkShipped,
-    OpenEvaluation,
-    OrderCommand,
-    SubmitReview,
-)
-from review_service.domain.order import Placed, facts_of, orders
+from review_service.domain.closing_clock import OpenEvaluation
+from review_service.domain.commands import MarkDelivered, MarkPaid, MarkShipped, OrderCommand
+from review_service.domain.double_blind import SubmitReview
+from review_service.domain.known import Known
+from review_service.domain.order import Placed, orders
 from review_service.domain.policy import policies
-from review_service.evaluation_views import (
-    AppealView,
-    EvaluationView,
-    FlagView,
-    evaluation_view,
-    seen_evaluations,
-)
+from review_service.domain.readers import read_by
+from review_service.domain.rules import EVALUATIONS
+from review_service.domain.weight import WeightFacts
 from review_service.order_views import OrderView, order_view
+from review_service.views import AppealView, EvaluationView, FlagView, evaluation_view
 
 REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
 EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
@@ -78,24 +70,24 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     order_history = _played(orders(known), told)
     order = orders(known).fold(order_history)
     assert isinstance(order, Placed)
+    facts = WeightFacts(
+        total_ref_minor=placed.total_ref_minor, placed_at=placed.placed_at, late=False
+    )
+    known_then = Known(policies=known, facts=facts)
     opened = OpenEvaluation(
         order_id=placed.order_id,
         seller_id=placed.seller_id,
         buyer_id=placed.buyer_id,
         completed_at=at,
         completion_no=1,
-        now=at,
-        actor=feed,
     )
-    written = SubmitReview(
-        review_id="R-1",
-        content=BuyerReview(quality=5, logistics=4, service=5),
-        facts=facts_of(order),
-        now=at,
-        actor=buyer,
+    written = SubmitReview(review_id="R-1", quality=5, logistics=4, service=5, incentive="NONE")
+    by_buyer = By(actor=buyer, now=at, known=known_then)
+    history = _played(
+        EVALUATIONS,
+        [Sent(opened, By(actor=feed, now=at, known=known_then)), Sent(written, by_buyer)],
     )
-    asked: list[EvaluationCommand] = [opened, written]
-    seen = seen_evaluations(known).fold(_played(seen_evaluations(known), asked))
+    reading = read_by(buyer, history)
     event = EventView(
         id=EVENT_ID,
         type="OrderPlaced.v1",
@@ -105,7 +97,7 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     )
     return (
         order_view(order, buyer, at, known),
-        evaluation_view(placed.order_id, seen, buyer, at, known),
+        evaluation_view(placed.order_id, reading, by_buyer),
         EventPage(items=[event], next_cursor=None),
     )
 

@@ -6,10 +6,10 @@ the order is not there.
 
 from datetime import datetime
 
+from shared_casework.parties import is_party, parties_of
 from shared_runtime.auth import Caller
-from shared_runtime.decider import Actor, FieldError, InvalidValue, Role
+from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
 from shared_runtime.history import STAFF_ROLES
-from shared_runtime.problems import NotFound
 
 from review_service.bulk.line import AHEAD_MAX
 from review_service.domain.order import Order, Placed
@@ -37,10 +37,10 @@ def feed_actor(caller: Caller) -> Actor | None:
 
 def party(caller: Caller, order: Placed) -> Actor | None:
     """The buyer or the seller of this order; None if the caller is neither."""
-    if "BUYER" in caller.roles and caller.sub == order.placed.buyer_id:
-        return caller.actor("BUYER")
-    if "SELLER" in caller.roles and order.placed.seller_id in (caller.sub, caller.seller_id):
-        return caller.actor("SELLER")
+    parties = parties_of(buyer_id=order.placed.buyer_id, seller_id=order.placed.seller_id)
+    for role in PARTIES:
+        if role in caller.roles and is_party(actor := caller.actor(role), parties):
+            return actor
     return None
 
 

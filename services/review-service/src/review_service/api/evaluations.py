@@ -1,301 +1,297 @@
-"""The evaluation of an order, for its parties: what they write, and what both may read.
+"""Evaluations as the edge has them: read for somebody, and asked in somebody's name."""
 
-A party must not even learn *that* the other has written. So the version of an evaluation (its
-ETag, If-Match) counts what the party may see, a dry run tells of the party's own review alone.
-"""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
 
-from typing import Annotated
-from uuid import uuid5
-
-from fastapi import APIRouter, Depends, Response
-from shared_runtime.auth import Caller, require
-from shared_runtime.commands import AskedFor
-from shared_runtime.decider import (
-    AlreadySubmitted,
-    EvidenceSealed,
-    LimitReached,
-    MeasureInForce,
-    NotYetEligible,
-    RoleNotAllowed,
-    SubjectErased,
-    TimeGoesBack,
-    WindowClosed,
-    WrongState,
+import asyncpg
+from fastapi import Response
+from msgspec import Struct, structs
+from shared_events.envelope import Recorded
+from shared_events.review import (
+    EvaluationEvent,
+    ReviewFlagged,
+    ReviewSubmitted,
+    ReviewWeighted,
+    Side,
 )
-from shared_runtime.fields import IdStr
-from shared_runtime.history import STAFF_ROLES, event_page
-from shared_runtime.problems import NotFound, NotYetVisible, command_refusals, refusals
-from shared_runtime.reading import (
-    PAGE_SIZE,
-    ConsistencyToken,
-    CursorText,
-    Limit,
-    PositionOf,
-    wait_for,
+from shared_runtime.clock import Clock
+from shared_runtime.commands import Asked, Commands
+from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
+from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.log import Learn, Log, Note, Planned, read_stream
+from shared_runtime.media import MediaFile, MediaStore
+from shared_runtime.problems import encode_json
+from shared_runtime.reading import Cursors, answer, etag_of
+from shared_runtime.rule import By, Sent
+from shared_runtime.sealing import Opener, PersonKey, person
+
+from review_service.api.callers import existing
+from review_service.domain.double_blind import SubmitReview
+from review_service.domain.evaluation_state import Evaluation, Revealed
+from review_service.domain.flags import FlagReview
+from review_service.domain.known import Known, Sender
+from review_service.domain.order import Order, Placed, orders
+from review_service.domain.policy import Policies
+from review_service.domain.readers import Reading, read_by, side_told_of
+from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
+from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.domain.subject import SIDES, sender_of
+from review_service.fact_rows import flagger, write_flags, write_reviews
+from review_service.facts import (
+    ONE_FLAGGER,
+    Facts,
+    Parties,
+    database_of,
+    flagged_lately,
+    read_facts,
 )
+from review_service.pairs import lock_pairs, read_pairs, write_pairs
+from review_service.refs import find_ref
+from review_service.views import evaluation_view
 
-from review_service.api import answers
-from review_service.api.callers import PARTIES, existing, reader
-from review_service.api.desk import Desk, Writing
-from review_service.api.review_bodies import (
-    AmendmentBody,
-    FollowUpBody,
-    ReplyBody,
-    ReviewBody,
-    ReviewContentBody,
-    RevisionBody,
-    RevisionRequestBody,
-    WithdrawalBody,
-)
-from review_service.domain.commands import (
-    AmendReview,
-    AppendFollowUp,
-    BuyerReview,
-    Content,
-    EditReply,
-    PublishReply,
-    RequestRevision,
-    ReviseReview,
-    SellerReview,
-    SubmitReview,
-    WithdrawReview,
-)
-from review_service.domain.streams import review_id_of
-from review_service.evaluation_views import visible
-
-type Author = Annotated[Caller, Depends(require(*PARTIES, "IMPORTER"))]
-type ByBuyer = Annotated[Caller, Depends(require("BUYER", "IMPORTER"))]
-type BySeller = Annotated[Caller, Depends(require("SELLER", "IMPORTER"))]
-type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF_ROLES))]
-
-WRITING = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack, SubjectErased)
+type History = Sequence[Recorded[EvaluationEvent]]
 
 
-def evaluations_api(  # noqa: C901 - a function for each route
-    desk: Desk, *, opened_up_to: PositionOf
-) -> APIRouter:
-    """`opened_up_to` says how far completed orders have had their evaluations opened."""
-    router = APIRouter(prefix="/v1/orders/{order_id}/evaluation", tags=["evaluations"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """Somebody who acts on an order's evaluation: who, when, and what is known of it besides.
 
-    @router.post(
-        "/reviews",
-        summary="Write your review",
-        description="For the order's BUYER and SELLER, and for an IMPORTER on behalf of one of "
-        "them. It is hidden until both have written or the window closes.",
-        status_code=201,
-        responses=command_refusals(
-            *WRITING, NotYetEligible, WindowClosed, AlreadySubmitted, MeasureInForce
+    `stranger_to`: the `ref` of the review that he acts on, if the order is not there for him.
+    `states_time`: he tells when it was.
+    """
+
+    order: Placed
+    by: Sender
+    stranger_to: str | None = None
+    states_time: bool = False
+
+    @property
+    def order_id(self) -> str:
+        return self.order.placed.order_id
+
+    @property
+    def actor(self) -> Actor:
+        return self.by.actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluations:
+    """All that the routes about evaluations and reviews need."""
+
+    log: Log
+    pool: asyncpg.Pool
+    commands: Commands
+    policies: Policies
+    cursors: Cursors
+    now: Clock
+    keys: KeyStore
+    opener: Opener
+    media: MediaStore
+
+    async def order(self, order_id: str) -> Order:
+        """The order as its stream tells; not placed if there is none."""
+        history = await read_stream(self.log, order_stream(order_id))
+        return orders(self.policies).fold(recorded.event for recorded in history)
+
+    async def read(self, order_id: str) -> tuple[Order, History]:
+        """The order, and what has happened to its evaluation."""
+        names = order_stream(order_id), evaluation_stream(order_id)
+        of_order, of_evaluation = map((await self.log.read(names)).get, names, ([], []))
+        order = orders(self.policies).fold(recorded.event for recorded in of_order)
+        return order, of_evaluation
+
+    async def find(self, ref: str) -> tuple[Placed, History, Side]:
+        """The order, the evaluation and the side of a review. Raises `NotFound`."""
+        if (found := await find_ref(self.pool, ref)) is None:
+            raise NotFound
+        order, history = await self.read(found.order_id)
+        if not found.is_it:
+            raise NotFound
+        return existing(order), history, found.side
+
+    async def facts(self, order: Placed) -> Facts:
+        """What other streams tell of an order and of its parties."""
+        parties = {order.placed.order_id: Parties.of(order.placed)}
+        return await read_facts(parties, self.now(), self.pool)
+
+    async def by(self, actor: Actor, order: Placed, now: datetime, *, flags: bool = True) -> Sender:
+        """Somebody before the order's evaluation, with what keeps him from acting. Without `flags`,
+        how often he has flagged is asked for where it counts.
+        """
+        facts = await self.facts(order)
+        of_order = facts.of(order.placed.order_id)
+        side: Side = "BUYER" if actor.acts_as == "BUYER" else "SELLER"
+        is_side = actor.acts_as == side
+        flagging = flags and actor.acts_as in RULES[FlagReview].roles
+        known = structs.replace(
+            facts.known(order, now, self.policies),
+            rating_right_lost=of_order.measure_on(side, now) if is_side else None,
+            erased=is_side and side in of_order.erased,
+            flagged_today_at=await self._flagged_lately(actor, now) if flagging else (),
         )
-        | answers.EVALUATION_COMMAND,
-    )
-    async def submit(
-        order_id: IdStr, body: ReviewBody, caller: Author, asked: AskedFor
-    ) -> Response:
-        body.check()
-        writing = await desk.party_writes(order_id, caller, body, body.media)
-        command = SubmitReview(
-            review_id=review_id_of(order_id, "SELLER" if body.rating is not None else "BUYER"),
-            content=content_of(body, writing),
-            facts=writing.facts,
-            rating_right_lost=writing.limits.rating_right_lost,
-            **writing.by_person,
-        )
-        return await desk.run(asked, writing, command, states_time=body.at is not None)
+        return By(actor=actor, now=now, known=known)
 
-    @router.post(
-        "/reviews/{review_id}/amendments",
-        summary="Amend your review",
-        description="For its author (BUYER or SELLER) until the reveal, and for an IMPORTER on his "
-        "behalf.",
-        status_code=201,
-        responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, EvidenceSealed)
-        | answers.EVALUATION_COMMAND,
-    )
-    async def amend(
-        order_id: IdStr, review_id: IdStr, body: AmendmentBody, caller: Author, asked: AskedFor
+    async def _flagged_lately(self, actor: Actor, now: datetime) -> tuple[datetime, ...]:
+        return await flagged_lately(flagger(*sender_of(actor)), now, self.pool)
+
+    async def key_for(self, side: Side, order: Placed) -> PersonKey:
+        """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
+        try:
+            return await self.keys.key_of(account(side, order))
+        except SubjectErased:
+            return new_key(account(side, order))
+
+    async def shown_to(self, actor: Actor, order: Placed, history: History) -> Response:
+        """An evaluation for somebody who reads it, with what he can do about it now."""
+        reading = read_by(actor, [recorded.event for recorded in history])
+        by = await self.by(actor, order, self.now())
+        view = evaluation_view(order.placed.order_id, reading, by)
+        return await self.answer(view, version=reading.version)
+
+    async def run(
+        self,
+        asked: Asked,
+        before: Before,
+        said: Struct,
+        view: Callable[[Reading], object] | None,
+        files: Sequence[MediaFile],
     ) -> Response:
-        body.check()
-        writing = await desk.party_writes(order_id, caller, body, body.media)
-        command = AmendReview(content=content_of(body, writing), **writing.by_person)
-        return await desk.run(
+        """Decides a command and answers with the evaluation as its sender may see it then."""
+
+        def shown(events: Sequence[EvaluationEvent]) -> object:
+            reading = read_by(before.actor, events)
+            if view:
+                return view(reading)
+            by = structs.replace(before.by, now=self.now())
+            return evaluation_view(before.order_id, reading, by)
+
+        response = await self.commands.run(
             asked,
-            writing,
-            command,
-            review_id=review_id,
-            own=True,
-            states_time=body.at is not None,
+            rehearsal(before) if asked.validate_only else EVALUATIONS,
+            Sent(said, before.by),
+            stream=evaluation_stream(before.order_id),
+            correlation=before.order_id,
+            view=lambda outcome: shown(outcome.events),
+            status=201,
+            states_time=before.states_time,
+            version_of=lambda events: read_by(before.actor, events).version,
+            learn=under_lock(said, before.order),
+            note=also_writing(said, self.media, files),
         )
+        if "Idempotent-Replayed" in response.headers:
+            # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
+            _, history = await self.read(before.order_id)
+            events = [recorded.event for recorded in history]
+            version = read_by(before.actor, events).version
+            response = reanswered(response, shown(events), version)
+        return await self.opener.response(response)
 
-    @router.post(
-        "/reviews/{review_id}/withdrawal",
-        summary="Withdraw your review",
-        description="For its author (BUYER or SELLER). Before the reveal you may write another "
-        "one; after it, this is final.",
-        status_code=201,
-        responses=command_refusals(*WRITING) | answers.EVALUATION_COMMAND,
-    )
-    async def withdraw(
-        order_id: IdStr, review_id: IdStr, body: WithdrawalBody, caller: Author, asked: AskedFor
-    ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body)
-        command = WithdrawReview(review_id=review_id, facts=writing.facts, **writing.by_person)
-        return await desk.run(
-            asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
-        )
-
-    @router.post(
-        "/reviews/{review_id}/reply",
-        summary="Reply to the other side's review",
-        description="For the reviewed party (SELLER or BUYER), once, for some weeks from the "
-        "reveal.",
-        status_code=201,
-        responses=command_refusals(*WRITING, WindowClosed, AlreadySubmitted)
-        | answers.EVALUATION_COMMAND,
-    )
-    async def reply(
-        order_id: IdStr, review_id: IdStr, body: ReplyBody, caller: Author, asked: AskedFor
-    ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body)
-        command = PublishReply(
-            review_id=review_id,
-            reply_id=str(uuid5(asked.id, "reply")),
-            text=writing.key.unsealed(body.text),
-            **writing.by_person,
-        )
-        return await desk.run(
-            asked, writing, command, review_id=review_id, states_time=body.at is not None
-        )
-
-    @router.post(
-        "/reviews/{review_id}/reply/edits",
-        summary="Edit your reply",
-        description="For its author (SELLER or BUYER), for two days from its publication.",
-        status_code=201,
-        responses=command_refusals(*WRITING, WindowClosed) | answers.EVALUATION_COMMAND,
-    )
-    async def edit_reply(
-        order_id: IdStr, review_id: IdStr, body: ReplyBody, caller: Author, asked: AskedFor
-    ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body)
-        text = writing.key.unsealed(body.text)
-        command = EditReply(review_id=review_id, text=text, **writing.by_person)
-        return await desk.run(
-            asked, writing, command, review_id=review_id, states_time=body.at is not None
-        )
-
-    @router.post(
-        "/reviews/{review_id}/follow-up",
-        summary="Add to your review after some time",
-        description="For the BUYER, once, within half a year from the reveal. It has no stars.",
-        status_code=201,
-        responses=command_refusals(*WRITING, WindowClosed, AlreadySubmitted)
-        | answers.EVALUATION_COMMAND,
-    )
-    async def follow_up(
-        order_id: IdStr, review_id: IdStr, body: FollowUpBody, caller: ByBuyer, asked: AskedFor
-    ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body, body.media)
-        command = AppendFollowUp(
-            review_id=review_id,
-            followup_id=str(uuid5(asked.id, "follow-up")),
-            text=writing.key.unsealed(body.text),
-            media=writing.media,
-            media_sha256=writing.media_sha256,
-            **writing.by_person,
-        )
-        return await desk.run(
-            asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
-        )
-
-    @router.post(
-        "/reviews/{review_id}/revision-request",
-        summary="Ask the buyer to revise the review",
-        description="For the SELLER, once, after he has made the matter good. The words are the "
-        "platform's.",
-        status_code=201,
-        responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, LimitReached)
-        | answers.EVALUATION_COMMAND,
-    )
-    async def request_revision(
-        order_id: IdStr,
-        review_id: IdStr,
-        body: RevisionRequestBody,
-        caller: BySeller,
-        asked: AskedFor,
-    ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body)
-        command = RequestRevision(review_id=review_id, **writing.by_person)
-        return await desk.run(
-            asked, writing, command, review_id=review_id, states_time=body.at is not None
-        )
-
-    @router.post(
-        "/reviews/{review_id}/revision",
-        summary="Revise your review",
-        description="For the BUYER, once, after the seller has made the matter good. What was "
-        "written before stays readable.",
-        status_code=201,
-        responses=command_refusals(*WRITING, NotYetEligible, WindowClosed, LimitReached)
-        | answers.EVALUATION_COMMAND,
-    )
-    async def revise(
-        order_id: IdStr, review_id: IdStr, body: RevisionBody, caller: ByBuyer, asked: AskedFor
-    ) -> Response:
-        writing = await desk.party_writes(order_id, caller, body)
-        command = ReviseReview(
-            review_id=review_id,
-            quality=body.quality,
-            logistics=body.logistics,
-            service=body.service,
-            text=writing.sealed(body.text),
-            facts=writing.facts,
-            **writing.by_person,
-        )
-        return await desk.run(
-            asked, writing, command, review_id=review_id, own=True, states_time=body.at is not None
-        )
-
-    @router.get(
-        "",
-        summary="An evaluation, and what you can do about it now",
-        description="For its parties, staff and AUDITOR. The other side's review is there when "
-        "both are revealed, and to all others likewise. A Consistency-Token of the order's "
-        "completion waits until the evaluation is open.",
-        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible) | answers.EVALUATION,
-    )
-    async def evaluation(order_id: IdStr, caller: Reader, token: ConsistencyToken) -> Response:
-        await wait_for(token, opened_up_to)
-        order, seen, _ = await desk.read(order_id)
-        return await desk.shown_to(reader(caller, order), existing(order), seen)
-
-    @router.get(
-        "/events",
-        summary="What has happened to an evaluation",
-        description="For its parties, staff and AUDITOR. Oldest first. Until the reveal, nothing "
-        "tells of the review of another side.",
-        responses=refusals(RoleNotAllowed, NotFound) | answers.EVENTS,
-    )
-    async def evaluation_events(
-        order_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
-    ) -> Response:
-        order, seen, history = await desk.read(order_id)
-        seen_by_reader = visible(history, seen, reader(caller, order))
-        of = f"events of evaluation {order_id}"
-        return await desk.answer(event_page(seen_by_reader, of, limit, cursor, desk.cursors))
-
-    return router
+    async def answer(self, view: object, *, version: int | None = None) -> Response:
+        """A view with the texts in it opened."""
+        return await self.opener.response(answer(view, version=version))
 
 
-def content_of(body: ReviewContentBody, writing: Writing) -> Content:
-    """Either side's review, sealed with its author's key."""
-    if body.rating is not None:
-        return SellerReview(rating=body.rating, text=writing.sealed(body.text))
-    return BuyerReview(
-        quality=body.quality or 0,
-        logistics=body.logistics or 0,
-        service=body.service or 0,
-        incentive=body.incentive or "NONE",
-        text=writing.sealed(body.text),
-        media=writing.media,
-        media_sha256=writing.media_sha256,
-    )
+def account(side: Side, order: Placed) -> str:
+    """The person whose key seals what this party writes, or what it is told."""
+    if side == "BUYER":
+        return person("buyer", order.placed.buyer_id)
+    return person("seller", order.placed.seller_id)
+
+
+def reanswered(kept: Response, view: object, version: int) -> Response:
+    """The same answer as before, with what there is to be seen now, and its version."""
+    headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
+    return Response(encode_json(view), kept.status_code, headers | {"etag": etag_of(version)})
+
+
+# --- What a dry run tells
+
+
+def rehearsal(before: Before) -> Decider[Evaluation, EvaluationCommand, EvaluationEvent]:
+    """Decides without telling a side of the other, or a stranger of the order."""
+
+    def decide(state: Evaluation, sent: EvaluationCommand) -> list[EvaluationEvent]:
+        events = EVALUATIONS.decide(state, sent)
+        if before.stranger_to:
+            return [nameless(event, before.stranger_to) for event in events]
+        if sent.actor.acts_as in SIDES and not isinstance(state, Revealed):
+            return [event for event in events if is_of_one_side(event, sent.actor)]
+        return events
+
+    return replace(EVALUATIONS, decide=decide)
+
+
+def nameless(event: EvaluationEvent, ref: str) -> EvaluationEvent:
+    """The review by its `ref`, and nothing of order and buyer."""
+    return structs.replace(event, order_id=ref, buyer_id=ref)
+
+
+def is_of_one_side(event: EvaluationEvent, actor: Actor) -> bool:
+    """Not what is recorded of a side because the other has written."""
+    return side_told_of(event) == actor.acts_as and not isinstance(event, ReviewWeighted)
+
+
+# --- What is read and written in the transaction that decides
+
+
+async def count_flags(log: Log, sent: EvaluationCommand) -> EvaluationCommand:
+    """Tells a flag of its sender's others; his next one is decided when this one is recorded."""
+    db = database_of(log)
+    assert db is not None
+    who = flagger(*sender_of(sent.actor))
+    await db.execute(ONE_FLAGGER, who)
+    return knowing(sent, flagged_today_at=await flagged_lately(who, sent.now, db))
+
+
+async def read_pair(order: Placed, log: Log, sent: EvaluationCommand) -> EvaluationCommand:
+    """Tells a review of the others of its pair; the next of these is decided when it is there."""
+    db, placed, facts = database_of(log), order.placed, sent.by.known.facts
+    assert db is not None
+    assert facts is not None
+    pair = placed.buyer_id, placed.seller_id
+    await lock_pairs([pair], db)
+    pairs = await read_pairs({placed.order_id: pair}, sent.now, db)
+    earlier = pairs.of(placed.order_id, *pair, sent.now)
+    return knowing(sent, facts=structs.replace(facts, pair=earlier))
+
+
+def under_lock(said: Struct, order: Placed) -> Learn[EvaluationCommand] | None:
+    """What may not change until the events of a command are there, if there is anything."""
+    match said:
+        case FlagReview():
+            return count_flags
+        case SubmitReview():
+            return partial(read_pair, order)
+        case _:
+            return None
+
+
+def knowing(sent: EvaluationCommand, **more: Any) -> EvaluationCommand:  # noqa: ANN401
+    """The same, with more that is known."""
+    known: Known = structs.replace(sent.by.known, **more)
+    return Sent(sent.said, structs.replace(sent.by, known=known))
+
+
+WRITTEN = {ReviewSubmitted, ReviewWeighted, ReviewFlagged}
+"""What others have to find from the moment on that it is recorded."""
+
+
+def also_writing(said: Struct, media: MediaStore, files: Sequence[MediaFile]) -> Note | None:
+    """Has reviews found by their `ref`, flags and weights counted, and files stay, from the moment
+    on that an event tells of them. None if there will be nothing of that.
+    """
+    if not files and WRITTEN.isdisjoint(RULES[type(said)].events):
+        return None
+
+    async def write(log: Log, planned: Sequence[Planned]) -> None:
+        db = database_of(log)
+        await write_reviews(planned, db)
+        await write_flags(planned, db)
+        await write_pairs(planned, db)
+        if files:
+            await media.refer((file.media_id for file in files), db)
+
+    return write

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from shared_runtime.documents import Documented, answered
 
 from review_service.domain.streams import review_ref
-from review_service.evaluation_views import MediaLink, ReasonView
 from review_service.lists.moderation import (
     CaseCounts,
     LeaseView,
@@ -22,6 +21,7 @@ from review_service.lists.reviews import (
     PublicReviewView,
 )
 from review_service.projections.moderation import OpenFlag
+from review_service.views import MediaLink, ReasonView
 
 AT = datetime(2026, 1, 17, 10, tzinfo=UTC)
 REF = review_ref("O-1001", "BUYER")

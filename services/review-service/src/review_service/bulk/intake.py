@@ -19,8 +19,8 @@ from shared_runtime.sealing import PersonKey
 from review_service.bulk.line import Line, decode_line, writers
 from review_service.bulk.story import LineTold, Outcome, Rules, Teller, refuse, streams_of, tell
 from review_service.fact_rows import write_reviews
-from review_service.facts import Parties, database_of, read_book
-from review_service.pairs import write_pairs
+from review_service.facts import Parties, database_of, read_facts
+from review_service.pairs import lock_pairs, write_pairs
 
 LINES_AT_ONCE = 20
 """After so many decided lines, about 20 ms, other requests have their turn."""
@@ -171,13 +171,15 @@ async def decide_lines(
     await decisions.read(stream for line in read for stream in streams_of(line))
     parties = {line.order.order_id: Parties.of(line.order) for line in read}
     db = database_of(decisions.log)
-    book = await read_book(parties, now, db)
+    if db is not None:
+        await lock_pairs(((each.buyer_id, each.seller_id) for each in parties.values()), db)
+    facts = await read_facts(parties, now, db)
     told: list[LineTold] = []
     for number, line in enumerate(lines, 1):
         told.append(
             refuse(line, line)
             if isinstance(line, Refused)
-            else tell(line, decisions, rules, teller, now, book=book, keys=keys)
+            else tell(line, decisions, rules, teller, now, facts=facts, keys=keys)
         )
         if number % LINES_AT_ONCE == 0:
             await asyncio.sleep(0)

@@ -17,7 +17,8 @@ from shared_runtime.decider import Actor, FieldError, InvalidValue, Refused
 from shared_runtime.fields import INSTANT_MAX, INSTANT_MIN, MINOR_MAX, readable
 from shared_runtime.sealing import PersonKey, person
 
-from review_service.domain.commands import BuyerReview, Content, PlaceOrder, SellerReview
+from review_service.domain.commands import PlaceOrder
+from review_service.domain.double_blind import SubmitReview
 from review_service.domain.guards import PATH_ID, is_path_id
 
 LINE_BYTES_MAX = 64 * 1024
@@ -175,12 +176,13 @@ def writer(order: ToldOrder, side: Side) -> str:
     return person("buyer", order.buyer_id) if side == "BUYER" else person("seller", order.seller_id)
 
 
-def content_of(reviewed: Reviewed, key: PersonKey | None) -> Content:
+def submit_review(reviewed: Reviewed, review_id: str, key: PersonKey | None) -> SubmitReview:
     """Either side's review; its text sealed with the key of its writer, who has one."""
     text = key.unsealed(reviewed.text) if key and reviewed.text is not None else None
     if isinstance(reviewed, SellerReviewed):
-        return SellerReview(rating=reviewed.rating, text=text)
-    return BuyerReview(
+        return SubmitReview(review_id=review_id, rating=reviewed.rating, text=text)
+    return SubmitReview(
+        review_id=review_id,
         quality=reviewed.quality,
         logistics=reviewed.logistics,
         service=reviewed.service,

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from shared_events.orders import OrderEvent
-from shared_events.review import EvaluationEvent, Side
+from shared_events.review import Side
 from shared_runtime.decider import Actor, Command, Decider, InvalidValue, Refused
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Ask, Decisions
+from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import PersonKey
 from shared_runtime.timers import Arm, due_timer
 
@@ -25,28 +26,25 @@ from review_service.bulk.line import (
     Line,
     Reviewed,
     as_told,
-    content_of,
     place_order,
     side_of,
+    submit_review,
     writer,
 )
 from review_service.domain.commands import (
     CancelOrder,
     CompleteOrder,
-    EvaluationCommand,
     MarkDelivered,
     MarkPaid,
     MarkShipped,
     OrderCommand,
-    OrderFacts,
-    SubmitReview,
 )
-from review_service.domain.evaluation import evaluations
-from review_service.domain.evaluation_state import Evaluation
+from review_service.domain.known import Known
 from review_service.domain.order import Order, Placed, orders
 from review_service.domain.policy import Policies
+from review_service.domain.rules import EVALUATIONS
 from review_service.domain.streams import evaluation_stream, order_stream, review_id_of
-from review_service.facts import Book
+from review_service.facts import Facts
 from review_service.reactions.orders import on_order
 from review_service.reactions.timers import (
     AUTO_COMPLETE,
@@ -63,14 +61,14 @@ type Outcome = Literal["accepted", "unchanged", "refused"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What is decided with. The two deciders of this service."""
+    """What is decided with."""
 
     orders: Decider[Order, OrderCommand, OrderEvent]
-    evaluations: Decider[Evaluation, EvaluationCommand, EvaluationEvent]
+    policies: Policies
 
 
 def rules(policies: Policies) -> Rules:
-    return Rules(orders=orders(policies), evaluations=evaluations(policies))
+    return Rules(orders=orders(policies), policies=policies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +135,14 @@ def tell(
     teller: Teller,
     now: datetime,
     *,
-    book: Book,
+    facts: Facts,
     keys: Mapping[str, PersonKey],
 ) -> LineTold:
     """Decides a line whose streams have been read; what it recorded is in `decisions`.
 
-    `book`: what is known of its order besides. `keys`: those of the people who write something.
+    `facts`: what is known of its order besides. `keys`: those of the people who write something.
     """
-    story = Story(line.order.order_id, decisions, rules, teller, book=book)
+    story = Story(line.order.order_id, decisions, rules, teller, facts=facts)
     try:
         with decisions.all_or_nothing(streams_of(line)):
             changed = story.order(line)
@@ -202,11 +200,11 @@ class Story:
     """The two streams of an order, as a line goes through them."""
 
     def __init__(
-        self, order_id: str, decisions: Decisions, rules: Rules, teller: Teller, *, book: Book
+        self, order_id: str, decisions: Decisions, rules: Rules, teller: Teller, *, facts: Facts
     ) -> None:
         self._id = order_id
-        self._book = book
-        self._known = book.of(order_id)
+        self._facts = facts
+        self._of_order = facts.of(order_id)
         self._order = order_stream(order_id)
         self._evaluation = evaluation_stream(order_id)
         self._decisions = decisions
@@ -259,9 +257,11 @@ class Story:
         due = deadline.due
         timer = due_timer(stream, name, due, deadline.armed_by, clock=due)
         if name == AUTO_COMPLETE:
-            self._decide(self._rules.orders, on_order_timer(timer, self._known.open_disputes(due)))
+            self._decide(
+                self._rules.orders, on_order_timer(timer, self._of_order.open_disputes(due))
+            )
         else:
-            self._decide(self._rules.evaluations, on_evaluation_timer(timer, self._facts(due)))
+            self._decide(EVALUATIONS, on_evaluation_timer(timer, self._known(due)))
 
     def _step(self, part: str, command: OrderCommand) -> bool:
         """Whether anything came of a step."""
@@ -275,19 +275,20 @@ class Story:
     def _review(self, number: int, told: Reviewed, key: PersonKey | None) -> ReviewTold:
         side = side_of(told)
         self.meet(told.at)
-        command = SubmitReview(
-            review_id=review_id_of(self._id, side),
-            content=content_of(told, key),
-            facts=self._facts(told.at),
-            rating_right_lost=self._known.measure_on(side, told.at),
-            # Whoever writes has a key, but for those who were erased.
-            erased=side in self._known.erased or (told.text is not None and key is None),
-            now=told.at,
+        by = By(
             actor=self._teller.sides[side],
+            now=told.at,
+            known=structs.replace(
+                self._known(told.at),
+                rating_right_lost=self._of_order.measure_on(side, told.at),
+                # Whoever writes has a key, but for those who were erased.
+                erased=side in self._of_order.erased or (told.text is not None and key is None),
+            ),
         )
-        ask: Ask[EvaluationCommand] = self._asked(self._evaluation, command, f"review/{side}")
+        said = submit_review(told, review_id_of(self._id, side), key)
+        ask = self._asked(self._evaluation, Sent(said, by), f"review/{side}")
         try:
-            changed = self._decide(self._rules.evaluations, ask)
+            changed = self._decide(EVALUATIONS, ask)
         except InvalidValue as refused:
             problem = as_told(refused, f"reviews[{number}]")
             return ReviewTold(by=side, outcome="refused", problem=problem)
@@ -295,11 +296,11 @@ class Story:
             return ReviewTold(by=side, outcome="refused", problem=kept(refused))
         return ReviewTold(by=side, outcome="accepted" if changed else "unchanged")
 
-    def _facts(self, at: datetime) -> OrderFacts:
+    def _known(self, at: datetime) -> Known:
         order = self._decisions.state(self._rules.orders, self._order)
         assert isinstance(order, Placed)
-        self._book.pairs.note(self._decisions.planned)
-        return self._book.facts(order, at)
+        self._facts.pairs.note(self._decisions.planned)
+        return self._facts.known(order, at, self._rules.policies)
 
     def _asked[C: Command](self, stream: str, command: C, what: str) -> Ask[C]:
         told_at = command.now.isoformat()
@@ -312,17 +313,17 @@ class Story:
             traceparent=self._teller.traceparent,
         )
 
-    def _decide[S, C: OrderCommand | EvaluationCommand, E: Struct](
-        self, decider: Decider[S, C, E], ask: Ask[C]
-    ) -> bool:
+    def _decide[S, C: Command, E: Struct](self, decider: Decider[S, C, E], ask: Ask[C]) -> bool:
         """Decides, reacts and keeps the deadlines; whether anything came of it."""
         first = len(self._decisions.planned)
         self._decisions.decide(decider, ask)
         planned = self._decisions.planned[first:]
         for each in planned:
             self._arm(each.stream, each.event, each.event_id, told=True)
-            for reaction in on_order(each, self._known.open_disputes(each.time)):
-                self._decide(self._rules.evaluations, reaction)
+            open_disputes = self._of_order.open_disputes(each.time)
+            known = Known(policies=self._rules.policies, open_disputes=open_disputes)
+            for reaction in on_order(each, known):
+                self._decide(EVALUATIONS, reaction)
         return bool(planned)
 
     def _arm(self, stream: str, event: Any, event_id: str, *, told: bool) -> None:  # noqa: ANN401

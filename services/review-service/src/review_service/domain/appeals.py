@@ -1,120 +1,176 @@
 """Who was decided against in; the matter looked at once more, by somebody else, out."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated, Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
+from shared_casework.reasons import REASONS
+from shared_events.common import StatementOfReasonsIssued
+from shared_events.fields import Id
 from shared_events.review import (
     EvaluationEvent,
     Flagger,
     ModerationAppealDecided,
     ModerationAppealed,
+    Part,
     ReviewHeld,
     ReviewRestored,
     ReviewRestricted,
+    ReviewWeighted,
 )
 from shared_events.sealed import same_text
 from shared_runtime.decider import (
-    Actor,
     AlreadyAppealed,
+    ConflictOfInterest,
     FieldError,
     InvalidValue,
     NotAParty,
-    WindowClosed,
     WrongState,
 )
+from shared_runtime.rule import Guard, Window
+from shared_runtime.shape import Made, Words
 
-from review_service.domain.commands import AppealModeration, DecideModerationAppeal
-from review_service.domain.evaluation_state import Evaluation
-from review_service.domain.flags import flagger_of, sender_of
-from review_service.domain.guards import Shape, require_known, utc
-from review_service.domain.impartiality import require_impartial
-from review_service.domain.policy import Policies
+from review_service.domain.flags import PARTS
+from review_service.domain.known import Sender, policy_of, utc
 from review_service.domain.review_state import (
+    HIDING,
     Appeal,
     Clear,
     Contested,
     DismissedFlag,
     dismissed_flags,
+    restriction_of,
 )
-from review_service.domain.reweighing import with_weight
 from review_service.domain.statements import (
+    Explanation,
+    Facts,
+    Measures,
     Recipient,
+    RuleIds,
     Ruling,
-    author_of,
-    reasons_shape,
-    require_reasons,
     statement,
     visibility_of,
+    writer_of,
 )
-from review_service.domain.subject import Subject, about, writes_for
+from review_service.domain.subject import (
+    PERSON,
+    ReviewRule,
+    Subject,
+    claimant,
+    flagger_of,
+    impartial,
+    sender_of,
+    writes_for,
+)
 
-type Sender = tuple[Flagger, str]
-"""Whose act it is: in which role, and by which account."""
+type Appellant = tuple[Flagger, str]
+"""In which role, and by which account."""
+
+
+class AppealModeration(Struct, frozen=True, kw_only=True):
+    """Why the decision about a review, or about its reply or follow-up alone, was wrong."""
+
+    review_id: Id
+    appeal_id: Annotated[Id, Made("appeal")]
+    part: Part | None = None
+    text: Annotated[str, Words(2_000)]
+
+
+class DecideModerationAppeal(Struct, frozen=True, kw_only=True):
+    """`facts` are sealed for whoever the outcome goes against. `measures` are those of the
+    restriction that a flagger's appeal leads to if REVERSED; of a part, it is hidden.
+    """
+
+    review_id: Id
+    appeal_id: Id
+    outcome: Literal["UPHELD", "REVERSED"]
+    rule_ids: RuleIds
+    facts: Facts = None
+    explanation: Explanation = None
+    measures: Measures = ("HIDE_REVIEW", "EXCLUDE_SCORE")
 
 
 def appeal_moderation(
-    state: Evaluation, command: AppealModeration, policies: Policies
+    subject: Subject, said: AppealModeration, by: Sender
 ) -> list[EvaluationEvent]:
-    """Once for each person and decision: the author's of a restriction, a flagger's of a keep."""
-    shape = Shape()
-    shape.id("appeal_id", command.appeal_id)
-    shape.text("text", command.text)
-    subject = about(state, command, shape)
-    role, account = sender = appellant(subject, command.actor)
-    require_known(command)
-    appeals = subject.review.appeals
-    if known := appeals.get(command.appeal_id):
-        lodged = known.lodged
-        if is_from(lodged, sender) and same_text(lodged.text, command.text):
-            return []
-        bound = "not that of another appeal"
-        raise InvalidValue(errors=[FieldError(field="appeal_id", bound=bound)])
-    against = contested(subject, command.actor, sender)
-    until = appeal_until(against)
-    if command.now >= until:
-        raise WindowClosed(closed_at=until)
-    for appeal_id, appeal in appeals.items():
-        if is_from(appeal.lodged, sender) and appeal.against == against:
+    """Once for each person and decision: of a restriction whoever wrote what is restricted, of a
+    keep its flagger. It is to be decided within `review_appeal_sla`.
+    """
+    role, account_id = appellant = appellant_of(subject, by, said.part)
+    against = contested(subject, by, said.part)
+    for appeal_id, appeal in subject.review.appeals.items():
+        if is_from(appeal.lodged, appellant) and appeal.against == against:
             raise AlreadyAppealed(existing_id=appeal_id)
-    policy = policies.of(subject.sheet.policy_version)
     return [
         ModerationAppealed(
             **subject.ids,
-            appeal_id=command.appeal_id,
-            appellant_id=account,
+            appeal_id=said.appeal_id,
+            appellant_id=account_id,
             appellant_role=role,
             against="RESTRICTED" if isinstance(against, ReviewRestricted) else "KEPT",
-            text=command.text,
-            decide_by=utc(command.now) + policy.review_appeal_sla,
+            part=said.part,
+            text=said.text,
+            decide_by=utc(by.now) + policy_of(subject.sheet, by).review_appeal_sla,
         )
     ]
 
 
-def appellant(subject: Subject, actor: Actor) -> Sender:
-    """Who appeals: the author's account, or that of somebody who has flagged."""
-    if writes_for(subject.sheet, subject.side, actor):
-        return subject.side, subject.author_id
+def appellant_of(subject: Subject, by: Sender, part: Part | None) -> Appellant:
+    """Who appeals: the account of who wrote it, or that of somebody who has flagged."""
+    writer = subject.writer_of(part)
+    if writes_for(subject.sheet, writer, by.actor):
+        return writer, subject.account_of(writer)
+    sender = sender_of(by.actor)
     flaggers = {flagger_of(flag.raised) for flag in subject.review.flags.values()}
-    sender = sender_of(actor)
     if sender not in flaggers:
         raise NotAParty
     return sender
 
 
-def is_from(lodged: ModerationAppealed, sender: Sender) -> bool:
-    role, account = sender
-    return lodged.appellant_id == account and lodged.appellant_role in (None, role)
+def by_appellant(subject: Subject, said: AppealModeration, by: Sender) -> None:
+    """who wrote it; who flagged it"""
+    appellant_of(subject, by, said.part)
 
 
-def contested(subject: Subject, actor: Actor, sender: Sender) -> Contested:
-    """The decision that the appellant may appeal."""
-    standing = subject.review.standing
-    if subject.status == "RESTRICTED" and writes_for(subject.sheet, subject.side, actor):
-        assert isinstance(standing, ReviewRestricted)
-        return standing
-    dismissed = dismissed_flags(subject.review, *sender)
-    if not dismissed or subject.status not in ("VISIBLE", "HELD"):
+def is_from(lodged: ModerationAppealed, appellant: Appellant) -> bool:
+    role, account_id = appellant
+    return lodged.appellant_id == account_id and lodged.appellant_role in (None, role)
+
+
+def is_lodged(subject: Subject, said: AppealModeration, by: Sender) -> bool:
+    if (known := subject.review.appeals.get(said.appeal_id)) is None:
+        return False
+    lodged = known.lodged
+    same = is_from(lodged, appellant_of(subject, by, said.part)) and lodged.part == said.part
+    if same and same_text(lodged.text, said.text):
+        return True
+    bound = "not that of another appeal"
+    raise InvalidValue(errors=[FieldError(field="appeal_id", bound=bound)])
+
+
+def contested(subject: Subject, by: Sender, part: Part | None) -> Contested:
+    """The decision that the appellant may appeal. Raises `WrongState` where there is none."""
+    review = subject.review
+    restricted = part in review.hidden if part else subject.status == "RESTRICTED"
+    if restricted and writes_for(subject.sheet, subject.writer_of(part), by.actor):
+        return restriction_of(review, part)
+    dismissed = dismissed_flags(review, *sender_of(by.actor), part)
+    shown = review.has(part) if part else subject.status in ("VISIBLE", "HELD")
+    if not (dismissed and shown):
         raise WrongState(state=subject.status)
     return dismissed[-1]
+
+
+def has_decision(subject: Subject, said: AppealModeration, by: Sender) -> None:
+    """RESTRICTED, or the part hidden; VISIBLE or HELD after KeepReview"""
+    contested(subject, by, said.part)
+
+
+def appealing(subject: Subject, said: AppealModeration, by: Sender) -> Window | None:
+    until = appeal_until(contested(subject, by, said.part))
+    return Window(until - policy_of(subject.sheet, by).review_moderation_appeal, until)
 
 
 def appeal_until(against: Contested) -> datetime:
@@ -123,37 +179,62 @@ def appeal_until(against: Contested) -> datetime:
     return against.appeal_until
 
 
+def of_whole_and_parts(_: Subject, __: Sender) -> Sequence[AppealModeration]:
+    return [replace(APPEAL, part=part) for part in (None, *PARTS)]
+
+
+APPEAL = AppealModeration(
+    review_id="R-1", appeal_id="A-1", text="The name is the shop's own, not a person's."
+)
+APPEAL_MODERATION = ReviewRule(
+    AppealModeration,
+    appeal_moderation,
+    roles=("BUYER", "SELLER", "MODERATOR", "ANALYST"),
+    party=Guard(by_appellant, NotAParty),
+    barred=PERSON,
+    repeated=is_lodged,
+    stands=Guard(has_decision, WrongState),
+    window=appealing,
+    refuses=(AlreadyAppealed,),
+    events=(ModerationAppealed,),
+    example=APPEAL,
+    tries=of_whole_and_parts,
+)
+
+
 def decide_appeal(
-    state: Evaluation, command: DecideModerationAppeal, policies: Policies
+    subject: Subject, said: DecideModerationAppeal, by: Sender
 ) -> list[EvaluationEvent]:
-    """Not by who decided first. Whom it goes against is told why; nobody appeals once more."""
-    shape = reasons_shape(command)
-    shape.id("appeal_id", command.appeal_id)
-    subject = about(state, command, shape)
-    appeal = subject.review.appeals.get(command.appeal_id)
-    if appeal is None:
-        raise WrongState(state="NONE")
-    claimants, deciders = {appeal.lodged.appellant_id}, {first_decider(appeal)}
-    require_impartial(subject, command, claimants=claimants, deciders=deciders)
-    require_reasons(command)
-    decided = ModerationAppealDecided(
-        **subject.ids,
-        appeal_id=command.appeal_id,
-        outcome=command.outcome,
-        rule_ids=[*command.rule_ids],
-        decided_by=command.actor.id,
-    )
-    if appeal.decided:
-        if appeal.decided == decided:
-            return []
-        raise WrongState(state=appeal.decided.outcome)
-    consequence = (
-        [] if command.outcome == "UPHELD" else reversal(subject, appeal, command, policies)
-    )
-    events = with_weight(subject, [decided, *consequence], command, policies)
-    if (recipient := told_why(subject, appeal, command)) is None:
+    """Not by who decided first. REVERSED restores what was restricted, or restricts what was kept.
+    Whom it goes against is told why; there is no further appeal inside the platform.
+    """
+    appeal = subject.review.appeals[said.appeal_id]
+    events: list[EvaluationEvent] = [decided(subject, said, by)]
+    if said.outcome == "REVERSED":
+        events += reversal(subject, appeal, said, by)
+    if (recipient := told_why(subject, appeal, said)) is None:
         return events
-    return [*events, statement(subject, command, recipient, ruling(appeal, command))]
+    return [*events, statement(subject, said, by, recipient, ruling(appeal, said))]
+
+
+def decided(subject: Subject, said: DecideModerationAppeal, by: Sender) -> ModerationAppealDecided:
+    return ModerationAppealDecided(
+        **subject.ids,
+        appeal_id=said.appeal_id,
+        outcome=said.outcome,
+        rule_ids=[*said.rule_ids],
+        decided_by=by.actor.id,
+    )
+
+
+def decided_by_another(subject: Subject, said: DecideModerationAppeal, by: Sender) -> None:
+    """nobody with a stake in it, nor who appeals; nor who decided first"""
+    if (appeal := subject.review.appeals.get(said.appeal_id)) is None:
+        impartial(subject, by)
+        return
+    lodged = appeal.lodged
+    claimants = claimant(lodged.appellant_role, lodged.appellant_id)
+    impartial(subject, by, claimants, frozenset({first_decider(appeal)}))
 
 
 def first_decider(appeal: Appeal) -> str:
@@ -162,60 +243,114 @@ def first_decider(appeal: Appeal) -> str:
     return appeal.against.decided_by
 
 
+def is_decided_so(subject: Subject, said: DecideModerationAppeal, by: Sender) -> bool:
+    appeal = subject.review.appeals.get(said.appeal_id)
+    return appeal is not None and appeal.decided == decided(subject, said, by)
+
+
+def is_open(subject: Subject, said: DecideModerationAppeal, _: Sender) -> None:
+    """the appeal is open"""
+    if (appeal := subject.review.appeals.get(said.appeal_id)) is None:
+        raise WrongState(state="NONE")
+    if appeal.decided:
+        raise WrongState(state=appeal.decided.outcome)
+
+
 def reversal(
-    subject: Subject, appeal: Appeal, command: DecideModerationAppeal, policies: Policies
+    subject: Subject, appeal: Appeal, said: DecideModerationAppeal, by: Sender
 ) -> list[EvaluationEvent]:
-    """Restores a restricted review; restricts one that was kept, unless that is done already."""
+    """Restores what is restricted; restricts what was kept, unless that is done already."""
+    part = appeal.lodged.part
     if isinstance(appeal.against, ReviewRestricted):
-        return [ReviewRestored(**subject.ids, appeal_id=command.appeal_id)]
-    if not is_shown(subject):
+        return [ReviewRestored(**subject.ids, appeal_id=said.appeal_id, part=part)]
+    if not is_shown(subject, part):
         return []
-    policy = policies.of(subject.sheet.policy_version)
+    policy = policy_of(subject.sheet, by)
     return [
         ReviewRestricted(
             **subject.ids,
             ground=appeal.against.raised.reason,
-            rule_ids=[*command.rule_ids],
-            measures=[*command.measures],
+            rule_ids=[*said.rule_ids],
+            measures=[HIDING[part]] if part else [*said.measures],
             automated_detection=False,
-            decided_by=command.actor.id,
-            appeal_until=utc(command.now),  # there is no appeal from an appeal
-            retain_until=utc(command.now) + policy.review_retention,
+            decided_by=by.actor.id,
+            appeal_until=utc(by.now),  # there is no appeal from an appeal
+            retain_until=utc(by.now) + policy.review_retention,
         )
     ]
 
 
-def is_shown(subject: Subject) -> bool:
+def is_shown(subject: Subject, part: Part | None) -> bool:
     """Whether there is anything to restrict."""
+    if part:
+        return subject.review.has(part)
     return isinstance(subject.review.standing, Clear | ReviewHeld)
 
 
-def told_why(subject: Subject, appeal: Appeal, command: DecideModerationAppeal) -> Recipient | None:
-    """The author of what was restricted or is now; else the flagger whose appeal failed."""
+def told_why(subject: Subject, appeal: Appeal, said: DecideModerationAppeal) -> Recipient | None:
+    """Who wrote what was restricted or is now; else the flagger whose appeal failed."""
+    part = appeal.lodged.part
     if isinstance(appeal.against, ReviewRestricted):
-        return author_of(subject)
-    if command.outcome == "REVERSED":
-        return author_of(subject) if is_shown(subject) else None
+        return writer_of(subject, part)
+    if said.outcome == "REVERSED":
+        return writer_of(subject, part) if is_shown(subject, part) else None
     raised = appeal.against.raised
     if raised.flagger_role in ("BUYER", "SELLER"):
         return Recipient(role=raised.flagger_role, id=raised.flagger_id)
     return None
 
 
-def ruling(appeal: Appeal, command: DecideModerationAppeal) -> Ruling:
+def ruling(appeal: Appeal, said: DecideModerationAppeal) -> Ruling:
     against = appeal.against
     if isinstance(against, ReviewRestricted):
-        stands = command.outcome == "UPHELD"
+        stands = said.outcome == "UPHELD"
         return Ruling(
             visibility=visibility_of(against.measures) if stands else "OTHER",
             ground=against.ground,
             source_type="COMPLAINT",
             automated_detection=against.automated_detection,
         )
-    restricts = command.outcome == "REVERSED"
+    restricts = said.outcome == "REVERSED"
     return Ruling(
-        visibility=visibility_of(command.measures) if restricts else "OTHER",
+        visibility=visibility_of(said.measures) if restricts else "OTHER",
         ground=against.raised.reason,
         source_type="COMPLAINT",
         automated_detection=False,
     )
+
+
+def undecided(subject: Subject, _: Sender) -> Sequence[DecideModerationAppeal]:
+    """The open ones; or one that is not there."""
+    appeals = subject.review.appeals.items()
+    left = [appeal_id for appeal_id, appeal in appeals if appeal.decided is None]
+    upheld = replace(DECISION, outcome="UPHELD")
+    return [replace(upheld, appeal_id=appeal_id) for appeal_id in left] or [upheld]
+
+
+DECISION = DecideModerationAppeal(
+    review_id="R-1",
+    appeal_id="A-1",
+    outcome="REVERSED",
+    rule_ids=("R-3",),
+    facts="The street is the shop's own, as its page gives it.",
+    explanation="The address is public. The text is shown again.",
+)
+DECIDE_MODERATION_APPEAL = ReviewRule(
+    DecideModerationAppeal,
+    decide_appeal,
+    roles=("MODERATOR", "SENIOR"),
+    human=True,
+    impartial=Guard(decided_by_another, ConflictOfInterest),
+    reasons=REASONS,
+    repeated=is_decided_so,
+    stands=Guard(is_open, WrongState),
+    events=(
+        ModerationAppealDecided,
+        ReviewRestored,
+        ReviewRestricted,
+        ReviewWeighted,
+        StatementOfReasonsIssued,
+    ),
+    example=DECISION,
+    tries=undecided,
+)

@@ -1,38 +1,58 @@
 """Whose fault a late delivery was in, on whose account the star for it goes out."""
 
-from shared_events.review import DimensionReattributed, EvaluationEvent
+from typing import Literal
 
-from review_service.domain.commands import ReattributeDimension
-from review_service.domain.evaluation_state import Closed, Evaluation
-from review_service.domain.guards import Shape, require_role
-from review_service.domain.policy import Policies
-from review_service.domain.revision import buyers_review
-from review_service.domain.reweighing import with_weight
-from review_service.domain.roles import ROLES
+from msgspec import Struct
+from shared_events.fields import Id
+from shared_events.review import (
+    Carriage,
+    DimensionReattributed,
+    EvaluationEvent,
+    ReviewWeighted,
+)
+
+from review_service.domain.known import Sender
+from review_service.domain.subject import BuyersReviewRule, Subject
+
+
+class ReattributeDimension(Struct, frozen=True, kw_only=True):
+    """On whose account the LOGISTICS star of the buyer's review goes from now on."""
+
+    dimension: Literal["LOGISTICS"] = "LOGISTICS"
+    to: Carriage
+    cause_id: Id
 
 
 def reattribute_dimension(
-    state: Evaluation, command: ReattributeDimension, policies: Policies
+    subject: Subject, said: ReattributeDimension, _: Sender
 ) -> list[EvaluationEvent]:
-    """Away from the seller once, and back. What a cause has done it does not do again."""
-    shape = Shape()
-    shape.instant("now", command.now)
-    shape.id("cause_id", command.cause_id)
-    shape.check()
-    require_role(command, ROLES[ReattributeDimension])
-    subject = buyers_review(state)
-    if subject is None or isinstance(state, Closed):
+    """Away from the seller once, and back; other stars stay."""
+    on_sellers = subject.review.carriage == "SELLER"
+    if on_sellers == (said.to == "SELLER"):
         return []
-    review = subject.review
-    on_sellers = review.carriage == "SELLER"
-    seen = (command.cause_id, command.to) in review.carriages
-    if seen or on_sellers == (command.to == "SELLER"):
-        return []
-    reattributed = DimensionReattributed(
-        **subject.ids,
-        dimension=command.dimension,
-        from_=review.carriage,
-        to=command.to,
-        cause_id=command.cause_id,
-    )
-    return with_weight(subject, [reattributed], command, policies)
+    return [
+        DimensionReattributed(
+            **subject.ids,
+            dimension=said.dimension,
+            from_=subject.review.carriage,
+            to=said.to,
+            cause_id=said.cause_id,
+        )
+    ]
+
+
+def was_moved(subject: Subject, said: ReattributeDimension, _: Sender) -> bool:
+    """What a cause has done it does not do again."""
+    return (said.cause_id, said.to) in subject.review.carriages
+
+
+REATTRIBUTE_DIMENSION = BuyersReviewRule(
+    ReattributeDimension,
+    reattribute_dimension,
+    roles=("SYSTEM",),
+    repeated=was_moved,
+    states=("SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"),
+    lapses=True,
+    events=(DimensionReattributed, ReviewWeighted),
+    example=ReattributeDimension(to="CARRIER", cause_id="STORM-12"),
+)

@@ -6,6 +6,8 @@ Causes that pause form a set. One that has been seen, open or over, never pauses
 from datetime import datetime, timedelta
 from typing import Literal
 
+from msgspec import Struct
+from shared_events.fields import Count, Id, Instant
 from shared_events.review import (
     EvaluationEvent,
     EvaluationOpened,
@@ -13,7 +15,6 @@ from shared_events.review import (
     EvaluationResumed,
 )
 
-from review_service.domain.commands import OpenEvaluation, PauseEvaluation, ResumeEvaluation
 from review_service.domain.evaluation_state import (
     Evaluation,
     Open,
@@ -23,86 +24,133 @@ from review_service.domain.evaluation_state import (
     evolve,
     ids,
 )
-from review_service.domain.guards import Shape, require_role, utc
-from review_service.domain.policy import Policies, ReviewPolicy
+from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.policy import ReviewPolicy
+from review_service.domain.subject import EvaluationRule
 
 SECOND = timedelta(seconds=1)
+type Cause = Literal["DISPUTE", "ORDER_REOPENED"]
 
 
-def open_evaluation(
-    state: Evaluation, command: OpenEvaluation, policies: Policies
-) -> list[EvaluationEvent]:
-    check_opening(command)
-    require_role(command, ["SYSTEM"])
+class OpenEvaluation(Struct, frozen=True, kw_only=True):
+    """An order is complete."""
+
+    order_id: Id
+    seller_id: Id
+    buyer_id: Id
+    completed_at: Instant
+    completion_no: Count
+
+
+class PauseEvaluation(Struct, frozen=True, kw_only=True):
+    """A dispute was opened, or the order reopened."""
+
+    cause: Cause
+    cause_id: Id
+
+
+class ResumeEvaluation(Struct, frozen=True, kw_only=True):
+    """A cause is over. Without `cause_id` the longest pause is, and every cause with it."""
+
+    cause_id: Id | None = None
+
+
+def open_evaluation(state: Evaluation, said: OpenEvaluation, by: Sender) -> list[EvaluationEvent]:
+    """It closes `review_window` after the completion; paused at once for each open dispute. Paused
+    by a reopening, it goes on with the new completion.
+    """
     opening: EvaluationOpened | EvaluationResumed
     if isinstance(state, Unopened):
-        opening = first_opening(command, policies.in_force(command.now))
-    elif (
-        isinstance(state, Paused)
-        and state.reopening
-        and command.completion_no >= state.sheet.completion_no
-    ):
-        opening = completed_again(state, command, policies.of(state.sheet.policy_version))
+        opening = first_opening(said, by)
+    elif isinstance(state, Paused) and completes_again(state, said):
+        opening = completed_again(state, said, by)
     else:
         return []
-    policy = policies.of(opening.policy_version)
+    policy = by.known.policies.of(opening.policy_version)
     # Disputes that held the clock of the former completion hold that of the new one.
     held = state.disputes if isinstance(state, Paused) else ()
     seen = frozenset[str]() if isinstance(state, Unopened) else state.sheet.causes
-    fresh = tuple(dispute for dispute in command.open_disputes if dispute not in seen)
+    fresh = tuple(dispute for dispute in by.known.open_disputes if dispute not in seen)
     running = evolve(state, opening)
     events: list[EvaluationEvent] = [opening]
     for dispute in dict.fromkeys((*held, *fresh)):
         assert isinstance(running, Open | Paused)
-        for event in stop_clock(running, "DISPUTE", dispute, command.now, policy):
+        for event in stop_clock(running, "DISPUTE", dispute, by.now, policy):
             running = evolve(running, event)
             events.append(event)
     return events
 
 
-def first_opening(command: OpenEvaluation, policy: ReviewPolicy) -> EvaluationOpened:
-    completed_at = utc(command.completed_at)
+def first_opening(said: OpenEvaluation, by: Sender) -> EvaluationOpened:
+    policy = by.known.policies.in_force(by.now)
+    completed_at = utc(said.completed_at)
     return EvaluationOpened(
-        order_id=command.order_id,
-        seller_id=command.seller_id,
-        buyer_id=command.buyer_id,
+        order_id=said.order_id,
+        seller_id=said.seller_id,
+        buyer_id=said.buyer_id,
         policy_version=policy.version,
         completed_at=completed_at,
-        completion_no=command.completion_no,
-        opened_at=utc(command.now),
+        completion_no=said.completion_no,
+        opened_at=utc(by.now),
         closes_at=completed_at + policy.review_window,
     )
 
 
-def completed_again(
-    state: Paused, command: OpenEvaluation, policy: ReviewPolicy
-) -> EvaluationResumed:
+def completes_again(state: Paused, said: OpenEvaluation) -> bool:
+    return state.reopening is not None and said.completion_no >= state.sheet.completion_no
+
+
+def completed_again(state: Paused, said: OpenEvaluation, by: Sender) -> EvaluationResumed:
+    window = policy_of(state.sheet, by).review_window
     return EvaluationResumed(
         **ids(state.sheet),
         cause_id=state.reopening,
         open_causes=[],
-        closes_at=utc(command.completed_at) + policy.review_window,
+        closes_at=utc(said.completed_at) + window,
     )
 
 
-def pause(state: Evaluation, command: PauseEvaluation, policies: Policies) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.instant("now", command.now)
-    shape.id("cause_id", command.cause_id)
-    shape.check()
-    require_role(command, ["SYSTEM"])
-    if not isinstance(state, Open | Paused) or command.cause_id in state.sheet.causes:
-        return []
-    policy = policies.of(state.sheet.policy_version)
-    return [*stop_clock(state, command.cause, command.cause_id, command.now, policy)]
+OPEN_EVALUATION = EvaluationRule(
+    OpenEvaluation,
+    open_evaluation,
+    roles=("SYSTEM",),
+    states=("NONE", "PAUSED"),
+    lapses=True,
+    events=(EvaluationOpened, EvaluationResumed, EvaluationPaused),
+    example=OpenEvaluation(
+        order_id="O-1001",
+        seller_id="S-77",
+        buyer_id="B-5",
+        completed_at=datetime.fromisoformat("2026-01-15T18:00:00Z"),
+        completion_no=1,
+    ),
+)
+
+
+def pause(state: Evaluation, said: PauseEvaluation, by: Sender) -> list[EvaluationEvent]:
+    """The first cause freezes what remains, for `review_pause_cap` at most; others join it."""
+    assert isinstance(state, Open | Paused)
+    return [*stop_clock(state, said.cause, said.cause_id, by.now, policy_of(state.sheet, by))]
+
+
+def was_seen(state: Evaluation, said: PauseEvaluation, _: Sender) -> bool:
+    return not isinstance(state, Unopened) and said.cause_id in state.sheet.causes
+
+
+PAUSE_EVALUATION = EvaluationRule(
+    PauseEvaluation,
+    pause,
+    roles=("SYSTEM",),
+    repeated=was_seen,
+    states=("OPEN", "PAUSED"),
+    lapses=True,
+    events=(EvaluationPaused,),
+    example=PauseEvaluation(cause="DISPUTE", cause_id="D-1"),
+)
 
 
 def stop_clock(
-    state: Running,
-    cause: Literal["DISPUTE", "ORDER_REOPENED"],
-    cause_id: str,
-    now: datetime,
-    policy: ReviewPolicy,
+    state: Running, cause: Cause, cause_id: str, now: datetime, policy: ReviewPolicy
 ) -> list[EvaluationPaused]:
     """The first cause freezes what remains; the others join it. Nothing once closing is due."""
     if isinstance(state, Paused):
@@ -124,32 +172,25 @@ def stop_clock(
     ]
 
 
-def resume(
-    state: Evaluation, command: ResumeEvaluation, policies: Policies
-) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.instant("now", command.now)
-    if command.cause_id is not None:
-        shape.id("cause_id", command.cause_id)
-    shape.check()
-    require_role(command, ["SYSTEM"])
-    if not isinstance(state, Paused):
-        return []
+def resume(state: Evaluation, said: ResumeEvaluation, by: Sender) -> list[EvaluationEvent]:
+    """The clock runs again when no cause is left, with what remained, or `review_min_after_pause`
+    if that is more.
+    """
+    assert isinstance(state, Paused)
     causes = open_causes(state)
-    if command.cause_id is None:
-        left = causes if command.now < state.cap_at else []
+    if said.cause_id is None:
+        left = causes if by.now < state.cap_at else []
     else:
-        left = [cause for cause in causes if cause != command.cause_id]
+        left = [cause for cause in causes if cause != said.cause_id]
     if left == causes:
         return []
-    policy = policies.of(state.sheet.policy_version)
-    rest = max(state.remaining_seconds * SECOND, policy.review_min_after_pause)
+    rest = max(state.remaining_seconds * SECOND, policy_of(state.sheet, by).review_min_after_pause)
     return [
         EvaluationResumed(
             **ids(state.sheet),
-            cause_id=command.cause_id,
+            cause_id=said.cause_id,
             open_causes=left,
-            closes_at=None if left else utc(command.now) + rest,
+            closes_at=None if left else utc(by.now) + rest,
         )
     ]
 
@@ -158,14 +199,12 @@ def open_causes(state: Paused) -> list[str]:
     return [*state.disputes, *([state.reopening] if state.reopening else [])]
 
 
-def check_opening(command: OpenEvaluation) -> None:
-    shape = Shape()
-    shape.id("order_id", command.order_id)
-    shape.id("seller_id", command.seller_id)
-    shape.id("buyer_id", command.buyer_id)
-    shape.instant("completed_at", command.completed_at)
-    shape.instant("now", command.now)
-    shape.require(command.completion_no >= 1, "completion_no", "1 or more")
-    for number, dispute in enumerate(command.open_disputes):
-        shape.id(f"open_disputes[{number}]", dispute)
-    shape.check()
+RESUME_EVALUATION = EvaluationRule(
+    ResumeEvaluation,
+    resume,
+    roles=("SYSTEM",),
+    states=("PAUSED",),
+    lapses=True,
+    events=(EvaluationResumed,),
+    example=ResumeEvaluation(cause_id="D-1"),
+)

@@ -1,9 +1,13 @@
 """Two reviews that do not see each other: what the sides write in, what is revealed out."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.parties import require_party
+from shared_events.fields import Id
 from shared_events.review import (
     EvaluationClosed,
     EvaluationEvent,
@@ -11,87 +15,97 @@ from shared_events.review import (
     ReviewHeld,
     ReviewsRevealed,
     ReviewSubmitted,
+    ReviewWeighted,
     Side,
 )
 from shared_runtime.decider import (
     AlreadySubmitted,
     EvidenceSealed,
     FieldError,
-    InvalidValue,
     MeasureInForce,
-    NotYetEligible,
-    WindowClosed,
+    NotAParty,
+    SubjectErased,
     WrongState,
 )
+from shared_runtime.rule import Guard, Window
 
-from review_service.domain.commands import (
-    AmendReview,
-    CloseEvaluation,
-    OrderFacts,
-    SubmitReview,
-    VoidEvaluation,
+from review_service.domain.content import (
+    Writing,
+    content_fields,
+    content_of,
+    same_content,
+    side_of,
+    two_sided,
 )
-from review_service.domain.content import check_content, same_content, side_of, told
 from review_service.domain.evaluation_state import (
     Closed,
     Evaluation,
-    Known,
     Open,
     Paused,
     Revealed,
-    Running,
     Sheet,
     Unopened,
     evolve,
     ids,
 )
-from review_service.domain.guards import Shape, require_known, require_party, require_role, utc
-from review_service.domain.policy import Policies, ReviewPolicy
+from review_service.domain.known import Sender, facts_of, policy_of, utc
+from review_service.domain.policy import ReviewPolicy
 from review_service.domain.reweighing import first_weight
-from review_service.domain.roles import ROLES
-from review_service.domain.subject import Subject
+from review_service.domain.subject import (
+    AUTHOR,
+    PERSON,
+    SIDES,
+    EvaluationRule,
+    ReviewRule,
+    Subject,
+    accounts,
+    by_somebody,
+)
+from review_service.domain.weight import WeightFacts
 
-SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
-OTHER: dict[Side, Side] = {"BUYER": "SELLER", "SELLER": "BUYER"}
+
+class SubmitReview(Writing, frozen=True, kw_only=True):
+    """What a side writes, once."""
+
+    review_id: Id
 
 
-def submit_review(
-    state: Evaluation, command: SubmitReview, policies: Policies
-) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.id("review_id", command.review_id)
-    side = authored(state, command, shape)
-    if isinstance(state, Unopened):
-        raise NotYetEligible
-    other = state.sheet.reviews.get(OTHER[side])
-    if other and other.review_id == command.review_id:
-        bound = "not that of the other side's review"
-        raise InvalidValue(errors=[FieldError(field="review_id", bound=bound)])
-    if command.rating_right_lost and side == "BUYER":
-        measure = command.rating_right_lost
-        raise MeasureInForce(measure_id=measure.measure_id, until=measure.until)
-    if own := state.sheet.reviews.get(side):
-        same = same_content(own.submitted, command.content)
-        if own.review_id == command.review_id and same:
-            return []
-        raise AlreadySubmitted(existing_id=own.review_id)
-    running = taking_reviews(state, command.now)
+class AmendReview(Writing, frozen=True, kw_only=True):
+    """Replaces the whole of what was written."""
+
+    review_id: Id
+
+
+class CloseEvaluation(Struct, frozen=True):
+    """The time for reviews is over."""
+
+
+class VoidEvaluation(Struct, frozen=True):
+    """The order was cancelled."""
+
+
+def submit_review(state: Evaluation, said: SubmitReview, by: Sender) -> list[EvaluationEvent]:
+    """Three stars, or one of a seller; text and files as one likes. The incentive is declared. It
+    is hidden until both have written or the time is over.
+    """
+    assert isinstance(state, Open | Paused)
+    content = content_of(said)
     submitted = ReviewSubmitted(
-        **ids(running.sheet),
-        review_id=command.review_id,
-        side=side,
-        submitted_at=utc(command.now),
-        **told(command.content),
+        **ids(state.sheet),
+        review_id=said.review_id,
+        side=side_of(content),
+        submitted_at=utc(by.now),
+        **content_fields(content),
     )
-    events: list[EvaluationEvent] = [submitted, *held_still(running.sheet, submitted)]
-    if not running.sheet.reviews:
+    events: list[EvaluationEvent] = [submitted, *held_still(state.sheet, submitted)]
+    if not state.sheet.reviews:
         return events
-    both: Evaluation = running
+    both: Evaluation = state
     for event in events:
         both = evolve(both, event)
     assert isinstance(both, Open | Paused)
-    policy = policies.of(both.sheet.policy_version)
-    return [*events, *reveal(both.sheet, "BOTH_IN", utc(command.now), command.facts, policy)]
+    policy = policy_of(both.sheet, by)
+    return [*events, *reveal(both.sheet, "BOTH_IN", utc(by.now), facts_of(by), policy)]
 
 
 def held_still(sheet: Sheet, submitted: ReviewSubmitted) -> list[ReviewHeld]:
@@ -104,104 +118,200 @@ def held_still(sheet: Sheet, submitted: ReviewSubmitted) -> list[ReviewHeld]:
     return [replace(before.standing, review_id=submitted.review_id)]
 
 
-def amend_review(state: Evaluation, command: AmendReview, _: Policies) -> list[EvaluationEvent]:
-    side = authored(state, command, Shape())
-    if isinstance(state, Unopened):
-        raise WrongState(state="NONE")
-    own = state.sheet.reviews.get(side)
+def by_side(state: Evaluation, _: object, by: Sender) -> None:
+    """the party of the order"""
+    if not isinstance(state, Unopened):
+        require_party(by.actor, accounts(state.sheet))
+
+
+def with_right(state: Evaluation, said: object, by: Sender) -> None:
+    """nobody who was erased or has lost the right to rate"""
+    by_somebody(state, said, by)
+    if by.known.rating_right_lost and by.actor.acts_as == "BUYER":
+        lost = by.known.rating_right_lost
+        raise MeasureInForce(measure_id=lost.measure_id, until=lost.until)
+
+
+def is_submitted(state: Evaluation, said: SubmitReview, _: Sender) -> bool:
+    content = content_of(said)
+    own = None if isinstance(state, Unopened) else state.sheet.reviews.get(side_of(content))
     if own is None:
-        may_submit = isinstance(state, Paused) or (
-            isinstance(state, Open) and command.now < state.closes_at
-        )
-        raise WrongState(state="EMPTY", allowed_actions=["SubmitReview"] if may_submit else [])
-    if same_content(own.content, command.content):
-        return []
-    if isinstance(state, Revealed):
-        raise EvidenceSealed(sealed_at=state.revealed_at)
-    Subject(state=state, side=side, review=own).require("SUBMITTED")
-    sheet = taking_reviews(state, command.now).sheet
+        return False
+    if own.review_id == said.review_id and same_content(own.submitted, content):
+        return True
+    raise AlreadySubmitted(existing_id=own.review_id)
+
+
+def not_cancelled(state: Evaluation, _: object, by: Sender) -> None:
+    """not of a cancelled order"""
+    if isinstance(state, Unopened) and by.known.order_cancelled:
+        raise WrongState(state="CANCELLED")
+    if isinstance(state, Closed) and state.reason == "ORDER_CANCELLED":
+        raise WrongState(state="CLOSED")
+
+
+def writing_window(state: Evaluation, _: object, __: Sender) -> Window | None:
+    """A pause has no end for those who write."""
+    match state:
+        case Unopened():
+            return None
+        case Open(sheet=sheet, closes_at=latest):
+            return Window(sheet.completed_at, latest)
+        case Paused(sheet=sheet):
+            return Window(sheet.completed_at)
+        case Revealed(sheet=sheet, revealed_at=latest) | Closed(sheet=sheet, closed_at=latest):
+            return Window(sheet.completed_at, latest)
+
+
+def shape_of_both(said: Writing, by: Sender) -> Iterator[FieldError]:
+    return two_sided(said, by.actor)
+
+
+def either_sides(_: Evaluation, by: Sender) -> list[SubmitReview]:
+    return [BY_BUYER if by.actor.acts_as == "BUYER" else BY_SELLER]
+
+
+BY_BUYER = SubmitReview(
+    review_id="R-1",
+    quality=5,
+    logistics=4,
+    service=5,
+    incentive="NONE",
+    text="Bright enough to read by. A day late.",
+)
+BY_SELLER = SubmitReview(review_id="R-2", rating=5)
+SUBMIT_REVIEW = EvaluationRule(
+    SubmitReview,
+    submit_review,
+    roles=("BUYER", "SELLER"),
+    shape=shape_of_both,
+    party=Guard(by_side, NotAParty),
+    barred=Guard(with_right, SubjectErased, MeasureInForce),
+    repeated=is_submitted,
+    stands=Guard(not_cancelled, WrongState),
+    window=writing_window,
+    early=True,
+    refuses=(AlreadySubmitted,),
+    events=(ReviewSubmitted, ReviewHeld, ReviewsRevealed, ReviewWeighted),
+    example=BY_BUYER,
+    tries=either_sides,
+)
+
+
+def amend_review(subject: Subject, said: AmendReview, _: Sender) -> list[EvaluationEvent]:
+    """Until the reveal, within the same time."""
     return [
         ReviewAmended(
-            **ids(sheet),
-            review_id=own.review_id,
-            side=side,
-            version=own.version + 1,
-            **told(command.content),
+            **subject.ids,
+            version=subject.review.version + 1,
+            **content_fields(content_of(said)),
         )
     ]
 
 
-def close(state: Evaluation, command: CloseEvaluation, policies: Policies) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.instant("now", command.now)
-    shape.check()
-    require_role(command, ["SYSTEM"])
-    if not isinstance(state, Open) or command.now < state.closes_at:
-        return []
-    sheet = state.sheet
+def is_amended(subject: Subject, said: AmendReview, _: Sender) -> bool:
+    return same_content(subject.review.content, content_of(said))
+
+
+def unsealed(subject: Subject, _: object, __: Sender) -> None:
+    """own side SUBMITTED"""
+    if isinstance(subject.state, Revealed):
+        raise EvidenceSealed(sealed_at=subject.state.revealed_at)
+    if subject.status != "SUBMITTED":
+        raise WrongState(state=subject.status)
+
+
+def amending_window(subject: Subject, said: object, by: Sender) -> Window | None:
+    return writing_window(subject.state, said, by)
+
+
+def other_words(subject: Subject, _: Sender) -> list[AmendReview]:
+    """What differs from what the author has written: the same changes nothing."""
+    review_id = subject.review.review_id
+    return [replace(AMENDED[subject.side], review_id=review_id, text="s1.other.words")]
+
+
+AMENDED: Mapping[Side, AmendReview] = {
+    "BUYER": AmendReview(
+        review_id="R-1",
+        quality=5,
+        logistics=4,
+        service=5,
+        incentive="NONE",
+        text="Bright enough to read by. A day late.",
+    ),
+    "SELLER": AmendReview(review_id="R-2", rating=5),
+}
+AMEND_REVIEW = ReviewRule(
+    AmendReview,
+    amend_review,
+    roles=("BUYER", "SELLER"),
+    shape=shape_of_both,
+    party=AUTHOR,
+    barred=PERSON,
+    repeated=is_amended,
+    stands=Guard(unsealed, WrongState, EvidenceSealed),
+    window=amending_window,
+    early=True,
+    events=(ReviewAmended,),
+    example=AMENDED["BUYER"],
+    tries=other_words,
+)
+
+
+def close(state: Evaluation, _: CloseEvaluation, by: Sender) -> list[EvaluationEvent]:
+    """One side alone is revealed alone; nothing written, it closes empty. Both at the instant it
+    was due, not the one the timer came: a late timer moves no date.
+    """
+    assert isinstance(state, Open)
+    sheet, at = state.sheet, state.closes_at
     if not sheet.reviews:
-        closed = EvaluationClosed(**ids(sheet), reason="EXPIRED", closed_at=state.closes_at)
-        return [closed]
-    policy = policies.of(sheet.policy_version)
-    # The instant it was due, not the one the timer came: a late timer moves no date.
-    return reveal(sheet, "WINDOW_CLOSED", state.closes_at, command.facts, policy)
+        return [EvaluationClosed(**ids(sheet), reason="EXPIRED", closed_at=at)]
+    return reveal(sheet, "WINDOW_CLOSED", at, facts_of(by), policy_of(sheet, by))
 
 
-def void(state: Evaluation, command: VoidEvaluation, _: Policies) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.instant("now", command.now)
-    shape.check()
-    require_role(command, ["SYSTEM"])
-    if not isinstance(state, Open | Paused):
-        return []
-    if isinstance(state, Open) and command.now >= state.closes_at:
+def once_over(state: Evaluation, _: object, __: Sender) -> Window | None:
+    return Window(earliest=state.closes_at) if isinstance(state, Open) else None
+
+
+CLOSE_EVALUATION = EvaluationRule(
+    CloseEvaluation,
+    close,
+    roles=("SYSTEM",),
+    states=("OPEN",),
+    window=once_over,
+    early=True,
+    lapses=True,
+    events=(ReviewsRevealed, ReviewWeighted, EvaluationClosed),
+    example=CloseEvaluation(),
+)
+
+
+def void(state: Evaluation, _: VoidEvaluation, by: Sender) -> list[EvaluationEvent]:
+    """On a cancellation after a reopening. What was written is never shown nor counted."""
+    assert isinstance(state, Open | Paused)
+    if isinstance(state, Open) and by.now >= state.closes_at:
         return []  # closing is due, and a late timer may not decide what is shown
-    closed_at = utc(command.now)
+    closed_at = utc(by.now)
     return [EvaluationClosed(**ids(state.sheet), reason="ORDER_CANCELLED", closed_at=closed_at)]
 
 
-def authored(state: Evaluation, command: SubmitReview | AmendReview, shape: Shape) -> Side:
-    """The side that the sender writes for, if the review is well-formed and he is that party."""
-    shape.instant("now", command.now)
-    content = command.content
-    check_content(shape, content)
-    role = command.actor.acts_as
-    if role in ("BUYER", "SELLER"):
-        bound = "quality, logistics, service" if role == "BUYER" else "rating"
-        shape.require(side_of(content) == role, "review", f"a {role.lower()} gives {bound}")
-    shape.check()
-    require_role(command, ROLES[type(command)])
-    if not isinstance(state, Unopened):
-        sheet = state.sheet
-        require_party(command.actor, buyer_id=sheet.buyer_id, seller_id=sheet.seller_id)
-    require_known(command)
-    return side_of(content)
-
-
-def taking_reviews(state: Known, now: datetime) -> Running:
-    """The evaluation, if it takes reviews at this instant; a pause has no end for them."""
-    if now < state.sheet.completed_at:
-        raise NotYetEligible(eligible_from=state.sheet.completed_at)
-    match state:
-        case Paused():
-            return state
-        case Open(closes_at=closes_at):
-            if now >= closes_at:
-                raise WindowClosed(closed_at=closes_at)
-            return state
-        case Revealed(revealed_at=revealed_at):
-            raise WindowClosed(closed_at=revealed_at)
-        case Closed(reason="EXPIRED", closed_at=closed_at):
-            raise WindowClosed(closed_at=closed_at)
-        case Closed():
-            raise WrongState(state="CLOSED")
+VOID_EVALUATION = EvaluationRule(
+    VoidEvaluation,
+    void,
+    roles=("SYSTEM",),
+    states=("OPEN", "PAUSED"),
+    lapses=True,
+    events=(EvaluationClosed,),
+    example=VoidEvaluation(),
+)
 
 
 def reveal(
     sheet: Sheet,
     trigger: Literal["BOTH_IN", "WINDOW_CLOSED"],
     at: datetime,
-    facts: OrderFacts,
+    facts: WeightFacts,
     policy: ReviewPolicy,
 ) -> list[EvaluationEvent]:
     """Everything that was written becomes visible and begins to count, in one commit."""

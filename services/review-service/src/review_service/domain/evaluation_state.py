@@ -22,7 +22,7 @@ from shared_events.review import (
     Side,
 )
 
-from review_service.domain.review_state import Written, evolve_review, submitted
+from review_service.domain.review_state import Review, evolve_review, explained, submitted
 
 
 class Sheet(Struct, frozen=True, kw_only=True):
@@ -37,21 +37,31 @@ class Sheet(Struct, frozen=True, kw_only=True):
     seller_id: str
     buyer_id: str
     policy_version: str
+    opened_at: datetime
     completed_at: datetime
     completion_no: int
     causes: frozenset[str] = frozenset()
     overdue: frozenset[tuple[Overdue, str, datetime]] = frozenset()
-    reviews: dict[Side, Written] = {}
-    withdrawn: dict[Side, Written] = {}
+    reviews: dict[Side, Review] = {}
+    withdrawn: dict[Side, Review] = {}
+
+
+type EvaluationStatus = Literal["NONE", "OPEN", "PAUSED", "REVEALED", "CLOSED"]
 
 
 class Unopened(Struct, frozen=True):
-    pass
+    @property
+    def status(self) -> EvaluationStatus:
+        return "NONE"
 
 
 class Open(Struct, frozen=True, kw_only=True):
     sheet: Sheet
     closes_at: datetime
+
+    @property
+    def status(self) -> EvaluationStatus:
+        return "OPEN"
 
 
 class Paused(Struct, frozen=True, kw_only=True):
@@ -63,10 +73,18 @@ class Paused(Struct, frozen=True, kw_only=True):
     remaining_seconds: int
     cap_at: datetime
 
+    @property
+    def status(self) -> EvaluationStatus:
+        return "PAUSED"
+
 
 class Revealed(Struct, frozen=True, kw_only=True):
     sheet: Sheet
     revealed_at: datetime
+
+    @property
+    def status(self) -> EvaluationStatus:
+        return "REVEALED"
 
 
 class Closed(Struct, frozen=True, kw_only=True):
@@ -74,10 +92,14 @@ class Closed(Struct, frozen=True, kw_only=True):
     reason: Literal["EXPIRED", "ORDER_CANCELLED"]
     closed_at: datetime
 
+    @property
+    def status(self) -> EvaluationStatus:
+        return "CLOSED"
+
 
 type Running = Open | Paused
-type Known = Running | Revealed | Closed
-type Evaluation = Unopened | Known
+type Opened = Running | Revealed | Closed
+type Evaluation = Unopened | Opened
 type SheetEvent = ReviewFact | DecisionOverdue | StatementOfReasonsIssued
 
 
@@ -105,8 +127,9 @@ def evolve_sheet(sheet: Sheet, event: SheetEvent) -> Sheet:
     match event:
         case DecisionOverdue(what=what, ref_id=ref_id, due_at=due_at):
             return replace(sheet, overdue=sheet.overdue | {(what, ref_id, due_at)})
-        case StatementOfReasonsIssued():
-            return sheet
+        case StatementOfReasonsIssued(side=side):
+            assert side is not None
+            return with_review(sheet, side, explained(sheet.reviews[side], event))
         case ReviewSubmitted(side=side):
             return with_review(sheet, side, submitted(event, sheet.withdrawn.get(side)))
         case ReviewWithdrawn(side=side, before_reveal=True):
@@ -123,6 +146,7 @@ def opened(event: EvaluationOpened) -> Open:
         seller_id=event.seller_id,
         buyer_id=event.buyer_id,
         policy_version=event.policy_version,
+        opened_at=event.opened_at,
         completed_at=event.completed_at,
         completion_no=event.completion_no,
     )
@@ -156,7 +180,7 @@ def resumed(state: Paused, event: EvaluationResumed) -> Running:
     )
 
 
-def with_review(sheet: Sheet, side: Side, review: Written) -> Sheet:
+def with_review(sheet: Sheet, side: Side, review: Review) -> Sheet:
     return replace(sheet, reviews={**sheet.reviews, side: review})
 
 

@@ -16,10 +16,7 @@ from shared_runtime.decider import (
     InvalidValue,
     Role,
     RoleNotAllowed,
-    SubjectErased,
 )
-
-from review_service.domain.commands import ByPerson
 
 ID_LENGTH_MAX = 64
 PATH_ID = f"1..{ID_LENGTH_MAX} printable characters, no slash, not . or .., no space at an end"
@@ -122,9 +119,3 @@ def is_involved(actor: Actor, *, buyer_id: str, seller_id: str) -> bool:
 def require_human(actor: Actor) -> None:
     if not actor.is_human:
         raise HumanRequired
-
-
-def require_known(command: ByPerson) -> None:
-    """Refuses those who have been erased."""
-    if command.erased:
-        raise SubjectErased

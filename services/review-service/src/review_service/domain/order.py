@@ -41,7 +41,6 @@ from review_service.domain.commands import (
     MarkPaid,
     MarkShipped,
     OrderCommand,
-    OrderFacts,
     PlaceOrder,
     ReopenOrder,
 )
@@ -407,15 +406,6 @@ def allowed_from(order: Order, command: OrderStep) -> list[str]:
         if command.actor.acts_as in row.roles
         and (stage in row.stages or (stage is None and kind is PlaceOrder))
     ]
-
-
-def facts_of(order: Placed) -> OrderFacts:
-    """What the weight of a review needs of its order."""
-    return OrderFacts(
-        total_ref_minor=order.placed.total_ref_minor,
-        placed_at=order.placed.placed_at,
-        buyer_registered_at=order.placed.buyer_registered_at,
-    )
 
 
 def orders(policies: Policies) -> Decider[Order, OrderCommand, OrderEvent]:

@@ -1,108 +1,180 @@
 """What is said after the reveal: the reviewed party's reply and the buyer's follow-up."""
 
-from datetime import datetime, timedelta
+from typing import Annotated
 
+from msgspec import Struct
+from shared_events.fields import Id, Sha256
 from shared_events.review import EvaluationEvent, FollowUpAppended, ReplyEdited, ReplyPublished
 from shared_events.sealed import same_text, same_texts
-from shared_runtime.decider import AlreadySubmitted, WindowClosed, WrongState
+from shared_runtime.decider import AlreadySubmitted, WrongState
+from shared_runtime.rule import Guard, Window
+from shared_runtime.shape import Files, Made, Words
 
-from review_service.domain.commands import AppendFollowUp, EditReply, PublishReply
-from review_service.domain.evaluation_state import Evaluation, Revealed
-from review_service.domain.guards import Shape, require_known, utc
-from review_service.domain.policy import Policies
-from review_service.domain.subject import Subject, about, require_author, require_reviewed
+from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.subject import (
+    AUTHOR,
+    PERSON,
+    REVIEWED,
+    ReviewRule,
+    Subject,
+    from_reveal,
+    up_to,
+)
 
 
-def publish_reply(
-    state: Evaluation, command: PublishReply, policies: Policies
-) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.id("reply_id", command.reply_id)
-    shape.text("text", command.text)
-    subject = about(state, command, shape)
-    require_reviewed(subject, command.actor)
-    require_known(command)
-    if reply := subject.review.reply:
-        published = reply.published
-        if published.reply_id == command.reply_id and same_text(published.text, command.text):
-            return []
-        raise AlreadySubmitted(existing_id=published.reply_id)
-    subject.require("VISIBLE")
-    policy = policies.of(subject.sheet.policy_version)
-    require_window(subject, policy.review_reply_window, command.now)
+class PublishReply(Struct, frozen=True, kw_only=True):
+    """The reviewed party's answer, for all to read."""
+
+    review_id: Id
+    reply_id: Annotated[Id, Made("reply")]
+    text: Annotated[str, Words(2_000)]
+
+
+class EditReply(Struct, frozen=True, kw_only=True):
+    """Other words for it."""
+
+    review_id: Id
+    text: Annotated[str, Words(2_000)]
+
+
+class AppendFollowUp(Struct, frozen=True, kw_only=True):
+    """What the buyer has to add after some time. It has no stars."""
+
+    review_id: Id
+    followup_id: Annotated[Id, Made("follow-up")]
+    text: Annotated[str, Words(2_000)]
+    media: Annotated[tuple[str, ...], Files("REVIEW", 10)] = ()
+    media_sha256: tuple[Sha256, ...] = ()
+
+
+def publish_reply(subject: Subject, said: PublishReply, by: Sender) -> list[EvaluationEvent]:
+    """One to a review, within `review_reply_window` from the reveal."""
     return [
         ReplyPublished(
             **subject.ids,
-            reply_id=command.reply_id,
-            text=command.text,
-            editable_until=utc(command.now) + policy.review_reply_edit,
+            reply_id=said.reply_id,
+            text=said.text,
+            editable_until=utc(by.now) + policy_of(subject.sheet, by).review_reply_edit,
         )
     ]
 
 
-def edit_reply(state: Evaluation, command: EditReply, _: Policies) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.text("text", command.text)
-    subject = about(state, command, shape)
-    require_reviewed(subject, command.actor)
-    require_known(command)
-    reply = subject.review.reply
-    if reply is None:
-        raise WrongState(state=subject.status)
-    if same_text(reply.text, command.text):
-        return []
-    subject.require("VISIBLE")
+def is_published(subject: Subject, said: PublishReply, _: Sender) -> bool:
+    if (reply := subject.review.reply) is None:
+        return False
     published = reply.published
-    if command.now >= published.editable_until:
-        raise WindowClosed(closed_at=published.editable_until)
+    if published.reply_id == said.reply_id and same_text(published.text, said.text):
+        return True
+    raise AlreadySubmitted(existing_id=published.reply_id)
+
+
+def replying(subject: Subject, _: object, by: Sender) -> Window:
+    return from_reveal(subject, policy_of(subject.sheet, by).review_reply_window)
+
+
+PUBLISH_REPLY = ReviewRule(
+    PublishReply,
+    publish_reply,
+    roles=("BUYER", "SELLER"),
+    party=REVIEWED,
+    barred=PERSON,
+    repeated=is_published,
+    states=("VISIBLE",),
+    window=replying,
+    refuses=(AlreadySubmitted,),
+    events=(ReplyPublished,),
+    example=PublishReply(
+        review_id="R-1", reply_id="RE-1", text="Thank you. The next one comes in a box."
+    ),
+)
+
+
+def edit_reply(subject: Subject, said: EditReply, _: Sender) -> list[EvaluationEvent]:
+    """Within `review_reply_edit` from its publication."""
+    reply = subject.review.reply
+    assert reply
     return [
         ReplyEdited(
             **subject.ids,
-            reply_id=published.reply_id,
+            reply_id=reply.published.reply_id,
             version=reply.version + 1,
-            text=command.text,
+            text=said.text,
         )
     ]
 
 
-def append_follow_up(
-    state: Evaluation, command: AppendFollowUp, policies: Policies
-) -> list[EvaluationEvent]:
-    shape = Shape()
-    shape.id("followup_id", command.followup_id)
-    shape.text("text", command.text)
-    shape.media(command.media, command.media_sha256)
-    subject = about(state, command, shape)
-    require_author(subject, command.actor)
-    require_known(command)
-    appended = FollowUpAppended(
-        **subject.ids,
-        followup_id=command.followup_id,
-        text=command.text,
-        media=[*command.media] or None,
-        media_sha256=[*command.media_sha256] or None,
-    )
-    if known := subject.review.follow_up:
-        if says_the_same(known, appended):
-            return []
-        raise AlreadySubmitted(existing_id=known.followup_id)
-    subject.require("VISIBLE")
-    policy = policies.of(subject.sheet.policy_version)
-    require_window(subject, policy.review_followup_window, command.now)
-    return [appended]
+def is_edited(subject: Subject, said: EditReply, _: Sender) -> bool:
+    reply = subject.review.reply
+    return reply is not None and same_text(reply.text, said.text)
 
 
-def says_the_same(one: FollowUpAppended, other: FollowUpAppended) -> bool:
-    return (
-        (one.followup_id, one.media_sha256) == (other.followup_id, other.media_sha256)
-        and same_text(one.text, other.text)
-        and same_texts(one.media, other.media)
-    )
+def has_reply(subject: Subject, _: object, __: Sender) -> None:
+    """a reply is there and not hidden"""
+    if not subject.review.has("REPLY"):
+        raise WrongState(state="HIDDEN" if subject.review.reply else subject.status)
 
 
-def require_window(subject: Subject, window: timedelta, now: datetime) -> None:
-    """Refuses what comes too long after the reveal."""
-    assert isinstance(subject.state, Revealed)
-    closed_at = subject.state.revealed_at + window
-    if now >= closed_at:
-        raise WindowClosed(closed_at=closed_at)
+def editing(subject: Subject, _: object, by: Sender) -> Window:
+    reply = subject.review.reply
+    if reply is None:
+        return Window()
+    return up_to(reply.published.editable_until, policy_of(subject.sheet, by).review_reply_edit)
+
+
+EDIT_REPLY = ReviewRule(
+    EditReply,
+    edit_reply,
+    roles=("BUYER", "SELLER"),
+    party=REVIEWED,
+    barred=PERSON,
+    repeated=is_edited,
+    states=("VISIBLE",),
+    stands=Guard(has_reply, WrongState),
+    window=editing,
+    events=(ReplyEdited,),
+    example=EditReply(review_id="R-1", text="Thank you. The next one comes in a sturdy box."),
+)
+
+
+def append_follow_up(subject: Subject, said: AppendFollowUp, _: Sender) -> list[EvaluationEvent]:
+    """One to a review, within `review_followup_window` from the reveal."""
+    return [
+        FollowUpAppended(
+            **subject.ids,
+            followup_id=said.followup_id,
+            text=said.text,
+            media=[*said.media] or None,
+            media_sha256=[*said.media_sha256] or None,
+        )
+    ]
+
+
+def is_appended(subject: Subject, said: AppendFollowUp, _: Sender) -> bool:
+    if (known := subject.review.follow_up) is None:
+        return False
+    files = (known.media_sha256 or []) == [*said.media_sha256]
+    same = same_text(known.text, said.text) and same_texts(known.media, [*said.media])
+    if known.followup_id == said.followup_id and files and same:
+        return True
+    raise AlreadySubmitted(existing_id=known.followup_id)
+
+
+def following_up(subject: Subject, _: object, by: Sender) -> Window:
+    return from_reveal(subject, policy_of(subject.sheet, by).review_followup_window)
+
+
+APPEND_FOLLOW_UP = ReviewRule(
+    AppendFollowUp,
+    append_follow_up,
+    roles=("BUYER",),
+    party=AUTHOR,
+    barred=PERSON,
+    repeated=is_appended,
+    states=("VISIBLE",),
+    window=following_up,
+    refuses=(AlreadySubmitted,),
+    events=(FollowUpAppended,),
+    example=AppendFollowUp(
+        review_id="R-1", followup_id="FU-1", text="Half a year later it still shines."
+    ),
+)

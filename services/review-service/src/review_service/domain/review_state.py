@@ -3,14 +3,16 @@
     SUBMITTED -> VISIBLE <-> HELD      VISIBLE, HELD -> RESTRICTED <-> VISIBLE      any -> WITHDRAWN
 
 SUBMITTED and VISIBLE are the same here: the reveal, which is of both sides, makes the difference.
+A part (reply, follow-up) is hidden and shown by itself, and the review keeps where it stands.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_events.common import StatementOfReasonsIssued
 from shared_events.review import (
     Carriage,
     DimensionReattributed,
@@ -19,8 +21,10 @@ from shared_events.review import (
     Ground,
     ModerationAppealDecided,
     ModerationAppealed,
+    Part,
     ReplyEdited,
     ReplyPublished,
+    Restriction,
     ReviewAmended,
     ReviewFact,
     ReviewFlagged,
@@ -39,7 +43,18 @@ from shared_events.review import (
     WeightCode,
 )
 
-from review_service.domain.commands import BuyerReview, Content, SellerReview
+from review_service.domain.content import BuyerReview, Content, content_of
+
+HIDING: Mapping[Part, Restriction] = {"REPLY": "HIDE_REPLY", "FOLLOW_UP": "HIDE_FOLLOW_UP"}
+"""The measure that hides a part alone."""
+
+
+def part_of(measures: Sequence[Restriction]) -> Part | None:
+    """The part that measures are about; None if they are about the review."""
+    for part, measure in HIDING.items():
+        if measure in measures:
+            return part
+    return None
 
 
 class Clear(Struct, frozen=True):
@@ -76,46 +91,65 @@ class DismissedFlag(Struct, frozen=True):
 
 
 class FollowedFlag(Struct, frozen=True):
-    """The review was restricted."""
+    """What was flagged was restricted."""
 
     raised: ReviewFlagged
 
 
 type Flag = OpenFlag | DismissedFlag | FollowedFlag
+
+
+class Restricted(Struct, frozen=True):
+    """A restriction, and why: the statement for whose words they are."""
+
+    event: ReviewRestricted
+    reasons: StatementOfReasonsIssued | None = None
+
+
 type Contested = ReviewRestricted | DismissedFlag
 """The decision that an appeal is against."""
 
 
 class Appeal(Struct, frozen=True, kw_only=True):
+    """`reasons`: what whoever the decision went against was told."""
+
     lodged: ModerationAppealed
     against: Contested
     decided: ModerationAppealDecided | None = None
+    reasons: StatementOfReasonsIssued | None = None
 
 
-class Written(Struct, frozen=True, kw_only=True):
+class Review(Struct, frozen=True, kw_only=True):
     """One side's review. `submitted` is as it first came, by which a repeat is recognised.
 
-    `weighted` is its last weight: none before the reveal. `unproven`: its campaign came to nothing.
-    `deciders` are all who have kept or restricted it or decided an appeal. `screened` is the
-    screening that the weight goes by. `carriage` is whose account the star for the delivery is
-    on; `carriages` are the causes that moved it, and where to.
+    `was`: what the author said before the revision. `weighted` is its last weight: none before the
+    reveal. `unproven`: its campaign came to nothing. `deciders` are all who have kept or restricted
+    it or decided an appeal. `reasons` are those of the restriction in force, `hidden` are the parts
+    that are restricted by themselves; `appeal_decided` is the appeal that was decided last.
+    `screened` is the screening that the weight goes by. `carriage` is whose account the star for
+    the delivery is on; `carriages` are the causes that moved it, and where to.
     """
 
     review_id: str
+    submitted_at: datetime
     submitted: Content
     content: Content
+    was: BuyerReview | None = None
     version: int = 1
     standing: Standing = Clear()
+    reasons: StatementOfReasonsIssued | None = None
+    hidden: Mapping[Part, Restricted] = {}
     weighted: ReviewWeighted | None = None
     reply: Reply | None = None
     follow_up: FollowUpAppended | None = None
     granted: RevisionGranted | None = None
-    requested: bool = False
+    requested: RevisionRequested | None = None
     revised: ReviewRevised | None = None
     flags: Mapping[str, Flag] = {}
     held_for: frozenset[Ground] = frozenset()
     deciders: frozenset[str] = frozenset()
     appeals: Mapping[str, Appeal] = {}
+    appeal_decided: str | None = None
     screened: ReviewScreened | None = None
     last_screening: ReviewScreened | None = None
     campaign_until: datetime | None = None
@@ -136,13 +170,27 @@ class Written(Struct, frozen=True, kw_only=True):
             if isinstance(flag, OpenFlag)
         }
 
+    def flags_of(self, part: Part | None) -> dict[str, ReviewFlagged]:
+        """The open flags of the review itself, or of one of its parts."""
+        return {flag_id: flag for flag_id, flag in self.open_flags.items() if flag.part == part}
 
-def submitted(event: ReviewSubmitted, before: Written | None) -> Written:
+    def has(self, part: Part) -> bool:
+        """Whether the part is there, and not hidden by itself."""
+        there = self.reply if part == "REPLY" else self.follow_up
+        return there is not None and part not in self.hidden
+
+
+def submitted(event: ReviewSubmitted, before: Review | None) -> Review:
     """`before`: what its author took back before the reveal. What was found of that, and who has
     decided about it, is not shaken off by writing once more.
     """
     content = content_of(event)
-    review = Written(review_id=event.review_id, submitted=content, content=content)
+    review = Review(
+        review_id=event.review_id,
+        submitted_at=event.submitted_at,
+        submitted=content,
+        content=content,
+    )
     if before is None:
         return review
     return replace(
@@ -155,42 +203,42 @@ def submitted(event: ReviewSubmitted, before: Written | None) -> Written:
     )
 
 
-def evolve_review(review: Written, event: ReviewFact) -> Written:
+def evolve_review(review: Review, event: ReviewFact) -> Review:
     """What is known after a fact about a review that is there."""
     return CHANGES[type(event)](review, event)
 
 
-def amended(review: Written, event: ReviewAmended) -> Written:
+def amended(review: Review, event: ReviewAmended) -> Review:
     return replace(review, content=content_of(event), version=event.version)
 
 
-def weighted(review: Written, event: ReviewWeighted) -> Written:
+def weighted(review: Review, event: ReviewWeighted) -> Review:
     unproven = any(reason.code == "CAMPAIGN_UNPROVEN" for reason in event.reasons)
     return replace(review, weighted=event, unproven=review.unproven or unproven)
 
 
-def replied(review: Written, event: ReplyPublished) -> Written:
+def replied(review: Review, event: ReplyPublished) -> Review:
     return replace(review, reply=Reply(published=event))
 
 
-def reply_edited(review: Written, event: ReplyEdited) -> Written:
+def reply_edited(review: Review, event: ReplyEdited) -> Review:
     assert review.reply
     return replace(review, reply=replace(review.reply, edited=event))
 
 
-def followed_up(review: Written, event: FollowUpAppended) -> Written:
+def followed_up(review: Review, event: FollowUpAppended) -> Review:
     return replace(review, follow_up=event)
 
 
-def granted(review: Written, event: RevisionGranted) -> Written:
+def granted(review: Review, event: RevisionGranted) -> Review:
     return replace(review, granted=event)
 
 
-def requested(review: Written, _: RevisionRequested) -> Written:
-    return replace(review, requested=True)
+def requested(review: Review, event: RevisionRequested) -> Review:
+    return replace(review, requested=event)
 
 
-def revised(review: Written, event: ReviewRevised) -> Written:
+def revised(review: Review, event: ReviewRevised) -> Review:
     assert isinstance(review.content, BuyerReview)
     content = replace(
         review.content,
@@ -199,18 +247,18 @@ def revised(review: Written, event: ReviewRevised) -> Written:
         service=event.service,
         text=event.text or review.content.text,
     )
-    return replace(review, content=content, revised=event)
+    return replace(review, content=content, was=review.content, revised=event)
 
 
-def withdrawn(review: Written, event: ReviewWithdrawn) -> Written:
+def withdrawn(review: Review, event: ReviewWithdrawn) -> Review:
     return replace(review, standing=event)
 
 
-def flagged(review: Written, event: ReviewFlagged) -> Written:
+def flagged(review: Review, event: ReviewFlagged) -> Review:
     return replace(review, flags={**review.flags, event.flag_id: OpenFlag(event)})
 
 
-def screened(review: Written, event: ReviewScreened) -> Written:
+def screened(review: Review, event: ReviewScreened) -> Review:
     # A campaign that came to nothing has no say any more, however often it is seen again.
     over = review.unproven and event.campaign
     return replace(
@@ -221,15 +269,15 @@ def screened(review: Written, event: ReviewScreened) -> Written:
     )
 
 
-def held(review: Written, event: ReviewHeld) -> Written:
+def held(review: Review, event: ReviewHeld) -> Review:
     return replace(review, standing=event, held_for=review.held_for | {event.ground})
 
 
-def released(review: Written, _: ReviewReleased) -> Written:
+def released(review: Review, _: ReviewReleased) -> Review:
     return replace(review, standing=Clear())
 
 
-def kept(review: Written, event: ReviewKept) -> Written:
+def kept(review: Review, event: ReviewKept) -> Review:
     flags = {
         flag_id: DismissedFlag(flag.raised, event) if flag_id in event.flag_ids else flag
         for flag_id, flag in review.flags.items()
@@ -237,45 +285,77 @@ def kept(review: Written, event: ReviewKept) -> Written:
     return replace(review, flags=flags, deciders=review.deciders | {event.decided_by})
 
 
-def restricted(review: Written, event: ReviewRestricted) -> Written:
+def restricted(review: Review, event: ReviewRestricted) -> Review:
+    """It answers the open flags of what it is about."""
+    part = part_of(event.measures)
     flags = {
-        flag_id: FollowedFlag(flag.raised) if isinstance(flag, OpenFlag) else flag
+        flag_id: FollowedFlag(flag.raised) if flag_id in review.flags_of(part) else flag
         for flag_id, flag in review.flags.items()
     }
-    deciders = review.deciders | {event.decided_by}
-    return replace(review, standing=event, flags=flags, deciders=deciders)
+    decided = replace(review, flags=flags, deciders=review.deciders | {event.decided_by})
+    if part is None:
+        return replace(decided, standing=event, reasons=None)
+    return replace(decided, hidden={**review.hidden, part: Restricted(event)})
 
 
-def restored(review: Written, _: ReviewRestored) -> Written:
-    return replace(review, standing=Clear())
+def restored(review: Review, event: ReviewRestored) -> Review:
+    if event.part is None:
+        return replace(review, standing=Clear())
+    hidden = {part: each for part, each in review.hidden.items() if part != event.part}
+    return replace(review, hidden=hidden)
 
 
-def appealed(review: Written, event: ModerationAppealed) -> Written:
+def appealed(review: Review, event: ModerationAppealed) -> Review:
     against: Contested
     if event.against == "RESTRICTED":
-        assert isinstance(review.standing, ReviewRestricted)
-        against = review.standing
+        against = restriction_of(review, event.part)
     else:
-        against = dismissed_flags(review, event.appellant_role, event.appellant_id)[-1]
+        against = dismissed_flags(review, event.appellant_role, event.appellant_id, event.part)[-1]
     appeal = Appeal(lodged=event, against=against)
     return replace(review, appeals={**review.appeals, event.appeal_id: appeal})
 
 
-def appeal_decided(review: Written, event: ModerationAppealDecided) -> Written:
+def restriction_of(review: Review, part: Part | None) -> ReviewRestricted:
+    """The one in force on a review that is restricted, or on a part that is hidden."""
+    if part is not None:
+        return review.hidden[part].event
+    assert isinstance(review.standing, ReviewRestricted)
+    return review.standing
+
+
+def appeal_decided(review: Review, event: ModerationAppealDecided) -> Review:
     decided = replace(review.appeals[event.appeal_id], decided=event)
     return replace(
         review,
         appeals={**review.appeals, event.appeal_id: decided},
+        appeal_decided=event.appeal_id,
         deciders=review.deciders | {event.decided_by},
     )
 
 
-def reattributed(review: Written, event: DimensionReattributed) -> Written:
+def explained(review: Review, statement: StatementOfReasonsIssued) -> Review:
+    """It is of the commit that it ends: of the restriction that has no reasons yet, and of the
+    appeal that was decided there.
+    """
+    if isinstance(review.standing, ReviewRestricted) and review.reasons is None:
+        review = replace(review, reasons=statement)
+    hidden = {
+        part: each if each.reasons else Restricted(each.event, statement)
+        for part, each in review.hidden.items()
+    }
+    review = replace(review, hidden=hidden)
+    if statement.source_type != "COMPLAINT" or review.appeal_decided is None:
+        return review
+    appeal = replace(review.appeals[review.appeal_decided], reasons=statement)
+    return replace(review, appeals={**review.appeals, review.appeal_decided: appeal})
+
+
+def reattributed(review: Review, event: DimensionReattributed) -> Review:
     carriages = review.carriages | {(event.cause_id, event.to)}
     return replace(review, carriage=event.to, carriages=carriages)
 
 
-CHANGES: Mapping[type[ReviewFact], Callable[[Written, Any], Written]] = {
+CHANGES: Mapping[type[ReviewFact], Callable[[Review, Any], Review]] = {
     ReviewAmended: amended,
     ReviewWeighted: weighted,
     ReplyPublished: replied,
@@ -299,31 +379,15 @@ CHANGES: Mapping[type[ReviewFact], Callable[[Written, Any], Written]] = {
 
 
 def dismissed_flags(
-    review: Written, flagger_role: Flagger | None, flagger_id: str
+    review: Review, flagger_role: Flagger | None, flagger_id: str, part: Part | None = None
 ) -> list[DismissedFlag]:
-    """Those of one flagger, the last one last. Without a role, of whoever has the id."""
+    """Those of one flagger about the review or a part of it, the last one last. Without a role, of
+    whoever has the id.
+    """
     return [
         flag
         for flag in review.flags.values()
         if isinstance(flag, DismissedFlag)
-        and flag.raised.flagger_id == flagger_id
+        and (flag.raised.flagger_id, flag.raised.part) == (flagger_id, part)
         and flagger_role in (None, flag.raised.flagger_role)
     ]
-
-
-def content_of(event: ReviewSubmitted | ReviewAmended) -> Content:
-    if event.side == "SELLER":
-        assert event.rating is not None
-        return SellerReview(rating=event.rating, text=event.text)
-    assert event.quality is not None
-    assert event.logistics is not None
-    assert event.service is not None
-    return BuyerReview(
-        quality=event.quality,
-        logistics=event.logistics,
-        service=event.service,
-        incentive=event.incentive,
-        text=event.text,
-        media=tuple(event.media or ()),
-        media_sha256=tuple(event.media_sha256 or ()),
-    )

@@ -1,118 +1,161 @@
 """A matter that the seller has made good in, the one revision that the buyer may make of it out."""
 
-from datetime import datetime
+from typing import Annotated, Literal
 
+from msgspec import Struct
+from shared_events.fields import Id, Stars
 from shared_events.review import (
     EvaluationEvent,
     ReviewRevised,
+    ReviewWeighted,
     RevisionGranted,
     RevisionRequested,
 )
 from shared_events.sealed import same_text
-from shared_runtime.decider import LimitReached, NotYetEligible, WindowClosed
+from shared_runtime.decider import LimitReached
+from shared_runtime.rule import Window
+from shared_runtime.shape import Words
 
-from review_service.domain.commands import (
-    BuyerReview,
-    GrantRevision,
-    RequestRevision,
-    ReviseReview,
+from review_service.domain.content import BuyerReview
+from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.subject import (
+    AUTHOR,
+    PERSON,
+    REVIEWED,
+    BuyersReviewRule,
+    ReviewRule,
+    Subject,
+    up_to,
 )
-from review_service.domain.content import check_stars
-from review_service.domain.evaluation_state import Evaluation, Unopened
-from review_service.domain.guards import Shape, require_known, require_role, utc
-from review_service.domain.policy import Policies
-from review_service.domain.review_state import Written
-from review_service.domain.reweighing import with_weight
-from review_service.domain.roles import ROLES
-from review_service.domain.subject import Subject, about, require_author, require_reviewed
 
 REVISIONS_MAX = 1
 REQUESTS_MAX = 1
 
 
-def grant_revision(
-    state: Evaluation, command: GrantRevision, policies: Policies
-) -> list[EvaluationEvent]:
-    """A review that is not revealed yet needs none: it can be amended."""
-    shape = Shape()
-    shape.instant("now", command.now)
-    shape.id("cause_id", command.cause_id)
-    shape.check()
-    require_role(command, ROLES[GrantRevision])
-    subject = buyers_review(state)
-    if subject is None or subject.review.granted or subject.status != "VISIBLE":
-        return []
-    policy = policies.of(subject.sheet.policy_version)
+class GrantRevision(Struct, frozen=True, kw_only=True):
+    """The seller has made the matter of the buyer's review good."""
+
+    cause: Literal["DISPUTE", "RETURN"]
+    cause_id: Id
+
+
+class RequestRevision(Struct, frozen=True, kw_only=True):
+    """The words are the platform's."""
+
+    review_id: Id
+
+
+class ReviseReview(Struct, frozen=True, kw_only=True):
+    """The stars of now. What was written before stays readable."""
+
+    review_id: Id
+    quality: Stars
+    logistics: Stars
+    service: Stars
+    text: Annotated[str | None, Words(5_000)] = None
+
+
+def grant_revision(subject: Subject, said: GrantRevision, by: Sender) -> list[EvaluationEvent]:
+    """For `review_revision_window`. A review that is not revealed yet needs none: it can be
+    amended.
+    """
     return [
         RevisionGranted(
             **subject.ids,
-            cause=command.cause,
-            cause_id=command.cause_id,
-            until=utc(command.now) + policy.review_revision_window,
+            cause=said.cause,
+            cause_id=said.cause_id,
+            until=utc(by.now) + policy_of(subject.sheet, by).review_revision_window,
         )
     ]
 
 
-def buyers_review(state: Evaluation) -> Subject | None:
-    if isinstance(state, Unopened):
-        return None
-    review = state.sheet.reviews.get("BUYER")
-    return Subject(state=state, side="BUYER", review=review) if review else None
+def is_granted(subject: Subject, _: object, __: Sender) -> bool:
+    return subject.review.granted is not None
 
 
-def request_revision(
-    state: Evaluation, command: RequestRevision, _: Policies
-) -> list[EvaluationEvent]:
-    subject = about(state, command)
-    require_reviewed(subject, command.actor)
-    require_known(command)
-    subject.require("VISIBLE")
-    require_granted(subject.review, command.now)
+GRANT_REVISION = BuyersReviewRule(
+    GrantRevision,
+    grant_revision,
+    roles=("SYSTEM",),
+    repeated=is_granted,
+    states=("VISIBLE",),
+    lapses=True,
+    events=(RevisionGranted,),
+    example=GrantRevision(cause="DISPUTE", cause_id="D-1"),
+)
+
+
+def request_revision(subject: Subject, _: RequestRevision, by: Sender) -> list[EvaluationEvent]:
+    """Once for a review, where a revision was granted and not made."""
     if subject.review.requested or subject.review.revised:
         raise LimitReached(limit=REQUESTS_MAX)
-    return [RevisionRequested(**subject.ids, requested_at=utc(command.now))]
+    return [RevisionRequested(**subject.ids, requested_at=utc(by.now))]
 
 
-def revise_review(
-    state: Evaluation, command: ReviseReview, policies: Policies
-) -> list[EvaluationEvent]:
-    shape = Shape()
-    check_stars(shape, command.quality, command.logistics, command.service)
-    if command.text is not None:
-        shape.text("text", command.text)
-    subject = about(state, command, shape)
-    require_author(subject, command.actor)
-    require_known(command)
-    was = subject.review.content
-    assert isinstance(was, BuyerReview)
-    if says_the_same(was, command):
-        return []
-    subject.require("VISIBLE")
-    require_granted(subject.review, command.now)
+def revising(subject: Subject, _: object, by: Sender) -> Window | None:
+    granted = subject.review.granted
+    if granted is None:
+        return None
+    return up_to(granted.until, policy_of(subject.sheet, by).review_revision_window)
+
+
+REQUEST_REVISION = ReviewRule(
+    RequestRevision,
+    request_revision,
+    roles=("SELLER",),
+    party=REVIEWED,
+    barred=PERSON,
+    states=("VISIBLE",),
+    window=revising,
+    early=True,
+    refuses=(LimitReached,),
+    events=(RevisionRequested,),
+    example=RequestRevision(review_id="R-1"),
+)
+
+
+def revise_review(subject: Subject, said: ReviseReview, _: Sender) -> list[EvaluationEvent]:
+    """Once. The weight is that of the new stars, and counts from when the old ones did."""
     if subject.review.revised:
         raise LimitReached(limit=REVISIONS_MAX)
-    revised = ReviewRevised(
-        **subject.ids,
-        quality=command.quality,
-        logistics=command.logistics,
-        service=command.service,
-        was_quality=was.quality,
-        was_logistics=was.logistics,
-        was_service=was.service,
-        text=command.text,
-    )
-    return with_weight(subject, [revised], command, policies)
+    was = subject.review.content
+    assert isinstance(was, BuyerReview)
+    return [
+        ReviewRevised(
+            **subject.ids,
+            quality=said.quality,
+            logistics=said.logistics,
+            service=said.service,
+            was_quality=was.quality,
+            was_logistics=was.logistics,
+            was_service=was.service,
+            text=said.text,
+        )
+    ]
 
 
-def says_the_same(was: BuyerReview, command: ReviseReview) -> bool:
-    stars = (command.quality, command.logistics, command.service)
+def is_revised_so(subject: Subject, said: ReviseReview, _: Sender) -> bool:
+    was = subject.review.content
+    assert isinstance(was, BuyerReview)
+    stars = (said.quality, said.logistics, said.service)
     same_stars = (was.quality, was.logistics, was.service) == stars
     # Without a text, the one that was written stays.
-    return same_stars and (command.text is None or same_text(was.text, command.text))
+    return same_stars and (said.text is None or same_text(was.text, said.text))
 
 
-def require_granted(review: Written, now: datetime) -> None:
-    if review.granted is None:
-        raise NotYetEligible
-    if now >= review.granted.until:
-        raise WindowClosed(closed_at=review.granted.until)
+REVISE_REVIEW = ReviewRule(
+    ReviseReview,
+    revise_review,
+    roles=("BUYER",),
+    party=AUTHOR,
+    barred=PERSON,
+    repeated=is_revised_so,
+    states=("VISIBLE",),
+    window=revising,
+    early=True,
+    refuses=(LimitReached,),
+    events=(ReviewRevised, ReviewWeighted),
+    example=ReviseReview(
+        review_id="R-1", quality=5, logistics=2, service=5, text="They sent a new one."
+    ),
+)

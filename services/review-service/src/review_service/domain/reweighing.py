@@ -1,82 +1,111 @@
 """What has changed about a review in, its weight from then on out, if it is another one."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
-from shared_events.review import EvaluationEvent, ReviewWeighted, Side
-from shared_runtime.decider import Actor, Role, WrongState
+from shared_events.common import StatementOfReasonsIssued
+from shared_events.review import (
+    DimensionReattributed,
+    EvaluationEvent,
+    ModerationAppealDecided,
+    ReviewHeld,
+    ReviewKept,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewRevised,
+    ReviewScreened,
+    ReviewWeighted,
+    ReviewWithdrawn,
+    Side,
+)
+from shared_runtime.decider import Role
 
-from review_service.domain.commands import OrderFacts, ReweighReview
-from review_service.domain.content import stars_of
-from review_service.domain.evaluation_state import Evaluation, Revealed, Sheet, evolve
-from review_service.domain.guards import Shape, utc
-from review_service.domain.policy import Policies, ReviewPolicy
-from review_service.domain.subject import Subject, about
+from review_service.domain.content import star_fields
+from review_service.domain.evaluation_state import (
+    Evaluation,
+    Opened,
+    Revealed,
+    Sheet,
+    Unopened,
+    evolve,
+)
+from review_service.domain.known import Sender, facts_of, policy_of, utc
+from review_service.domain.policy import ReviewPolicy
 from review_service.domain.weight import (
     FOLLOWING,
-    LIFTING,
-    TABLE,
     Codes,
     Weight,
-    told_codes,
+    WeightFacts,
+    codes_elsewhere,
     weigh,
 )
 
 STAFF: tuple[Role, ...] = ("MODERATOR", "SENIOR", "ANALYST")
-
-
-class Weighing(Protocol):
-    """A command that may change a weight."""
-
-    @property
-    def now(self) -> datetime: ...
-    @property
-    def actor(self) -> Actor: ...
-    @property
-    def facts(self) -> OrderFacts: ...
+WEIGHING: frozenset[type[EvaluationEvent]] = frozenset(
+    {
+        ReviewRevised,
+        ReviewWithdrawn,
+        ReviewScreened,
+        ReviewHeld,
+        ReviewReleased,
+        ReviewKept,
+        ReviewRestricted,
+        ReviewRestored,
+        ModerationAppealDecided,
+        DimensionReattributed,
+    }
+)
+"""The events of a review after which it may weigh more or less."""
 
 
 def first_weight(
-    sheet: Sheet, side: Side, facts: OrderFacts, policy: ReviewPolicy, at: datetime
+    sheet: Sheet, side: Side, facts: WeightFacts, policy: ReviewPolicy, at: datetime
 ) -> ReviewWeighted:
     review = sheet.reviews[side]
-    weight = weigh(review, told_codes(review, facts), facts, policy, at)
+    weight = weigh(review, codes_elsewhere(review, facts), facts, policy, at)
     return weighted(sheet, side, weight, counted_at=at, decided_by="RULE")
 
 
-def with_weight(
-    subject: Subject,
-    events: Iterable[EvaluationEvent],
-    command: Weighing,
-    policies: Policies,
-    codes: Codes | None = None,
+def weighed(
+    state: Opened, side: Side, events: list[EvaluationEvent], by: Sender
 ) -> list[EvaluationEvent]:
-    """The events, and the weight that they lead to if that is another one.
-
-    Without `codes`, those that other streams have given stand.
+    """The events, and the weight that they lead to if that is another one. What is told about a
+    decision stays behind it.
     """
-    told = [*events]
-    state: Evaluation = subject.state
-    for event in told:
-        state = evolve(state, event)
+    if WEIGHING.isdisjoint(map(type, events)):
+        return events
+    after: Evaluation = state
+    for event in events:
+        after = evolve(after, event)
+    assert not isinstance(after, Unopened)
+    weights = reweighed(after, side, by)
+    at = len(events) - isinstance(events[-1], StatementOfReasonsIssued)
+    return [*events[:at], *weights, *events[at:]]
+
+
+def reweighed(
+    state: Opened, side: Side, by: Sender, codes: Codes | None = None
+) -> list[ReviewWeighted]:
+    """The weight of a revealed review, if it is not the one that it has. Without `codes`, those
+    that other streams have given stand.
+    """
     if not isinstance(state, Revealed):
-        return told
-    review = state.sheet.reviews[subject.side]
+        return []
+    review = state.sheet.reviews[side]
     last = review.weighted
     assert last
-    policy = policies.of(state.sheet.policy_version)
     codes = review.codes & FOLLOWING if codes is None else codes
-    now = utc(command.now)
-    weight = weigh(review, codes, command.facts, policy, now)
+    weight = weigh(review, codes, facts_of(by), policy_of(state.sheet, by), utc(by.now))
+    human = by.actor.acts_as in STAFF
     following = weighted(
         state.sheet,
-        subject.side,
+        side,
         weight,
         counted_at=last.counted_at,
-        decided_by="HUMAN" if command.actor.acts_as in STAFF else "RULE",
+        decided_by="HUMAN" if human else "RULE",
     )
-    return told if says_the_same(last, following) else [*told, following]
+    return [] if counted(last) == counted(following) else [following]
 
 
 def weighted(
@@ -97,7 +126,7 @@ def weighted(
         review_id=review.review_id,
         side=side,
         seq=review.weighted.seq + 1 if review.weighted else 1,
-        **stars_of(review.content),
+        **star_fields(review.content),
         weight_milli=weight.weight_milli,
         reasons=weight.reasons,
         excluded_dimensions=[] if review.carriage == "SELLER" else ["LOGISTICS"],
@@ -107,35 +136,11 @@ def weighted(
     )
 
 
-def says_the_same(one: ReviewWeighted, other: ReviewWeighted) -> bool:
-    """Whether both give the same stars the same weight for the same reasons."""
-    return counted(one) == counted(other)
-
-
 def counted(weighted: ReviewWeighted) -> tuple[object, ...]:
+    """The stars, what they count and why: all that makes one weight another one."""
     return (
         (weighted.quality, weighted.logistics, weighted.service, weighted.rating),
         weighted.weight_milli,
         weighted.reasons,
         weighted.excluded_dimensions,
     )
-
-
-def reweigh_review(
-    state: Evaluation, command: ReweighReview, policies: Policies
-) -> list[EvaluationEvent]:
-    """Codes of other streams come and go; one that stands goes when it is told to."""
-    shape = Shape()
-    allowed = FOLLOWING | {"CAMPAIGN_UNPROVEN"}
-    names = ", ".join(code for code in TABLE if code in allowed)
-    shape.require(allowed.issuperset(command.add), "add", names)
-    shape.require(allowed.issuperset(command.remove), "remove", names)
-    subject = about(state, command, shape)
-    if not isinstance(subject.state, Revealed):
-        raise WrongState(state=subject.status)
-    review = subject.review
-    given = (review.codes & FOLLOWING) | told_codes(review, command.facts)
-    given |= frozenset(command.add)
-    # What lifts a suspicion does not go away.
-    gone = frozenset(command.remove) - frozenset(LIFTING)
-    return with_weight(subject, [], command, policies, given - gone)

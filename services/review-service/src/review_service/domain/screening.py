@@ -1,77 +1,112 @@
 """What a detector found in, a fact about the review and perhaps another weight out."""
 
-import re
+from typing import Annotated
 
-from shared_events.review import EvaluationEvent, ReviewScreened
-from shared_runtime.decider import WindowClosed, WrongState
+from msgspec import Meta, Struct
+from shared_events.fields import Id
+from shared_events.review import EvaluationEvent, ReviewScreened, ReviewWeighted, ScreeningTerm
 
-from review_service.domain.commands import LiftCampaignWeight, RecordScreening
-from review_service.domain.evaluation_state import Closed, Evaluation, Revealed
-from review_service.domain.guards import MINOR_MAX, Shape, utc
-from review_service.domain.policy import Policies
-from review_service.domain.reweighing import with_weight
-from review_service.domain.subject import about
+from review_service.domain.evaluation_state import Revealed
+from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.reweighing import reweighed
+from review_service.domain.subject import ReviewRule, Subject
 
-FACTOR_MIN_MILLI = 50
-FACTOR_MAX_MILLI = 1000
+TERMS_MAX = 50
 # Detectors come and go, so their terms are no list of ours; but names they are, and no free text.
-TERM_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,63}$", re.ASCII)
+TERM_NAME = r"^[A-Z][A-Z0-9_]{0,63}$"
+EXACT_MAX = 2**53 - 1
+"""The greatest integer that every JSON reader keeps exact."""
 
 
-def record_screening(
-    state: Evaluation, command: RecordScreening, policies: Policies
-) -> list[EvaluationEvent]:
-    """The first campaign that is seen has until `campaign_until` to be proven."""
-    subject = about(state, command, screening_shape(command))
-    if subject.status == "WITHDRAWN" or isinstance(state, Closed):
-        raise WrongState(state=subject.status)
-    policy = policies.of(subject.sheet.policy_version)
-    if isinstance(state, Revealed):
-        closed_at = state.revealed_at + policy.review_screening_span
-        if command.now >= closed_at:
-            raise WindowClosed(closed_at=closed_at)
-    review = subject.review
-    first = command.campaign and review.campaign_until is None
-    screened = ReviewScreened(
-        **subject.ids,
-        factor_milli=command.factor_milli,
-        campaign=command.campaign,
-        campaign_until=utc(command.now) + policy.review_campaign_max if first else None,
-        terms=[*command.terms],
-        calibration=command.calibration,
-    )
-    if review.last_screening and says_the_same(review.last_screening, screened):
+class Term(Struct, frozen=True, kw_only=True):
+    """One of the things that the detector looked at, and what it found."""
+
+    name: Annotated[str, Meta(pattern=TERM_NAME, max_length=64)]
+    value_milli: Annotated[int, Meta(ge=-EXACT_MAX, le=EXACT_MAX)]
+
+
+class RecordScreening(Struct, frozen=True, kw_only=True):
+    """A detector's result: how much of the weight is left, and what it looked at."""
+
+    review_id: Id
+    factor_milli: Annotated[int, Meta(ge=50, le=1000)]
+    campaign: bool
+    terms: Annotated[tuple[Term, ...], Meta(max_length=TERMS_MAX)]
+    calibration: Id
+
+
+class LiftCampaignWeight(Struct, frozen=True, kw_only=True):
+    """The time to prove a campaign is over."""
+
+    review_id: Id
+
+
+def record_screening(subject: Subject, said: RecordScreening, by: Sender) -> list[EvaluationEvent]:
+    """Until `review_screening_span` from the reveal; then it changes nothing. The first campaign
+    that is seen has `review_campaign_max` to be proven.
+    """
+    policy = policy_of(subject.sheet, by)
+    state = subject.state
+    if isinstance(state, Revealed) and by.now >= state.revealed_at + policy.review_screening_span:
         return []
-    return with_weight(subject, [screened], command, policies)
+    first = said.campaign and subject.review.campaign_until is None
+    return [
+        ReviewScreened(
+            **subject.ids,
+            factor_milli=said.factor_milli,
+            campaign=said.campaign,
+            campaign_until=utc(by.now) + policy.review_campaign_max if first else None,
+            terms=terms_of(said),
+            calibration=said.calibration,
+        )
+    ]
 
 
-def screening_shape(command: RecordScreening) -> Shape:
-    shape = Shape()
-    fits = FACTOR_MIN_MILLI <= command.factor_milli <= FACTOR_MAX_MILLI
-    shape.require(fits, "factor_milli", f"{FACTOR_MIN_MILLI}..{FACTOR_MAX_MILLI}")
-    shape.id("calibration", command.calibration)
-    for number, term in enumerate(command.terms):
-        fits = TERM_NAME.fullmatch(term.name) is not None
-        shape.require(fits, f"terms[{number}].name", "1..64 capital letters, digits and _")
-        fits = abs(term.value_milli) <= MINOR_MAX
-        shape.require(fits, f"terms[{number}].value_milli", f"-{MINOR_MAX}..{MINOR_MAX}")
-    return shape
+def terms_of(said: RecordScreening) -> list[ScreeningTerm]:
+    return [ScreeningTerm(name=term.name, value_milli=term.value_milli) for term in said.terms]
 
 
-def says_the_same(one: ReviewScreened, other: ReviewScreened) -> bool:
-    return found(one) == found(other)
+def is_screened_so(subject: Subject, said: RecordScreening, _: Sender) -> bool:
+    last = subject.review.last_screening
+    return last is not None and (
+        (last.factor_milli, last.campaign, last.terms, last.calibration)
+        == (said.factor_milli, said.campaign, terms_of(said), said.calibration)
+    )
 
 
-def found(screened: ReviewScreened) -> tuple[object, ...]:
-    return screened.factor_milli, screened.campaign, screened.terms, screened.calibration
+RECORD_SCREENING = ReviewRule(
+    RecordScreening,
+    record_screening,
+    roles=("SYSTEM",),
+    repeated=is_screened_so,
+    states=("SUBMITTED", "VISIBLE", "HELD", "RESTRICTED"),
+    events=(ReviewScreened, ReviewWeighted),
+    example=RecordScreening(
+        review_id="R-1",
+        factor_milli=400,
+        campaign=True,
+        terms=(Term(name="BURST", value_milli=850),),
+        calibration="burst-2026-01",
+    ),
+)
 
 
 def lift_campaign_weight(
-    state: Evaluation, command: LiftCampaignWeight, policies: Policies
+    subject: Subject, _: LiftCampaignWeight, by: Sender
 ) -> list[EvaluationEvent]:
     """A campaign that nobody has proven in time is held against the review no longer."""
-    subject = about(state, command)
     until = subject.review.campaign_until
-    if until is None or command.now < until or subject.status == "WITHDRAWN":
+    if until is None or by.now < until:
         return []
-    return with_weight(subject, [], command, policies)
+    return [*reweighed(subject.state, subject.side, by)]
+
+
+LIFT_CAMPAIGN_WEIGHT = ReviewRule(
+    LiftCampaignWeight,
+    lift_campaign_weight,
+    roles=("SYSTEM",),
+    states=("SUBMITTED", "VISIBLE", "HELD", "RESTRICTED"),
+    lapses=True,
+    events=(ReviewWeighted,),
+    example=LiftCampaignWeight(review_id="R-1"),
+)

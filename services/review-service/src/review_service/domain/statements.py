@@ -2,20 +2,38 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from shared_casework import reasons
 from shared_casework.reasons import LegalGround, Source
 from shared_events.common import MatterFact, StatementOfReasonsIssued, Visibility
-from shared_events.fields import Party
-from shared_events.review import Ground, Restriction
+from shared_events.fields import Id, Party
+from shared_events.review import Ground, Part, Restriction
+from shared_runtime.shape import ONCE, Words
 
-from review_service.domain.commands import DecideModerationAppeal, RestrictReview
-from review_service.domain.guards import Shape
+from review_service.domain.known import Sender, policy_of, utc
 from review_service.domain.subject import Subject
 
-EXPLANATION_LENGTH_MAX = 2000
 APPEAL = "AppealModeration"
+
+type RuleIds = Annotated[tuple[Id, ...], Meta(max_length=20), ONCE]
+type Facts = Annotated[str | None, Words(5_000, sealed_for="RECIPIENT")]
+"""What of it goes against the recipient, sealed for him."""
+type Explanation = Annotated[str | None, Words(2_000, sealed_for=None)]
+"""In plain words."""
+type Measures = Annotated[tuple[Restriction, ...], Meta(min_length=1, max_length=4), ONCE]
+
+
+class Decision(Protocol):
+    """A decision with its reasons, which its rule has asked for."""
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]: ...
+    @property
+    def facts(self) -> str | None: ...
+    @property
+    def explanation(self) -> str | None: ...
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
@@ -30,65 +48,52 @@ class Ruling(Struct, frozen=True, kw_only=True):
     ground: Ground
     source_type: Source
     automated_detection: bool
-    appeal_until: datetime | None = None
+    appealable: bool = False
 
     @property
     def legal_ground(self) -> LegalGround:
         return "ILLEGAL_CONTENT" if self.ground == "ILLEGAL" else "INCOMPATIBLE_CONTENT"
 
 
-def author_of(subject: Subject) -> Recipient:
-    return Recipient(role=subject.side, id=subject.author_id)
+def writer_of(subject: Subject, part: Part | None) -> Recipient:
+    side = subject.writer_of(part)
+    return Recipient(role=side, id=subject.account_of(side))
 
 
 def statement(
-    subject: Subject,
-    command: RestrictReview | DecideModerationAppeal,
-    recipient: Recipient,
-    ruling: Ruling,
+    subject: Subject, said: Decision, by: Sender, recipient: Recipient, ruling: Ruling
 ) -> StatementOfReasonsIssued:
     review = subject.ids
+    assert said.facts
+    assert said.explanation
     matter = f"{review['order_id']}/{review['review_id']}"
     return reasons.statement(
         MatterFact(**review),
         reasons.Ruling(
-            decision_id=reasons.decision_id(matter, type(command).__name__, command.now),
-            decided_at=command.now,
+            decision_id=reasons.decision_id(matter, type(said).__name__, by.now),
+            decided_at=by.now,
             subject_kind="REVIEW",
             subject_id=review["review_id"],
             visibility=ruling.visibility,
             ground=ruling.legal_ground,
-            rule_ids=command.rule_ids,
-            explanation=command.explanation,
+            rule_ids=said.rule_ids,
+            explanation=said.explanation,
             source_type=ruling.source_type,
             automated_detection=ruling.automated_detection,
-            appeal_until=ruling.appeal_until,
+            appeal_until=appeal_until(subject, by) if ruling.appealable else None,
             appeal_command=APPEAL,
         ),
-        reasons.Recipient(role=recipient.role, id=recipient.id, facts=command.facts_text),
+        reasons.Recipient(role=recipient.role, id=recipient.id, facts=said.facts),
     )
+
+
+def appeal_until(subject: Subject, by: Sender) -> datetime:
+    return utc(by.now) + policy_of(subject.sheet, by).review_moderation_appeal
 
 
 def visibility_of(measures: Iterable[Restriction]) -> Visibility:
     """The gravest of the measures, in the words of the public database."""
     taken = set(measures)
-    if "HIDE_REVIEW" in taken:
+    if taken & {"HIDE_REVIEW", "HIDE_REPLY", "HIDE_FOLLOW_UP"}:
         return "CONTENT_REMOVED"
     return "CONTENT_DEMOTED" if taken == {"EXCLUDE_SCORE"} else "CONTENT_DISABLED"
-
-
-def reasons_shape(command: RestrictReview | DecideModerationAppeal) -> Shape:
-    shape = Shape()
-    shape.ids("rule_ids", command.rule_ids)
-    fits = len(command.explanation) <= EXPLANATION_LENGTH_MAX
-    shape.require(fits, "explanation", f"0..{EXPLANATION_LENGTH_MAX} characters")
-    shape.require(bool(command.measures), "measures", "at least one")
-    once = len(set(command.measures)) == len(command.measures)
-    shape.require(once, "measures", "each one once")
-    return shape
-
-
-def require_reasons(command: RestrictReview | DecideModerationAppeal) -> None:
-    reasons.require_reasons(
-        rule_ids=command.rule_ids, facts=command.facts_text, explanation=command.explanation
-    )

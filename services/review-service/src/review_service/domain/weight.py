@@ -13,14 +13,14 @@ from shared_events.review import (
     ReviewHeld,
     ReviewRestricted,
     ReviewWithdrawn,
+    Side,
     WeightCode,
     WeightReason,
 )
 
-from review_service.domain.commands import BuyerReview, Content, OrderFacts, PairReview
-from review_service.domain.content import side_of
+from review_service.domain.content import BuyerReview, Content, side_of
 from review_service.domain.policy import ReviewPolicy
-from review_service.domain.review_state import Clear, Standing, Written
+from review_service.domain.review_state import Clear, Review, Standing
 
 WEIGHT_FULL_MILLI = 1000
 FULL = WeightReason(code="FULL", effect_milli=WEIGHT_FULL_MILLI)
@@ -28,9 +28,39 @@ GOOD_STARS_MIN = 12
 NEUTRAL_STARS_MIN = 8
 
 type Sign = Literal["GOOD", "NEUTRAL", "BAD"]
+
+
+class PairReview(Struct, frozen=True, kw_only=True):
+    """An earlier review by the same buyer of the same seller that counts (weight over 0)."""
+
+    sign: Sign
+    counted_at: datetime
+
+
+class WeightFacts(Struct, frozen=True, kw_only=True):
+    """What the weights of an order's reviews need to know besides the reviews.
+
+    `late`: it was delivered late. `corroborated`: goods came back, money was given back, or a
+    dispute ended against the seller. `buyer_abuse`: a dispute ended so. `rating_right_lost`: the
+    sides whose author has lost it. `fake_confirmed`: the ids of reviews that a confirmed violation
+    names; `open_cases`: of those that an open case names. `pair`: in the last `repeat_span`.
+    """
+
+    total_ref_minor: int
+    placed_at: datetime
+    buyer_registered_at: datetime | None = None
+    late: bool = False
+    corroborated: bool = False
+    buyer_abuse: bool = False
+    rating_right_lost: frozenset[Side] = frozenset()
+    fake_confirmed: frozenset[str] = frozenset()
+    open_cases: frozenset[str] = frozenset()
+    pair: tuple[PairReview, ...] = ()
+
+
 type Codes = frozenset[WeightCode]
 type Effects = dict[WeightCode, int]
-type Judge = Callable[[BuyerReview, OrderFacts, ReviewPolicy, datetime], int | None]
+type Judge = Callable[[BuyerReview, WeightFacts, ReviewPolicy, datetime], int | None]
 """The effect of a code in milli, or None where it does not apply."""
 
 ZERO_CODES: Sequence[WeightCode] = (
@@ -62,7 +92,7 @@ class Weight(Struct, frozen=True, kw_only=True):
 
 
 def weigh(
-    review: Written, codes: Codes, facts: OrderFacts, policy: ReviewPolicy, at: datetime
+    review: Review, codes: Codes, facts: WeightFacts, policy: ReviewPolicy, at: datetime
 ) -> Weight:
     """The weight, 0 or between the policy's floor and 1000, with every code that applies.
 
@@ -107,7 +137,7 @@ def standing_codes(standing: Standing) -> tuple[WeightCode, ...]:
 # Judged once, at the reveal.
 
 
-def judged_once(review: Written, facts: OrderFacts, policy: ReviewPolicy, at: datetime) -> Effects:
+def judged_once(review: Review, facts: WeightFacts, policy: ReviewPolicy, at: datetime) -> Effects:
     if not isinstance(review.content, BuyerReview):
         return {}
     if review.weighted:
@@ -119,23 +149,25 @@ def judged_once(review: Written, facts: OrderFacts, policy: ReviewPolicy, at: da
     }
 
 
-def incentivized(review: BuyerReview, _: OrderFacts, __: ReviewPolicy, ___: datetime) -> int | None:
+def incentivized(
+    review: BuyerReview, _: WeightFacts, __: ReviewPolicy, ___: datetime
+) -> int | None:
     return None if review.incentive == "NONE" else 0
 
 
-def low_value(_: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, __: datetime) -> int | None:
+def low_value(_: BuyerReview, facts: WeightFacts, policy: ReviewPolicy, __: datetime) -> int | None:
     return 0 if facts.total_ref_minor < policy.review_min_value_ref_minor else None
 
 
 def repeated_sign(
-    review: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, at: datetime
+    review: BuyerReview, facts: WeightFacts, policy: ReviewPolicy, at: datetime
 ) -> int | None:
     recent = counted_within(facts.pair, policy.review_repeat_sign_span, at)
     return 0 if any(other.sign == sign_of(review) for other in recent) else None
 
 
 def new_account(
-    _: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, __: datetime
+    _: BuyerReview, facts: WeightFacts, policy: ReviewPolicy, __: datetime
 ) -> int | None:
     if facts.buyer_registered_at is None:
         return None
@@ -143,7 +175,7 @@ def new_account(
     return policy.review_new_account_cap_milli if age < policy.review_new_account_age else None
 
 
-def repeated(_: BuyerReview, facts: OrderFacts, policy: ReviewPolicy, at: datetime) -> int | None:
+def repeated(_: BuyerReview, facts: WeightFacts, policy: ReviewPolicy, at: datetime) -> int | None:
     recent = counted_within(facts.pair, policy.review_repeat_span, at)
     return WEIGHT_FULL_MILLI // 2 ** len(recent) if recent else None
 
@@ -172,7 +204,7 @@ def sign_of(review: BuyerReview) -> Sign:
 # Following their causes.
 
 
-def told_codes(review: Written, facts: OrderFacts) -> Codes:
+def codes_elsewhere(review: Review, facts: WeightFacts) -> Codes:
     """What the facts say of other streams."""
     holds: Mapping[WeightCode, bool] = {
         "BUYER_ABUSE": facts.buyer_abuse,
@@ -182,7 +214,7 @@ def told_codes(review: Written, facts: OrderFacts) -> Codes:
     return frozenset(code for code, held in holds.items() if held)
 
 
-def suspicion(review: Written, codes: Codes, facts: OrderFacts, at: datetime) -> Effects:
+def suspicion(review: Review, codes: Codes, facts: WeightFacts, at: datetime) -> Effects:
     """What screenings make of the review, and what lifts that."""
     corroborated = is_corroborated(review, codes, facts)
     unproven = "FAKE_CONFIRMED" not in codes and (review.unproven or is_over(review, facts, at))
@@ -198,7 +230,7 @@ def suspicion(review: Written, codes: Codes, facts: OrderFacts, at: datetime) ->
     return effects
 
 
-def is_corroborated(review: Written, codes: Codes, facts: OrderFacts) -> bool:
+def is_corroborated(review: Review, codes: Codes, facts: WeightFacts) -> bool:
     """Whether an order fact stands behind a review that is not good; once so, for ever."""
     if "CORROBORATED" in review.codes:
         return True
@@ -210,7 +242,7 @@ def is_good(content: Content) -> bool:
     return isinstance(content, BuyerReview) and sign_of(content) == "GOOD"
 
 
-def is_over(review: Written, facts: OrderFacts, at: datetime) -> bool:
+def is_over(review: Review, facts: WeightFacts, at: datetime) -> bool:
     """Whether the time to prove a campaign has passed and no case names the review."""
     until = review.campaign_until
     return until is not None and at >= until and review.review_id not in facts.open_cases

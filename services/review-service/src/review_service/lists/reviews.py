@@ -16,7 +16,6 @@ from shared_events.review import Incentive
 from shared_runtime.pages import Key, Keyset, Place
 
 from review_service.domain.streams import review_ref
-from review_service.evaluation_views import MediaShown, ReasonView, reason_views
 from review_service.projections.public import (
     FollowUp,
     FormerVersion,
@@ -25,6 +24,7 @@ from review_service.projections.public import (
     shown,
 )
 from review_service.projections.stars import overall_stars
+from review_service.views import MediaShown, ReasonView, reason_views
 
 type Sort = Literal["newest", "most_useful"]
 

@@ -6,6 +6,7 @@ where all was known, nothing comes of it.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from shared_events import review
@@ -16,19 +17,20 @@ from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Decisions, PostgresLog
 from shared_runtime.subscription import decide_or_log, decoded
 
-from review_service.domain.commands import GrantRevision
-from review_service.domain.evaluation import evaluations
 from review_service.domain.order import orders
 from review_service.domain.policy import Policies
+from review_service.domain.revision import GrantRevision
+from review_service.domain.rules import EVALUATIONS
 from review_service.fact_rows import TOGETHER, of_kind, write_flags, write_reviews
 from review_service.facts import Parties, read_known
 from review_service.pairs import write_pairs
 from review_service.reactions.asks import (
     Asks,
-    Matter,
+    Because,
+    KnownOrder,
     granted,
     paused,
-    read_matters,
+    read_orders,
     reattributed,
     resumed,
     reweighed,
@@ -38,44 +40,40 @@ AGAIN = "again"
 FACTS = Actor(role="SYSTEM", id="facts")
 
 
-def on_opened(recorded: Recorded[EvaluationOpened], matter: Matter) -> Asks:
+def on_opened(because: Because) -> Asks:
     """The disputes that go on, or have gone on, while the evaluation runs."""
     asks: Asks = []
-    for dispute in sorted(matter.known.disputes, key=lambda dispute: dispute.opened_at):
+    disputes = because.order.facts.disputes
+    for dispute in sorted(disputes, key=lambda dispute: dispute.opened_at):
         closed_at = dispute.closed_at
-        if closed_at is not None and closed_at <= recorded.time:
+        if closed_at is not None and closed_at <= because.now:
             continue
-        asks.append(paused(recorded, dispute, FACTS))
+        asks.append(paused(because, dispute))
         if closed_at is not None:
-            asks.append(resumed(recorded, matter.order_id, dispute.dispute_id, closed_at, FACTS))
+            asks.append(resumed(because.at(closed_at), dispute.dispute_id))
     return asks
 
 
-def on_written(recorded: Recorded[Any], matter: Matter) -> Asks:
+def on_written(because: Because) -> Asks:
     """What is to be said of reviews that have been submitted or weighed."""
-    now = recorded.time
-    asks = reattributed(recorded, matter, now, FACTS)
-    if isinstance(recorded.event, ReviewWeighted):
-        asks += reweighed(recorded, matter, now, FACTS)
-        asks += [granted(recorded, matter.order_id, grant) for grant in grants(matter)]
+    asks = reattributed(because)
+    if isinstance(because.recorded.event, ReviewWeighted):
+        asks += reweighed(because)
+        asks += [granted(because.at(at), grant) for grant, at in grants(because.order)]
     return asks
 
 
-def grants(matter: Matter) -> Iterator[GrantRevision]:
-    """What was made good when the review was out already."""
-    if matter.revealed_at is None:
+def grants(order: KnownOrder) -> Iterator[tuple[GrantRevision, datetime]]:
+    """What was made good when the review was out already, and when."""
+    if order.revealed_at is None:
         return
-    for dispute in matter.known.disputes:
+    for dispute in order.facts.disputes:
         closed_at = dispute.closed_at
-        if dispute.resolved_by_seller and closed_at and closed_at >= matter.revealed_at:
-            yield GrantRevision(
-                cause="DISPUTE", cause_id=dispute.dispute_id, now=closed_at, actor=FACTS
-            )
-    for each in matter.known.returns:
-        if each.made_good_at and each.made_good_at >= matter.revealed_at:
-            yield GrantRevision(
-                cause="RETURN", cause_id=each.return_id, now=each.made_good_at, actor=FACTS
-            )
+        if dispute.resolved_by_seller and closed_at and closed_at >= order.revealed_at:
+            yield GrantRevision(cause="DISPUTE", cause_id=dispute.dispute_id), closed_at
+    for each in order.facts.returns:
+        if each.made_good_at and each.made_good_at >= order.revealed_at:
+            yield GrantRevision(cause="RETURN", cause_id=each.return_id), each.made_good_at
 
 
 def once_each(batch: Sequence[Recorded[Any]]) -> list[Recorded[Any]]:
@@ -90,23 +88,24 @@ def once_each(batch: Sequence[Recorded[Any]]) -> list[Recorded[Any]]:
 
 def on_own_evaluations(own_log: PostgresLog, policies: Policies) -> Subscription:
     """Makes reviews known by their ids, and looks again at what was decided on their orders."""
-    decider, order_decider = evaluations(policies), orders(policies)
+    order_decider = orders(policies)
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await db.execute(TOGETHER)
-        await write_reviews(of_kind(batch, ReviewSubmitted), db)
+        await write_reviews(batch, db)
         await write_flags(of_kind(batch, ReviewFlagged), db)
         await write_pairs(batch, db)
         parties = {recorded.event.order_id: Parties.of(recorded.event) for recorded in batch}
         decisions = Decisions(own_log.within(db))
         known = await read_known(parties, db)
-        matters = await read_matters(decisions, known, order_decider)
+        known_orders = await read_orders(decisions, known, order_decider, policies)
         for recorded in once_each(batch):
-            if (matter := matters.get(recorded.event.order_id)) is None:
+            if (order := known_orders.get(recorded.event.order_id)) is None:
                 continue
+            because = Because(recorded=recorded, order=order, actor=FACTS, now=recorded.time)
             look = on_opened if isinstance(recorded.event, EvaluationOpened) else on_written
-            for ask in look(recorded, matter):
-                decide_or_log(decisions, decider, ask)
+            for ask in look(because):
+                decide_or_log(decisions, EVALUATIONS, ask)
         await decisions.append()
 
     handled = (EvaluationOpened, ReviewSubmitted, ReviewWeighted, ReviewFlagged)

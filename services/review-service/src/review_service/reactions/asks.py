@@ -5,41 +5,43 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderEvent
 from shared_events.review import ReviewScreened, ReviewsRevealed, ReviewSubmitted, Side, WeightCode
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.log import Ask, Decisions
+from shared_runtime.rule import By, Sent
 
-from review_service.domain.commands import (
-    Asked,
-    EvaluationCommand,
-    GrantRevision,
-    LiftCampaignWeight,
-    OrderCommand,
-    OrderFacts,
-    PauseEvaluation,
-    ReattributeDimension,
-    ResumeEvaluation,
-    ReweighReview,
-)
+from review_service.domain.attribution import ReattributeDimension
+from review_service.domain.closing_clock import PauseEvaluation, ResumeEvaluation
+from review_service.domain.codes import ReweighReview
+from review_service.domain.commands import OrderCommand
+from review_service.domain.known import Known, Sender
 from review_service.domain.order import Order, Placed
+from review_service.domain.policy import Policies
+from review_service.domain.revision import GrantRevision
+from review_service.domain.rules import EvaluationCommand
+from review_service.domain.screening import LiftCampaignWeight
 from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.domain.weight import WeightFacts
 from review_service.fact_rows import Dispute
-from review_service.facts import Known
+from review_service.facts import FactsOf
 
 type Asks = list[Ask[EvaluationCommand]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matter:
+class KnownOrder:
     """An order and all that is known of it. `reviews`: the ids of what the sides have written.
 
     `campaigns`: until when each review that a burst is suspected behind is thought to be of it.
     """
 
     order: Placed
-    known: Known
+    facts: FactsOf
+    policies: Policies
     reviews: Mapping[Side, str]
     revealed_at: datetime | None
     campaigns: Mapping[str, datetime]
@@ -48,12 +50,19 @@ class Matter:
     def order_id(self) -> str:
         return self.order.placed.order_id
 
-    def facts(self, at: datetime) -> OrderFacts:
+    def weight_facts(self, at: datetime) -> WeightFacts:
         # Without the pair's other reviews: those are judged once, at the reveal.
-        return self.known.facts(self.order, at)
+        return self.facts.facts(self.order, at)
+
+    def by(self, actor: Actor, now: datetime) -> Sender:
+        """Somebody who asks something of the order's evaluation."""
+        known = Known(policies=self.policies, facts=self.weight_facts(now))
+        return By(actor=actor, now=now, known=known)
 
 
-def matter_of(order: Placed, known: Known, history: Iterable[Recorded[Any]]) -> Matter:
+def known_order(
+    order: Placed, facts: FactsOf, policies: Policies, history: Iterable[Recorded[Any]]
+) -> KnownOrder:
     reviews: dict[Side, str] = {}
     campaigns: dict[str, datetime] = {}
     revealed_at: datetime | None = None
@@ -67,99 +76,89 @@ def matter_of(order: Placed, known: Known, history: Iterable[Recorded[Any]]) -> 
                 revealed_at = at
             case _:
                 pass
-    return Matter(
+    return KnownOrder(
         order=order,
-        known=known,
+        facts=facts,
+        policies=policies,
         reviews=reviews,
         revealed_at=revealed_at,
         campaigns=campaigns,
     )
 
 
-async def read_matters(
+async def read_orders(
     decisions: Decisions,
-    known: Mapping[str, Known],
+    facts: Mapping[str, FactsOf],
     order_decider: Decider[Order, OrderCommand, OrderEvent],
-) -> dict[str, Matter]:
-    """The matters of these orders; an order that was never placed here is none."""
-    streams = [(order_stream(each), evaluation_stream(each)) for each in known]
+    policies: Policies,
+) -> dict[str, KnownOrder]:
+    """These orders with what is known of them; without those that were never placed here."""
+    streams = [(order_stream(each), evaluation_stream(each)) for each in facts]
     await decisions.read(stream for both in streams for stream in both)
-    matters: dict[str, Matter] = {}
-    for order_id, found in known.items():
+    orders: dict[str, KnownOrder] = {}
+    for order_id, found in facts.items():
         order = decisions.state(order_decider, order_stream(order_id))
         if isinstance(order, Placed):
             history = decisions.history(evaluation_stream(order_id))
-            matters[order_id] = matter_of(order, found, history)
-    return matters
+            orders[order_id] = known_order(order, found, policies, history)
+    return orders
 
 
-def asked(
-    recorded: Recorded[Any], order_id: str, purpose: str, command: EvaluationCommand
-) -> Ask[EvaluationCommand]:
-    """A command that something recorded asks for. One cause may ask for several of them."""
-    return Ask(
-        stream=evaluation_stream(order_id),
-        command=command,
-        cause=recorded.event_id,
-        correlation=order_id,
-        purpose=purpose,
-    )
+class Because(Struct, frozen=True, kw_only=True):
+    """Something recorded that asks for commands to an order's evaluation, in whose name and as of
+    when. One cause may ask for several of them.
+    """
+
+    recorded: Recorded[Any]
+    order: KnownOrder
+    actor: Actor
+    now: datetime
+
+    def ask(self, said: Struct, purpose: str) -> Ask[EvaluationCommand]:
+        return Ask(
+            stream=evaluation_stream(self.order.order_id),
+            command=Sent(said, self.order.by(self.actor, self.now)),
+            cause=self.recorded.event_id,
+            correlation=self.order.order_id,
+            purpose=purpose,
+        )
+
+    def at(self, now: datetime) -> "Because":
+        return replace(self, now=now)
 
 
-def paused(recorded: Recorded[Any], dispute: Dispute, actor: Actor) -> Ask[EvaluationCommand]:
-    command = PauseEvaluation(
-        cause="DISPUTE", cause_id=dispute.dispute_id, now=dispute.opened_at, actor=actor
-    )
-    return asked(recorded, dispute.order_id, f"pause/{dispute.dispute_id}", command)
+def paused(because: Because, dispute: Dispute) -> Ask[EvaluationCommand]:
+    said = PauseEvaluation(cause="DISPUTE", cause_id=dispute.dispute_id)
+    return because.at(dispute.opened_at).ask(said, f"pause/{dispute.dispute_id}")
 
 
-def resumed(
-    recorded: Recorded[Any], order_id: str, dispute_id: str, now: datetime, actor: Actor
-) -> Ask[EvaluationCommand]:
-    command = ResumeEvaluation(cause_id=dispute_id, now=now, actor=actor)
-    return asked(recorded, order_id, f"resume/{dispute_id}", command)
+def resumed(because: Because, dispute_id: str) -> Ask[EvaluationCommand]:
+    return because.ask(ResumeEvaluation(cause_id=dispute_id), f"resume/{dispute_id}")
 
 
-def granted(
-    recorded: Recorded[Any], order_id: str, command: GrantRevision
-) -> Ask[EvaluationCommand]:
-    return asked(recorded, order_id, f"grant/{command.cause_id}", command)
+def granted(because: Because, said: GrantRevision) -> Ask[EvaluationCommand]:
+    return because.ask(said, f"grant/{said.cause_id}")
 
 
-def reattributed(recorded: Recorded[Any], matter: Matter, now: datetime, actor: Actor) -> Asks:
+def reattributed(because: Because) -> Asks:
     """The delivery goes on another account than the seller's, if anything says so."""
-    if (carriage := matter.known.carriage()) is None:
+    if (carriage := because.order.facts.carriage()) is None:
         return []
     to, cause_id = carriage
-    facts = matter.facts(now)
-    command = ReattributeDimension(to=to, cause_id=cause_id, facts=facts, now=now, actor=actor)
-    return [asked(recorded, matter.order_id, "reattribute", command)]
+    return [because.ask(ReattributeDimension(to=to, cause_id=cause_id), "reattribute")]
 
 
-def reweighed(
-    recorded: Recorded[Any],
-    matter: Matter,
-    now: datetime,
-    actor: Actor,
-    named: Sequence[str] | None = None,
-) -> Asks:
+def reweighed(because: Because, named: Sequence[str] | None = None) -> Asks:
     """Both reviews of an order weighed again, or those that are named."""
-    facts = matter.facts(now)
+    facts = because.order.weight_facts(because.now)
     return [
-        asked(
-            recorded,
-            matter.order_id,
-            f"reweigh/{side}",
-            reweighing(review_id, side, facts, now, actor),
-        )
-        for side, review_id in matter.reviews.items()
+        because.ask(reweighing(review_id, side, facts), f"reweigh/{side}")
+        for side, review_id in because.order.reviews.items()
         if named is None or review_id in named
     ]
 
 
-def reweighing(
-    review_id: str, side: Side, facts: OrderFacts, now: datetime, actor: Actor
-) -> ReweighReview:
+def reweighing(review_id: str, side: Side, facts: WeightFacts) -> ReweighReview:
     codes: dict[WeightCode, bool] = {
         "BUYER_ABUSE": side == "BUYER" and facts.buyer_abuse,
         "RATING_RIGHT_LOST": side in facts.rating_right_lost,
@@ -170,20 +169,12 @@ def reweighing(
         review_id=review_id,
         add=(*by_truth(codes, truth=True), *(("CORROBORATED",) if corroborated else ())),
         remove=tuple(by_truth(codes, truth=False)),
-        facts=facts,
-        now=now,
-        actor=actor,
     )
+
+
+def campaign_lifted(because: Because, review_id: str) -> Ask[EvaluationCommand]:
+    return because.ask(LiftCampaignWeight(review_id=review_id), f"lift/{review_id}")
 
 
 def by_truth(codes: Mapping[WeightCode, bool], *, truth: bool) -> Iterator[WeightCode]:
     return (code for code, applies in codes.items() if applies is truth)
-
-
-def campaign_lifted(
-    recorded: Recorded[Any], matter: Matter, review_id: str, by: Asked
-) -> Ask[EvaluationCommand]:
-    command = LiftCampaignWeight(
-        review_id=review_id, facts=matter.facts(by.now), now=by.now, actor=by.actor
-    )
-    return asked(recorded, matter.order_id, f"lift/{review_id}", command)

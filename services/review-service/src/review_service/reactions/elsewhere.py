@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
 from shared_events import dispute, reputation, returns
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.envelope import Recorded
@@ -28,15 +29,11 @@ from shared_runtime.log import Ask, Decisions, PostgresLog
 from shared_runtime.subscription import decide_or_log, decoded
 from shared_runtime.timers import ARM
 
-from review_service.domain.commands import (
-    Asked,
-    CompleteOrder,
-    GrantRevision,
-    OrderCommand,
-)
-from review_service.domain.evaluation import evaluations
+from review_service.domain.commands import CompleteOrder, OrderCommand
 from review_service.domain.order import orders
 from review_service.domain.policy import Policies
+from review_service.domain.revision import GrantRevision
+from review_service.domain.rules import EVALUATIONS
 from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.fact_rows import (
     ALONE,
@@ -51,11 +48,12 @@ from review_service.fact_rows import (
 from review_service.facts import NOTHING, Parties, read_known
 from review_service.reactions.asks import (
     Asks,
-    Matter,
+    Because,
+    KnownOrder,
     campaign_lifted,
     granted,
     paused,
-    read_matters,
+    read_orders,
     reattributed,
     resumed,
     reweighed,
@@ -102,29 +100,31 @@ class About:
     named: Sequence[str] = ()
 
 
-def on_event(  # noqa: PLR0911 - one arm for each event
-    about: About, matter: Matter
-) -> Asks:
+def on_event(about: About, order: KnownOrder) -> Asks:
     """What an event asks of an order's evaluation."""
-    recorded, now = about.recorded, about.recorded.time
+    recorded = about.recorded
+    because = Because(recorded=recorded, order=order, actor=RETURNS, now=recorded.time)
     match recorded.event:
         case DisputeOpened() as opened:
-            return [paused(recorded, as_opened(opened, now), DISPUTES)]
+            return [paused(replace(because, actor=DISPUTES), as_opened(opened, recorded.time))]
         case DisputeClosed() as closed:
-            return on_dispute_closed(recorded, closed, matter)
+            return on_dispute_closed(replace(because, actor=DISPUTES), closed)
         case ReturnClosed() as closed:
-            return [*on_return_closed(recorded, closed), *reweighed(recorded, matter, now, RETURNS)]
+            return [*on_return_closed(because, closed), *reweighed(because)]
         case UnitsAccepted() | RefundIssued():
-            return reweighed(recorded, matter, now, RETURNS)
+            return reweighed(because)
+        case _:
+            return on_case(about, replace(because, actor=REPUTATION))
+
+
+def on_case(about: About, because: Because) -> Asks:
+    match about.recorded.event:
         case ViolationConfirmed():
-            return reweighed(recorded, matter, now, REPUTATION, about.named)
+            return reweighed(because, about.named)
         case ViolationAppealDecided():
-            return [
-                *reweighed(recorded, matter, now, REPUTATION, about.named),
-                *on_case_gone(about, matter),
-            ]
+            return [*reweighed(because, about.named), *on_case_gone(about, because)]
         case CaseDismissed():
-            return on_case_gone(about, matter)
+            return on_case_gone(about, because)
         case _:
             return []
 
@@ -133,45 +133,39 @@ def as_opened(event: DisputeOpened, at: datetime) -> Dispute:
     return Dispute(dispute_id=event.dispute_id, order_id=event.order_id, opened_at=at)
 
 
-def on_dispute_closed(recorded: Recorded[Any], closed: DisputeClosed, matter: Matter) -> Asks:
-    now = recorded.time
-    asks = [resumed(recorded, closed.order_id, closed.dispute_id, now, DISPUTES)]
+def on_dispute_closed(because: Because, closed: DisputeClosed) -> Asks:
+    asks = [resumed(because, closed.dispute_id)]
     if closed.resolved_by_seller:
-        grant = GrantRevision(cause="DISPUTE", cause_id=closed.dispute_id, now=now, actor=DISPUTES)
-        asks.append(granted(recorded, closed.order_id, grant))
-    asks += reattributed(recorded, matter, now, DISPUTES)
-    return asks + reweighed(recorded, matter, now, DISPUTES)
+        grant = GrantRevision(cause="DISPUTE", cause_id=closed.dispute_id)
+        asks.append(granted(because, grant))
+    return asks + reattributed(because) + reweighed(because)
 
 
-def on_return_closed(recorded: Recorded[Any], closed: ReturnClosed) -> Asks:
+def on_return_closed(because: Because, closed: ReturnClosed) -> Asks:
     if closed.forced or closed.resolution not in MADE_GOOD:
         return []
-    grant = GrantRevision(
-        cause="RETURN", cause_id=closed.return_id, now=recorded.time, actor=RETURNS
-    )
-    return [granted(recorded, closed.order_id, grant)]
+    return [granted(because, GrantRevision(cause="RETURN", cause_id=closed.return_id))]
 
 
-def on_case_gone(about: About, matter: Matter) -> Asks:
+def on_case_gone(about: About, because: Because) -> Asks:
     """What waited for the case: a campaign that has not been proven by its end."""
-    by = Asked(now=about.recorded.time, actor=REPUTATION)
     return [
-        campaign_lifted(about.recorded, matter, review_id, by)
+        campaign_lifted(because, review_id)
         for review_id in about.named
-        if review_id in matter.campaigns
+        if review_id in because.order.campaigns
     ]
 
 
-def completion(recorded: Recorded[Any], matter: Matter) -> Ask[OrderCommand]:
+def completion(recorded: Recorded[Any], order: KnownOrder) -> Ask[OrderCommand]:
     """A dispute's end completes an order whose time had come meanwhile."""
     now = recorded.time
     return Ask(
-        stream=order_stream(matter.order_id),
+        stream=order_stream(order.order_id),
         command=CompleteOrder(
-            open_disputes=matter.known.open_disputes(now), now=now, actor=DISPUTES
+            open_disputes=order.facts.open_disputes(now), now=now, actor=DISPUTES
         ),
         cause=recorded.event_id,
-        correlation=matter.order_id,
+        correlation=order.order_id,
     )
 
 
@@ -179,7 +173,7 @@ type Armed = tuple[str, str, datetime, str]
 
 
 def armed_again(
-    about: About, matter: Matter, histories: Mapping[str, Sequence[Recorded[Any]]]
+    about: About, order: KnownOrder, histories: Mapping[str, Sequence[Recorded[Any]]]
 ) -> Iterator[Armed]:
     """The timers that may have fired in vain before the end of a dispute or case was known here,
     although it came before they were due: stream, name, due, what armed it.
@@ -187,15 +181,15 @@ def armed_again(
     now = about.recorded.time
     match about.recorded.event:
         case DisputeClosed():
-            delivered = matter.order.delivered
-            if matter.order.stage == "DELIVERED" and delivered and delivered.auto_complete_at > now:
-                stream = order_stream(matter.order_id)
+            delivered = order.order.delivered
+            if order.order.stage == "DELIVERED" and delivered and delivered.auto_complete_at > now:
+                stream = order_stream(order.order_id)
                 armed_by = last_of(histories[stream], OrderDelivered)
                 yield stream, AUTO_COMPLETE, delivered.auto_complete_at, armed_by
         case CaseDismissed() | ViolationAppealDecided(outcome="REVERSED"):
-            stream = evaluation_stream(matter.order_id)
+            stream = evaluation_stream(order.order_id)
             for review_id in about.named:
-                until = matter.campaigns.get(review_id)
+                until = order.campaigns.get(review_id)
                 if until is not None and until > now:
                     yield stream, f"{CAMPAIGN_END}/{review_id}", until, about.recorded.event_id
         case _:
@@ -244,7 +238,7 @@ def on_elsewhere(
     own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
 ) -> Subscription:
     """What disputes, returns and reputation ask of orders and evaluations."""
-    order_decider, decider = orders(policies), evaluations(policies)
+    order_decider = orders(policies)
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await db.execute(ALONE)
@@ -254,21 +248,22 @@ def on_elsewhere(
         parties = {about.order_id: about.parties for about in abouts}
         known = await read_known(parties, db)
         decisions = Decisions(own_log.within(db))
-        matters = await read_matters(
+        known_orders = await read_orders(
             decisions,
             {order_id: known.get(order_id, NOTHING) for order_id in parties},
             order_decider,
+            policies,
         )
         armed: dict[tuple[str, str], Armed] = {}
         for about in abouts:
-            if (matter := matters.get(about.order_id)) is None:
+            if (order := known_orders.get(about.order_id)) is None:
                 continue
-            for ask in on_event(about, matter):
-                decide_or_log(decisions, decider, ask)
+            for ask in on_event(about, order):
+                decide_or_log(decisions, EVALUATIONS, ask)
             if isinstance(about.recorded.event, DisputeClosed):
-                decide_or_log(decisions, order_decider, completion(about.recorded, matter))
+                decide_or_log(decisions, order_decider, completion(about.recorded, order))
             stream = order_stream(about.order_id)
-            for timer in armed_again(about, matter, {stream: decisions.history(stream)}):
+            for timer in armed_again(about, order, {stream: decisions.history(stream)}):
                 armed[timer[0], timer[1]] = timer
         if armed:
             await db.execute(ARM, *columns(list(armed.values()), 4))

@@ -1,7 +1,9 @@
 """Own events in, deadlines out; passed deadlines in, commands out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
+from shared_casework.overdue import NoteOverdue
 from shared_events import orders as order_facts
 from shared_events import review
 from shared_events.orders import OrderCancelled, OrderCompleted, OrderDelivered, OrderEvent
@@ -25,26 +27,23 @@ from shared_events.review import (
 )
 from shared_runtime.delivery import Subscription
 from shared_runtime.log import Ask, Decisions
+from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log
 from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, Fire, timer_subscription
 
-from review_service.domain.commands import (
-    CloseEvaluation,
-    CompleteOrder,
-    EvaluationCommand,
-    LiftCampaignWeight,
-    NoteOverdue,
-    OrderCommand,
-    OrderFacts,
-    ReleaseReview,
-    ResumeEvaluation,
-)
-from review_service.domain.evaluation import evaluations
+from review_service.domain.closing_clock import ResumeEvaluation
+from review_service.domain.commands import CompleteOrder, OrderCommand
+from review_service.domain.double_blind import CloseEvaluation
+from review_service.domain.holding import ReleaseReview
+from review_service.domain.known import Known, Sender, facts_of
 from review_service.domain.order import Placed, orders
 from review_service.domain.policy import Policies
+from review_service.domain.review_state import part_of
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
+from review_service.domain.screening import LiftCampaignWeight
 from review_service.domain.streams import order_id_of, order_stream
-from review_service.facts import database_of, parties_of, read_book
-from review_service.pairs import write_pairs
+from review_service.facts import database_of, parties_of, read_facts
+from review_service.pairs import Pair, lock_pairs, write_pairs
 from review_service.reactions.asks import reweighing
 
 AUTO_COMPLETE = "AUTO_COMPLETE"
@@ -111,6 +110,8 @@ def scrutiny_timers_of(  # noqa: C901, PLR0911 - one arm for each event
             return [Arm(name=f"{HOLD_END}/{review_id}", due=due)]
         case ReviewReleased(review_id=review_id):
             return [Cancel(name=f"{HOLD_END}/{review_id}")]
+        case ReviewRestricted(measures=measures) if part_of(measures):
+            return []
         case ReviewRestricted(review_id=review_id):
             # The campaign's end stays: an appeal may restore the review, whose weight is lifted.
             return [Cancel(name=f"{HOLD_END}/{review_id}")]
@@ -143,37 +144,33 @@ def on_order_timer(timer: DueTimer, open_disputes: tuple[str, ...] = ()) -> Ask[
     return asked(timer, command)
 
 
-def on_evaluation_timer(timer: DueTimer, facts: OrderFacts) -> Ask[EvaluationCommand]:
+def on_evaluation_timer(timer: DueTimer, known: Known) -> Ask[EvaluationCommand]:
     """What the passed deadline of an evaluation, or of one of its reviews, asks for."""
     kind, _, about = timer.name.partition("/")
-    return asked(timer, evaluation_command(kind, about, timer, facts))
+    by = By(actor=TIMER, now=timer.now, known=known)
+    return asked(timer, Sent(evaluation_command(kind, about, timer, by), by))
 
 
-def evaluation_command(
-    kind: str, about: str, timer: DueTimer, facts: OrderFacts
-) -> EvaluationCommand:
-    now = timer.now
+def evaluation_command(kind: str, about: str, timer: DueTimer, by: Sender) -> Struct:
     match kind:
         case "EVALUATION_CLOSE":
-            return CloseEvaluation(facts=facts, now=now, actor=TIMER)
+            return CloseEvaluation()
         case "PAUSE_CAP":
-            return ResumeEvaluation(now=now, actor=TIMER)
+            return ResumeEvaluation()
         case "HOLD_END":
-            return ReleaseReview(review_id=about, facts=facts, now=now, actor=TIMER)
+            return ReleaseReview(review_id=about)
         case "CAMPAIGN_END":
-            return LiftCampaignWeight(review_id=about, facts=facts, now=now, actor=TIMER)
+            return LiftCampaignWeight(review_id=about)
         case "REWEIGH":
             told, _, review_id = about.partition("/")
             side: Side = "BUYER" if told == "BUYER" else "SELLER"
-            return reweighing(review_id, side, facts, now, TIMER)
+            return reweighing(review_id, side, facts_of(by))
         case _:
             assert kind in (FLAG_DUE, MODERATION_APPEAL_DUE)
             return NoteOverdue(
                 what="FLAG" if kind == FLAG_DUE else "MODERATION_APPEAL",
                 ref_id=about,
                 due_at=timer.due,
-                now=now,
-                actor=TIMER,
             )
 
 
@@ -193,7 +190,7 @@ def deadlines() -> Subscription:
 
 def on_deadlines(policies: Policies) -> Fire:
     """Decides on hundreds of passed deadlines at once."""
-    order_decider, evaluation_decider = orders(policies), evaluations(policies)
+    order_decider = orders(policies)
 
     async def fire(decisions: Decisions, timers: Sequence[DueTimer]) -> None:
         order_ids = {order_id_of(timer.stream) for timer in timers}
@@ -205,16 +202,26 @@ def on_deadlines(policies: Policies) -> Fire:
             assert isinstance(order, Placed)  # an evaluation is of an order that was completed
             placed[order_id] = order
         db = database_of(decisions.log)
-        book = await read_book(parties_of(placed), max(timer.now for timer in timers), db)
+        if db is not None:
+            await lock_pairs(pairs_revealed(timers, placed), db)
+        facts = await read_facts(parties_of(placed), max(timer.now for timer in timers), db)
         for timer in timers:
             order_id = order_id_of(timer.stream)
             if timer.name == AUTO_COMPLETE:
-                open_disputes = book.of(order_id).open_disputes(timer.now)
+                open_disputes = facts.of(order_id).open_disputes(timer.now)
                 decide_or_log(decisions, order_decider, on_order_timer(timer, open_disputes))
                 continue
-            book.pairs.note(decisions.planned)
-            facts = book.facts(placed[order_id], timer.now)
-            decide_or_log(decisions, evaluation_decider, on_evaluation_timer(timer, facts))
+            facts.pairs.note(decisions.planned)
+            known = facts.known(placed[order_id], timer.now, policies)
+            decide_or_log(decisions, EVALUATIONS, on_evaluation_timer(timer, known))
         await write_pairs(decisions.planned, db)
 
     return fire
+
+
+def pairs_revealed(timers: Iterable[DueTimer], placed: Mapping[str, Placed]) -> Iterator[Pair]:
+    """The pairs whose reviews may begin to count."""
+    for timer in timers:
+        if timer.name == EVALUATION_CLOSE:
+            order = placed[order_id_of(timer.stream)].placed
+            yield order.buyer_id, order.seller_id

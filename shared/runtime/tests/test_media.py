@@ -10,8 +10,8 @@ import io
 import struct
 import threading
 import zipfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +24,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI
 from local_stack import issuer
 from local_stack.databases import Database
 from PIL import Image
@@ -47,8 +47,11 @@ from shared_runtime.media import (
 )
 from shared_runtime.media_api import (
     BODIES_MAX,
+    BYTES_PER_SECOND_MIN,
+    DOWNLOADS_OF_ONE_MAX,
     NAME_LENGTH_MAX,
     PATH,
+    UPLOADS_OF_ONE_MAX,
     LinkRequired,
     media_router,
     media_tasks,
@@ -56,22 +59,28 @@ from shared_runtime.media_api import (
 from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
+from shared_runtime.spool import Spool
 from shared_runtime.testing import ManualClock, key_store
+from starlette.types import Message
 
 OWNER = "buyer:B1"
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
-def picture(image_format: str = "JPEG", text: str = "Berta's home") -> bytes:
+def picture(
+    image_format: str = "JPEG", text: str = "Berta's home", size: tuple[int, int] = (40, 30)
+) -> bytes:
     made = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = text
-    Image.effect_noise((40, 30), 40).convert("RGB").save(made, image_format, exif=exif)
+    Image.effect_noise(size, 40).convert("RGB").save(made, image_format, exif=exif)
     return made.getvalue()
 
 
 JPEG = picture()
 PNG = picture("PNG")
+LARGE_PNG = picture("PNG", size=(300, 200))
+SLOW_BYTES = 8 * 1024
 PIXELS = PNG.index(b"IDAT") + 4
 
 
@@ -178,7 +187,7 @@ class Shop:
             kept = each.read_bytes()
             each.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
 
-    def client(self, sub: str = "B1", *roles: str) -> httpx.AsyncClient:
+    def app(self) -> FastAPI:
         issuer.ensure_key(self.folder)
         verifier = Verifier(
             f"file://{issuer.jwks_file(self.folder)}",
@@ -189,7 +198,7 @@ class Shop:
 
         async def ready() -> None: ...
 
-        app = service_app(
+        return service_app(
             title="shop",
             version="1",
             routers=[media_router(self.store(), self.links)],
@@ -197,9 +206,12 @@ class Shop:
             ready=ready,
             streamed=frozenset({PATH}),
         )
+
+    def client(self, sub: str = "B1", *roles: str, app: FastAPI | None = None) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app or self.app())
         token = issuer.mint(self.folder, sub=sub, roles=list(roles or ("BUYER",)))
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
+            transport=transport,
             base_url="http://shop",
             headers={"Authorization": f"Bearer {token}"},
         )
@@ -704,28 +716,151 @@ async def test_a_file_that_came_while_its_owner_was_erased_is_dropped(
     assert shop.kept() == []
 
 
-async def test_only_so_many_bodies_are_in_memory_and_a_slow_one_is_given_up(
-    buyer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+# --- Slow lines
+
+
+async def stuck() -> AsyncIterator[bytes]:
+    """A body of which no more comes."""
+    yield JPEG[:100]
+    await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def sending_nothing_more(*clients: httpx.AsyncClient) -> AsyncGenerator[None]:
+    """An upload of each, which never comes to its end."""
+    begun = asyncio.Semaphore(0)
+
+    async def body() -> AsyncIterator[bytes]:
+        begun.release()
+        async for part in stuck():
+            yield part
+
+    sending = [asyncio.create_task(send(client, body())) for client in clients]
+    for _ in sending:
+        await begun.acquire()
+    yield
+    for each in sending:
+        each.cancel()
+    await asyncio.wait(sending)
+
+
+async def test_one_who_sends_slowly_takes_no_place_of_others(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(media_api, "BODY_SECONDS_MAX", 1.0)
-    never = asyncio.Event()
-
-    async def stuck() -> AsyncIterator[bytes]:
-        yield JPEG[:100]
-        await never.wait()
-
-    stuck_ones = [asyncio.create_task(send(buyer, stuck())) for _ in range(BODIES_MAX)]
-    async with asyncio.timeout(10):
-        while refusal_or_none(await send(buyer)) != (503, "unavailable"):
-            pass
-        answers = await asyncio.gather(*stuck_ones)
-    assert {refusal(answered) for answered in answers} == {(503, "unavailable")}
-    assert (await send(buyer)).status_code == 201
+    app = shop.app()
+    async with shop.client("B1", app=app) as slow, shop.client("B2", app=app) as other:
+        async with sending_nothing_more(*[slow] * UPLOADS_OF_ONE_MAX):
+            assert refusal(await send(slow)) == (503, "unavailable")
+            for _ in range(BODIES_MAX + 1):
+                assert (await send(other)).status_code == 201
+        assert (await send(slow)).status_code == 201
 
 
-def refusal_or_none(answered: httpx.Response) -> tuple[int, str] | None:
-    return None if answered.is_success else refusal(answered)
+async def test_many_who_send_slowly_keep_nothing_in_memory_that_others_need(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(media_api, "LINES_MAX", BODIES_MAX + 2)
+    app = shop.app()
+    async with AsyncExitStack() as opened:
+        slow = [
+            await opened.enter_async_context(shop.client(f"B{n}", app=app))
+            for n in range(2, BODIES_MAX + 4)
+        ]
+        buyer = await opened.enter_async_context(shop.client(app=app))
+        async with sending_nothing_more(*slow[1:]):
+            assert (await send(buyer)).status_code == 201
+            async with sending_nothing_more(slow[0]):
+                assert refusal(await send(buyer)) == (503, "unavailable")
+
+
+async def test_who_sends_more_slowly_than_a_line_may_be_is_given_up(
+    buyer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "GRACE_SECONDS", 0.5)
+    assert refusal(await send(buyer, stuck())) == (503, "unavailable")
+
+    async def slowly() -> AsyncIterator[bytes]:
+        """Longer than the grace, but at a rate that will do."""
+        for begin in range(0, len(LARGE_PNG), SLOW_BYTES):
+            yield LARGE_PNG[begin : begin + SLOW_BYTES]
+            await asyncio.sleep(SLOW_BYTES / BYTES_PER_SECOND_MIN / 2)
+
+    assert len(LARGE_PNG) / BYTES_PER_SECOND_MIN / 2 > 1
+    assert (await send(buyer, slowly(), "image/png")).status_code == 201
+
+
+class Reader:
+    """Whoever downloads by a link and reads no more than the head of the answer."""
+
+    def __init__(self, app: FastAPI, url: str) -> None:
+        split = urlsplit(url)
+        self._scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": split.path,
+            "raw_path": split.path.encode(),
+            "query_string": split.query.encode(),
+            "headers": [],
+        }
+        self._reads = asyncio.Event()
+        self.status = 0
+        self.begun = asyncio.Event()
+        self.task = asyncio.create_task(app(self._scope, self._nothing, self._answered))
+
+    async def _nothing(self) -> Message:
+        return await asyncio.Future()
+
+    async def _answered(self, message: Message) -> None:
+        self.status = message.get("status", self.status)
+        if message["type"] == "http.response.body":
+            self.begun.set()
+            await self._reads.wait()
+
+
+async def test_who_does_not_read_takes_no_place_of_others_and_is_cut_off(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
+    app = shop.app()
+    async with shop.client(app=app) as buyer, shop.client("B2", app=app) as other:
+        url, others = shop.links.url(await sent(buyer)), shop.links.url(await sent(other))
+        readers = [Reader(app, url) for _ in range(DOWNLOADS_OF_ONE_MAX)]
+        for reader in readers:
+            await reader.begun.wait()
+        assert DOWNLOADS_OF_ONE_MAX > BODIES_MAX
+        assert refusal(await buyer.get(url)) == (503, "unavailable")
+        assert (await buyer.get(others)).status_code == 200
+        for reader in readers:
+            reader.task.cancel()
+        await asyncio.wait([reader.task for reader in readers])
+        monkeypatch.setattr(media_api, "GRACE_SECONDS", 0.2)
+        late = Reader(app, url)
+        with pytest.raises(TimeoutError):  # the server cuts the line: half an answer is out
+            await asyncio.wait_for(late.task, 10)
+        assert late.status == 200
+        assert (await buyer.get(url)).status_code == 200
+
+
+async def test_what_waits_on_disk_is_whole_and_cannot_be_read_there() -> None:
+    data = bytes(range(256)) * 8192
+    with Spool() as spool:
+        for begin in range(0, len(data), 50_000):
+            await spool.write(data[begin : begin + 50_000])
+        assert spool.size == len(data)
+        spool.file.seek(0)
+        kept = spool.file.read()
+        assert len(kept) == len(data)
+        assert bytes(range(64)) not in kept
+        await spool.rewind()
+        read = b""
+        while part := await spool.read(70_000):
+            read += part
+        assert read == data
 
 
 async def test_while_the_storage_is_away_nothing_is_taken(

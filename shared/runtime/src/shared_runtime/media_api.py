@@ -9,10 +9,11 @@ minutes, and its answer is never shown by a browser as a part of our pages.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -67,18 +68,27 @@ from shared_runtime.problems import (
 )
 from shared_runtime.reading import answer
 from shared_runtime.sealing import person_of
+from shared_runtime.spool import Spool
 from shared_runtime.worker import Task
 
 PATH = "/v1/media"
 OWNERS: tuple[Role, ...] = ("BUYER", "SELLER")
 STAFF: tuple[Role, ...] = ("AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR")
 NAME_LENGTH_MAX = 255
+LINES_MAX = 64
+"""Uploads, and downloads, that come in or go out at once. What waits for them is on disk."""
+UPLOADS_OF_ONE_MAX = 4
+"""Of those, one person's."""
+DOWNLOADS_OF_ONE_MAX = 16
+"""Of those, of one person's files: who reads them is not known, a link is good for anybody."""
 BODIES_MAX = 8
-"""Uploads, and downloads, that a process has in memory at once."""
+"""Uploads, and downloads, that a process has in memory at once: no line has to be waited for."""
+BODIES_OF_ONE_MAX = 2
 PATIENCE_SECONDS = 10.0
-"""How long a request waits for its place among them."""
-BODY_SECONDS_MAX = 120.0
-"""How long one may take to come in or go out: a slow line, never a stopped one."""
+"""How long a request waits for a place among them."""
+GRACE_SECONDS = 10.0
+BYTES_PER_SECOND_MIN = 64 * 1024
+"""What a line has to carry, after the grace: it may be slow, not stopped."""
 PART_BYTES = 256 * 1024
 WORK_SECONDS = 30.0
 
@@ -115,22 +125,39 @@ class FileView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Places:
-    """Only so many at once, each for so long."""
+    """Only so many at once, and fewer of one person: nobody takes all of them."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, of_one: int) -> None:
         self._free = asyncio.Semaphore(count)
+        self._of_one = of_one
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def one(self) -> AsyncGenerator[None]:
+    async def one(self, person: str) -> AsyncGenerator[None]:
         """Raises `Unavailable` when none becomes free in time."""
-        try:
-            await asyncio.wait_for(self._free.acquire(), PATIENCE_SECONDS)
-        except TimeoutError as failure:
-            raise Unavailable from failure
-        try:
+        share = self._shares.setdefault(person, asyncio.Semaphore(self._of_one))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await held.enter_async_context(share)
+                    await held.enter_async_context(self._free)
+            except TimeoutError as failure:
+                raise Unavailable from failure
             yield
-        finally:
-            self._free.release()
+
+
+@asynccontextmanager
+async def in_pace() -> AsyncGenerator[Callable[[int], None]]:
+    """Gives a function to tell how many bytes have passed so far. Raises TimeoutError as soon as
+    that are fewer than a line has to carry.
+    """
+    began_at = asyncio.get_running_loop().time()
+    async with asyncio.timeout_at(began_at + GRACE_SECONDS) as patience:
+
+        def passed(count: int) -> None:
+            patience.reschedule(began_at + GRACE_SECONDS + count / BYTES_PER_SECOND_MIN)
+
+        yield passed
 
 
 class LinkRequired(BySignature):
@@ -149,27 +176,43 @@ class LinkRequired(BySignature):
 
 
 class Download(Response):
-    """A file on its way out, in parts: a slow reader has a place of his own, and only so long."""
+    """A file on its way out, in parts. While its reader is slow, it is on disk and not in memory.
+
+    `lines` and `bodies`: the places of those under way, and of those in memory.
+    """
 
     def __init__(
-        self, places: Places, file: MediaFile, content: Callable[[], Awaitable[bytes]]
+        self,
+        lines: Places,
+        bodies: Places,
+        file: MediaFile,
+        content: Callable[[], Awaitable[bytes]],
     ) -> None:
         super().__init__(media_type=file.content_type, headers=DOWNLOAD_HEADERS)
         self.headers["Content-Disposition"] = f'attachment; filename="{file.download_name}"'
         self.headers["Content-Length"] = str(file.size)
-        self._places = places
+        self._lines = lines
+        self._bodies = bodies
+        self._owner = file.owner
         self._content = content
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        async with self._places.one():
-            content = await self._content()
-            async with asyncio.timeout(BODY_SECONDS_MAX):
-                start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-                await send(start)
-                for begin in range(0, len(content), PART_BYTES):
-                    part = content[begin : begin + PART_BYTES]
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-                await send({"type": "http.response.body", "body": b""})
+        async with self._lines.one(self._owner):
+            with Spool() as spool:
+                async with self._bodies.one(self._owner):
+                    await spool.write(await self._content())
+                await self._send(spool, send)
+
+    async def _send(self, spool: Spool, send: Send) -> None:
+        sent = 0
+        await spool.rewind()
+        async with in_pace() as passed:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            while part := await spool.read(PART_BYTES):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                sent += len(part)
+                passed(sent)
+            await send({"type": "http.response.body", "body": b""})
 
 
 def file_name(
@@ -191,23 +234,25 @@ def file_name(
     return told
 
 
-async def received(request: Request, limit: int) -> bytes:
-    """The body. Raises `FileTooLarge` as soon as that is known; `Unavailable` if it is too slow."""
+async def received(request: Request, limit: int, spool: Spool) -> None:
+    """Takes in the body. Raises `FileTooLarge` as soon as that is known; `Unavailable` if it is
+    too slow.
+    """
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal():
         raise MalformedBody
     if int(announced) > limit:
         raise FileTooLarge(limit_bytes=limit)
-    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
+        async with in_pace() as passed:
             async for part in request.stream():
-                body += part
-                if len(body) > limit:
+                await spool.write(part)
+                if spool.size > limit:
                     raise FileTooLarge(limit_bytes=limit)
+                passed(spool.size)
     except TimeoutError as failure:
         raise Unavailable from failure
-    return bytes(body)
+    await spool.rewind()
 
 
 UPLOAD_DESCRIPTION = f"""
@@ -266,7 +311,9 @@ UPLOAD_REFUSALS = refusals(
 def media_router(store: MediaStore, links: Links) -> APIRouter:
     """Uploads, reads, links and downloads of a service's files."""
     router = APIRouter(tags=["media"])
-    uploads, downloads = Places(BODIES_MAX), Places(BODIES_MAX)
+    uploads = Places(LINES_MAX, UPLOADS_OF_ONE_MAX)
+    downloads = Places(LINES_MAX, DOWNLOADS_OF_ONE_MAX)
+    received_ones, read_ones = (Places(BODIES_MAX, BODIES_OF_ONE_MAX) for _ in range(2))
 
     async def seen(media_id: str, caller: Caller) -> MediaFile:
         file = await store.info(media_id)
@@ -295,18 +342,22 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         ] = None,
     ) -> Response:
         content_type = said_type(request.headers.get("content-type"))
-        actor = caller.actor(*OWNERS if role is None else (role,))
-        async with uploads.one():
-            told = await store.upload(
-                Upload(
-                    media_id=str(command_id(caller_of(request).sub, f"{PATH}\n{key}")),
-                    owner=person_of(actor),
-                    purpose=purpose,
-                    content_type=content_type,
-                    data=await received(request, bytes_max(content_type)),
-                    name=name,
-                )
-            )
+        owner = person_of(caller.actor(*OWNERS if role is None else (role,)))
+        async with uploads.one(owner):
+            with Spool() as spool:
+                await received(request, bytes_max(content_type), spool)
+                # Only now in memory: nobody else's line is waited for.
+                async with received_ones.one(owner):
+                    told = await store.upload(
+                        Upload(
+                            media_id=str(command_id(caller_of(request).sub, f"{PATH}\n{key}")),
+                            owner=owner,
+                            purpose=purpose,
+                            content_type=content_type,
+                            data=await spool.read(spool.size),
+                            name=name,
+                        )
+                    )
         headers = {"Idempotent-Replayed": "true"} if told.replayed else None
         return Response(told.body, 201, headers, media_type="application/json")
 
@@ -347,7 +398,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
     )
     async def download(media_id: IdStr) -> Response:
         file = await store.info(media_id)
-        return Download(downloads, file, lambda: store.content(file))
+        return Download(downloads, read_ones, file, lambda: store.content(file))
 
     return router
 

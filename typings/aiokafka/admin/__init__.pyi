@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
+from aiokafka.admin.config_resource import ConfigResource
 
 class OffsetAndMetadata(NamedTuple):
     offset: int
@@ -18,6 +19,10 @@ class NewTopic:
         replication_factor: int,
         topic_configs: Mapping[str, str] | None = None,
     ) -> None: ...
+
+class DescribedConfigs:
+    # error code, error message, resource type, resource name, configs: name, value, …
+    resources: Sequence[tuple[int, str | None, int, str, Sequence[tuple[str, str, object]]]]
 
 class AIOKafkaAdminClient:
     def __init__(self, *, bootstrap_servers: str, request_timeout_ms: int = 40000) -> None: ...
@@ -36,6 +41,9 @@ class AIOKafkaAdminClient:
     async def describe_topics(
         self, topics: Sequence[str] | None = None
     ) -> list[dict[str, Any]]: ...
+    async def describe_configs(
+        self, config_resources: Sequence[ConfigResource]
+    ) -> Sequence[DescribedConfigs]: ...
     async def describe_cluster(self) -> dict[str, object]: ...
     async def delete_records(
         self, records_to_delete: Mapping[TopicPartition, RecordsToDelete]

@@ -19,14 +19,29 @@ TOPICS = (
     "reputation.events",
     "marketplace.orders",
 )
+FEEDS = ("marketplace.orders",)
+"""Topics that others write. What is said there of persons is not sealed, and once it has been read
+our logs are the truth: it is not kept.
+"""
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+FEED_DAYS = 7
 KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+KEPT_A_WEEK = KEPT_FOR_EVER | {
+    "retention.ms": str(FEED_DAYS * DAY_MILLISECONDS),
+    # What is in one file with younger records is not deleted before them.
+    "segment.ms": str(DAY_MILLISECONDS),
+    # Counted from its arrival: an old order that is announced late would be gone at once.
+    "message.timestamp.type": "LogAppendTime",
+}
 REQUEST_MILLISECONDS = 10_000
 READY_LOOKS = 1200
 LOOK_SECONDS = 0.05
 
 
 def create_topics(bootstrap: str, names: Iterable[str] = TOPICS) -> None:
-    """Makes those that are not there yet, with 64 partitions and for ever; waits for them."""
+    """Makes those that are not there yet, with 64 partitions, and waits for them. They are kept for
+    ever, feeds for a week.
+    """
     blocking.run(_create(bootstrap, set(names)))
 
 
@@ -50,7 +65,7 @@ async def _create(bootstrap: str, names: set[str]) -> None:
         missing = sorted(names - set(await admin.list_topics()))
         if missing:
             await admin.create_topics(
-                [NewTopic(name, PARTITIONS, 1, topic_configs=KEPT_FOR_EVER) for name in missing],
+                [NewTopic(name, PARTITIONS, 1, topic_configs=_configs(name)) for name in missing],
                 timeout_ms=REQUEST_MILLISECONDS,
             )
         for _ in range(READY_LOOKS):
@@ -58,6 +73,10 @@ async def _create(bootstrap: str, names: set[str]) -> None:
                 return
             await asyncio.sleep(LOOK_SECONDS)
     raise StackError(f"Kafka's topics are not ready after {READY_LOOKS * LOOK_SECONDS:.0f} s")
+
+
+def _configs(name: str) -> dict[str, str]:
+    return KEPT_A_WEEK if name in FEEDS else KEPT_FOR_EVER
 
 
 async def _are_led(admin: AIOKafkaAdminClient, names: set[str]) -> bool:

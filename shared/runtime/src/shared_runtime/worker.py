@@ -23,6 +23,7 @@ from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
 from shared_runtime.tail import Tail
 from shared_runtime.timers import Fire, Timers
+from shared_runtime.watching import watch
 
 TAKE_LEASE = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 STALLED_AFTER_SECONDS = 60.0
@@ -178,7 +179,9 @@ class Worker:
                 pool=self.pool, own_log=self.own_log, fire=self.workload.fire, now=self.now
             )
             loops.append(("deadlines", self.timers.run))
-        return loops + [(_name_of(task), task) for task in self.workload.tasks]
+        watching = partial(watch, self.pool, self.own_log, self.now)
+        tasks: Sequence[Task] = (watching, *self.workload.tasks)
+        return loops + [(_name_of(task), task) for task in tasks]
 
     def _own(self, relay: Relay, leases: Leases) -> list[Runner]:
         topics = self.workload.own_topics

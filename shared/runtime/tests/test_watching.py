@@ -1,0 +1,70 @@
+"""What stands still shows in a metric, and no longer when it moves on."""
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+from prometheus_client import REGISTRY
+from shared_events.orders import OrderPaid
+from shared_events.partition import partition_of
+from shared_runtime.log import PostgresLog
+from shared_runtime.testing import ManualClock, facts
+from shared_runtime.watching import measure
+
+AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+REACHED = "INSERT INTO es.cursor (subscription, topic, partition, position) VALUES ($1, $2, $3, $4)"
+PARK = """
+    INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
+    VALUES ('sight', 'orders.events', 1, $1, '', now())
+"""
+ARM = """
+    INSERT INTO es.timer (stream_id, name, due_at, armed_by, retry_at)
+    VALUES ($1, 'CLOSE', $2, gen_random_uuid(), $3)
+"""
+
+
+def told(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"aftersales_{name}", labels)
+
+
+async def test_how_far_each_reader_of_the_log_is_behind(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
+) -> None:
+    paid = OrderPaid(
+        order_id="O1",
+        seller_id="S1",
+        buyer_id="B1",
+        policy_version="p1",
+        paid_at=AT,
+        payment_ref="P1",
+    )
+    await journal.append(facts("order-1", *[paid] * 5, at=AT))
+    for subscription, position in (("relay", 5), ("sight", 2)):
+        await pool.execute(REACHED, subscription, topic, partition_of("S1"), position)
+    await pool.execute(REACHED, "of Kafka", "dispute.events", 1, 9)
+    await measure(pool, journal, clock)
+    assert told("log_lag", subscription="relay") == 0
+    assert told("log_lag", subscription="sight") == 3
+    assert told("log_lag", subscription="of Kafka") is None
+    await pool.execute("DELETE FROM es.cursor WHERE subscription = 'sight'")
+    await measure(pool, journal, clock)
+    assert told("log_lag", subscription="sight") is None
+
+
+async def test_which_keys_are_set_aside_and_which_deadlines_are_overdue(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    for key in ("S1", "S2"):
+        await pool.execute(PARK, key)
+    hour = timedelta(hours=1)
+    await pool.execute(ARM, "order-1", clock.at - 2 * hour, clock.at + hour)  # it keeps failing
+    await pool.execute(ARM, "order-2", clock.at - hour, None)
+    await pool.execute(ARM, "order-3", clock.at + hour, None)
+    await measure(pool, journal, clock)
+    assert told("parked_keys", subscription="sight") == 2
+    assert told("overdue_timers") == 2
+    assert told("overdue_seconds") == 7200
+    await pool.execute("DELETE FROM es.parked_key")
+    await pool.execute("DELETE FROM es.timer")
+    await measure(pool, journal, clock)
+    assert told("parked_keys", subscription="sight") is None
+    assert told("overdue_timers") == told("overdue_seconds") == 0

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared_events.fields import Id, Instant, Party
+from shared_events.fields import EXPLANATION_LENGTH_MAX, Id, Instant, Party
 from shared_events.sealed import Sealed
 
 type Overdue = Literal[
@@ -87,7 +87,7 @@ class StatementOfReasonsIssued(
     decision_account: AccountDecision | None = None
     decision_ground: Literal["ILLEGAL_CONTENT", "INCOMPATIBLE_CONTENT"]
     rule_ids: Annotated[list[Id], Meta(min_length=1)]
-    explanation: Annotated[str, Meta(min_length=1, max_length=2000)]
+    explanation: Annotated[str, Meta(min_length=1, max_length=EXPLANATION_LENGTH_MAX)]
     facts: Sealed
     source_type: Literal["NOTICE", "OWN_INITIATIVE", "COMPLAINT"]
     automated_detection: bool

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared_events.fields import Code, Count, Country, Currency, Id, Instant, Minor
+from shared_events.fields import (
+    LINES_MAX,
+    Code,
+    Count,
+    Country,
+    Currency,
+    Id,
+    Instant,
+    Minor,
+    Quantity,
+)
 
 TOPIC = "orders.events"
 
@@ -27,7 +37,7 @@ class OrderLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     line_id: Id
     sku: Id
     category: Id
-    quantity: Annotated[int, Meta(ge=1, le=999)]
+    quantity: Quantity
     unit_price_minor: Minor
     line_discount_minor: Minor = 0
 
@@ -43,7 +53,7 @@ class OrderPlaced(OrderFact, frozen=True, kw_only=True, tag="OrderPlaced.v1"):
     country: Country
     currency: Currency
     placed_at: Instant
-    lines: Annotated[list[OrderLine], Meta(min_length=1, max_length=500)]
+    lines: Annotated[list[OrderLine], Meta(min_length=1, max_length=LINES_MAX)]
     order_discount_minor: Minor
     shipping_minor: Minor
     total_minor: Minor

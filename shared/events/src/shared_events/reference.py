@@ -24,7 +24,9 @@ named here, and stays readable for ever: fields may be added, never changed or r
   `..._ref_minor` are in the reference currency of the policy.
 - Instants are RFC 3339 in UTC. A deadline is the first instant at which it is too late.
 - An event about an account or a case has the id of its `account_kind`, and not the other one.
-- Personal free text and media are not in the events yet.
+- What a person wrote, and the files with it, are in the events sealed with that person's key:
+  `s1.<key id>.<digest>.<event id>.<path>.<ciphertext>`. Those of disputes, returns and accounts
+  still lack some.
 - An example has every optional field, but for those that contradict another one.
 
 ## Envelope

@@ -9,7 +9,17 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
-from shared_events.fields import Code, Count, Id, Instant, Milli, Seconds, Sha256, Stars
+from shared_events.fields import (
+    MEDIA_MAX,
+    Code,
+    Count,
+    Id,
+    Instant,
+    Milli,
+    Seconds,
+    Sha256,
+    Stars,
+)
 from shared_events.sealed import Sealed
 
 TOPIC = "review.events"
@@ -60,9 +70,9 @@ type Part = Literal["REPLY", "FOLLOW_UP"]
 type Carriage = Literal["SELLER", "CARRIER", "FORCE_MAJEURE"]
 """On whose account a dimension of the delivery goes."""
 
-type Media = Annotated[list[Sealed], Meta(max_length=10)]
+type Media = Annotated[list[Sealed], Meta(max_length=MEDIA_MAX)]
 """The ids of files."""
-type MediaDigests = Annotated[list[Sha256], Meta(max_length=10)]
+type MediaDigests = Annotated[list[Sha256], Meta(max_length=MEDIA_MAX)]
 
 
 class EvaluationFact(Struct, frozen=True, kw_only=True, omit_defaults=True):

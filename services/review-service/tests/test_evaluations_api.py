@@ -279,6 +279,20 @@ async def test_an_importer_writes_for_either_side_as_of_then(
     assert wrong(await review(importer, ahead, "O2")) == {"at": "not after now"}
 
 
+async def test_what_an_importer_brings_after_the_closing_goes_back_in_time(
+    bring: Bring, importer: httpx.AsyncClient, clock: ManualClock, work: Work
+) -> None:
+    await bring("O1")
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    await work()
+    for_buyer = FIVE | {"on_behalf_of": "BUYER"}
+    before = await review(importer, for_buyer | {"at": "2026-01-20T00:00:00Z"})
+    assert slug(before) == (422, "time-goes-back")
+    assert before.json()["last_at"] == "2026-01-30T18:00:00Z"
+    after = await review(importer, for_buyer | {"at": "2026-01-31T00:00:00Z"})
+    assert slug(after) == (409, "window-closed")
+
+
 async def test_a_review_that_is_not_sound_is_refused(
     bring: Bring, buyer: httpx.AsyncClient, seller: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:

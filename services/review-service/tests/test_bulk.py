@@ -1,6 +1,7 @@
 """Whole histories come in by the line: judged as of then, taken once, answered one by one."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
@@ -14,13 +15,15 @@ from review_service.api import bulk
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.bulk.intake import Intake, Numbered, Tally
-from review_service.bulk.line import LINE_BYTES_MAX
+from review_service.bulk.line import LINE_BYTES_MAX, TEXT
 from review_service.bulk.story import importer as teller
 from review_service.bulk.story import rules
-from review_service.domain.guards import PATH_ID
 from review_service.domain.policy import policies
 from review_service.settings import ReviewSettings
+from shared_events.characters import ID, SEEN
+from shared_events.codes import COUNTRY
 from shared_events.envelope import Recorded
+from shared_events.registry import UnknownEventType
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Planned, PostgresLog, Reply, VersionConflict
 from shared_runtime.service import Parts
@@ -351,6 +354,9 @@ async def test_a_later_line_tells_how_the_order_went_on(
 
 
 LONG, CONTROL = "x" * 65, "a\u0007b"
+LIKE = "an instant like 2026-01-15T12:30:00Z, with at most 6 decimals"
+UTC_ONLY = "an instant must be in UTC (Z)"
+YEARS = "from 1970 until 2200"
 WRONG: list[tuple[str, object, str, str]] = [
     ("order.lines.0.quantity", "2", "order.lines[0].quantity", "Expected int, got str"),
     ("order.lines.0.quantity", True, "order.lines[0].quantity", "Expected int, got bool"),
@@ -365,7 +371,7 @@ WRONG: list[tuple[str, object, str, str]] = [
     ("order.shipping.currency", "EUR", "order.shipping.currency", "the order's currency"),
     ("order.total_ref.currency", "BRL", "order.total_ref.currency", "USD"),
     ("order.currency", "brl", "order.shipping.currency", "the order's currency"),
-    ("order.country", "Brazil", "order.country", "2 capital letters"),
+    ("order.country", "Brazil", "order.country", COUNTRY),
     (
         "order.total.amount",
         1,
@@ -373,29 +379,24 @@ WRONG: list[tuple[str, object, str, str]] = [
         "the lines less discounts plus shipping, 10680",
     ),
     ("order.buyer_id", "S-77", "order.buyer_id", "not the seller's"),
-    ("order.order_id", LONG, "order.order_id", PATH_ID),
-    ("order.order_id", "", "order.order_id", PATH_ID),
-    ("order.order_id", "a\u0000b", "order.order_id", PATH_ID),
-    ("order.order_id", "a/b", "order.order_id", PATH_ID),
-    ("order.order_id", "..", "order.order_id", PATH_ID),
-    ("order.seller_id", "\u0000", "order.seller_id", PATH_ID),
-    ("order.buyer_id", "B-5 ", "order.buyer_id", PATH_ID),
-    ("order.lines.0.sku", "\u0000", "order.lines[0].sku", "1..64 printable characters"),
-    ("order.lines.0.sku", CONTROL, "order.lines[0].sku", "1..64 printable characters"),
-    ("paid.payment_ref", LONG, "paid.payment_ref", "1..64 printable characters"),
+    ("order.order_id", LONG, "order.order_id", ID),
+    ("order.order_id", "", "order.order_id", ID),
+    ("order.order_id", "a\u0000b", "order.order_id", ID),
+    ("order.order_id", "a/b", "order.order_id", ID),
+    ("order.order_id", "..", "order.order_id", ID),
+    ("order.seller_id", "\u0000", "order.seller_id", ID),
+    ("order.buyer_id", "B-5 ", "order.buyer_id", ID),
+    ("order.lines.0.sku", "\u0000", "order.lines[0].sku", ID),
+    ("order.lines.0.sku", CONTROL, "order.lines[0].sku", ID),
+    ("paid.payment_ref", LONG, "paid.payment_ref", ID),
     (
         "cancelled",
         {"at": "2026-01-11T00:00:00Z", "by": "ME", "reason": "X"},
         "cancelled.by",
         "Invalid enum value 'ME'",
     ),
-    (
-        "order.placed_at",
-        "2026-01-10T06:30:00-03:00",
-        "order.placed_at",
-        bulk_utc := "an instant in UTC (Z), from 1970 until 2200",
-    ),
-    ("order.placed_at", "1969-12-31T00:00:00Z", "order.placed_at", bulk_utc),
+    ("order.placed_at", "2026-01-10T06:30:00-03:00", "order.placed_at", UTC_ONLY),
+    ("order.placed_at", "1969-12-31T00:00:00Z", "order.placed_at", YEARS),
     (
         "order.placed_at",
         "2026-01-10T06:30:00",
@@ -404,20 +405,13 @@ WRONG: list[tuple[str, object, str, str]] = [
     ),
     ("order.placed_at", "2026-03-01T00:05:01Z", "order.placed_at", "not after now"),
     ("order.placed_at", 1768000000, "order.placed_at", "Expected datetime, got int"),
-    ("order.deliver_by", "2200-01-01T00:00:00Z", "order.deliver_by", bulk_utc),
-    ("delivered.at", "2026-01-15T11:00:00-03:00", "delivered.at", bulk_utc),
-    ("shipped.deliver_by", "2026-01-15T11:00:00-03:00", "shipped.deliver_by", bulk_utc),
-    ("reviews.1.at", "2027-01-01T00:00:00Z", "reviews[1].at", "not after now"),
-    ("reviews.0.by", "CARRIER", "reviews[0].by", "Invalid value 'CARRIER'"),
-    ("reviews.0.rating", 5, "reviews[0].rating", "unknown field"),
-    ("reviews.0.text", "x" * 5001, "reviews[0].text", "Expected str of length <= 5000"),
-    (
-        "reviews.0.text",
-        "a\u0000b",
-        "reviews[0].text",
-        "no control characters but line ends and tabs",
-    ),
-    ("reviews.1.text", " ", "reviews[1].text", "at least one visible character"),
+    ("order.placed_at", "2026-01-10T06:30:00.1234567Z", "order.placed_at", LIKE),
+    ("order.placed_at", "2026-01-10t06:30:00z", "order.placed_at", LIKE),
+    ("order.deliver_by", "2026-01-20T06:30:00.0000000Z", "order.deliver_by", LIKE),
+    ("order.deliver_by", "2200-01-01T00:00:00Z", "order.deliver_by", YEARS),
+    ("delivered.at", "2026-01-15T11:00:00-03:00", "delivered.at", UTC_ONLY),
+    ("shipped.deliver_by", "2026-01-15T11:00:00-03:00", "shipped.deliver_by", UTC_ONLY),
+    ("reviews", {}, "reviews", "Expected array, got object"),
 ]
 
 
@@ -431,6 +425,10 @@ async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
     ):
         assert answer["line"] == number
         assert (path, wrong(answer).get(field)) == (path, bound)
+        if path not in ("order.order_id", "reviews"):
+            assert answer["order_id"] == "O1"
+            assert [review["by"] for review in answer["reviews"]] == ["BUYER", "SELLER"]
+            assert {rule(review) for review in answer["reviews"]} == {("refused", "invalid-value")}
     assert rule(good) == ("accepted", None)
     assert summary["summary"]["orders"] == {
         "accepted": 1,
@@ -438,6 +436,123 @@ async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
         "refused": len(WRONG),
     }
     assert await recorded(pool) == WHOLE
+
+
+BUYER, SELLER = LINE["reviews"]
+WRONG_REVIEWS: list[tuple[object, str, str]] = [
+    (BUYER | {"at": "2027-01-01T00:00:00Z"}, "reviews[0].at", "not after now"),
+    (BUYER | {"at": "2026-01-16"}, "reviews[0].at", "Invalid RFC3339 encoded datetime"),
+    (BUYER | {"at": "2026-01-16T10:00:00.1234567Z"}, "reviews[0].at", LIKE),
+    (BUYER | {"at": "2026-01-16T11:00:00-03:00"}, "reviews[0].at", UTC_ONLY),
+    (BUYER | {"rating": 5}, "reviews[0].rating", "unknown field"),
+    (BUYER | {"title": "Bright"}, "reviews[0].title", "unknown field"),
+    (BUYER | {"quality": 4.5}, "reviews[0].quality", "Expected int, got float"),
+    (BUYER | {"quality": 0}, "reviews[0].quality", "1..5"),
+    (BUYER | {"text": "x" * 5001}, "reviews[0].text", "Expected str of length <= 5000"),
+    (BUYER | {"text": ""}, "reviews[0].text", "Expected str of length >= 1"),
+    (BUYER | {"text": " \u2800"}, "reviews[0].text", SEEN),
+    (
+        BUYER | {"text": "a\u0000b"},
+        "reviews[0].text",
+        "no control characters but line ends and tabs: not U+0000",
+    ),
+    (
+        {name: value for name, value in BUYER.items() if name != "quality"},
+        "reviews[0].quality",
+        "required",
+    ),
+]
+
+
+async def test_a_review_that_makes_no_sense_leaves_its_order_and_the_other_review(
+    importer: httpx.AsyncClient,
+) -> None:
+    told = [line(f"O{n}", reviews=[bad, SELLER]) for n, (bad, _, _) in enumerate(WRONG_REVIEWS)]
+    *answers, summary = await send(importer, body(*told))
+    for n, (answer, (bad, field, bound)) in enumerate(zip(answers, WRONG_REVIEWS, strict=True)):
+        assert (answer["order_id"], rule(answer)) == (f"O{n}", ("accepted", None)), bad
+        refused, taken = answer["reviews"]
+        assert (refused["by"], rule(taken)) == ("BUYER", ("accepted", None))
+        assert wrong(refused)[field] == bound
+    assert summary["summary"]["orders"] == {
+        "accepted": len(WRONG_REVIEWS),
+        "unchanged": 0,
+        "refused": 0,
+    }
+    assert summary["summary"]["reviews"] == {
+        "accepted": len(WRONG_REVIEWS),
+        "unchanged": 0,
+        "refused": len(WRONG_REVIEWS),
+    }
+    again = [line(f"O{n}") for n in range(len(WRONG_REVIEWS))]
+    *answers, _ = await send(importer, body(*again))
+    assert {rule(review) for answer in answers for review in answer["reviews"]} == {
+        ("refused", "time-goes-back"),
+        ("unchanged", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("bad", "field", "bound"),
+    [
+        (BUYER | {"by": "CARRIER"}, "reviews[0].by", "Invalid value 'CARRIER'"),
+        ("Bright.", "reviews[0]", "Expected object, got str"),
+        (None, "reviews[0]", "Expected object, got null"),
+    ],
+)
+async def test_a_review_of_nobody_is_answered_without_a_side(
+    importer: httpx.AsyncClient, bad: object, field: str, bound: str
+) -> None:
+    answer, summary = await send(importer, body(line(reviews=[bad, SELLER])))
+    assert rule(answer) == ("accepted", None)
+    assert [review["by"] for review in answer["reviews"]] == [None, "SELLER"]
+    assert wrong(answer["reviews"][0]) == {field: bound}
+    assert summary["summary"]["reviews"] == {"accepted": 1, "unchanged": 0, "refused": 1}
+
+
+async def test_a_review_that_is_no_text_leaves_its_order(importer: httpx.AsyncClient) -> None:
+    text = body(line(reviews=[BUYER | {"text": "Bright"}, SELLER]))
+    for broken in (b"\xff", b"\\ud83d"):
+        answer, _ = await send(importer, text.replace(b"Bright", broken))
+        assert rule(answer)[0] != "refused"
+        assert wrong(answer["reviews"][0]) == {"reviews[0]": TEXT}
+
+
+async def test_people_write_in_every_script(importer: httpx.AsyncClient, caller: Caller) -> None:
+    texts = [
+        "क्\u200dष",
+        "👩\u200d🔧",
+        "\U0001fae9",
+        "Très bien\u00a0!",
+        "良い。\u3000また",
+        "\ufeffa\u00ad",
+    ]
+    told = [line(f"O{n}", reviews=[BUYER | {"text": text}]) for n, text in enumerate(texts)]
+    *answers, _ = await send(importer, body(*told))
+    assert {rule(each["reviews"][0]) for each in answers} == {("accepted", None)}
+    async with caller("BUYER", "B-5") as buyer:
+        for n, text in enumerate(texts):
+            seen = await buyer.get(f"/v1/orders/O{n}/evaluation")
+            assert [review["text"] for review in seen.json()["reviews"]] == [text]
+
+
+async def test_a_review_that_comes_after_its_evaluation_has_been_closed_goes_back_in_time(
+    importer: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    """What has been closed or revealed is known to others: it stays so, and the answer says why."""
+    first, second, _ = await send(
+        importer, body(line("O1", reviews=[]), line("O2", reviews=[BUYER]))
+    )
+    assert {rule(first), rule(second)} == {("accepted", None)}
+    events = len(await recorded(pool))
+    closed, revealed, _ = await send(importer, body(line("O1"), line("O2")))
+    assert [rule(review) for review in closed["reviews"]] == [("refused", "time-goes-back")] * 2
+    assert closed["reviews"][0]["problem"]["last_at"] == "2026-01-30T18:00:00Z"
+    assert [rule(review) for review in revealed["reviews"]] == [
+        ("unchanged", None),
+        ("refused", "time-goes-back"),
+    ]
+    assert len(await recorded(pool)) == events
 
 
 NOT_JSON: list[tuple[bytes, str]] = [
@@ -502,8 +617,26 @@ async def test_what_is_not_ndjson_is_not_looked_at(importer: httpx.AsyncClient) 
     for kind in ("application/json", "text/plain", ""):
         answered = await importer.post(PATH, content=b"{}", headers={"Content-Type": kind})
         assert (answered.status_code, slug(answered.json())) == (415, "unsupported-media-type")
-        assert answered.json()["detail"] == "The body must be application/x-ndjson."
+        assert answered.json()["detail"] == (
+            "The body must be application/x-ndjson, without a Content-Encoding."
+        )
     assert await send(importer, b"", "Application/X-NDJSON; charset=utf-8")
+
+
+async def test_a_body_that_is_encoded_is_not_looked_at(importer: httpx.AsyncClient) -> None:
+    packed = {"Content-Type": NDJSON, "Content-Encoding": "gzip"}
+    answered = await importer.post(PATH, content=gzip.compress(body(line())), headers=packed)
+    assert (answered.status_code, slug(answered.json())) == (415, "unsupported-media-type")
+    plain = {"Content-Type": NDJSON, "Content-Encoding": "identity"}
+    answered = await importer.post(PATH, content=body(line()), headers=plain)
+    assert answered.status_code == 200
+
+
+async def test_the_mark_that_editors_put_before_a_file_is_passed_over(
+    importer: httpx.AsyncClient,
+) -> None:
+    *answers, _ = await send(importer, b"\xef\xbb\xbf" + body(line("O1"), line("O2")))
+    assert [rule(each) for each in answers] == [("accepted", None)] * 2
 
 
 async def test_a_feed_speaks_for_orders_and_for_nobodys_opinion(
@@ -550,5 +683,29 @@ async def test_a_line_that_always_loses_its_race_is_refused_and_the_rest_is_not(
     )
     told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
     assert told.pop("O7") == ("refused", "concurrent-change")
+    assert set(told.values()) == {("accepted", None)}
+    assert len(await recorded(pool)) == 19 * len(WHOLE)
+
+
+class OfLaterRelease(PostgresLog):
+    """A log in which one order has an event that this release does not know."""
+
+    async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
+        if "order-O7" in streams:
+            raise UnknownEventType("OrderInsured.v1")
+        return await super().read(streams)
+
+
+async def test_an_order_with_an_event_of_a_later_release_is_refused_and_the_rest_is_not(
+    pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
+    log = OfLaterRelease(pool, source="/review-service", now=clock)
+    lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
+    answers = await Intake(log, rules(policies()), InMemoryKeyStore(), clock).take(
+        lines, teller("olist"), Tally()
+    )
+    told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
+    assert told.pop("O7") == ("refused", "unavailable")
     assert set(told.values()) == {("accepted", None)}
     assert len(await recorded(pool)) == 19 * len(WHOLE)

@@ -16,9 +16,10 @@ from review_service.domain.commands import (
     PlaceOrder,
     ReopenOrder,
 )
-from review_service.domain.guards import PATH_ID
 from review_service.domain.order import orders
 from review_service.domain.policy import policies
+from shared_events.characters import ID
+from shared_events.codes import COUNTRY
 from shared_events.orders import (
     OrderCancelled,
     OrderCompleted,
@@ -278,6 +279,16 @@ def test_a_step_told_again_changes_nothing(
     order.given(*history).when(step).then_nothing()
 
 
+def test_not_to_say_whether_the_buyer_was_informed_is_to_say_that_he_was() -> None:
+    informed = replace(place, withdrawal_informed=True)
+    order.when(informed).then(replace(placed, withdrawal_informed=True))
+    order.given(placed).when(informed).then_nothing()
+    order.given(replace(placed, withdrawal_informed=True)).when(place).then_nothing()
+    uninformed = replace(placed, withdrawal_informed=False)
+    order.when(replace(place, withdrawal_informed=False)).then(uninformed)
+    order.given(uninformed).when(place).then_refused(AlreadySubmitted, existing_id="O1")
+
+
 def test_a_cancellation_or_reopening_told_again_changes_nothing() -> None:
     order.given(placed, cancelled).when(cancel).then_nothing()
     order.given(*to_completed, reopened).when(reopen).then_nothing()
@@ -288,6 +299,7 @@ def test_a_cancellation_or_reopening_told_again_changes_nothing() -> None:
     [
         replace(place, shipping_minor=501, total_minor=3101),
         replace(place, withdrawal_right=False),
+        replace(place, withdrawal_informed=False),
         replace(place, placed_at=PLACED - TICK),
         replace(pay, payment_ref="P2"),
         replace(pay, now=pay.now + TICK),
@@ -492,13 +504,16 @@ MANY = tuple(msgspec.structs.replace(line, line_id=str(n), quantity=1) for n in 
         (replace(place, country="br"), "country"),
         (replace(place, country="BRA"), "country"),
         (replace(place, country="ÄÖ"), "country"),
+        (replace(place, country="XX"), "country"),
         (replace(place, currency="BR"), "currency"),
         (replace(place, currency="BR1"), "currency"),
+        (replace(place, currency="BRX"), "currency"),
         (replace(place, placed_at=PLACED.replace(tzinfo=None)), "placed_at"),
         (replace(place, placed_at=PLACED + TICK), "placed_at"),
         (replace(place, now=PLACED.replace(tzinfo=None)), "now"),
         (replace(place, deliver_by=PLACED.replace(tzinfo=None)), "deliver_by"),
         (replace(place, order_discount_minor=-1), "order_discount_minor"),
+        (replace(place, order_discount_minor=3201, total_minor=0), "order_discount_minor"),
         (replace(place, shipping_minor=-1), "shipping_minor"),
         (replace(place, total_minor=2**53), "total_minor"),
         (replace(place, total_ref_minor=-1), "total_ref_minor"),
@@ -508,7 +523,10 @@ MANY = tuple(msgspec.structs.replace(line, line_id=str(n), quantity=1) for n in 
         (replace(place, lines=MANY), "lines"),
         (replace(place, lines=(line, line)), "lines"),
         (replace(place, lines=(change(line, line_id="x" * 65),)), "lines[0].line_id"),
+        (replace(place, lines=(change(line, line_id="1/2"),)), "lines[0].line_id"),
         (replace(place, lines=(change(line, sku=""),)), "lines[0].sku"),
+        (replace(place, lines=(change(line, sku=".."),)), "lines[0].sku"),
+        (replace(place, lines=(change(line, category="home, garden"),)), "lines[0].category"),
         (replace(place, lines=(change(line, category="\t"),)), "lines[0].category"),
         (replace(place, lines=(change(line, quantity=0),)), "lines[0].quantity"),
         (replace(place, lines=(change(line, quantity=1000),)), "lines[0].quantity"),
@@ -518,6 +536,7 @@ MANY = tuple(msgspec.structs.replace(line, line_id=str(n), quantity=1) for n in 
             "lines[0].line_discount_minor",
         ),
         (replace(pay, payment_ref=""), "payment_ref"),
+        (replace(pay, payment_ref="P\\1"), "payment_ref"),
         (replace(pay, now=pay.now.replace(tzinfo=None)), "now"),
         (replace(ship, tracking_id="x" * 65), "tracking_id"),
         (replace(ship, deliver_by=PLACED.replace(tzinfo=None)), "deliver_by"),
@@ -537,10 +556,32 @@ def test_every_field_out_of_range_is_named_at_once() -> None:
     order.when(bad).then_refused(
         InvalidValue,
         errors=[
-            FieldError(field="order_id", bound=PATH_ID),
-            FieldError(field="country", bound="2 capital letters"),
+            FieldError(field="order_id", bound=ID),
+            FieldError(field="country", bound=COUNTRY),
         ],
     )
+
+
+def test_nobody_is_paid_for_buying() -> None:
+    given = replace(place, order_discount_minor=3200, total_minor=0)
+    assert order.when(given).refused is None
+    order.when(replace(given, order_discount_minor=3201)).then_refused(
+        InvalidValue,
+        errors=[
+            FieldError(
+                field="order_discount_minor",
+                bound="not more than the lines and the shipping cost, 3200",
+            )
+        ],
+    )
+    whole = replace(place, lines=(change(line, line_discount_minor=3000),), total_minor=400)
+    assert order.when(whole).refused is None
+
+
+def test_ids_are_in_the_letters_of_any_script() -> None:
+    lines = (change(line, line_id="٣", sku="لمبة-٤", category="हिन्दी"),)
+    named = replace(place, order_id="注文番号7", seller_id="Größe & Söhne", lines=lines)
+    assert order.when(named).refused is None
 
 
 def test_the_shape_is_checked_before_the_sender() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from review_service.api.examples import ORDER
+from shared_events.orders import OrderLine, OrderPlaced
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -371,6 +373,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"order_id": "a/b"}, "order_id"),
     ({"order_id": "."}, "order_id"),
     ({"order_id": " O1"}, "order_id"),
+    ({"order_id": "a,b"}, "order_id"),
+    ({"marketplace_id": "a\\b"}, "marketplace_id"),
     ({"seller_id": "S/77"}, "seller_id"),
     ({"order_id": 7}, "order_id"),
     ({"colour": "red"}, "colour"),
@@ -386,8 +390,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"lines": [ORDER["lines"][0]] * 2}, "lines"),
     ({"lines": [ORDER["lines"][0] | {"quantity": 1000}]}, "lines[0].quantity"),
     ({"lines": [ORDER["lines"][0] | {"sku": CONTROL}]}, "lines[0].sku"),
+    ({"lines": [ORDER["lines"][0] | {"sku": "A/B-12"}]}, "lines[0].sku"),
+    ({"lines": [ORDER["lines"][0] | {"line_id": ".."}]}, "lines[0].line_id"),
+    ({"lines": [ORDER["lines"][0] | {"category": "home\u200d"}]}, "lines[0].category"),
+    ({"order_discount": {"amount": 10681, "currency": "BRL"}}, "order_discount.amount"),
     ({"country": "br"}, "country"),
+    ({"country": "XX"}, "country"),
     ({"currency": "REAL"}, "currency"),
+    ({"currency": "BRX"}, "currency"),
     ({"buyer_id": "S-77"}, "buyer_id"),
     ({"placed_at": "2026-01-10T09:30:00"}, "placed_at"),
     ({"placed_at": "2026-01-10T09:30:00-03:00"}, "placed_at"),
@@ -406,6 +416,29 @@ async def test_an_order_that_is_not_sound_is_refused_with_every_field_named(
     missing = {name: value for name, value in order().items() if name != "seller_id"}
     assert wrong(await post(feed, "", missing)) == {"seller_id": "required"}
     assert await recorded(pool) == 0
+
+
+async def test_an_order_from_before_the_rules_of_today_is_shown_as_it_is(
+    feed: httpx.AsyncClient, tell: Callable[..., Awaitable[None]]
+) -> None:
+    line = OrderLine(line_id="1,2", sku="A/B-12", category="a\\b", quantity=1, unit_price_minor=100)
+    placed = partial(
+        OrderPlaced,
+        marketplace_id="market",
+        country="XX",
+        currency="BRX",
+        placed_at=NOW,
+        lines=[line],
+        order_discount_minor=0,
+        shipping_minor=0,
+        total_minor=100,
+        total_ref_minor=100,
+        withdrawal_right=True,
+    )
+    await tell("O1", placed)
+    seen = (await feed.get(f"{ORDERS}/O1")).json()
+    assert (seen["country"], seen["total"]) == ("XX", {"amount": 100, "currency": "BRX"})
+    assert (seen["lines"][0]["sku"], seen["withdrawal_informed"]) == ("A/B-12", True)
 
 
 async def test_what_is_no_request_is_refused(feed: httpx.AsyncClient, pool: asyncpg.Pool) -> None:

@@ -140,12 +140,13 @@ def test_a_delivered_order_is_a_completed_one() -> None:
     [
         ("", "", None),
         ("super", "", "super"),
-        ("super", "muito bom\r\ne rapido", "super\nmuito bom\ne rapido"),
-        ("", "\u0000 \u200b", None),
+        ("super", "muito bom\r\ne rapido", "super\nmuito bom\r\ne rapido"),
+        ("", " \u200b", None),
+        ("", "👩\u200d🔧 muito\u00a0bom", "👩\u200d🔧 muito\u00a0bom"),
         ("", "x" * 5_001, "x" * 5_000),
     ],
 )
-def test_what_was_written_comes_along_as_far_as_it_can_be_read(
+def test_what_was_written_comes_along_as_it_was_if_there_is_anything_to_be_seen(
     title: str, message: str, text: str | None
 ) -> None:
     written = REVIEW | {"review_comment_title": title, "review_comment_message": message}

@@ -12,8 +12,7 @@ from shared_runtime.rules import Action
 from review_service.domain.actions import order_actions
 from review_service.domain.order import Placed, Stage
 from review_service.domain.policy import Policies
-
-REFERENCE_CURRENCY = "USD"
+from review_service.placing import REFERENCE_CURRENCY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +52,7 @@ class OrderView:
     total: Money
     total_ref: Money
     withdrawal_right: bool
+    withdrawal_informed: bool
     policy_version: str
     placed_at: datetime
     dispatch_by: datetime | None
@@ -77,7 +77,7 @@ def order_view(order: Placed, actor: Actor, now: datetime, policies: Policies) -
     placed = order.placed
 
     def money(minor: int) -> Money:
-        return Money(amount=minor, currency=placed.currency)
+        return shown_money(minor, placed.currency)
 
     done = order.stage == "COMPLETED"
     return OrderView(
@@ -102,8 +102,9 @@ def order_view(order: Placed, actor: Actor, now: datetime, policies: Policies) -
         order_discount=money(placed.order_discount_minor),
         shipping=money(placed.shipping_minor),
         total=money(placed.total_minor),
-        total_ref=Money(amount=placed.total_ref_minor, currency=REFERENCE_CURRENCY),
+        total_ref=shown_money(placed.total_ref_minor, REFERENCE_CURRENCY),
         withdrawal_right=placed.withdrawal_right,
+        withdrawal_informed=placed.withdrawal_informed is not False,
         policy_version=placed.policy_version,
         placed_at=placed.placed_at,
         dispatch_by=placed.dispatch_by,
@@ -123,6 +124,11 @@ def order_view(order: Placed, actor: Actor, now: datetime, policies: Policies) -
         delay=delay_view(order.delay),
         available_actions=order_actions(order, actor, now, policies),
     )
+
+
+def shown_money(minor: int, currency: str) -> Money:
+    """As the event has it: an order may be older than what is asked of a currency today."""
+    return Money.model_construct(amount=minor, currency=currency)
 
 
 def delay_view(delay: OrderDelayAttributed | None) -> DelayView | None:

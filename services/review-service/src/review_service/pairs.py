@@ -93,7 +93,7 @@ class Pairs:
 
 
 LOCK = 0x70616972
-ONE_AT_A_TIME = f"""
+ONE_OF_A_PAIR = f"""
     SELECT pg_advisory_xact_lock({LOCK}, pair)
     FROM (SELECT DISTINCT hashtext(told) % 1024 AS pair FROM unnest($1::text[]) AS told
           ORDER BY pair) AS asked
@@ -106,7 +106,7 @@ next review of the same pair counts it, whoever and whatever brings it. In one o
 async def lock_pairs(pairs: Iterable[Pair], db: Database) -> None:
     """Waits until nobody else decides on reviews of these pairs, until the transaction ends."""
     # A line break is in no id.
-    await db.execute(ONE_AT_A_TIME, sorted({"\n".join(pair) for pair in pairs}))
+    await db.execute(ONE_OF_A_PAIR, sorted({"\n".join(pair) for pair in pairs}))
 
 
 EARLIER = f"""

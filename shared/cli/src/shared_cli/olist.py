@@ -15,6 +15,9 @@ from decimal import Decimal, InvalidOperation
 from operator import attrgetter
 from typing import NamedTuple
 
+from shared_events.characters import draws
+from shared_events.fields import MINOR_MAX, REVIEW_LENGTH_MAX
+
 from shared_cli.bulk_line import (
     BuyerReview,
     Cancelled,
@@ -30,12 +33,10 @@ from shared_cli.bulk_line import (
 
 MARKETPLACE = "olist"
 COMMENTS = ("review_comment_title", "review_comment_message")
-TEXT_LENGTH_MAX = 5_000
 COUNTRY = "BR"
 CURRENCY = "BRL"
 REFERENCE = "USD"
 REFERENCE_PERCENT = 30  # 1 BRL = 0.30 USD
-AMOUNT_MAX = 2**53 - 1  # what every reader of JSON takes for a whole number
 CATEGORY_UNKNOWN = "unknown"
 DELIVERED = "delivered"
 CANCELED = "canceled"
@@ -214,7 +215,7 @@ def minor(column: str, text: str) -> int:
         amount = Decimal(text) * 100
     except InvalidOperation:
         raise Unreadable(column, text, "amount") from None
-    if not amount.is_finite() or not 0 <= amount <= AMOUNT_MAX or amount != int(amount):
+    if not amount.is_finite() or not 0 <= amount <= MINOR_MAX or amount != int(amount):
         raise Unreadable(column, text, "amount")
     return int(amount)
 
@@ -325,10 +326,9 @@ def _order(
 
 
 def _comment(row: Row) -> str | None:
-    """Title and message, as far as they can be read: what review-service takes as a text."""
+    """Title and message, as long as a review may be; None where there is nothing to be seen."""
     told = "\n".join(filter(None, map(row.get, COMMENTS)))
-    kept = "".join(char for char in told if char.isprintable() or char in "\n\t").strip()
-    return kept[:TEXT_LENGTH_MAX] or None
+    return told[:REVIEW_LENGTH_MAX] if any(map(draws, told)) else None
 
 
 def _review(review: Review, promised: datetime, delivered: datetime | None) -> BuyerReview:

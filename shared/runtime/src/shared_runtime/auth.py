@@ -25,11 +25,11 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, Key, KeySet
 from joserfc.util import urlsafe_b64decode
+from shared_events.characters import is_id
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_runtime.clock import Clock
 from shared_runtime.decider import Actor, Role, RoleNotAllowed
-from shared_runtime.fields import ID_LENGTH_MAX
 from shared_runtime.problems import Unauthenticated, Unavailable, problem
 
 # RFC 9864 gives EdDSA over Ed25519 a name of its own; issuers send either.
@@ -311,9 +311,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
 
 
 def _account(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= ID_LENGTH_MAX:
-        raise InvalidToken
-    if not value.isprintable():
+    if not isinstance(value, str) or not is_id(value):
         raise InvalidToken
     return value
 

@@ -4,7 +4,7 @@ A command is made of types with bounds and notes; the body has the same, as a cl
 lists for tuples, texts for sealed ones, ids for files, nothing that is made here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import GenericAlias, NoneType
@@ -16,11 +16,12 @@ from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo, fields
 from pydantic import AfterValidator, Field, create_model
 from shared_events import fields as told
+from shared_events.fields import Holds
 
-from shared_runtime.fields import Body, IdStr, Instant, readable
+from shared_runtime.fields import Body, IdStr, Instant, holding, readable
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
-from shared_runtime.shape import Files, Holds, Made, Purpose, Words, unfolded
+from shared_runtime.shape import Files, Made, Purpose, Words, unfolded
 
 BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "description")
 DIGESTS = "_sha256"
@@ -126,15 +127,6 @@ def as_json(value: Any) -> Any:  # noqa: ANN401 - of any type
 
 def as_tuple(value: Any) -> Any:  # noqa: ANN401 - of any type
     return tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
-
-
-def holding(bound: Holds) -> Callable[[Any], Any]:
-    def held(value: Any) -> Any:  # noqa: ANN401 - of any type
-        if not bound.check(as_tuple(value)):
-            raise ValueError(bound.bound)
-        return value
-
-    return held
 
 
 # --- From what a body says to a command

@@ -5,15 +5,15 @@ refused rather than converted, because a wrong offset is more often a mistake th
 """
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from shared_events.sealed import SCHEME
+from shared_events.characters import ID, ID_LENGTH_MAX, fault_of_words, is_id
+from shared_events.codes import COUNTRY, CURRENCY, is_country, is_currency
+from shared_events.fields import MINOR_MAX, Holds
 
-ID_LENGTH_MAX = 64
-# The greatest integer that every JSON reader keeps exact.
-MINOR_MAX = 2**53 - 1
 # Windows are added to instants: both ends leave room for it.
 INSTANT_MIN = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT_MAX = datetime(2200, 1, 1, tzinfo=UTC)
@@ -23,14 +23,8 @@ INSTANT = re.compile(
 )
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("printable characters only")
-    return text
-
-
-def _instant(value: object) -> datetime:
-    """RFC 3339, in UTC."""
+def instant(value: object) -> datetime:
+    """RFC 3339, in UTC. Raises ValueError that says what an instant is like."""
     match = INSTANT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("an instant like 2026-01-15T12:30:00Z, with at most 6 decimals")
@@ -38,53 +32,55 @@ def _instant(value: object) -> datetime:
         raise ValueError("an instant needs its offset: Z")
     if match["offset"] not in ("Z", "+00:00"):
         raise ValueError("an instant must be in UTC (Z)")
-    instant = datetime.fromisoformat(match["local"]).replace(tzinfo=UTC)
-    if not INSTANT_MIN <= instant < INSTANT_MAX:
+    told = datetime.fromisoformat(match["local"]).replace(tzinfo=UTC)
+    if not INSTANT_MIN <= told < INSTANT_MAX:
         raise ValueError(f"from {INSTANT_MIN.year} until {INSTANT_MAX.year}")
-    return instant
+    return told
 
 
-type IdStr = Annotated[
-    str, Field(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_printable)
-]
-"""An id, ours or the marketplace's: 1..64 printable characters."""
+def holding(bound: Holds) -> Callable[[Any], Any]:
+    """A validator of the bound. What holds of a tuple is asked of the list that is sent for it."""
 
+    def held(value: Any) -> Any:  # noqa: ANN401 - of any type
+        sent = tuple(cast("Sequence[Any]", value)) if isinstance(value, list) else value
+        if not bound.check(sent):
+            raise ValueError(bound.bound)
+        return cast("Any", value)
 
-def _for_paths(text: str) -> str:
-    if "/" in text or text in (".", "..") or text != text.strip():
-        raise ValueError("no slash, not . or .., no space at an end: it stands in paths")
-    return text
-
-
-type PathIdStr = Annotated[IdStr, AfterValidator(_for_paths)]
-"""An id of something that is given one here and has a path of its own."""
-
-type Instant = Annotated[datetime, BeforeValidator(_instant)]
-"""An aware instant in UTC."""
-
-LAYOUT = frozenset("\n\r\t")
-SEALED_TEXT = re.compile(rf"\b{SCHEME}(\.[0-9A-Za-z_/-]+){{5}}")
+    return held
 
 
 def readable(text: str) -> str:
-    """What a person may write: something that can be seen. Raises ValueError."""
-    if not text.strip():
-        raise ValueError("at least one visible character")
-    if not all(char.isprintable() or char in LAYOUT for char in text):
-        raise ValueError("no control characters but line ends and tabs")
-    if SEALED_TEXT.search(text):
-        raise ValueError("no sealed text of somebody else")
+    """What a person may write. Raises ValueError that says what is wrong with it."""
+    if fault := fault_of_words(text):
+        raise ValueError(fault)
     return text
 
+
+type IdStr = Annotated[
+    str,
+    Field(min_length=1, max_length=ID_LENGTH_MAX, description=f"{ID}."),
+    AfterValidator(holding(Holds(is_id, ID))),
+]
+"""An id, ours or the marketplace's."""
+
+type Instant = Annotated[datetime, BeforeValidator(instant)]
+"""An aware instant in UTC."""
 
 type Minor = Annotated[int, Field(ge=0, le=MINOR_MAX)]
 """Money in minor units."""
 
-type Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-"""ISO 4217."""
+type Currency = Annotated[
+    str,
+    Field(pattern=r"^[A-Z]{3}$", description="ISO 4217."),
+    AfterValidator(holding(Holds(is_currency, CURRENCY))),
+]
 
-type Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-"""ISO 3166."""
+type Country = Annotated[
+    str,
+    Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1."),
+    AfterValidator(holding(Holds(is_country, COUNTRY))),
+]
 
 
 class Body(BaseModel):

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from msgspec import Struct
+from shared_events.characters import ID_LENGTH_MAX, fault_of_line
 from starlette.types import Receive, Scope, Send
 
 from shared_runtime.auth import BySignature, Caller, caller_of, require
@@ -31,7 +32,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.fields import ID_LENGTH_MAX, IdStr
+from shared_runtime.fields import IdStr
 from shared_runtime.idempotency import command_id, idempotency_key
 from shared_runtime.media import (
     DOWNLOAD_PATH,
@@ -228,8 +229,8 @@ def file_name(
     told = name if header is None else unquote(header, errors="replace")
     if told is None:
         return None
-    if not (1 <= len(told) <= NAME_LENGTH_MAX and told.isprintable()):
-        bound = f"1..{NAME_LENGTH_MAX} printable characters"
+    long = None if 1 <= len(told) <= NAME_LENGTH_MAX else f"1..{NAME_LENGTH_MAX} characters"
+    if bound := long or fault_of_line(told):
         raise InvalidValue(errors=[FieldError(field="name", bound=bound)])
     return told
 

@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_events.characters import ID_LENGTH_MAX
 from shared_events.sealed import SCHEME, SealedParts, parts_of, sealed_fields
 from starlette.responses import Response
 
 from shared_runtime.decider import Actor
-from shared_runtime.fields import ID_LENGTH_MAX
 
 KEY_BYTES = 32
 NONCE_BYTES = 12

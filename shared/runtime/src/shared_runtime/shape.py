@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_
 
 from msgspec import Meta, Struct
 from msgspec.structs import fields
+from shared_events.fields import Holds
 
 from shared_runtime.decider import FieldError, InvalidValue
 
@@ -50,14 +51,6 @@ class Made:
     """The id of what the command brings about: made at the door, the same for the same request."""
 
     what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """A bound that no `Meta` can tell, and its words for whoever breaks it."""
-
-    check: Callable[[Any], bool]
-    bound: str
 
 
 BOUNDS = (Meta, Holds, Words, Files)
@@ -129,9 +122,9 @@ def check_of(kind: object) -> tuple[Fits, Faults] | None:
 
 def bounded(own: Sequence[tuple[Fits, str]]) -> tuple[Fits, Faults]:
     def told(value: Any, field: str) -> Iterator[FieldError]:  # noqa: ANN401
-        for fits, bound in own:
-            if not fits(value):
-                yield FieldError(field=field, bound=bound)
+        broken = [FieldError(field=field, bound=bound) for fits, bound in own if not fits(value)]
+        # Of a text one is enough: what holds of it tells its length too.
+        yield from broken[-1:] if isinstance(value, str) else broken
 
     if len(own) == 1:
         return own[0][0], told

@@ -11,8 +11,7 @@ from shared_runtime.documents import Documented, answered
 from shared_runtime.history import EventPage, EventView
 from shared_runtime.rule import By, Sent
 
-from review_service.api.examples import LINE
-from review_service.bulk.line import Line, place_order
+from review_service.api import examples
 from review_service.domain.closing_clock import OpenEvaluation
 from review_service.domain.commands import MarkDelivered, MarkPaid, MarkShipped, OrderCommand
 from review_service.domain.double_blind import SubmitReview
@@ -23,6 +22,7 @@ from review_service.domain.readers import read_by
 from review_service.domain.rules import EVALUATIONS
 from review_service.domain.weight import WeightFacts
 from review_service.order_views import OrderView, order_view
+from review_service.placing import ToldOrder, place_order
 from review_service.views import AppealView, EvaluationView, FlagView, evaluation_view
 
 REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
@@ -57,8 +57,7 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     """An order that was delivered, then the evaluation that its buyer has written in."""
     known = policies()
     feed = Actor(role="SYSTEM", id="market")
-    line = msgspec.convert(LINE, Line)
-    placed = place_order(line.order, feed)
+    placed = place_order(msgspec.convert(examples.ORDER, ToldOrder), feed)
     buyer = Actor(role="BUYER", id=placed.buyer_id)
     at = placed.now + timedelta(hours=1)
     told: list[OrderCommand] = [

@@ -4,14 +4,12 @@ from typing import Annotated, Literal
 
 import msgspec
 from pydantic import ConfigDict, Field
+from shared_events.fields import LINES_MAX, QUANTITY_MAX
 from shared_runtime.decider import InvalidValue
-from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money, PathIdStr
+from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money
 
 from review_service.api import examples
-from review_service.bulk.line import ToldOrder, foreign_currencies
-
-LINES_MAX = 500
-QUANTITY_MAX = 999
+from review_service.placing import ToldOrder, foreign_currencies
 
 type StatedAt = Annotated[
     Instant | None,
@@ -38,9 +36,9 @@ class OrderBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER]})
 
-    order_id: PathIdStr
-    seller_id: PathIdStr
-    buyer_id: PathIdStr
+    order_id: IdStr
+    seller_id: IdStr
+    buyer_id: IdStr
     marketplace_id: IdStr
     country: Country
     currency: Currency
@@ -54,6 +52,9 @@ class OrderBody(Body):
     deliver_by: Instant | None = None
     buyer_registered_at: Instant | None = None
     withdrawal_right: bool
+    withdrawal_informed: Annotated[
+        bool | None, Field(description="Was the buyer told of that right? Absent: he was.")
+    ] = None
 
     def told(self) -> ToldOrder:
         """The same as a line of the bulk door has it. Raises `InvalidValue`."""

@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from review_service.api import examples
 from review_service.api.callers import FEEDS
 from review_service.bulk.intake import Intake, Numbered, Tally
-from review_service.bulk.line import LINE_BYTES_MAX, Line
+from review_service.bulk.line import LINE_BYTES_MAX, Life, Reviewed
 from review_service.bulk.ndjson import Lines
 from review_service.bulk.story import Teller, feed, importer
 
@@ -30,6 +30,7 @@ type Feed = Annotated[Caller, Depends(require(*FEEDS))]
 
 PATH = "/v1/orders/bulk"
 NDJSON = "application/x-ndjson"
+IDENTITY = "identity"
 NDJSON_TYPE = re.compile(r"application/x-ndjson\s*(;|$)", re.IGNORECASE)
 BATCH_LINES_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
@@ -38,7 +39,7 @@ LINGER_SECONDS = 0.01
 
 
 class NotNdjson(UnsupportedMediaType):
-    """The body must be application/x-ndjson."""
+    """The body must be application/x-ndjson, without a Content-Encoding."""
 
     @classmethod
     def slug(cls) -> str:
@@ -155,6 +156,10 @@ client that does not is made to wait. The last line sums up. An upload that brea
 what it has answered, and at most {BATCH_LINES_MAX} lines more: send it again, whole lines that
 were taken are `unchanged`. A line whose order is refused (whichever step of it) changes nothing;
 a refused review leaves its order and the other review. A line has at most {LINE_BYTES_MAX} bytes.
+
+**Bring an order's reviews in its own line.** A line that completes an order also meets the deadline
+of its evaluation, and what has been closed or revealed stays so: others have read it, and a history
+does not go back. A review that is brought later, as of an instant before, is `time-goes-back`.
 """
 
 
@@ -171,9 +176,16 @@ def _inlined(schema: object, parts: dict[str, Any]) -> object:
 
 
 def _line_schema() -> dict[str, Any]:
-    (schema,), parts = msgspec.json.schema_components([Line])
-    inlined = cast("dict[str, Any]", _inlined(schema, parts))
-    return {**inlined, "description": "One line of the body."}
+    schemas, parts = msgspec.json.schema_components([Life, Reviewed])
+    line, review = (cast("dict[str, Any]", _inlined(schema, parts)) for schema in schemas)
+    reviews: dict[str, Any] = {"type": "array", "items": review, "default": []}
+    properties = line["properties"] | {"reviews": reviews}
+    return {
+        **line,
+        "title": "Line",
+        "properties": properties,
+        "description": "One line of the body.",
+    }
 
 
 REQUEST = {
@@ -198,7 +210,8 @@ def bulk_api(intake: Intake) -> APIRouter:
         openapi_extra={"requestBody": REQUEST},
     )
     async def take_lines(request: Request, caller: Feed) -> Response:
-        if not NDJSON_TYPE.match(request.headers.get("content-type", "")):
+        encoding = request.headers.get("content-encoding", IDENTITY)
+        if encoding != IDENTITY or not NDJSON_TYPE.match(request.headers.get("content-type", "")):
             raise NotNdjson
         traceparent = valid_traceparent(request.headers.get("traceparent"))
         tells = importer if "IMPORTER" in caller.roles else feed

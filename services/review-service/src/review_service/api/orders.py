@@ -39,7 +39,6 @@ from review_service.api.bodies import (
     ShipmentBody,
 )
 from review_service.api.callers import FEEDS, PARTIES, existing, feed_actor, reader, stated
-from review_service.bulk.line import place_order, told_error
 from review_service.domain.commands import (
     AttributeDelay,
     CancelOrder,
@@ -54,6 +53,7 @@ from review_service.domain.order import Order, orders
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
 from review_service.order_views import order_view
+from review_service.placing import place_order, told_error
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]
 type BuyerOrFeed = Annotated[Caller, Depends(require("BUYER", *FEEDS))]

@@ -11,13 +11,12 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 from prometheus_client import Counter
-from shared_runtime.decider import Refused
 from shared_runtime.delivery import Apply, Connection, Delivery, Subscription
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Decisions, PostgresLog
 
 from review_service.bulk.intake import decide_lines, keys_of_writers
-from review_service.bulk.line import Line, MalformedLine, decode_line
+from review_service.bulk.line import Line, MalformedLine, RefusedLine, decode_line
 from review_service.bulk.story import LineTold, Rules, importer
 
 TOPIC = "marketplace.orders"
@@ -68,12 +67,12 @@ def _apply(
     return apply
 
 
-def _line(body: bytes, now: datetime) -> Line | Refused | None:
+def _line(body: bytes, now: datetime) -> Line | RefusedLine | None:
     """None for an event of another type."""
     try:
         event = _decode(body)
     except (ValueError, RecursionError):
-        return MalformedLine()
+        return RefusedLine(why=MalformedLine())
     return decode_line(event.data, now) if event.type == ORDER else None
 
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 from shared_events.envelope import Recorded
+from shared_events.registry import UnknownEventType
 from shared_events.review import Side
 from shared_runtime.decider import Refused
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import ATTEMPTS_MAX, Decisions, Log, VersionConflict
-from shared_runtime.problems import ConcurrentChange, encode_json, problem_body
+from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, problem_body
 from shared_runtime.sealing import PersonKey
 
-from review_service.bulk.line import Line, decode_line, writers
+from review_service.bulk.line import Line, RefusedLine, decode_line, writers
 from review_service.bulk.story import LineTold, Outcome, Rules, Teller, refuse, streams_of, tell
 from review_service.fact_rows import write_reviews
 from review_service.facts import Parties, database_of, read_facts
@@ -24,6 +25,8 @@ from review_service.pairs import lock_pairs, write_pairs
 
 LINES_AT_ONCE = 20
 """After so many decided lines, about 20 ms, other requests have their turn."""
+OF_A_LATER_RELEASE = (UnknownEventType, DecodeError)
+"""What reading a stream raises that another release has written to."""
 OUTCOMES: tuple[Outcome, ...] = ("accepted", "unchanged", "refused")
 
 
@@ -36,7 +39,9 @@ class Numbered:
 
 
 class ReviewAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    by: Side
+    """What became of a review. `by` is null where the review does not tell it."""
+
+    by: Side | None
     outcome: Outcome
     problem: dict[str, object] | None = None
 
@@ -109,21 +114,25 @@ class Intake:
             for numbered, line, outcome in zip(batch, lines, told, strict=True)
         )
 
-    def _decoded(self, numbered: Numbered) -> Line | Refused:
+    def _decoded(self, numbered: Numbered) -> Line | RefusedLine:
         text = numbered.text
-        return text if isinstance(text, Refused) else decode_line(text, self._now())
+        if isinstance(text, Refused):
+            return RefusedLine(why=text)
+        return decode_line(text, self._now())
 
     async def _append(
         self,
-        lines: Sequence[Line | Refused],
+        lines: Sequence[Line | RefusedLine],
         keys: Mapping[str, PersonKey],
         teller: Teller,
         tally: Tally,
     ) -> list[LineTold]:
         """Decides again when others were first on a stream; in the end line by line.
 
-        A line that others never leave alone is refused; the upload goes on.
+        A line that others never leave alone is refused, and one whose order has an event that
+        this release cannot read; the upload goes on.
         """
+        refused: Refused = ConcurrentChange()
         for _ in range(ATTEMPTS_MAX):
             try:
                 async with self._log.transaction() as log:
@@ -134,10 +143,13 @@ class Intake:
                     recorded = await decisions.append()
             except VersionConflict:
                 continue
+            except OF_A_LATER_RELEASE:
+                refused = Unavailable()
+                break
             tally.note(recorded)
             return told
         if len(lines) == 1:
-            return [refuse(lines[0], ConcurrentChange())]
+            return [refuse(lines[0], refused)]
         half = len(lines) // 2
         return [
             *await self._append(lines[:half], keys, teller, tally),
@@ -146,7 +158,7 @@ class Intake:
 
 
 async def keys_of_writers(
-    lines: Iterable[Line | Refused], keys: KeyStore
+    lines: Iterable[Line | RefusedLine], keys: KeyStore
 ) -> Mapping[str, PersonKey]:
     """The keys of all who write something, in one round trip."""
     wanted = {who for line in lines if isinstance(line, Line) for who in writers(line)}
@@ -154,7 +166,7 @@ async def keys_of_writers(
 
 
 async def decide_lines(
-    lines: Sequence[Line | Refused],
+    lines: Sequence[Line | RefusedLine],
     decisions: Decisions,
     rules: Rules,
     teller: Teller,
@@ -169,7 +181,7 @@ async def decide_lines(
     """
     read = [line for line in lines if isinstance(line, Line)]
     await decisions.read(stream for line in read for stream in streams_of(line))
-    parties = {line.order.order_id: Parties.of(line.order) for line in read}
+    parties = {line.order_id: Parties.of(line.order) for line in read}
     db = database_of(decisions.log)
     if db is not None:
         await lock_pairs(((each.buyer_id, each.seller_id) for each in parties.values()), db)
@@ -177,8 +189,8 @@ async def decide_lines(
     told: list[LineTold] = []
     for number, line in enumerate(lines, 1):
         told.append(
-            refuse(line, line)
-            if isinstance(line, Refused)
+            refuse(line, line.why)
+            if isinstance(line, RefusedLine)
             else tell(line, decisions, rules, teller, now, facts=facts, keys=keys)
         )
         if number % LINES_AT_ONCE == 0:
@@ -188,10 +200,10 @@ async def decide_lines(
     return told
 
 
-def _answer(number: int, line: Line | Refused, told: LineTold) -> bytes:
+def _answer(number: int, line: Line | RefusedLine, told: LineTold) -> bytes:
     answer = LineAnswer(
         line=number,
-        order_id=line.order.order_id if isinstance(line, Line) else None,
+        order_id=line.order_id,
         order=told.order,
         problem=_problem(told.problem),
         reviews=[

@@ -9,6 +9,8 @@ from review_service.bulk.intake import Numbered
 from review_service.bulk.line import LINE_BYTES_MAX
 
 NEWLINE = b"\n"
+BOM = b"\xef\xbb\xbf"
+"""What some editors write before the first line of a file in UTF-8."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -43,6 +45,8 @@ class Lines:
 
     def _line(self, text: bytes) -> Iterator[Numbered]:
         self._number += 1
+        if self._number == 1:
+            text = text.removeprefix(BOM)
         overlong, self._overlong = self._overlong or len(text) > LINE_BYTES_MAX, False
         if overlong:
             yield Numbered(self._number, LineTooLong())

@@ -10,6 +10,7 @@ are the same whenever, wherever and however often the line is told.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -23,13 +24,15 @@ from shared_runtime.sealing import PersonKey
 from shared_runtime.timers import Arm, due_timer
 
 from review_service.bulk.line import (
+    Life,
     Line,
+    RefusedLine,
+    RefusedReview,
     Reviewed,
     as_told,
-    place_order,
-    side_of,
     submit_review,
     writer,
+    writes_as,
 )
 from review_service.domain.commands import (
     CancelOrder,
@@ -45,6 +48,7 @@ from review_service.domain.policy import Policies
 from review_service.domain.rules import EVALUATIONS
 from review_service.domain.streams import evaluation_stream, order_stream, review_id_of
 from review_service.facts import Facts
+from review_service.placing import place_order
 from review_service.reactions.orders import on_order
 from review_service.reactions.timers import (
     AUTO_COMPLETE,
@@ -101,7 +105,9 @@ def feed(name: str, traceparent: str | None = None) -> Teller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewTold:
-    by: Side
+    """What became of a review. `by` is None where it does not tell it."""
+
+    by: Side | None
     outcome: Outcome
     problem: Refused | None = None
 
@@ -124,8 +130,7 @@ class Deadline(Struct, frozen=True, kw_only=True):
 
 
 def streams_of(line: Line) -> tuple[str, str]:
-    order_id = line.order.order_id
-    return order_stream(order_id), evaluation_stream(order_id)
+    return order_stream(line.order_id), evaluation_stream(line.order_id)
 
 
 def tell(
@@ -142,10 +147,10 @@ def tell(
 
     `facts`: what is known of its order besides. `keys`: those of the people who write something.
     """
-    story = Story(line.order.order_id, decisions, rules, teller, facts=facts)
+    story = Story(line.order_id, decisions, rules, teller, facts=facts)
     try:
         with decisions.all_or_nothing(streams_of(line)):
-            changed = story.order(line)
+            changed = story.order(line.life)
     except Refused as refused:
         return refuse(line, kept(refused))
     reviews = story.reviews(line, keys)
@@ -161,18 +166,17 @@ def kept(refused: Refused) -> Refused:
     return refused.with_traceback(None)
 
 
-def refuse(line: Line | Refused, why: Refused) -> LineTold:
+def refuse(line: Line | RefusedLine, why: Refused) -> LineTold:
     """Nothing of the line was done. Reviews share the fate of their order."""
-    told = line.reviews if isinstance(line, Line) else []
-    reviews = [ReviewTold(by=side_of(each), outcome="refused", problem=why) for each in told]
+    reviews = [ReviewTold(by=side, outcome="refused", problem=why) for side in line.sides]
     return LineTold(order="refused", reviews=reviews, problem=why)
 
 
-def steps(line: Line, actor: Actor) -> Iterator[tuple[str, OrderCommand]]:
+def steps(life: Life, actor: Actor) -> Iterator[tuple[str, OrderCommand]]:
     """What the order has gone through since it was placed, by the name of its part of the line."""
-    if paid := line.paid:
+    if paid := life.paid:
         yield "paid", MarkPaid(payment_ref=paid.payment_ref, now=paid.at, actor=actor)
-    if shipped := line.shipped:
+    if shipped := life.shipped:
         yield (
             "shipped",
             MarkShipped(
@@ -182,14 +186,14 @@ def steps(line: Line, actor: Actor) -> Iterator[tuple[str, OrderCommand]]:
                 actor=actor,
             ),
         )
-    if delivered := line.delivered:
+    if delivered := life.delivered:
         yield (
             "delivered",
             MarkDelivered(signed=delivered.signed, now=delivered.at, actor=actor),
         )
-    if completed := line.completed:
+    if completed := life.completed:
         yield "completed", CompleteOrder(by_feed=True, now=completed.at, actor=actor)
-    if cancelled := line.cancelled:
+    if cancelled := life.cancelled:
         yield (
             "cancelled",
             CancelOrder(by=cancelled.by, reason=cancelled.reason, now=cancelled.at, actor=actor),
@@ -215,25 +219,27 @@ class Story:
             for recorded in decisions.history(stream):
                 self._arm(stream, recorded.event, recorded.event_id, told=False)
 
-    def order(self, line: Line) -> bool:
+    def order(self, life: Life) -> bool:
         """The order's life as far as it is told. Raises the refusal of a step that is refused."""
         actor = self._teller.orders
-        changed = self._step("order", place_order(line.order, actor))
-        for part, command in steps(line, actor):
+        changed = self._step("order", place_order(life.order, actor))
+        for part, command in steps(life, actor):
             changed |= self._step(part, command)
         return changed
 
     def reviews(self, line: Line, keys: Mapping[str, PersonKey]) -> list[ReviewTold]:
         """In the order in which they were written, answered in the order in which they stand."""
-        told = line.reviews
-        numbers = sorted(range(len(told)), key=lambda number: told[number].at)
-        answers = {
-            number: self._review(
-                number, told[number], keys.get(writer(line.order, side_of(told[number])))
-            )
-            for number in numbers
-        }
-        return [answers[number] for number in range(len(told))]
+        answers: dict[int, ReviewTold] = {}
+        sound: list[tuple[datetime, int, Reviewed]] = []
+        for number, told in enumerate(line.reviews):
+            if isinstance(told, RefusedReview):
+                answers[number] = ReviewTold(by=told.by, outcome="refused", problem=told.why)
+            else:
+                sound.append((told.at, number, told))
+        for _, number, told in sorted(sound, key=itemgetter(0, 1)):
+            key = keys.get(writer(line.order, writes_as(told)))
+            answers[number] = self._review(number, told, key)
+        return [answers[number] for number in range(len(line.reviews))]
 
     def meet(self, now: datetime, *, told_alone: bool = False) -> None:
         """Fires what is due, the earliest first; each with its own instant as `now`.
@@ -273,7 +279,7 @@ class Story:
             raise as_told(refused, part) from None
 
     def _review(self, number: int, told: Reviewed, key: PersonKey | None) -> ReviewTold:
-        side = side_of(told)
+        side = writes_as(told)
         self.meet(told.at)
         by = By(
             actor=self._teller.sides[side],

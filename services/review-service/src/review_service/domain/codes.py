@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Struct
-from shared_events.fields import Id
+from shared_events.fields import Holds, Id
 from shared_events.review import EvaluationEvent, ReviewWeighted, WeightCode
-from shared_runtime.shape import Holds
 
 from review_service.domain.known import Sender, facts_of
 from review_service.domain.reweighing import reweighed

@@ -36,6 +36,7 @@ class PlaceOrder(Asked, frozen=True, kw_only=True):
     deliver_by: datetime | None = None
     buyer_registered_at: datetime | None = None
     withdrawal_right: bool
+    withdrawal_informed: bool | None = None
 
 
 class MarkPaid(Asked, frozen=True, kw_only=True):

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 from shared_casework import parties
 from shared_casework.parties import parties_of
+from shared_events.characters import ID, is_id
+from shared_events.codes import COUNTRY, CURRENCY, is_country, is_currency
+from shared_events.fields import MEDIA_MAX, MINOR_MAX, STARS_MAX
 from shared_runtime.decider import (
     Actor,
     Command,
@@ -17,13 +20,6 @@ from shared_runtime.decider import (
     Role,
     RoleNotAllowed,
 )
-
-ID_LENGTH_MAX = 64
-PATH_ID = f"1..{ID_LENGTH_MAX} printable characters, no slash, not . or .., no space at an end"
-STARS_MAX = 5
-MEDIA_MAX = 10
-# The greatest integer that every JSON reader keeps exact.
-MINOR_MAX = 2**53 - 1
 
 
 class Shape:
@@ -37,12 +33,7 @@ class Shape:
             self._errors.append(FieldError(field=field, bound=bound))
 
     def id(self, field: str, value: str) -> None:
-        fits = 1 <= len(value) <= ID_LENGTH_MAX and value.isprintable()
-        self.require(fits, field, f"1..{ID_LENGTH_MAX} printable characters")
-
-    def path_id(self, field: str, value: str) -> None:
-        """An id that stands in paths, as that of an order or of an account does."""
-        self.require(is_path_id(value), field, PATH_ID)
+        self.require(is_id(value), field, ID)
 
     def ids(self, field: str, values: Sequence[str]) -> None:
         for number, value in enumerate(values):
@@ -63,9 +54,11 @@ class Shape:
     def stars(self, field: str, value: int) -> None:
         self.require(1 <= value <= STARS_MAX, field, f"1..{STARS_MAX}")
 
-    def capitals(self, field: str, value: str, length: int) -> None:
-        fits = len(value) == length and value.isascii() and value.isalpha() and value.isupper()
-        self.require(fits, field, f"{length} capital letters")
+    def currency(self, field: str, value: str) -> None:
+        self.require(is_currency(value), field, CURRENCY)
+
+    def country(self, field: str, value: str) -> None:
+        self.require(is_country(value), field, COUNTRY)
 
     def instant(self, field: str, value: datetime | None) -> None:
         self.require(value is None or is_aware(value), field, "an instant with its offset")
@@ -74,12 +67,6 @@ class Shape:
         """Raises `InvalidValue` with every error so far."""
         if self._errors:
             raise InvalidValue(errors=self._errors)
-
-
-def is_path_id(value: str) -> bool:
-    """Whether an id can stand in a path: clients take "." and ".." and servers "/" for steps."""
-    fits = 1 <= len(value) <= ID_LENGTH_MAX and value.isprintable()
-    return fits and "/" not in value and value == value.strip() and value not in (".", "..")
 
 
 def is_aware(instant: datetime) -> bool:

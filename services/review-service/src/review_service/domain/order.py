@@ -180,9 +180,17 @@ def place(order: Order, command: PlaceOrder, policies: Policies) -> list[OrderEv
     require_role(command, ROWS[PlaceOrder].roles)
     if isinstance(order, Unplaced):
         return [placed_by(command, policies.in_force(command.now).version)]
-    if order.placed == placed_by(command, order.placed.policy_version):
+    if same_order(order.placed, placed_by(command, order.placed.policy_version)):
         return []
     raise AlreadySubmitted(existing_id=order.placed.order_id)
+
+
+def same_order(one: OrderPlaced, other: OrderPlaced) -> bool:
+    """Not to say whether the buyer was informed is to say that he was."""
+    informed = one.withdrawal_informed is not False
+    return informed == (other.withdrawal_informed is not False) and one == replace(
+        other, withdrawal_informed=one.withdrawal_informed
+    )
 
 
 def mark_paid(order: Order, command: MarkPaid) -> list[OrderEvent]:
@@ -348,6 +356,7 @@ def placed_by(command: PlaceOrder, policy_version: str) -> OrderPlaced:
             utc(command.buyer_registered_at) if command.buyer_registered_at else None
         ),
         withdrawal_right=command.withdrawal_right,
+        withdrawal_informed=command.withdrawal_informed,
     )
 
 

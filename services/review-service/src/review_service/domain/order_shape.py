@@ -3,15 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from shared_events.fields import LINES_MAX, QUANTITY_MAX
 from shared_events.orders import OrderLine
 
 from review_service.domain.commands import PlaceOrder
 from review_service.domain.guards import Shape, is_aware
-
-LINES_MAX = 500
-QUANTITY_MAX = 999
-CURRENCY_LENGTH = 3
-COUNTRY_LENGTH = 2
 
 
 def check_placed(command: PlaceOrder) -> None:
@@ -25,23 +21,18 @@ def check_placed(command: PlaceOrder) -> None:
     check_amounts(shape, command)
     check_lines(shape, command.lines)
     shape.check()
-    total = total_of(command)
-    shape.require(
-        command.total_minor == total,
-        "total_minor",
-        f"the lines less discounts plus shipping, {total}",
-    )
+    check_sums(shape, command)
     shape.check()
 
 
 def check_ids(shape: Shape, command: PlaceOrder) -> None:
-    shape.path_id("order_id", command.order_id)
-    shape.path_id("seller_id", command.seller_id)
-    shape.path_id("buyer_id", command.buyer_id)
+    shape.id("order_id", command.order_id)
+    shape.id("seller_id", command.seller_id)
+    shape.id("buyer_id", command.buyer_id)
     shape.require(command.buyer_id != command.seller_id, "buyer_id", "not the seller's")
     shape.id("marketplace_id", command.marketplace_id)
-    shape.capitals("country", command.country, COUNTRY_LENGTH)
-    shape.capitals("currency", command.currency, CURRENCY_LENGTH)
+    shape.country("country", command.country)
+    shape.currency("currency", command.currency)
 
 
 def check_instants(shape: Shape, command: PlaceOrder) -> None:
@@ -85,9 +76,15 @@ def check_lines(shape: Shape, lines: Sequence[OrderLine]) -> None:
         )
 
 
-def total_of(command: PlaceOrder) -> int:
-    """What the order costs: the lines less discounts, plus shipping."""
-    lines = sum(
+def check_sums(shape: Shape, command: PlaceOrder) -> None:
+    """Nobody is paid for buying: what is taken off is not more than what there is to pay."""
+    due = command.shipping_minor + sum(
         line.quantity * line.unit_price_minor - line.line_discount_minor for line in command.lines
     )
-    return lines - command.order_discount_minor + command.shipping_minor
+    if command.order_discount_minor > due:
+        bound = f"not more than the lines and the shipping cost, {due}"
+        shape.require(False, "order_discount_minor", bound)
+        return
+    total = due - command.order_discount_minor
+    bound = f"the lines less discounts plus shipping, {total}"
+    shape.require(command.total_minor == total, "total_minor", bound)

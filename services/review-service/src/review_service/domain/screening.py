@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from shared_events.fields import Id
+from shared_events.fields import MINOR_MAX, Id
 from shared_events.review import EvaluationEvent, ReviewScreened, ReviewWeighted, ScreeningTerm
 
 from review_service.domain.evaluation_state import Revealed
@@ -14,15 +14,13 @@ from review_service.domain.subject import ReviewRule, Subject
 TERMS_MAX = 50
 # Detectors come and go, so their terms are no list of ours; but names they are, and no free text.
 TERM_NAME = r"^[A-Z][A-Z0-9_]{0,63}$"
-EXACT_MAX = 2**53 - 1
-"""The greatest integer that every JSON reader keeps exact."""
 
 
 class Term(Struct, frozen=True, kw_only=True):
     """One of the things that the detector looked at, and what it found."""
 
     name: Annotated[str, Meta(pattern=TERM_NAME, max_length=64)]
-    value_milli: Annotated[int, Meta(ge=-EXACT_MAX, le=EXACT_MAX)]
+    value_milli: Annotated[int, Meta(ge=-MINOR_MAX, le=MINOR_MAX)]
 
 
 class RecordScreening(Struct, frozen=True, kw_only=True):

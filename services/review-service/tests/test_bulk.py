@@ -17,7 +17,6 @@ from review_service.api.examples import LINE, line_of
 from review_service.bulk.intake import Intake, Numbered, Tally
 from review_service.bulk.line import LINE_BYTES_MAX, TEXT
 from review_service.bulk.story import importer as teller
-from review_service.bulk.story import rules
 from review_service.domain.policy import policies
 from review_service.settings import ReviewSettings
 from shared_events.characters import ID, SEEN
@@ -678,7 +677,7 @@ async def test_a_line_that_always_loses_its_race_is_refused_and_the_rest_is_not(
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
     log = OthersFirst(pool, source="/review-service", now=clock)
     lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
-    answers = await Intake(log, rules(policies()), InMemoryKeyStore(), clock).take(
+    answers = await Intake(log, policies(), InMemoryKeyStore(), clock).take(
         lines, teller("olist"), Tally()
     )
     told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
@@ -702,7 +701,7 @@ async def test_an_order_with_an_event_of_a_later_release_is_refused_and_the_rest
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
     log = OfLaterRelease(pool, source="/review-service", now=clock)
     lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
-    answers = await Intake(log, rules(policies()), InMemoryKeyStore(), clock).take(
+    answers = await Intake(log, policies(), InMemoryKeyStore(), clock).take(
         lines, teller("olist"), Tally()
     )
     told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}

@@ -19,7 +19,6 @@ from shared_runtime.worker import Workload
 from review_service.api import bulk
 from review_service.bulk.feed import marketplace_feed
 from review_service.bulk.intake import Intake
-from review_service.bulk.story import rules
 from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
 from review_service.projections import PROJECTIONS
@@ -42,7 +41,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     # Of no use to a worker: a tenth of its start.
     from review_service.api.doors import evaluation_doors  # noqa: PLC0415
     from review_service.api.evaluations import Evaluations  # noqa: PLC0415
-    from review_service.api.orders import orders_api  # noqa: PLC0415
+    from review_service.api.orders import Orders, orders_api  # noqa: PLC0415
     from review_service.api.reads import evaluation_reads, review_reads  # noqa: PLC0415
 
     policies = parts.settings.policies
@@ -63,9 +62,12 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         opener=opener,
         media=files,
     )
+    placed = Orders(
+        log=parts.log, commands=commands, policies=policies, cursors=cursors, now=parts.now
+    )
     return [
-        bulk.bulk_api(Intake(parts.log, rules(policies), parts.keys, parts.now)),
-        orders_api(parts.log, commands, policies, cursors, parts.now),
+        bulk.bulk_api(Intake(parts.log, policies, parts.keys, parts.now)),
+        *orders_api(placed),
         *evaluation_doors(evaluations),
         evaluation_reads(evaluations, opened_up_to=opened),
         review_reads(evaluations),
@@ -119,7 +121,7 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
             # No table has a text that is opened: what is left of a person are the files.
             erasure(parts.keys, files.delete_of),
         ),
-        feeds=(marketplace_feed(parts.log, rules(policies), parts.keys, parts.now),),
+        feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now),),
         own_projections=PROJECTIONS,
         fire=on_deadlines(policies),
         tasks=media_tasks(files),

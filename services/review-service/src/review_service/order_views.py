@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Literal
 
 from shared_events.orders import OrderDelayAttributed
-from shared_runtime.decider import Actor
 from shared_runtime.fields import Money
 from shared_runtime.rules import Action
 
-from review_service.domain.actions import order_actions
+from review_service.domain.known import Sender
 from review_service.domain.order import Placed, Stage
-from review_service.domain.policy import Policies
-from review_service.placing import REFERENCE_CURRENCY
+from review_service.domain.order_rules import ORDER_RULES
+from review_service.told_order import REFERENCE_CURRENCY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,8 @@ class OrderView:
     available_actions: list[Action]
 
 
-def order_view(order: Placed, actor: Actor, now: datetime, policies: Policies) -> OrderView:
+def order_view(order: Placed, by: Sender) -> OrderView:
+    """The order for somebody, with what he can do about it now."""
     placed = order.placed
 
     def money(minor: int) -> Money:
@@ -122,7 +122,7 @@ def order_view(order: Placed, actor: Actor, now: datetime, policies: Policies) -
         reopened_at=order.reopenings[-1].reopened_at if order.reopenings else None,
         cancelled_at=order.cancelled.cancelled_at if order.cancelled else None,
         delay=delay_view(order.delay),
-        available_actions=order_actions(order, actor, now, policies),
+        available_actions=ORDER_RULES.offered(order, by),
     )
 
 

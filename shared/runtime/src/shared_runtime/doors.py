@@ -25,6 +25,9 @@ from shared_runtime.media import MediaFile
 from shared_runtime.problems import PreconditionRequired, command_refusals
 from shared_runtime.rule import Rule
 
+MACHINES: frozenset[Role] = frozenset({"SYSTEM", "IMPORTER"})
+"""Those that tell what has happened elsewhere."""
+
 type View = Callable[[Any, Any, Any], object]
 """A place, what was said there and the state after it in, what is answered out."""
 
@@ -32,7 +35,7 @@ type View = Callable[[Any, Any, Any], object]
 @dataclass(frozen=True, slots=True)
 class Door:
     """`shows`: how the answer is documented; `view`: what it is, if not all that the place shows.
-    `versioned`: it wants an If-Match.
+    `versioned`: a person says with If-Match which version he decides on; a machine sees none.
     """
 
     path: str
@@ -120,10 +123,11 @@ def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
     """What FastAPI takes for a function that somebody has written."""
     command = door.rule.command
     named = names_in(door.path)
+    machines = MACHINES.intersection((*door.roles, *to.also))
     model = body_of(door.rule.example, to.body, without=to.gives.union(named))
 
     async def endpoint(*, body: Body, caller: Caller, asked: Asked, **path: str) -> Response:
-        if door.versioned:
+        if door.versioned and machines.isdisjoint(caller.roles):
             asked.require_version()
         place = await to(Arrival(path=path, body=body, caller=caller, door=door))
         given = {name: path[name] for name in named if name in command.__struct_fields__}

@@ -13,16 +13,17 @@ from shared_runtime.rule import By, Sent
 
 from review_service.api import examples
 from review_service.domain.closing_clock import OpenEvaluation
-from review_service.domain.commands import MarkDelivered, MarkPaid, MarkShipped, OrderCommand
 from review_service.domain.double_blind import SubmitReview
+from review_service.domain.fulfilment import MarkDelivered, MarkPaid, MarkShipped
 from review_service.domain.known import Known
-from review_service.domain.order import Placed, orders
+from review_service.domain.order import Placed
+from review_service.domain.order_rules import ORDERS
 from review_service.domain.policy import policies
 from review_service.domain.readers import read_by
 from review_service.domain.rules import EVALUATIONS
 from review_service.domain.weight import WeightFacts
 from review_service.order_views import OrderView, order_view
-from review_service.placing import ToldOrder, place_order
+from review_service.told_order import ToldOrder, place_order
 from review_service.views import AppealView, EvaluationView, FlagView, evaluation_view
 
 REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
@@ -57,17 +58,18 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     """An order that was delivered, then the evaluation that its buyer has written in."""
     known = policies()
     feed = Actor(role="SYSTEM", id="market")
-    placed = place_order(msgspec.convert(examples.ORDER, ToldOrder), feed)
+    placed = place_order(msgspec.convert(examples.ORDER, ToldOrder))
     buyer = Actor(role="BUYER", id=placed.buyer_id)
-    at = placed.now + timedelta(hours=1)
-    told: list[OrderCommand] = [
+    at = placed.placed_at + timedelta(hours=1)
+    by_feed = By(actor=feed, now=at, known=Known(policies=known))
+    told = [
         placed,
-        MarkPaid(payment_ref="P-1", now=at, actor=feed),
-        MarkShipped(tracking_id="BR123", now=at, actor=feed),
-        MarkDelivered(signed=True, now=at, actor=feed),
+        MarkPaid(payment_ref="P-1"),
+        MarkShipped(tracking_id="BR123"),
+        MarkDelivered(signed=True),
     ]
-    order_history = _played(orders(known), told)
-    order = orders(known).fold(order_history)
+    order_history = _played(ORDERS, [Sent(said, by_feed) for said in told])
+    order = ORDERS.fold(order_history)
     assert isinstance(order, Placed)
     facts = WeightFacts(
         total_ref_minor=placed.total_ref_minor, placed_at=placed.placed_at, late=False
@@ -90,12 +92,12 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     event = EventView(
         id=EVENT_ID,
         type="OrderPlaced.v1",
-        time=placed.now,
+        time=at,
         actor=str(feed),
         data=order_history[0],
     )
     return (
-        order_view(order, buyer, at, known),
+        order_view(order, by_buyer),
         evaluation_view(placed.order_id, reading, by_buyer),
         EventPage(items=[event], next_cursor=None),
     )

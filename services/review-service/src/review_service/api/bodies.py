@@ -1,6 +1,6 @@
-"""What clients send about orders, and the commands' own values that it stands for."""
+"""What clients send about orders, as far as their commands do not say it themselves."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from pydantic import ConfigDict, Field
@@ -9,7 +9,7 @@ from shared_runtime.decider import InvalidValue
 from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money
 
 from review_service.api import examples
-from review_service.placing import ToldOrder, foreign_currencies
+from review_service.told_order import ToldOrder, foreign_currencies
 
 type StatedAt = Annotated[
     Instant | None,
@@ -64,62 +64,7 @@ class OrderBody(Body):
         return told
 
 
-class PaymentBody(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"payment_ref": "P-1"}]})
+class StepBody(Body):
+    """What everybody says of a step of an order's life."""
 
     at: StatedAt = None
-    payment_ref: IdStr
-
-
-class ShipmentBody(Body):
-    """`deliver_by`, where given, replaces the one of placing."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"tracking_id": "BR123", "deliver_by": "2026-01-20T00:00:00Z"}]
-        }
-    )
-
-    at: StatedAt = None
-    deliver_by: Instant | None = None
-    tracking_id: IdStr | None = None
-
-
-class DeliveryBody(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"signed": True}]})
-
-    at: StatedAt = None
-    signed: bool
-
-
-class CompletionBody(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
-
-    at: StatedAt = None
-
-
-class CancellationBody(Body):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"by": "SELLER", "reason": "OUT_OF_STOCK"}]}
-    )
-
-    at: StatedAt = None
-    by: Literal["BUYER", "SELLER", "PLATFORM"]
-    reason: IdStr
-
-
-class ReopeningBody(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "CARRIER_CORRECTION"}]})
-
-    at: StatedAt = None
-    reason: Literal["CARRIER_CORRECTION", "PAYMENT_REVERSED"]
-
-
-class DelayAttributionBody(Body):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"incident_id": "STORM-12", "liable": "FORCE_MAJEURE"}]}
-    )
-
-    at: StatedAt = None
-    incident_id: IdStr
-    liable: Literal["CARRIER", "FORCE_MAJEURE"]

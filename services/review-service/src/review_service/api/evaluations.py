@@ -33,7 +33,8 @@ from review_service.domain.double_blind import SubmitReview
 from review_service.domain.evaluation_state import Evaluation, Revealed
 from review_service.domain.flags import FlagReview
 from review_service.domain.known import Known, Sender
-from review_service.domain.order import Order, Placed, orders
+from review_service.domain.order import Order, Placed
+from review_service.domain.order_rules import ORDERS
 from review_service.domain.policy import Policies
 from review_service.domain.readers import Reading, read_by, side_told_of
 from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
@@ -94,13 +95,13 @@ class Evaluations:
     async def order(self, order_id: str) -> Order:
         """The order as its stream tells; not placed if there is none."""
         history = await read_stream(self.log, order_stream(order_id))
-        return orders(self.policies).fold(recorded.event for recorded in history)
+        return ORDERS.fold(recorded.event for recorded in history)
 
     async def read(self, order_id: str) -> tuple[Order, History]:
         """The order, and what has happened to its evaluation."""
         names = order_stream(order_id), evaluation_stream(order_id)
         of_order, of_evaluation = map((await self.log.read(names)).get, names, ([], []))
-        order = orders(self.policies).fold(recorded.event for recorded in of_order)
+        order = ORDERS.fold(recorded.event for recorded in of_order)
         return order, of_evaluation
 
     async def find(self, ref: str) -> tuple[Placed, History, Side]:

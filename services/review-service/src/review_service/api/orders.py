@@ -1,66 +1,205 @@
 """The life of an order: each step a resource that is posted; the order itself, always current."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.orders import OrderEvent
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
 from shared_runtime.commands import Asked, AskedFor, Commands
 from shared_runtime.decider import (
-    Actor,
     AlreadySubmitted,
     Decider,
     InvalidValue,
+    NotFound,
     Role,
     RoleNotAllowed,
-    TimeGoesBack,
-    WrongState,
 )
-from shared_runtime.fields import IdStr
+from shared_runtime.doors import Arrival, Door, View, doors_api
+from shared_runtime.fields import Body, IdStr
 from shared_runtime.history import STAFF_ROLES, event_page, signed
 from shared_runtime.log import Log, read_stream
-from shared_runtime.problems import NotFound, PreconditionRequired, command_refusals, refusals
+from shared_runtime.media import MediaFile
+from shared_runtime.problems import command_refusals, refusals
 from shared_runtime.reading import PAGE_SIZE, Cursors, CursorText, Limit, answer
+from shared_runtime.rule import By, Sent
+from shared_runtime.sealing import PersonKey
+from shared_runtime.shape import Purpose
 
 from review_service.api import answers
-from review_service.api.bodies import (
-    CancellationBody,
-    CompletionBody,
-    DelayAttributionBody,
-    DeliveryBody,
-    OrderBody,
-    PaymentBody,
-    ReopeningBody,
-    ShipmentBody,
-)
+from review_service.api.bodies import OrderBody, StepBody
 from review_service.api.callers import FEEDS, PARTIES, existing, feed_actor, reader, stated
-from review_service.domain.commands import (
-    AttributeDelay,
-    CancelOrder,
-    CompleteOrder,
-    MarkDelivered,
-    MarkPaid,
-    MarkShipped,
-    OrderCommand,
-    ReopenOrder,
+from review_service.domain.completion import (
+    ATTRIBUTE_DELAY,
+    CANCEL_ORDER,
+    COMPLETE_ORDER,
+    REOPEN_ORDER,
 )
-from review_service.domain.order import Order, orders
+from review_service.domain.fulfilment import MARK_DELIVERED, MARK_PAID, MARK_SHIPPED
+from review_service.domain.known import Known, Sender
+from review_service.domain.order import Order
+from review_service.domain.order_rules import ORDERS, OrderCommand
+from review_service.domain.placing import PLACE_ORDER
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
 from review_service.order_views import order_view
-from review_service.placing import place_order, told_error
+from review_service.told_order import place_order, told_error
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]
-type BuyerOrFeed = Annotated[Caller, Depends(require("BUYER", *FEEDS))]
-type ModeratorOrFeed = Annotated[Caller, Depends(require("MODERATOR", *FEEDS))]
 type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF_ROLES, *FEEDS))]
 
-STEP = (RoleNotAllowed, NotFound, WrongState, TimeGoesBack)
+ORDER = "/v1/orders/{order_id}"
+
+STEPS = (
+    Door(f"{ORDER}/payment", MARK_PAID, "It was paid", shows=answers.ORDER_COMMAND),
+    Door(
+        f"{ORDER}/shipment",
+        MARK_SHIPPED,
+        "It was handed to the carrier",
+        shows=answers.ORDER_COMMAND,
+    ),
+    Door(
+        f"{ORDER}/delivery",
+        MARK_DELIVERED,
+        "It was delivered",
+        description="It completes by itself some days later.",
+        shows=answers.ORDER_COMMAND,
+    ),
+    Door(f"{ORDER}/cancellation", CANCEL_ORDER, "It was cancelled", shows=answers.ORDER_COMMAND),
+    Door(
+        f"{ORDER}/reopening",
+        REOPEN_ORDER,
+        "Its completion is undone",
+        description="A correction by the carrier, or of the payment.",
+        shows=answers.ORDER_COMMAND,
+    ),
+    Door(
+        f"{ORDER}/delay-attribution",
+        ATTRIBUTE_DELAY,
+        "Its delay is not the seller's",
+        description="A MODERATOR says with If-Match which version he decides on.",
+        shows=answers.ORDER_COMMAND,
+        versioned=True,
+    ),
+)
+COMPLETION = (
+    Door(
+        f"{ORDER}/completion",
+        COMPLETE_ORDER,
+        "It is complete",
+        description="The BUYER is its own, who confirms the receipt. Its evaluation opens.",
+        shows=answers.ORDER_COMMAND,
+    ),
+)
+# What a path names has been placed, or it is not there.
+OF_EXISTING = Decider[Order, OrderCommand, OrderEvent](
+    initial=ORDERS.initial,
+    decide=lambda order, sent: ORDERS.decide(existing(order), sent),
+    evolve=ORDERS.evolve,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """All that the routes about orders need."""
+
+    log: Log
+    commands: Commands
+    policies: Policies
+    cursors: Cursors
+    now: Clock
+
+    async def order(self, order_id: str) -> Order:
+        """The order as its stream tells; not placed if there is none."""
+        history = await read_stream(self.log, order_stream(order_id))
+        return ORDERS.fold(recorded.event for recorded in history)
+
+    def by(self, caller: Caller, now: datetime, *persons: Role) -> Sender:
+        """A feed, or else a person in one of these roles."""
+        actor = feed_actor(caller) or caller.actor(*persons)
+        return By(actor=actor, now=now, known=Known(policies=self.policies))
+
+    async def run(
+        self,
+        asked: Asked,
+        order_id: str,
+        said: Struct,
+        by: Sender,
+        *,
+        decider: Decider[Order, OrderCommand, OrderEvent] = OF_EXISTING,
+        states_time: bool,
+    ) -> Response:
+        """Decides a command and answers with the order as it is then."""
+        return await self.commands.run(
+            asked,
+            decider,
+            Sent(said, by),
+            stream=order_stream(order_id),
+            correlation=order_id,
+            view=lambda outcome: order_view(existing(outcome.state), replace(by, now=self.now())),
+            status=201,
+            states_time=states_time,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlace:
+    """A feed before an order, which tells what has happened to it; or a person, who acts now."""
+
+    orders: Orders
+    order_id: str
+    arrival: Arrival
+    gives: Mapping[str, object]
+
+    async def key(self, sealed_for: str, said: Mapping[str, object]) -> PersonKey:  # noqa: ARG002
+        raise AssertionError("nothing in an order is sealed")
+
+    async def files(self, ids: Sequence[str], purpose: Purpose) -> Sequence[MediaFile]:  # noqa: ARG002
+        raise AssertionError("an order has no files")
+
+    async def run(
+        self,
+        asked: Asked,
+        said: Struct,
+        view: View | None,  # noqa: ARG002 - the order is always shown whole
+        files: Sequence[MediaFile],  # noqa: ARG002
+    ) -> Response:
+        caller, body = self.arrival.caller, self.arrival.body
+        assert isinstance(body, StepBody)
+        is_feed = feed_actor(caller) is not None
+        if not is_feed or asked.expected is not None:
+            # Before If-Match is looked at: it would tell others that the order is there.
+            reader(caller, await self.orders.order(self.order_id))
+        now = stated(body.at, self.orders.now(), may_state=is_feed)
+        by = self.orders.by(caller, now, *self.arrival.door.roles)
+        return await self.orders.run(
+            asked, self.order_id, said, by, states_time=body.at is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToOrder:
+    """A step is told by a feed, with or without its instant, or taken by a person now."""
+
+    orders: Orders
+    gives: frozenset[str] = frozenset()
+    body: type[Body] = StepBody
+    also: tuple[Role, ...] = ("IMPORTER",)
+
+    async def __call__(self, arrival: Arrival) -> OrderPlace:
+        given = {"by_feed": feed_actor(arrival.caller) is not None}
+        return OrderPlace(
+            orders=self.orders,
+            order_id=arrival.path["order_id"],
+            arrival=arrival,
+            gives={name: given[name] for name in self.gives},
+        )
 
 
 @contextmanager
@@ -72,60 +211,18 @@ def as_sent() -> Generator[None]:
         raise InvalidValue(errors=[told_error(error) for error in refused.errors]) from None
 
 
-def orders_api(  # noqa: C901 - a function for each route
-    log: Log, commands: Commands, policies: Policies, cursors: Cursors, now: Clock
-) -> APIRouter:
+def orders_api(orders: Orders) -> list[APIRouter]:
+    return [
+        placing(orders),
+        doors_api(STEPS, ToOrder(orders), tag="orders"),
+        doors_api(COMPLETION, ToOrder(orders, frozenset({"by_feed"})), tag="orders"),
+        reading(orders),
+    ]
+
+
+def placing(orders: Orders) -> APIRouter:
+    """Written out: an order is told with its money amount by amount, as lines of bulk tell it."""
     router = APIRouter(prefix="/v1/orders", tags=["orders"])
-    placing = orders(policies)
-    steps = Decider[Order, OrderCommand, OrderEvent](
-        initial=placing.initial,
-        decide=lambda order, command: placing.decide(existing(order), command),
-        evolve=placing.evolve,
-    )
-
-    async def known_order(order_id: str) -> Order:
-        history = await read_stream(log, order_stream(order_id))
-        return placing.fold(recorded.event for recorded in history)
-
-    async def run(
-        asked: Asked,
-        order_id: str,
-        command: OrderCommand,
-        decider: Decider[Order, OrderCommand, OrderEvent],
-        *,
-        states_time: bool,
-    ) -> Response:
-        with as_sent():
-            return await commands.run(
-                asked,
-                decider,
-                command,
-                stream=order_stream(order_id),
-                correlation=order_id,
-                view=lambda outcome: order_view(
-                    existing(outcome.state), command.actor, now(), policies
-                ),
-                status=201,
-                states_time=states_time,
-            )
-
-    async def step(
-        asked: Asked,
-        order_id: str,
-        caller: Caller,
-        at: datetime | None,
-        told: Callable[[datetime, Actor], OrderCommand],
-        *persons: Role,
-    ) -> Response:
-        """A step is told by a feed, with or without its instant, or taken by a person now."""
-        feed = feed_actor(caller)
-        if feed is None or asked.expected is not None:
-            # Before If-Match is looked at: it would tell others that the order is there.
-            reader(caller, await known_order(order_id))
-        command = told(
-            stated(at, now(), may_state=feed is not None), feed or caller.actor(*persons)
-        )
-        return await run(asked, order_id, command, steps, states_time=at is not None)
 
     @router.post(
         "",
@@ -133,128 +230,26 @@ def orders_api(  # noqa: C901 - a function for each route
         description="For SYSTEM and IMPORTER. The same order again changes nothing.",
         status_code=201,
         responses=command_refusals(RoleNotAllowed, AlreadySubmitted) | answers.ORDER_COMMAND,
+        operation_id=PLACE_ORDER.name,
     )
     async def place(body: OrderBody, caller: Feed, asked: AskedFor) -> Response:
-        actor = feed_actor(caller)
-        assert actor
-        stated(body.placed_at, now(), may_state=True, field="placed_at")
-        command = place_order(body.told(), actor)
-        return await run(asked, body.order_id, command, placing, states_time=True)
-
-    @router.post(
-        "/{order_id}/payment",
-        summary="It was paid",
-        description="For SYSTEM and IMPORTER.",
-        status_code=201,
-        responses=command_refusals(*STEP, AlreadySubmitted) | answers.ORDER_COMMAND,
-    )
-    async def payment(
-        order_id: IdStr, body: PaymentBody, caller: Feed, asked: AskedFor
-    ) -> Response:
-        def told(at: datetime, actor: Actor) -> MarkPaid:
-            return MarkPaid(payment_ref=body.payment_ref, now=at, actor=actor)
-
-        return await step(asked, order_id, caller, body.at, told)
-
-    @router.post(
-        "/{order_id}/shipment",
-        summary="It was handed to the carrier",
-        description="For SYSTEM and IMPORTER.",
-        status_code=201,
-        responses=command_refusals(*STEP, AlreadySubmitted) | answers.ORDER_COMMAND,
-    )
-    async def shipment(
-        order_id: IdStr, body: ShipmentBody, caller: Feed, asked: AskedFor
-    ) -> Response:
-        def told(at: datetime, actor: Actor) -> MarkShipped:
-            return MarkShipped(
-                deliver_by=body.deliver_by, tracking_id=body.tracking_id, now=at, actor=actor
+        now = stated(body.placed_at, orders.now(), may_state=True, field="placed_at")
+        said = place_order(body.told())
+        with as_sent():
+            return await orders.run(
+                asked,
+                body.order_id,
+                said,
+                orders.by(caller, now),
+                decider=ORDERS,
+                states_time=True,
             )
 
-        return await step(asked, order_id, caller, body.at, told)
+    return router
 
-    @router.post(
-        "/{order_id}/delivery",
-        summary="It was delivered",
-        description="For SYSTEM and IMPORTER. It completes by itself some days later.",
-        status_code=201,
-        responses=command_refusals(*STEP, AlreadySubmitted) | answers.ORDER_COMMAND,
-    )
-    async def delivery(
-        order_id: IdStr, body: DeliveryBody, caller: Feed, asked: AskedFor
-    ) -> Response:
-        def told(at: datetime, actor: Actor) -> MarkDelivered:
-            return MarkDelivered(signed=body.signed, now=at, actor=actor)
 
-        return await step(asked, order_id, caller, body.at, told)
-
-    @router.post(
-        "/{order_id}/completion",
-        summary="It is complete",
-        description="For its BUYER, who confirms the receipt, for SYSTEM and IMPORTER. "
-        "Its evaluation opens.",
-        status_code=201,
-        responses=command_refusals(*STEP, AlreadySubmitted) | answers.ORDER_COMMAND,
-    )
-    async def completion(
-        order_id: IdStr, body: CompletionBody, caller: BuyerOrFeed, asked: AskedFor
-    ) -> Response:
-        def told(at: datetime, actor: Actor) -> CompleteOrder:
-            return CompleteOrder(by_feed=actor.acts_as == "SYSTEM", now=at, actor=actor)
-
-        return await step(asked, order_id, caller, body.at, told, "BUYER")
-
-    @router.post(
-        "/{order_id}/cancellation",
-        summary="It was cancelled",
-        description="For SYSTEM and IMPORTER.",
-        status_code=201,
-        responses=command_refusals(*STEP, AlreadySubmitted) | answers.ORDER_COMMAND,
-    )
-    async def cancellation(
-        order_id: IdStr, body: CancellationBody, caller: Feed, asked: AskedFor
-    ) -> Response:
-        def told(at: datetime, actor: Actor) -> CancelOrder:
-            return CancelOrder(by=body.by, reason=body.reason, now=at, actor=actor)
-
-        return await step(asked, order_id, caller, body.at, told)
-
-    @router.post(
-        "/{order_id}/reopening",
-        summary="Its completion is undone",
-        description="For SYSTEM and IMPORTER: a correction by the carrier, or of the payment.",
-        status_code=201,
-        responses=command_refusals(*STEP) | answers.ORDER_COMMAND,
-    )
-    async def reopening(
-        order_id: IdStr, body: ReopeningBody, caller: Feed, asked: AskedFor
-    ) -> Response:
-        def told(at: datetime, actor: Actor) -> ReopenOrder:
-            return ReopenOrder(reason=body.reason, now=at, actor=actor)
-
-        return await step(asked, order_id, caller, body.at, told)
-
-    @router.post(
-        "/{order_id}/delay-attribution",
-        summary="Its delay is not the seller's",
-        description="For SYSTEM and IMPORTER, and for a MODERATOR, who says with If-Match which "
-        "version he decides on.",
-        status_code=201,
-        responses=command_refusals(*STEP, AlreadySubmitted, PreconditionRequired)
-        | answers.ORDER_COMMAND,
-    )
-    async def delay_attribution(
-        order_id: IdStr, body: DelayAttributionBody, caller: ModeratorOrFeed, asked: AskedFor
-    ) -> Response:
-        if feed_actor(caller) is None:
-            asked.require_version()
-
-        def told(at: datetime, actor: Actor) -> AttributeDelay:
-            return AttributeDelay(
-                incident_id=body.incident_id, liable=body.liable, now=at, actor=actor
-            )
-
-        return await step(asked, order_id, caller, body.at, told, "MODERATOR")
+def reading(orders: Orders) -> APIRouter:
+    router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
     @router.get(
         "/{order_id}",
@@ -263,11 +258,14 @@ def orders_api(  # noqa: C901 - a function for each route
         responses=refusals(RoleNotAllowed, NotFound) | answers.ORDER,
     )
     async def order(order_id: IdStr, caller: Reader) -> Response:
-        history = await read_stream(log, order_stream(order_id))
-        known = placing.fold(recorded.event for recorded in history)
-        actor = reader(caller, known)
-        view = order_view(existing(known), actor, now(), policies)
-        return answer(view, version=len(history))
+        history = await read_stream(orders.log, order_stream(order_id))
+        known = ORDERS.fold(recorded.event for recorded in history)
+        by = By(
+            actor=reader(caller, known),
+            now=orders.now(),
+            known=Known(policies=orders.policies),
+        )
+        return answer(order_view(existing(known), by), version=len(history))
 
     @router.get(
         "/{order_id}/events",
@@ -278,9 +276,10 @@ def orders_api(  # noqa: C901 - a function for each route
     async def order_events(
         order_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
-        history = await read_stream(log, order_stream(order_id))
-        actor = reader(caller, placing.fold(recorded.event for recorded in history))
+        history = await read_stream(orders.log, order_stream(order_id))
+        actor = reader(caller, ORDERS.fold(recorded.event for recorded in history))
         told = [replace(recorded, actor=signed(recorded, actor)) for recorded in history]
-        return answer(event_page(told, f"events of order {order_id}", limit, cursor, cursors))
+        page = event_page(told, f"events of order {order_id}", limit, cursor, orders.cursors)
+        return answer(page)
 
     return router

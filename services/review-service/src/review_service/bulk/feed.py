@@ -17,7 +17,8 @@ from shared_runtime.log import Decisions, PostgresLog
 
 from review_service.bulk.intake import decide_lines, keys_of_writers
 from review_service.bulk.line import Line, MalformedLine, RefusedLine, decode_line
-from review_service.bulk.story import LineTold, Rules, importer
+from review_service.bulk.story import LineTold, importer
+from review_service.domain.policy import Policies
 
 TOPIC = "marketplace.orders"
 ORDER = "marketplace.order"
@@ -38,15 +39,15 @@ _decode = msgspec.json.Decoder(CloudEvent).decode
 
 
 def marketplace_feed(
-    own_log: PostgresLog, rules: Rules, keys: KeyStore, now: Callable[[], datetime]
+    own_log: PostgresLog, policies: Policies, keys: KeyStore, now: Callable[[], datetime]
 ) -> Subscription:
     """The orders that the marketplace announces."""
-    apply = _apply(own_log, rules, keys, now)
+    apply = _apply(own_log, policies, keys, now)
     return Subscription(name="marketplace", topics=(TOPIC,), apply=apply)
 
 
 def _apply(
-    own_log: PostgresLog, rules: Rules, keys: KeyStore, now: Callable[[], datetime]
+    own_log: PostgresLog, policies: Policies, keys: KeyStore, now: Callable[[], datetime]
 ) -> Apply:
     teller = importer(TOPIC)
 
@@ -59,7 +60,7 @@ def _apply(
         decisions = Decisions(own_log.within(db))
         lines = [line for _, line in ours]
         written_with = await keys_of_writers(lines, keys)
-        told = await decide_lines(lines, decisions, rules, teller, now(), keys=written_with)
+        told = await decide_lines(lines, decisions, policies, teller, now(), keys=written_with)
         for (delivery, _), each in zip(ours, told, strict=True):
             _tell_refusals(delivery, each)
         await decisions.append()

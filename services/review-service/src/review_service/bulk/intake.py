@@ -18,7 +18,8 @@ from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, 
 from shared_runtime.sealing import PersonKey
 
 from review_service.bulk.line import Line, RefusedLine, decode_line, writers
-from review_service.bulk.story import LineTold, Outcome, Rules, Teller, refuse, streams_of, tell
+from review_service.bulk.story import LineTold, Outcome, Teller, refuse, streams_of, tell
+from review_service.domain.policy import Policies
 from review_service.fact_rows import write_reviews
 from review_service.facts import Parties, database_of, read_facts
 from review_service.pairs import lock_pairs, write_pairs
@@ -96,9 +97,11 @@ class Tally:
 class Intake:
     """Takes batches of lines into the log."""
 
-    def __init__(self, log: Log, rules: Rules, keys: KeyStore, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, log: Log, policies: Policies, keys: KeyStore, now: Callable[[], datetime]
+    ) -> None:
         self._log = log
-        self._rules = rules
+        self._policies = policies
         self._keys = keys
         self._now = now
 
@@ -138,7 +141,7 @@ class Intake:
                 async with self._log.transaction() as log:
                     decisions = Decisions(log)
                     told = await decide_lines(
-                        lines, decisions, self._rules, teller, self._now(), keys=keys
+                        lines, decisions, self._policies, teller, self._now(), keys=keys
                     )
                     recorded = await decisions.append()
             except VersionConflict:
@@ -168,7 +171,7 @@ async def keys_of_writers(
 async def decide_lines(
     lines: Sequence[Line | RefusedLine],
     decisions: Decisions,
-    rules: Rules,
+    policies: Policies,
     teller: Teller,
     now: datetime,
     *,
@@ -191,7 +194,7 @@ async def decide_lines(
         told.append(
             refuse(line, line.why)
             if isinstance(line, RefusedLine)
-            else tell(line, decisions, rules, teller, now, facts=facts, keys=keys)
+            else tell(line, decisions, policies, teller, now, facts=facts, keys=keys)
         )
         if number % LINES_AT_ONCE == 0:
             await asyncio.sleep(0)

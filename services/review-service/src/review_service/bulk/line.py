@@ -22,7 +22,7 @@ from shared_runtime.fields import instant, readable
 from shared_runtime.sealing import PersonKey, person
 
 from review_service.domain.double_blind import SubmitReview
-from review_service.placing import Part, ToldOrder, foreign_currencies, told_error
+from review_service.told_order import Part, ToldOrder, foreign_currencies, told_error
 
 LINE_BYTES_MAX = 64 * 1024
 AHEAD_MAX = timedelta(minutes=5)

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
-from shared_events.orders import OrderEvent
 from shared_events.review import Side
 from shared_runtime.decider import Actor, Command, Decider, InvalidValue, Refused
 from shared_runtime.ids import derived_id
@@ -34,21 +33,15 @@ from review_service.bulk.line import (
     writer,
     writes_as,
 )
-from review_service.domain.commands import (
-    CancelOrder,
-    CompleteOrder,
-    MarkDelivered,
-    MarkPaid,
-    MarkShipped,
-    OrderCommand,
-)
+from review_service.domain.completion import CancelOrder, CompleteOrder
+from review_service.domain.fulfilment import MarkDelivered, MarkPaid, MarkShipped
 from review_service.domain.known import Known
-from review_service.domain.order import Order, Placed, orders
+from review_service.domain.order import Placed
+from review_service.domain.order_rules import ORDERS
 from review_service.domain.policy import Policies
 from review_service.domain.rules import EVALUATIONS
 from review_service.domain.streams import evaluation_stream, order_stream, review_id_of
 from review_service.facts import Facts
-from review_service.placing import place_order
 from review_service.reactions.orders import on_order
 from review_service.reactions.timers import (
     AUTO_COMPLETE,
@@ -56,23 +49,12 @@ from review_service.reactions.timers import (
     on_order_timer,
     timers_of,
 )
+from review_service.told_order import place_order
 
 TOLD = "a7c7a6a4-6f0b-5a7e-8f0e-3d1c2b9f4e60"
 """The namespace of the causes of what is told."""
 
 type Outcome = Literal["accepted", "unchanged", "refused"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What is decided with."""
-
-    orders: Decider[Order, OrderCommand, OrderEvent]
-    policies: Policies
-
-
-def rules(policies: Policies) -> Rules:
-    return Rules(orders=orders(policies), policies=policies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +118,7 @@ def streams_of(line: Line) -> tuple[str, str]:
 def tell(
     line: Line,
     decisions: Decisions,
-    rules: Rules,
+    policies: Policies,
     teller: Teller,
     now: datetime,
     *,
@@ -147,7 +129,7 @@ def tell(
 
     `facts`: what is known of its order besides. `keys`: those of the people who write something.
     """
-    story = Story(line.order_id, decisions, rules, teller, facts=facts)
+    story = Story(line.order_id, decisions, policies, teller, facts=facts)
     try:
         with decisions.all_or_nothing(streams_of(line)):
             changed = story.order(line.life)
@@ -172,39 +154,40 @@ def refuse(line: Line | RefusedLine, why: Refused) -> LineTold:
     return LineTold(order="refused", reviews=reviews, problem=why)
 
 
-def steps(life: Life, actor: Actor) -> Iterator[tuple[str, OrderCommand]]:
-    """What the order has gone through since it was placed, by the name of its part of the line."""
+class Step(NamedTuple):
+    """What the order has gone through, by the name of its part of the line, and when."""
+
+    part: str
+    said: Struct
+    at: datetime
+
+
+def steps(life: Life) -> Iterator[Step]:
+    yield Step("order", place_order(life.order), life.order.placed_at)
     if paid := life.paid:
-        yield "paid", MarkPaid(payment_ref=paid.payment_ref, now=paid.at, actor=actor)
+        yield Step("paid", MarkPaid(payment_ref=paid.payment_ref), paid.at)
     if shipped := life.shipped:
-        yield (
-            "shipped",
-            MarkShipped(
-                deliver_by=shipped.deliver_by,
-                tracking_id=shipped.tracking_id,
-                now=shipped.at,
-                actor=actor,
-            ),
-        )
+        said = MarkShipped(deliver_by=shipped.deliver_by, tracking_id=shipped.tracking_id)
+        yield Step("shipped", said, shipped.at)
     if delivered := life.delivered:
-        yield (
-            "delivered",
-            MarkDelivered(signed=delivered.signed, now=delivered.at, actor=actor),
-        )
+        yield Step("delivered", MarkDelivered(signed=delivered.signed), delivered.at)
     if completed := life.completed:
-        yield "completed", CompleteOrder(by_feed=True, now=completed.at, actor=actor)
+        yield Step("completed", CompleteOrder(by_feed=True), completed.at)
     if cancelled := life.cancelled:
-        yield (
-            "cancelled",
-            CancelOrder(by=cancelled.by, reason=cancelled.reason, now=cancelled.at, actor=actor),
-        )
+        yield Step("cancelled", CancelOrder(by=cancelled.by, reason=cancelled.reason), cancelled.at)
 
 
 class Story:
     """The two streams of an order, as a line goes through them."""
 
     def __init__(
-        self, order_id: str, decisions: Decisions, rules: Rules, teller: Teller, *, facts: Facts
+        self,
+        order_id: str,
+        decisions: Decisions,
+        policies: Policies,
+        teller: Teller,
+        *,
+        facts: Facts,
     ) -> None:
         self._id = order_id
         self._facts = facts
@@ -212,7 +195,7 @@ class Story:
         self._order = order_stream(order_id)
         self._evaluation = evaluation_stream(order_id)
         self._decisions = decisions
-        self._rules = rules
+        self._policies = policies
         self._teller = teller
         self._deadlines: dict[tuple[str, str], Deadline] = {}
         for stream in (self._order, self._evaluation):
@@ -221,11 +204,8 @@ class Story:
 
     def order(self, life: Life) -> bool:
         """The order's life as far as it is told. Raises the refusal of a step that is refused."""
-        actor = self._teller.orders
-        changed = self._step("order", place_order(life.order, actor))
-        for part, command in steps(life, actor):
-            changed |= self._step(part, command)
-        return changed
+        changed = [self._step(step) for step in steps(life)]
+        return any(changed)
 
     def reviews(self, line: Line, keys: Mapping[str, PersonKey]) -> list[ReviewTold]:
         """In the order in which they were written, answered in the order in which they stand."""
@@ -263,20 +243,21 @@ class Story:
         due = deadline.due
         timer = due_timer(stream, name, due, deadline.armed_by, clock=due)
         if name == AUTO_COMPLETE:
-            self._decide(
-                self._rules.orders, on_order_timer(timer, self._of_order.open_disputes(due))
-            )
+            open_disputes = self._of_order.open_disputes(due)
+            known = Known(policies=self._policies, open_disputes=open_disputes)
+            self._decide(ORDERS, on_order_timer(timer, known))
         else:
             self._decide(EVALUATIONS, on_evaluation_timer(timer, self._known(due)))
 
-    def _step(self, part: str, command: OrderCommand) -> bool:
+    def _step(self, step: Step) -> bool:
         """Whether anything came of a step."""
-        self.meet(command.now)
-        ask = self._asked(self._order, command, part)
+        self.meet(step.at)
+        by = By(actor=self._teller.orders, now=step.at, known=Known(policies=self._policies))
+        ask = self._asked(self._order, Sent(step.said, by), step.part)
         try:
-            return self._decide(self._rules.orders, ask)
+            return self._decide(ORDERS, ask)
         except InvalidValue as refused:
-            raise as_told(refused, part) from None
+            raise as_told(refused, step.part) from None
 
     def _review(self, number: int, told: Reviewed, key: PersonKey | None) -> ReviewTold:
         side = writes_as(told)
@@ -303,10 +284,10 @@ class Story:
         return ReviewTold(by=side, outcome="accepted" if changed else "unchanged")
 
     def _known(self, at: datetime) -> Known:
-        order = self._decisions.state(self._rules.orders, self._order)
+        order = self._decisions.state(ORDERS, self._order)
         assert isinstance(order, Placed)
         self._facts.pairs.note(self._decisions.planned)
-        return self._facts.known(order, at, self._rules.policies)
+        return self._facts.known(order, at, self._policies)
 
     def _asked[C: Command](self, stream: str, command: C, what: str) -> Ask[C]:
         told_at = command.now.isoformat()
@@ -327,7 +308,7 @@ class Story:
         for each in planned:
             self._arm(each.stream, each.event, each.event_id, told=True)
             open_disputes = self._of_order.open_disputes(each.time)
-            known = Known(policies=self._rules.policies, open_disputes=open_disputes)
+            known = Known(policies=self._policies, open_disputes=open_disputes)
             for reaction in on_order(each, known):
                 self._decide(EVALUATIONS, reaction)
         return bool(planned)

@@ -17,7 +17,6 @@ from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Decisions, PostgresLog
 from shared_runtime.subscription import decide_or_log, decoded
 
-from review_service.domain.order import orders
 from review_service.domain.policy import Policies
 from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EVALUATIONS
@@ -88,7 +87,6 @@ def once_each(batch: Sequence[Recorded[Any]]) -> list[Recorded[Any]]:
 
 def on_own_evaluations(own_log: PostgresLog, policies: Policies) -> Subscription:
     """Makes reviews known by their ids, and looks again at what was decided on their orders."""
-    order_decider = orders(policies)
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await db.execute(TOGETHER)
@@ -98,7 +96,7 @@ def on_own_evaluations(own_log: PostgresLog, policies: Policies) -> Subscription
         parties = {recorded.event.order_id: Parties.of(recorded.event) for recorded in batch}
         decisions = Decisions(own_log.within(db))
         known = await read_known(parties, db)
-        known_orders = await read_orders(decisions, known, order_decider, policies)
+        known_orders = await read_orders(decisions, known, policies)
         for recorded in once_each(batch):
             if (order := known_orders.get(recorded.event.order_id)) is None:
                 continue

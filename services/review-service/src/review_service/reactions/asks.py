@@ -8,18 +8,17 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded
-from shared_events.orders import OrderEvent
 from shared_events.review import ReviewScreened, ReviewsRevealed, ReviewSubmitted, Side, WeightCode
-from shared_runtime.decider import Actor, Decider
+from shared_runtime.decider import Actor
 from shared_runtime.log import Ask, Decisions
 from shared_runtime.rule import By, Sent
 
 from review_service.domain.attribution import ReattributeDimension
 from review_service.domain.closing_clock import PauseEvaluation, ResumeEvaluation
 from review_service.domain.codes import ReweighReview
-from review_service.domain.commands import OrderCommand
 from review_service.domain.known import Known, Sender
-from review_service.domain.order import Order, Placed
+from review_service.domain.order import Placed
+from review_service.domain.order_rules import ORDERS
 from review_service.domain.policy import Policies
 from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EvaluationCommand
@@ -89,7 +88,6 @@ def known_order(
 async def read_orders(
     decisions: Decisions,
     facts: Mapping[str, FactsOf],
-    order_decider: Decider[Order, OrderCommand, OrderEvent],
     policies: Policies,
 ) -> dict[str, KnownOrder]:
     """These orders with what is known of them; without those that were never placed here."""
@@ -97,7 +95,7 @@ async def read_orders(
     await decisions.read(stream for both in streams for stream in both)
     orders: dict[str, KnownOrder] = {}
     for order_id, found in facts.items():
-        order = decisions.state(order_decider, order_stream(order_id))
+        order = decisions.state(ORDERS, order_stream(order_id))
         if isinstance(order, Placed):
             history = decisions.history(evaluation_stream(order_id))
             orders[order_id] = known_order(order, found, policies, history)

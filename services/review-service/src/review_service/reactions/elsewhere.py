@@ -26,11 +26,13 @@ from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, PostgresLog
+from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
 from shared_runtime.timers import ARM
 
-from review_service.domain.commands import CompleteOrder, OrderCommand
-from review_service.domain.order import orders
+from review_service.domain.completion import CompleteOrder
+from review_service.domain.known import Known
+from review_service.domain.order_rules import ORDERS, OrderCommand
 from review_service.domain.policy import Policies
 from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EVALUATIONS
@@ -158,12 +160,11 @@ def on_case_gone(about: About, because: Because) -> Asks:
 
 def completion(recorded: Recorded[Any], order: KnownOrder) -> Ask[OrderCommand]:
     """A dispute's end completes an order whose time had come meanwhile."""
-    now = recorded.time
+    open_disputes = order.facts.open_disputes(recorded.time)
+    known = Known(policies=order.policies, open_disputes=open_disputes)
     return Ask(
         stream=order_stream(order.order_id),
-        command=CompleteOrder(
-            open_disputes=order.facts.open_disputes(now), now=now, actor=DISPUTES
-        ),
+        command=Sent(CompleteOrder(), By(actor=DISPUTES, now=recorded.time, known=known)),
         cause=recorded.event_id,
         correlation=order.order_id,
     )
@@ -238,7 +239,6 @@ def on_elsewhere(
     own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
 ) -> Subscription:
     """What disputes, returns and reputation ask of orders and evaluations."""
-    order_decider = orders(policies)
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await db.execute(ALONE)
@@ -251,7 +251,6 @@ def on_elsewhere(
         known_orders = await read_orders(
             decisions,
             {order_id: known.get(order_id, NOTHING) for order_id in parties},
-            order_decider,
             policies,
         )
         armed: dict[tuple[str, str], Armed] = {}
@@ -261,7 +260,7 @@ def on_elsewhere(
             for ask in on_event(about, order):
                 decide_or_log(decisions, EVALUATIONS, ask)
             if isinstance(about.recorded.event, DisputeClosed):
-                decide_or_log(decisions, order_decider, completion(about.recorded, order))
+                decide_or_log(decisions, ORDERS, completion(about.recorded, order))
             stream = order_stream(about.order_id)
             for timer in armed_again(about, order, {stream: decisions.history(stream)}):
                 armed[timer[0], timer[1]] = timer

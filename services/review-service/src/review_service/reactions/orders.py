@@ -22,7 +22,6 @@ from shared_runtime.subscription import decide_or_log, decoded
 from review_service.domain.closing_clock import OpenEvaluation, PauseEvaluation
 from review_service.domain.double_blind import VoidEvaluation
 from review_service.domain.known import Known
-from review_service.domain.order import orders
 from review_service.domain.policy import Policies
 from review_service.domain.rules import EVALUATIONS, EvaluationCommand
 from review_service.domain.streams import evaluation_stream
@@ -104,7 +103,6 @@ def on_own_orders(own_log: PostgresLog, policies: Policies) -> Subscription:
     """What orders ask of their evaluations. A cause never comes before its own cause: both are
     orders of one seller, in one partition of one log, in their order.
     """
-    order_decider = orders(policies)
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         if of_kind(batch, OrderDelayAttributed):
@@ -116,9 +114,7 @@ def on_own_orders(own_log: PostgresLog, policies: Policies) -> Subscription:
         }
         known = await read_known(parties, db)
         decisions = Decisions(own_log.within(db))
-        known_orders = await read_orders(
-            decisions, delivered(batch, known), order_decider, policies
-        )
+        known_orders = await read_orders(decisions, delivered(batch, known), policies)
         asks: Asks = []
         for recorded in batch:
             order_id, event = recorded.event.order_id, recorded.event

@@ -32,11 +32,12 @@ from shared_runtime.subscription import decide_or_log
 from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, Fire, timer_subscription
 
 from review_service.domain.closing_clock import ResumeEvaluation
-from review_service.domain.commands import CompleteOrder, OrderCommand
+from review_service.domain.completion import CompleteOrder
 from review_service.domain.double_blind import CloseEvaluation
 from review_service.domain.holding import ReleaseReview
 from review_service.domain.known import Known, Sender, facts_of
-from review_service.domain.order import Placed, orders
+from review_service.domain.order import Placed
+from review_service.domain.order_rules import ORDERS, OrderCommand
 from review_service.domain.policy import Policies
 from review_service.domain.review_state import part_of
 from review_service.domain.rules import EVALUATIONS, EvaluationCommand
@@ -137,11 +138,10 @@ def scrutiny_timers_of(  # noqa: C901, PLR0911 - one arm for each event
             return []
 
 
-def on_order_timer(timer: DueTimer, open_disputes: tuple[str, ...] = ()) -> Ask[OrderCommand]:
+def on_order_timer(timer: DueTimer, known: Known) -> Ask[OrderCommand]:
     """AUTO_COMPLETE: nobody complained, so the order completes by itself."""
     assert timer.name == AUTO_COMPLETE
-    command = CompleteOrder(open_disputes=open_disputes, now=timer.now, actor=TIMER)
-    return asked(timer, command)
+    return asked(timer, Sent(CompleteOrder(), By(actor=TIMER, now=timer.now, known=known)))
 
 
 def on_evaluation_timer(timer: DueTimer, known: Known) -> Ask[EvaluationCommand]:
@@ -190,7 +190,6 @@ def deadlines() -> Subscription:
 
 def on_deadlines(policies: Policies) -> Fire:
     """Decides on hundreds of passed deadlines at once."""
-    order_decider = orders(policies)
 
     async def fire(decisions: Decisions, timers: Sequence[DueTimer]) -> None:
         order_ids = {order_id_of(timer.stream) for timer in timers}
@@ -198,7 +197,7 @@ def on_deadlines(policies: Policies) -> Fire:
         await decisions.read({*names, *(timer.stream for timer in timers)})
         placed: dict[str, Placed] = {}
         for order_id in order_ids:
-            order = decisions.state(order_decider, order_stream(order_id))
+            order = decisions.state(ORDERS, order_stream(order_id))
             assert isinstance(order, Placed)  # an evaluation is of an order that was completed
             placed[order_id] = order
         db = database_of(decisions.log)
@@ -209,7 +208,8 @@ def on_deadlines(policies: Policies) -> Fire:
             order_id = order_id_of(timer.stream)
             if timer.name == AUTO_COMPLETE:
                 open_disputes = facts.of(order_id).open_disputes(timer.now)
-                decide_or_log(decisions, order_decider, on_order_timer(timer, open_disputes))
+                asking = Known(policies=policies, open_disputes=open_disputes)
+                decide_or_log(decisions, ORDERS, on_order_timer(timer, asking))
                 continue
             facts.pairs.note(decisions.planned)
             known = facts.known(placed[order_id], timer.now, policies)

@@ -9,9 +9,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from shared_events.fields import LINES_MAX, MINOR_MAX, Instant
 from shared_events.orders import OrderLine
-from shared_runtime.decider import Actor, FieldError
+from shared_runtime.decider import FieldError
 
-from review_service.domain.commands import PlaceOrder
+from review_service.domain.placing import PlaceOrder
 
 REFERENCE_CURRENCY = "USD"
 
@@ -63,8 +63,8 @@ class ToldOrder(Part, frozen=True, kw_only=True):
     withdrawal_informed: bool | None = None
 
 
-def place_order(order: ToldOrder, actor: Actor) -> PlaceOrder:
-    """The command. An order is placed when the marketplace says that it was."""
+def place_order(order: ToldOrder) -> PlaceOrder:
+    """The command. It is asked when the marketplace says that the order was placed."""
     discount = order.order_discount
     return PlaceOrder(
         order_id=order.order_id,
@@ -84,8 +84,6 @@ def place_order(order: ToldOrder, actor: Actor) -> PlaceOrder:
         buyer_registered_at=order.buyer_registered_at,
         withdrawal_right=order.withdrawal_right,
         withdrawal_informed=order.withdrawal_informed,
-        now=order.placed_at,
-        actor=actor,
     )
 
 

@@ -24,7 +24,7 @@ from reputation_service.domain.fold import Facts, fold, state_sha256
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import DEFAULT
 from review_service.bulk.intake import Intake, Numbered, Tally
-from review_service.bulk.story import Teller, rules
+from review_service.bulk.story import Teller
 from review_service.domain.policy import policies
 from shared_cli.demo import marketplace
 from shared_runtime.clock import system_clock
@@ -148,7 +148,7 @@ async def undisturbed(lines: list[bytes]) -> tuple[int, dict[str, str]]:
             "SELLER": replace(importer, on_behalf_of="SELLER"),
         },
     )
-    intake = Intake(log, rules(policies()), InMemoryKeyStore(), system_clock)
+    intake = Intake(log, policies(), InMemoryKeyStore(), system_clock)
     tally = Tally()
     numbered = [Numbered(number, line) for number, line in enumerate(lines, 1)]
     await intake.take(numbered, teller, tally)

@@ -22,9 +22,8 @@ from review_service.settings import ReviewSettings
 from shared_events.characters import ID, SEEN
 from shared_events.codes import COUNTRY
 from shared_events.envelope import Recorded
-from shared_events.registry import UnknownEventType
 from shared_runtime.ids import derived_id
-from shared_runtime.log import Planned, PostgresLog, Reply, VersionConflict
+from shared_runtime.log import Planned, PostgresLog, Reply, StreamsUnreadable, VersionConflict
 from shared_runtime.service import Parts
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
@@ -210,7 +209,7 @@ async def test_a_cancelled_order_comes_in_cancelled(
     told = line(cancelled=cancelled, shipped=None, delivered=None, completed=None)
     first, _ = await send(importer, body(told))
     assert rule(first) == ("accepted", None)
-    assert {rule(review) for review in first["reviews"]} == {("refused", "not-yet-eligible")}
+    assert {rule(review) for review in first["reviews"]} == {("refused", "wrong-state")}
     assert await recorded(pool) == ["order OrderPlaced", "order OrderPaid", "order OrderCancelled"]
 
 
@@ -691,7 +690,7 @@ class OfLaterRelease(PostgresLog):
 
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         if "order-O7" in streams:
-            raise UnknownEventType("OrderInsured.v1")
+            raise StreamsUnreadable({"order-O7": "OrderInsured.v1"})
         return await super().read(streams)
 
 

@@ -19,21 +19,15 @@ from hypothesis import strategies as st
 from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace as changed
-from review_service.domain.commands import (
-    AttributeDelay,
-    CompleteOrder,
-    MarkDelivered,
-    MarkPaid,
-    MarkShipped,
-    OrderCommand,
-    PlaceOrder,
-    ReopenOrder,
-)
+from review_service.domain.completion import AttributeDelay, CompleteOrder, ReopenOrder
 from review_service.domain.content import BuyerReview, SellerReview
 from review_service.domain.double_blind import SubmitReview
 from review_service.domain.flags import FlagReview
+from review_service.domain.fulfilment import MarkDelivered, MarkPaid, MarkShipped
 from review_service.domain.holding import HoldReview
-from review_service.domain.order import Placed, orders
+from review_service.domain.order import Placed
+from review_service.domain.order_rules import ORDERS
+from review_service.domain.placing import PlaceOrder
 from review_service.domain.policy import policies
 from review_service.domain.rules import EVALUATIONS, EvaluationCommand
 from review_service.domain.screening import RecordScreening
@@ -112,8 +106,6 @@ def placing(order_id: str, buyer_id: str, seller_id: str, at: datetime) -> Place
         total_minor=6000,
         total_ref_minor=1100,
         withdrawal_right=True,
-        now=at,
-        actor=FEED,
     )
 
 
@@ -130,8 +122,10 @@ class World:
     elsewhere: Runner
     versions: dict[str, int] = field(default_factory=dict[str, int])
 
-    async def order(self, command: OrderCommand, order_id: str) -> None:
-        await self._handle(orders(POLICIES), order_stream(order_id), order_id, command)
+    async def order(self, said: Struct, order_id: str, *, actor: Actor = FEED) -> None:
+        """A step of its life, at this moment."""
+        command = say(said, now=self.clock.at, actor=actor)
+        await self._handle(ORDERS, order_stream(order_id), order_id, command)
 
     async def evaluation(self, command: EvaluationCommand, order_id: str) -> None:
         await self._handle(EVALUATIONS, evaluation_stream(order_id), order_id, command)
@@ -151,12 +145,12 @@ class World:
         """An order that arrives at this moment."""
         at = self.clock.at
         await self.order(placing(order_id, buyer, seller, at), order_id)
-        await self.order(MarkPaid(payment_ref="P1", now=at, actor=FEED), order_id)
-        await self.order(MarkShipped(deliver_by=promised, now=at, actor=FEED), order_id)
-        await self.order(MarkDelivered(signed=True, now=at, actor=FEED), order_id)
+        await self.order(MarkPaid(payment_ref="P1"), order_id)
+        await self.order(MarkShipped(deliver_by=promised), order_id)
+        await self.order(MarkDelivered(signed=True), order_id)
 
     async def complete(self, order_id: str) -> None:
-        await self.order(CompleteOrder(by_feed=True, now=self.clock.at, actor=FEED), order_id)
+        await self.order(CompleteOrder(by_feed=True), order_id)
 
     async def arrive(self, order_id: str, *, buyer: str = "B1", seller: str = "S1") -> None:
         """An order that arrives and is complete at this moment, with its evaluation open."""
@@ -166,7 +160,7 @@ class World:
 
     async def placed(self, order_id: str) -> Placed:
         history = (await self.log.read([order_stream(order_id)]))[order_stream(order_id)]
-        order = orders(POLICIES).fold(each.event for each in history)
+        order = ORDERS.fold(each.event for each in history)
         assert isinstance(order, Placed)
         return order
 
@@ -493,9 +487,7 @@ async def test_the_delivery_leaves_the_sellers_account_after_an_incident(
     world: World, written: bool
 ) -> None:
     await world.arrive("O1")
-    incident = AttributeDelay(
-        incident_id="storm", liable="FORCE_MAJEURE", now=world.clock.at, actor=FEED
-    )
+    incident = AttributeDelay(incident_id="storm", liable="FORCE_MAJEURE")
     if written:
         await world.write("O1", BAD)
     await world.order(incident, "O1")
@@ -515,9 +507,9 @@ async def test_a_late_delivery_after_a_reopening_corroborates_what_was_written(
     await world.work()
     await world.reveal("O1")
     await world.suspect("O1")
-    at = world.clock.advance(3 * DAY)
-    await world.order(ReopenOrder(reason="CARRIER_CORRECTION", now=at, actor=FEED), "O1")
-    await world.order(MarkDelivered(signed=True, now=at, actor=FEED), "O1")
+    world.clock.advance(3 * DAY)
+    await world.order(ReopenOrder(reason="CARRIER_CORRECTION"), "O1")
+    await world.order(MarkDelivered(signed=True), "O1")
     await world.complete("O1")
     await world.work()
     assert await world.weight("O1") == (1000, ("CORROBORATED",))

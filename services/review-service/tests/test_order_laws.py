@@ -1,6 +1,7 @@
 """What no history of an order can break."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +18,11 @@ from review_service.domain.known import Known
 from review_service.domain.order_rules import ORDER_RULES, ORDERS, OrderCommand
 from review_service.domain.placing import PlaceOrder
 from review_service.domain.policy import policies
+from review_service.testing import change, say
 from shared_events.orders import OrderCompleted, OrderDelivered, OrderLine, OrderReopened
 from shared_events.registry import encode_data
 from shared_runtime.decider import Actor, Refused
-from shared_runtime.rule import By, Sent
+from shared_runtime.rule import By
 from shared_runtime.testing import play
 
 PLACED = datetime(2025, 2, 1, tzinfo=UTC)
@@ -30,15 +32,10 @@ BUYER = Actor(role="BUYER", id="B1")
 ACTORS = (FEED, BUYER, Actor(role="SELLER", id="S1"), Actor(role="MODERATOR", id="M1"))
 POLICIES = policies()
 KNOWN = Known(policies=POLICIES)
-IN_DISPUTE = Known(policies=POLICIES, open_disputes=("d1",))
 
 
-def told(said: Struct, actor: Actor = FEED, known: Known = KNOWN) -> OrderCommand:
-    return Sent(said, By(actor=actor, now=PLACED, known=known))
-
-
-def as_of(command: OrderCommand, now: datetime, actor: Actor | None = None) -> OrderCommand:
-    return Sent(command.said, replace(command.by, now=now, actor=actor or command.actor))
+def told(said: Struct, actor: Actor = FEED, **known: Any) -> OrderCommand:  # noqa: ANN401
+    return say(said, now=PLACED, actor=actor, **known)
 
 
 line = OrderLine(line_id="1", sku="S", category="C", quantity=1, unit_price_minor=1000)
@@ -66,7 +63,7 @@ TEMPLATES: list[OrderCommand] = [
     told(MarkShipped()),
     told(MarkDelivered(signed=True)),
     told(CompleteOrder()),
-    told(CompleteOrder(), known=IN_DISPUTE),
+    told(CompleteOrder(), open_disputes=("d1",)),
     told(CompleteOrder(by_feed=True)),
     told(CompleteOrder(), BUYER),
     told(CancelOrder(by="BUYER", reason="R")),
@@ -83,7 +80,7 @@ def in_time(steps: list[tuple[OrderCommand, int]]) -> list[OrderCommand]:
     timed: list[OrderCommand] = []
     for command, days in steps:
         now += days * DAY
-        timed.append(as_of(command, now))
+        timed.append(change(command, now=now))
     return timed
 
 
@@ -117,7 +114,7 @@ def test_a_refusal_or_a_no_op_changes_nothing(
 ) -> None:
     history = play(ORDERS, commands).events
     before = ORDERS.fold(history)
-    asked = as_of(other, commands[-1].now if commands else PLACED)
+    asked = change(other, now=commands[-1].now if commands else PLACED)
     if not play(ORDERS, [asked], history).events:
         assert ORDERS.fold(history) == before == play(ORDERS, [asked], history).state
 
@@ -169,17 +166,15 @@ def test_what_is_offered_would_be_accepted(commands: list[OrderCommand], actor: 
             template = told(CompleteOrder(by_feed=True))
         if isinstance(template.said, PlaceOrder) or not action.allowed:
             continue
-        assert play(ORDERS, [as_of(template, now, actor)], played.events).events
+        assert play(ORDERS, [change(template, now=now, actor=actor)], played.events).events
 
 
 @given(histories)
 def test_a_new_policy_changes_nothing_of_an_order_that_began_before(
     commands: list[OrderCommand],
 ) -> None:
-    since = Known(policies=policies([(PLACED, "ae-2025-1"), (PLACED + DAY, "ae-30d")]))
+    since = policies([(PLACED, "ae-2025-1"), (PLACED + DAY, "ae-30d")])
     begun = [told(place), *commands]
-    later = [Sent(each.said, replace(each.by, known=since)) for each in begun]
-    open_to_all = [Sent(each.said, replace(each.by, known=KNOWN)) for each in begun]
-    events = play(ORDERS, later).events
-    assert events == play(ORDERS, open_to_all).events
+    events = play(ORDERS, [change(each, policies=since) for each in begun]).events
+    assert events == play(ORDERS, begun).events
     assert {asdict(event)["policy_version"] for event in events} == {"ae-2025-1"}

@@ -7,10 +7,12 @@ import pytest
 from msgspec import Struct
 from review_service.domain.closing_clock import OpenEvaluation, PauseEvaluation, ResumeEvaluation
 from review_service.domain.codes import ReweighReview
-from review_service.domain.commands import CompleteOrder
+from review_service.domain.completion import CompleteOrder
 from review_service.domain.double_blind import CloseEvaluation, VoidEvaluation
 from review_service.domain.holding import ReleaseReview
+from review_service.domain.known import Known
 from review_service.domain.overdue import NoteOverdue
+from review_service.domain.policy import policies
 from review_service.domain.rules import EvaluationCommand
 from review_service.domain.screening import LiftCampaignWeight
 from review_service.domain.streams import evaluation_stream, order_id_of, order_stream
@@ -46,6 +48,7 @@ from shared_events.review import (
 )
 from shared_events.samples import sample
 from shared_runtime.log import Ask
+from shared_runtime.rule import By, Sent
 from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer
 
 AT = datetime(2025, 3, 1, 10, tzinfo=UTC)
@@ -178,10 +181,11 @@ def test_events_set_and_take_away_deadlines(
 
 
 def test_an_order_completes_when_nobody_complained() -> None:
-    ask = on_order_timer(due("AUTO_COMPLETE", "order-O-1"), open_disputes=("d1",))
+    known = Known(policies=policies(), open_disputes=("d1",))
+    ask = on_order_timer(due("AUTO_COMPLETE", "order-O-1"), known)
     assert ask == Ask(
         stream="order-O-1",
-        command=CompleteOrder(open_disputes=("d1",), now=DUE, actor=TIMER),
+        command=Sent(CompleteOrder(), By(actor=TIMER, now=DUE, known=known)),
         cause=CAUSE,
         correlation="O-1",
     )

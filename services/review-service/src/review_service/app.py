@@ -19,6 +19,7 @@ from shared_runtime.worker import Workload
 from review_service.api import bulk
 from review_service.bulk.feed import marketplace_feed
 from review_service.bulk.intake import Intake
+from review_service.domain.order_rules import ORDER_RULES
 from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
 from review_service.projections import PROJECTIONS
@@ -138,5 +139,5 @@ SERVICE = Service(
     workload=workload,
     streamed=frozenset({bulk.PATH, media_api.PATH}),
     seals=True,
-    commands={"Evaluations of orders": RULES},
+    commands={"Orders": ORDER_RULES, "Evaluations of orders": RULES},
 )

@@ -25,7 +25,11 @@ from shared_runtime.shape import Files, Made, Purpose, Words, unfolded
 
 BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "description")
 DIGESTS = "_sha256"
-AS_SENT: Mapping[object, object] = {told.Id: IdStr, told.Instant: Instant}
+AS_SENT: Mapping[object, object] = {
+    told.Id: IdStr,
+    told.Code: IdStr,
+    told.Instant: Instant,
+}
 """Types that clients are held to more strictly than readers of events."""
 
 

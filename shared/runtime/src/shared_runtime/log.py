@@ -31,7 +31,7 @@ from shared_events.envelope import (
 from shared_events.partition import partition_of
 from shared_events.registry import UnknownEventType, key_of, tag_of, topic_of
 
-from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack, WindowClosed
+from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
 from shared_runtime.ids import derived_id
 from shared_runtime.sealing import seal_event
 from shared_runtime.skew import READ_CLOCK, ClockSkewed
@@ -484,16 +484,9 @@ class Decisions:
         if ask.expected is not None and ask.expected != stream.version:
             raise StaleVersion(expected=ask.expected, actual=stream.version)
         command = _in_time(ask, stream.last)
-        back_to = stream.last if stream.last and command.now < stream.last else None
-        try:
-            events = decider.decide(stream.state, command)
-        except WindowClosed as refused:
-            # At the instant that is stated it was open: the stream is past what has closed it.
-            if back_to and command.now < refused.closed_at:
-                raise TimeGoesBack(last_at=back_to) from refused
-            raise
-        if events and back_to:
-            raise TimeGoesBack(last_at=back_to)
+        events = decider.decide(stream.state, command)
+        if events and stream.last is not None and command.now < stream.last:
+            raise TimeGoesBack(last_at=stream.last)
         actor = str(command.actor) if events else ""
         sealed: list[E] = []
         for n, decided in enumerate(events):

@@ -93,7 +93,7 @@ COMPLETION = (
         f"{ORDER}/completion",
         COMPLETE_ORDER,
         "It is complete",
-        description="The BUYER is its own, who confirms the receipt. Its evaluation opens.",
+        description="A BUYER, of his own order, confirms the receipt. Its evaluation opens.",
         shows=answers.ORDER_COMMAND,
     ),
 )

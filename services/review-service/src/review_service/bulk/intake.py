@@ -9,11 +9,10 @@ from typing import Any
 
 from msgspec import DecodeError, Struct
 from shared_events.envelope import Recorded
-from shared_events.registry import UnknownEventType
 from shared_events.review import Side
 from shared_runtime.decider import Refused
 from shared_runtime.keys import KeyStore
-from shared_runtime.log import ATTEMPTS_MAX, Decisions, Log, VersionConflict
+from shared_runtime.log import ATTEMPTS_MAX, Decisions, Log, StreamsUnreadable, VersionConflict
 from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, problem_body
 from shared_runtime.sealing import PersonKey
 
@@ -26,8 +25,8 @@ from review_service.pairs import lock_pairs, write_pairs
 
 LINES_AT_ONCE = 20
 """After so many decided lines, about 20 ms, other requests have their turn."""
-OF_A_LATER_RELEASE = (UnknownEventType, DecodeError)
-"""What reading a stream raises that another release has written to."""
+OF_A_LATER_RELEASE = (StreamsUnreadable, DecodeError)
+"""What a stream raises that another release has written to."""
 OUTCOMES: tuple[Outcome, ...] = ("accepted", "unchanged", "refused")
 
 

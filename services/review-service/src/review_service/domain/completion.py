@@ -16,7 +16,7 @@ from shared_runtime.decider import AlreadySubmitted, Role
 
 from review_service.domain.known import Sender, utc
 from review_service.domain.order import (
-    PARTY,
+    ITS_BUYER,
     Order,
     OrderRule,
     Placed,
@@ -29,12 +29,16 @@ from review_service.domain.order import (
 
 
 class CompleteOrder(Struct, frozen=True, kw_only=True):
-    """By the buyer, by a feed that declares completion, or by the timer (SYSTEM, not `by_feed`)."""
+    """The buyer confirms the receipt, or a feed declares that it is complete."""
 
+    # What SYSTEM does not say by a feed is the timer's.
     by_feed: bool = False
 
 
 def complete(order: Order, said: CompleteOrder, by: Sender) -> list[OrderEvent]:
+    """The BUYER confirms the receipt, a feed declares it; by itself an order completes at
+    `auto_complete_at`, unless there is a dispute. Its evaluation opens.
+    """
     how: Literal["BUYER_CONFIRMED", "AUTOMATIC", "FEED"] = "BUYER_CONFIRMED"
     if by.actor.acts_as == "SYSTEM":
         how = "FEED" if said.by_feed else "AUTOMATIC"
@@ -85,7 +89,7 @@ COMPLETE_ORDER = OrderRule(
     CompleteOrder,
     complete,
     roles=("BUYER", "SYSTEM"),
-    party=PARTY,
+    party=ITS_BUYER,
     repeated=is_complete,
     states=("SHIPPED", "DELIVERED"),
     refuses=(AlreadySubmitted,),
@@ -101,6 +105,7 @@ class CancelOrder(Struct, frozen=True, kw_only=True):
 
 
 def cancel(order: Order, said: CancelOrder, by: Sender) -> list[OrderEvent]:
+    """Its evaluation, if it was open, ends: nothing that was written is shown or counted."""
     return [cancelled(placed_one(order), said, by)]
 
 
@@ -118,7 +123,6 @@ CANCEL_ORDER = OrderRule(
     CancelOrder,
     cancel,
     roles=("SYSTEM",),
-    party=PARTY,
     repeated=is_cancelled,
     states=("PLACED", "PAID", "SHIPPED", "DELIVERED"),
     refuses=(AlreadySubmitted,),
@@ -132,6 +136,7 @@ class ReopenOrder(Struct, frozen=True, kw_only=True):
 
 
 def reopen(order: Order, said: ReopenOrder, by: Sender) -> list[OrderEvent]:
+    """The carrier or the payment corrects what was told. The next completion has a number more."""
     known = placed_one(order)
     return [
         OrderReopened(
@@ -153,7 +158,6 @@ REOPEN_ORDER = OrderRule(
     ReopenOrder,
     reopen,
     roles=("SYSTEM",),
-    party=PARTY,
     repeated=was_reopened,
     states=("COMPLETED",),
     events=(OrderReopened,),
@@ -173,6 +177,9 @@ MAY_ATTRIBUTE: tuple[Role, ...] = ("SYSTEM", "MODERATOR")
 
 
 def attribute_delay(order: Order, said: AttributeDelay, _: Sender) -> list[OrderEvent]:
+    """One to an order. An incident is fanned out to every order that it may have touched: those
+    that it has not are left as they are.
+    """
     return [attributed(placed_one(order), said)]
 
 
@@ -196,7 +203,6 @@ ATTRIBUTE_DELAY = OrderRule(
     AttributeDelay,
     attribute_delay,
     roles=MAY_ATTRIBUTE,
-    party=PARTY,
     repeated=needs_no_cause,
     states=LATE_ONES,
     refuses=(AlreadySubmitted,),

@@ -25,6 +25,7 @@ from shared_runtime.decider import (
     MeasureInForce,
     NotAParty,
     SubjectErased,
+    TimeGoesBack,
     WrongState,
 )
 from shared_runtime.rule import Guard, Window
@@ -88,6 +89,9 @@ def submit_review(state: Evaluation, said: SubmitReview, by: Sender) -> list[Eva
     """Three stars, or one of a seller; text and files as one likes. The incentive is declared. It
     is hidden until both have written or the time is over.
     """
+    if isinstance(state, Revealed | Closed):
+        # An instant is stated at which it was open: what has ended it is known to others.
+        raise TimeGoesBack(last_at=ended_at(state))
     assert isinstance(state, Open | Paused)
     content = content_of(said)
     submitted = ReviewSubmitted(
@@ -106,6 +110,10 @@ def submit_review(state: Evaluation, said: SubmitReview, by: Sender) -> list[Eva
     assert isinstance(both, Open | Paused)
     policy = policy_of(both.sheet, by)
     return [*events, *reveal(both.sheet, "BOTH_IN", utc(by.now), facts_of(by), policy)]
+
+
+def ended_at(state: Revealed | Closed) -> datetime:
+    return state.revealed_at if isinstance(state, Revealed) else state.closed_at
 
 
 def held_still(sheet: Sheet, submitted: ReviewSubmitted) -> list[ReviewHeld]:

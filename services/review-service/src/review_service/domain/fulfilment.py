@@ -9,7 +9,6 @@ from shared_runtime.decider import AlreadySubmitted
 
 from review_service.domain.known import Sender, utc
 from review_service.domain.order import (
-    PARTY,
     Order,
     OrderRule,
     Placed,
@@ -25,6 +24,7 @@ class MarkPaid(Struct, frozen=True, kw_only=True):
 
 
 def mark_paid(order: Order, said: MarkPaid, by: Sender) -> list[OrderEvent]:
+    """Told again, it changes nothing; told differently, it is refused. So are all steps."""
     return [paid(placed_one(order), said, by)]
 
 
@@ -40,7 +40,6 @@ MARK_PAID = OrderRule(
     MarkPaid,
     mark_paid,
     roles=("SYSTEM",),
-    party=PARTY,
     repeated=is_paid,
     states=("PLACED",),
     refuses=(AlreadySubmitted,),
@@ -57,6 +56,7 @@ class MarkShipped(Struct, frozen=True, kw_only=True):
 
 
 def mark_shipped(order: Order, said: MarkShipped, by: Sender) -> list[OrderEvent]:
+    """`deliver_by` here replaces the one of placing."""
     return [shipped(placed_one(order), said, by)]
 
 
@@ -78,7 +78,6 @@ MARK_SHIPPED = OrderRule(
     MarkShipped,
     mark_shipped,
     roles=("SYSTEM",),
-    party=PARTY,
     repeated=is_shipped,
     states=("PAID",),
     refuses=(AlreadySubmitted,),
@@ -94,7 +93,7 @@ class MarkDelivered(Struct, frozen=True, kw_only=True):
 
 
 def mark_delivered(order: Order, said: MarkDelivered, by: Sender) -> list[OrderEvent]:
-    """It completes by itself `order_auto_complete` later."""
+    """It completes by itself `order_auto_complete` later. It is late if it was promised earlier."""
     return [delivered(placed_one(order), said, by)]
 
 
@@ -124,7 +123,6 @@ MARK_DELIVERED = OrderRule(
     MarkDelivered,
     mark_delivered,
     roles=("SYSTEM",),
-    party=PARTY,
     repeated=is_delivered,
     states=("SHIPPED",),
     refuses=(AlreadySubmitted,),

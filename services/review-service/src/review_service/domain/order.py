@@ -165,13 +165,14 @@ def in_its_turn(order: Order, _: object, by: Sender) -> None:
 IN_ITS_TURN = Guard[Order, object, Known](in_its_turn, TimeGoesBack)
 
 
-def by_party(order: Order, _: object, by: Sender) -> None:
+def by_its_buyer(order: Order, _: object, by: Sender) -> None:
+    """the buyer of the order"""
     if isinstance(order, Placed):
         require_party(by.actor, order.parties)
 
 
-PARTY = Guard[Order, object, Known](by_party, NotAParty)
-"""A party is one of this order's."""
+ITS_BUYER = Guard[Order, object, Known](by_its_buyer, NotAParty)
+"""Of all buyers, that of this order."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ def cost_of(line: OrderLine) -> int:
 
 
 def place(_: Order, said: PlaceOrder, by: Sender) -> list[OrderEvent]:
-    """It keeps the policy that was in force when it was placed."""
+    """The sums are right, and seller and buyer are not one. It keeps the policy that was in force
+    when it was placed. The same order again changes nothing.
+    """
     return [placed_by(said, by.known.policies.in_force(by.now).version)]
 
 

@@ -64,11 +64,24 @@ def two_sided(said: Writing, actor: Actor) -> Iterator[FieldError]:
                 yield FieldError(field=name, bound="required, unless with a rating")
         if "incentive" not in given:
             yield FieldError(field="incentive", bound="required: NONE if you got nothing")
-    if len(said.media) != len(said.media_sha256):
-        yield FieldError(field="media_sha256", bound="one for each of the media")
+    yield from with_digests(said)
     if actor.acts_as == ("BUYER" if seller else "SELLER"):
         bound = "a buyer gives quality, logistics, service" if seller else "a seller gives rating"
         yield FieldError(field="review", bound=bound)
+
+
+class SentFiles(Protocol):
+    """A command that brings files, and their digests beside them."""
+
+    @property
+    def media(self) -> Sequence[str]: ...
+    @property
+    def media_sha256(self) -> Sequence[str]: ...
+
+
+def with_digests(said: SentFiles) -> Iterator[FieldError]:
+    if len(said.media) != len(said.media_sha256):
+        yield FieldError(field="media_sha256", bound="one for each of the media")
 
 
 class ToldContent(Protocol):

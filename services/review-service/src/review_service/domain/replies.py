@@ -1,15 +1,17 @@
 """What is said after the reveal: the reviewed party's reply and the buyer's follow-up."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Struct
 from shared_events.fields import Id, Sha256
 from shared_events.review import EvaluationEvent, FollowUpAppended, ReplyEdited, ReplyPublished
 from shared_events.sealed import same_text, same_texts
-from shared_runtime.decider import AlreadySubmitted, WrongState
+from shared_runtime.decider import AlreadySubmitted, FieldError, WrongState
 from shared_runtime.rule import Guard, Window
 from shared_runtime.shape import Files, Made, Words
 
+from review_service.domain.content import with_digests
 from review_service.domain.known import Sender, policy_of, utc
 from review_service.domain.subject import (
     AUTHOR,
@@ -149,6 +151,10 @@ def append_follow_up(subject: Subject, said: AppendFollowUp, _: Sender) -> list[
     ]
 
 
+def shape_of_follow_up(said: AppendFollowUp, _: Sender) -> Iterator[FieldError]:
+    return with_digests(said)
+
+
 def is_appended(subject: Subject, said: AppendFollowUp, _: Sender) -> bool:
     if (known := subject.review.follow_up) is None:
         return False
@@ -167,6 +173,7 @@ APPEND_FOLLOW_UP = ReviewRule(
     AppendFollowUp,
     append_follow_up,
     roles=("BUYER",),
+    shape=shape_of_follow_up,
     party=AUTHOR,
     barred=PERSON,
     repeated=is_appended,

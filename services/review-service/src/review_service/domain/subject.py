@@ -230,6 +230,9 @@ class BuyersReviewRule[C: Struct](ReviewRule[C]):
             return Subject(state=state, side="BUYER", review=review)
         raise NotFound
 
+    def matters(self, state: Evaluation, by: Sender) -> Iterable[Subject]:
+        return [subject for subject in super().matters(state, by) if subject.side == "BUYER"]
+
 
 # --- Guards
 

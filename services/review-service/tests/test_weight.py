@@ -6,8 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from review_service.domain.content import BuyerReview, Content, SellerReview
 from review_service.domain.policy import AE_2025_1, ReviewPolicy
-from review_service.domain.review_state import Written
-from review_service.domain.weight import PairReview, Sign, WeightFacts, sign_of, told_codes, weigh
+from review_service.domain.review_state import Review
+from review_service.domain.weight import (
+    PairReview,
+    Sign,
+    WeightFacts,
+    codes_elsewhere,
+    sign_of,
+    weigh,
+)
 from review_service.testing import change
 from shared_events.review import Incentive
 
@@ -25,8 +32,8 @@ NEWCOMER = change(FACTS, buyer_registered_at=PLACED - timedelta(hours=24) + TICK
 def weight(
     content: Content = REVIEW, facts: WeightFacts = FACTS, policy: ReviewPolicy = AE_2025_1
 ) -> tuple[int, list[tuple[str, int]]]:
-    review = Written(review_id="R1", submitted=content, content=content)
-    weighed = weigh(review, told_codes(review, facts), facts, policy, AT)
+    review = Review(review_id="R1", submitted_at=AT, submitted=content, content=content)
+    weighed = weigh(review, codes_elsewhere(review, facts), facts, policy, AT)
     return weighed.weight_milli, [(r.code, r.effect_milli) for r in weighed.reasons]
 
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from reputation_service.domain.policy import DEFAULT, SlaRules, policy_data, policy_from
+from reputation_service.domain.policy import (
+    DEFAULT,
+    ScorePolicy,
+    SlaRules,
+    policy_data,
+    policy_from,
+)
+from reputation_service.domain.read import read_dimension
+from reputation_service.domain.whatif import impact_report
 from shared_runtime.decider import InvalidValue
 
 type Change = Callable[[dict[str, Any]], object]
@@ -37,7 +45,7 @@ def test_the_slas_may_be_left_out() -> None:
     [
         ("half_life_days", 1, 1000),
         ("keep_weeks", 1, 520),
-        ("z_milli", 0, 10_000),
+        ("z_milli", 0, 1_000_000),
         ("evaluations", 1, 26),
         ("raise_search_max", 1, 10_000),
         ("clamp.floor_milli", 0, 1_000_000),
@@ -136,3 +144,42 @@ def test_a_policy_says_whether_a_good_rating_can_lower_a_score() -> None:
     # z^2 <= 4 * 25 * .113 = 11.3
     assert replace(DEFAULT, z_milli=3361).is_monotone
     assert not replace(DEFAULT, z_milli=3362).is_monotone
+
+
+def draft(**changes: object) -> ScorePolicy:
+    """The default's numbers but for these, as a file has them."""
+    return policy_from(policy_data(DEFAULT) | {"policy_id": "draft"} | changes)
+
+
+def test_a_policy_beyond_that_is_taken_and_its_impact_report_says_so() -> None:
+    report = impact_report([], draft=draft(z_milli=25_000))
+    assert not report.draft_is_monotone
+    (warning,) = report.warnings
+    assert warning.startswith("Under draft a good rating may lower a seller's score, in quality, ")
+
+
+def test_of_a_policy_within_it_the_impact_report_warns_of_nothing() -> None:
+    report = impact_report([], draft=draft(z_milli=3361))
+    assert report.draft_is_monotone
+    assert report.warnings == ()
+
+
+def test_the_warning_names_the_dimensions_in_which_it_is_so() -> None:
+    data = draft(z_milli=3361)
+    dimensions = tuple(
+        replace(rules, prior_var_micro=112_000) if rules.name == "returns" else rules
+        for rules in data.dimensions
+    )
+    (warning,) = impact_report([], draft=replace(data, dimensions=dimensions)).warnings
+    assert "in returns:" in warning
+
+
+def test_under_such_a_policy_a_good_rating_does_lower_a_bound() -> None:
+    rules = replace(DEFAULT.dimensions[0], prior_var_micro=5_000)
+    policy = draft(z_milli=5_000)
+    unrated, rated = (
+        read_dimension(weeks, 20_454, rules, policy)
+        for weeks in ({}, {2922: (1000, 4000, 16_000, 1_000_000)})
+    )
+    assert rated.mean_nano > unrated.mean_nano
+    assert rated.lcb_nano < unrated.lcb_nano

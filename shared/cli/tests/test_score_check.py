@@ -84,6 +84,18 @@ def test_every_difference_is_told_with_its_place(put: Put) -> None:
     ]
 
 
+def test_what_if_says_when_a_good_rating_may_lower_a_score(put: Put) -> None:
+    case = expecting()
+    case["draft"] = policy_data(DEFAULT) | {"policy_id": "cautious", "z_milli": 25_000}
+    case["what_if"] = {
+        "as_of": NEW_YEAR,
+        "expect": {"draft_is_monotone": False, "warnings": []},
+    }
+    (difference,) = check_file(put(case)).differences
+    assert difference.where == "what_if.warnings"
+    assert "Under cautious a good rating may lower a seller's score" in str(difference.computed)
+
+
 def test_numbers_and_truths_are_not_the_same(put: Put) -> None:
     assert len(check_file(put(expecting(rated=0))).differences) == 1
 

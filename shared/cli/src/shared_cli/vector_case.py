@@ -295,7 +295,7 @@ def _what_if(case: Case, asked: WhatIf, draft_data: dict[str, Any]) -> dict[str,
             )
             for seller in state
         ),
-        draft_is_monotone=draft.is_monotone,
+        draft=draft,
     )
     return {
         "sellers": report.sellers,
@@ -305,6 +305,8 @@ def _what_if(case: Case, asked: WhatIf, draft_data: dict[str, Any]) -> dict[str,
         "sum_abs_delta_micro": report.sum_abs_delta_micro,
         "max_abs_delta_micro": report.max_abs_delta_micro,
         "matrix": report.matrix,
+        "draft_is_monotone": report.draft_is_monotone,
+        "warnings": list(report.warnings),
         "rows": [
             {
                 "seller_id": row.seller_id,

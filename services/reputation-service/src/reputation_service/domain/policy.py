@@ -29,7 +29,7 @@ CLAMP_MILLI_MAX = 1_000_000
 PRIOR_STRENGTH_MILLI_MAX = 1_000_000
 MICRO = 1_000_000
 PRIOR_VAR_MICRO_MAX = 250_000  # nothing between 0 and 1 varies more
-Z_MILLI_MAX = 10_000
+Z_MILLI_MAX = 1_000_000  # beyond a thousand standard errors every bound is 0
 WEIGHTS_MILLI = 1000
 SCORE_MICRO_MAX = 100 * MICRO
 EVALUATIONS_MAX = 26
@@ -141,10 +141,16 @@ class ScorePolicy:
     @property
     def is_monotone(self) -> bool:
         """z^2 <= 4*C*v0 in every dimension: no good rating lowers the cautious score."""
+        return not self.not_monotone
+
+    @property
+    def not_monotone(self) -> tuple[str, ...]:
+        """The dimensions in which a good rating may lower the cautious score: z^2 > 4*C*v0."""
         z_squared = 1000 * self.z_milli * self.z_milli
-        return all(
-            z_squared <= 4 * rules.prior_strength_milli * rules.prior_var_micro
+        return tuple(
+            rules.name
             for rules in self.dimensions
+            if z_squared > 4 * rules.prior_strength_milli * rules.prior_var_micro
         )
 
 

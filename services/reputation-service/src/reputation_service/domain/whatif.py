@@ -1,11 +1,11 @@
 """Standings under two policies in, the impact report out: who would move, and by how much."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reputation_service.domain.level import RANK, Standing
-from reputation_service.domain.policy import Band
+from reputation_service.domain.policy import Band, ScorePolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Impact:
 class ImpactReport:
     """`up` and `down` count sellers whose level is rated before and after.
 
-    `draft_is_monotone` False: under the draft a good rating can lower a cautious score.
+    `draft_is_monotone` False: under the draft a good rating may lower a cautious score.
+    `warnings` say so in words, and what else whoever publishes the draft should know.
     """
 
     sellers: int
@@ -39,6 +40,7 @@ class ImpactReport:
     matrix: Mapping[str, int]
     rows: tuple[Impact, ...]
     draft_is_monotone: bool
+    warnings: tuple[str, ...]
 
 
 def impact(seller_id: str, before: Standing, after: Standing) -> Impact:
@@ -52,7 +54,7 @@ def impact(seller_id: str, before: Standing, after: Standing) -> Impact:
     )
 
 
-def impact_report(impacts: Iterable[Impact], *, draft_is_monotone: bool) -> ImpactReport:
+def impact_report(impacts: Iterable[Impact], *, draft: ScorePolicy) -> ImpactReport:
     """The report over every seller with at least one bucket, the most affected first."""
     rows = sorted(impacts, key=lambda row: (-abs(row.delta_micro), row.seller_id))
     moves = [_move(row) for row in rows]
@@ -67,8 +69,18 @@ def impact_report(impacts: Iterable[Impact], *, draft_is_monotone: bool) -> Impa
         max_abs_delta_micro=max(deltas, default=0),
         matrix=dict(sorted(matrix.items())),
         rows=tuple(rows),
-        draft_is_monotone=draft_is_monotone,
+        draft_is_monotone=draft.is_monotone,
+        warnings=tuple(_warnings(draft)),
     )
+
+
+def _warnings(draft: ScorePolicy) -> Iterator[str]:
+    if draft.not_monotone:
+        yield (
+            f"Under {draft.policy_id} a good rating may lower a seller's score, in "
+            f"{', '.join(draft.not_monotone)}: there z^2 is more than 4 x prior strength x prior "
+            "variance, and caution grows faster than the mean."
+        )
 
 
 def _move(row: Impact) -> int:

@@ -20,6 +20,7 @@ from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import DEFAULT, STARS
 from reputation_service.domain.read import read
 from reputation_service.projections import SCORE
+from reputation_service.queries import AHEAD_MICROS_MAX
 from reputation_service.ranking import refresh
 from reputation_service.settings import ReputationSettings
 from shared_events.envelope import Recorded
@@ -354,6 +355,32 @@ async def test_what_a_clock_ahead_of_ours_recorded_is_not_invisible(service: Ser
     score = await service.score()
     assert score["recent_milli"] == 1000
     assert score["as_of"] == rfc3339(recorded_at)
+
+
+async def test_what_a_wrong_clock_recorded_waits_for_its_instant(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    now = service.clock()
+    service.clock.at = now + 300 * DAY
+    await service.tell(reviewed(2, "S1", now, stars=1))
+    service.clock.at = now
+    score = await service.score()
+    assert (score["as_of"], score["recent_milli"]) == (rfc3339(now), 1000)
+    service.clock.at = now + 300 * DAY
+    assert (await service.score())["recent_milli"] == 2000
+
+
+@pytest.mark.parametrize(
+    ("micros_ahead", "counts"), [(AHEAD_MICROS_MAX, 2), (AHEAD_MICROS_MAX + 1, 1)]
+)
+async def test_clocks_may_differ_by_so_much_and_no_more(
+    service: Service, micros_ahead: int, counts: int
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    now = service.clock()
+    service.clock.at = now + timedelta(microseconds=micros_ahead)
+    await service.tell(reviewed(2, "S1", now))
+    service.clock.at = now
+    assert (await service.score())["recent_milli"] == 1000 * counts
 
 
 # --- Why -------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ async def test_a_seller_is_in_the_table_once_he_was_worked_out(sellers: Sellers)
     await sellers.refresh_all()
     first, second = await sellers.table()
     assert (first.seller_id, second.seller_id) == ("S1", "S2")
-    (account,) = await accounts(sellers.pool, ["S1"], micros(sellers.clock()), DEFAULT)
+    (account,) = await accounts(sellers.pool, {"S1": micros(sellers.clock())}, DEFAULT)
     score = account.standing(DEFAULT).score
     assert first == Ranked(
         seller_id="S1",
@@ -131,6 +131,35 @@ async def test_only_a_seller_who_changed_is_worked_out_anew(sellers: Sellers) ->
     as_of = {ranked.seller_id: ranked.as_of for ranked in await sellers.table()}
     assert as_of == {"S1": began, "S2": sellers.clock()}
     assert await sellers.pool.fetchval("SELECT count(*) FROM ranking.changed") == 0
+
+
+async def test_what_a_wrong_clock_recorded_of_one_seller_changes_no_other(
+    sellers: Sellers,
+) -> None:
+    at = sellers.clock()
+    await sellers.tell(*[reviewed(n, f"S{n}", at, stars=1 + n) for n in range(4)])
+    await sellers.refresh_all()
+    before = await sellers.table()
+    sellers.clock.advance(300 * DAY)
+    await sellers.tell(reviewed(9, "S0", at))
+    sellers.clock.at = at
+    await sellers.tell(*[reviewed(n, f"S{n}", at, seq=2, stars=1 + n) for n in range(4)])
+    await sellers.refresh_all()
+    assert await sellers.table() == before
+
+
+async def test_each_seller_stands_in_the_table_as_of_his_own_newest_event(
+    sellers: Sellers,
+) -> None:
+    at = sellers.clock()
+    sellers.clock.advance(timedelta(seconds=3))  # the clock of who records is a little ahead
+    ahead = sellers.clock()
+    await sellers.tell(reviewed(1, "S1", at))
+    sellers.clock.at = at
+    await sellers.tell(reviewed(2, "S2", at))
+    await sellers.refresh_all()
+    as_of = {ranked.seller_id: ranked.as_of for ranked in await sellers.table()}
+    assert as_of == {"S1": ahead, "S2": at}
 
 
 async def test_on_a_new_day_all_sellers_are_worked_out_anew(sellers: Sellers) -> None:
@@ -221,7 +250,7 @@ async def test_the_evaluation_of_a_week_is_recorded_for_every_seller(sellers: Se
     await sellers.tell(reviewed(99, "S1", sellers.clock(), stars=1))  # too late for this week
     await sellers.evaluate_all()
     (recorded,) = await sellers.evaluations()
-    (account,) = await accounts(sellers.pool, ["S1"], micros(THURSDAY), DEFAULT)
+    (account,) = await accounts(sellers.pool, {"S1": micros(THURSDAY)}, DEFAULT)
     standing = account.standing(DEFAULT)
     assert recorded.event == ScoreEvaluated(
         seller_id="S1",
@@ -269,7 +298,7 @@ async def test_weeks_that_were_missed_are_evaluated_in_turn(sellers: Sellers) ->
     assert [each.event.day for each in found] == [20454, 20461, 20468, 20475]
     for each in found:
         instant = each.event.day * DAY_MICROS
-        (account,) = await accounts(sellers.pool, ["S1"], instant, DEFAULT)
+        (account,) = await accounts(sellers.pool, {"S1": instant}, DEFAULT)
         assert each.event.score_micro == account.standing(DEFAULT).score.score_micro
 
 

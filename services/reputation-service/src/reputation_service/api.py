@@ -103,7 +103,7 @@ def seller_api(pool: asyncpg.Pool, policy: ScorePolicy, now: Clock) -> APIRouter
             raise NotFound
         if told is not None:
             return told
-        return await queries.latest(pool, [seller_id], micros(now()))
+        return (await queries.latest(pool, [seller_id], micros(now())))[seller_id]
 
     @router.get(
         "/{seller_id}/score",
@@ -122,7 +122,7 @@ def seller_api(pool: asyncpg.Pool, policy: ScorePolicy, now: Clock) -> APIRouter
         day: Annotated[int | None, Query(ge=0, le=DAY_MAX)] = None,
     ) -> Response:
         at = await moment(seller_id, as_of, token)
-        (account,) = await queries.accounts(pool, [seller_id], at, policy)
+        (account,) = await queries.accounts(pool, {seller_id: at}, policy)
         standing = account.standing(policy)
         found = standing.score
         if day is not None and day != found.day:
@@ -193,7 +193,7 @@ def accounts_api(
         await wait_for(token, projected)
         at = int(last[0]) if last else told or micros(now())
         sellers = await queries.accounts_after(pool, str(last[1]) if last else "", limit)
-        found = await queries.accounts(pool, sellers, at, policy)
+        found = await queries.accounts(pool, dict.fromkeys(sellers, at), policy)
         more = cursors.text(of, [at, sellers[-1]]) if len(sellers) == limit else None
         page = AccountPage(
             as_of=instant(at),

@@ -4,13 +4,14 @@ The buckets of an instant are the live ones less the ledger's rows that were rec
 recent instant these are few. Instants are microseconds since 1970-01-01.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared_runtime.log import Database
+from shared_runtime.skew import SKEW_MAX
 
-from reputation_service.domain.facts import Fact
+from reputation_service.domain.facts import MICROSECOND, Fact
 from reputation_service.domain.fold import Facts, State, state_sha256
 from reputation_service.domain.ledger import NOTHING
 from reputation_service.domain.level import Standing, evaluations, standing
@@ -18,15 +19,18 @@ from reputation_service.domain.policy import CONDUCT, Band, ScorePolicy
 from reputation_service.domain.read import Bucket, Buckets
 from reputation_service.projections import fact_of, order_fact_of
 
+AHEAD_MICROS_MAX = SKEW_MAX // MICROSECOND
+"""The clock of who recorded something may be ahead of ours by so much."""
+
 IS_KNOWN = """
     SELECT EXISTS (SELECT FROM read.fact WHERE seller_id = $1 AND dimension <> $2)
         OR EXISTS (SELECT FROM read.order_fact WHERE seller_id = $1)
 """
 NEWEST = """
-    SELECT max(newest) FROM unnest($1::text[]) AS seller (seller_id)
+    SELECT seller_id, newest FROM unnest($1::text[]) AS seller (seller_id)
     CROSS JOIN LATERAL (
         SELECT max(recorded_at) AS newest FROM read.contribution AS row
-        WHERE row.seller_id = seller.seller_id
+        WHERE row.seller_id = seller.seller_id AND recorded_at <= $2
     ) AS of_seller
 """
 # One statement, so that buckets and ledger are of one moment. `later` counts the instants (given
@@ -119,14 +123,15 @@ async def is_known(db: Database, seller_id: str) -> bool:
     return bool(await db.fetchval(IS_KNOWN, seller_id, CONDUCT))
 
 
-async def latest(db: Database, sellers: Sequence[str], now: int) -> int:
-    """The instant at which all that is known of these sellers counts: `now`, or a little later.
+async def latest(db: Database, sellers: Sequence[str], now: int) -> dict[str, int]:
+    """Of each seller the instant at which what is known of him counts: `now`, or a little later.
 
     The services' clocks differ; what another one recorded must not be invisible here because its
-    clock is ahead.
+    clock is ahead. What was recorded further ahead than clocks may differ waits for its instant,
+    and nobody's is another's: one wrong clock would age every score.
     """
-    newest: int | None = await db.fetchval(NEWEST, sellers)
-    return max(now, newest or 0)
+    rows = await db.fetch(NEWEST, sellers, now + AHEAD_MICROS_MAX)
+    return {seller_id: max(now, newest or 0) for seller_id, newest in rows}
 
 
 async def accounts_after(db: Database, seller_id: str, limit: int) -> list[str]:
@@ -162,13 +167,13 @@ async def is_marked(db: Database, mark: int) -> bool:
 
 
 async def buckets_at(
-    db: Database, sellers: Sequence[str], instants: Iterable[int]
-) -> dict[int, dict[str, Buckets]]:
-    """The buckets with something in them, of these accounts at each of these instants."""
-    ordered: list[int] = sorted(set(instants))
+    db: Database, wanted: Mapping[str, Collection[int]]
+) -> dict[str, dict[int, Buckets]]:
+    """The buckets with something in them, of each account at each of its instants."""
+    ordered = sorted({instant for instants in wanted.values() for instant in instants})
     live: State = {}
     corrections: dict[str, list[Correction]] = {}
-    for row in await db.fetch(BUCKETS_AT, sellers, ordered):
+    for row in await db.fetch(BUCKETS_AT, list(wanted), ordered):
         seller, dimension, week, later, n, a, b, s = row
         if later:
             before = ordered[int(later) - 1]
@@ -176,11 +181,11 @@ async def buckets_at(
         else:
             live.setdefault(seller, {}).setdefault(dimension, {})[week] = (n, a, b, s)
     return {
-        instant: {
-            seller: _as_of(instant, live.get(seller, {}), corrections.get(seller, ()))
-            for seller in sellers
+        seller: {
+            instant: _as_of(instant, live.get(seller, {}), corrections.get(seller, ()))
+            for instant in instants
         }
-        for instant in ordered
+        for seller, instants in wanted.items()
     }
 
 
@@ -219,17 +224,14 @@ async def facts_in_force(db: Database, seller_id: str, as_of: int, day: int) -> 
     return list(known.in_force(as_of, day))
 
 
-async def accounts(
-    db: Database, sellers: Sequence[str], as_of: int, policy: ScorePolicy
-) -> list[Account]:
-    """What was known of these accounts at `as_of`; nothing is known of one that is not there."""
-    looks = evaluations(as_of, policy)
-    known = await buckets_at(db, sellers, [as_of, *(look.as_of for look in looks)])
+async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) -> list[Account]:
+    """What was known of each account at its instant; nothing is known of one that is not there."""
+    wanted = {
+        seller_id: (at, *(look.as_of for look in evaluations(at, policy)))
+        for seller_id, at in as_of.items()
+    }
+    known = await buckets_at(db, wanted) if wanted else {}
     return [
-        Account(
-            seller_id=seller_id,
-            as_of=as_of,
-            buckets_at={instant: states[seller_id] for instant, states in known.items()},
-        )
-        for seller_id in sellers
+        Account(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
+        for seller_id, at in as_of.items()
     ]

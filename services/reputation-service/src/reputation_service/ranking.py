@@ -6,6 +6,7 @@ no projection: no log says what is in it.
 """
 
 import asyncio
+from datetime import datetime
 
 import asyncpg
 from shared_runtime.clock import Clock
@@ -37,8 +38,8 @@ TAKE_CHANGED = """
 PUT = """
     INSERT INTO ranking.seller (seller_id, score_micro, public_level, rated, stars_micro,
                                 recent_milli, as_of)
-    SELECT *, $7 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::bigint[],
-                             $6::bigint[])
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::bigint[],
+                         $6::bigint[], $7::timestamptz[])
     ON CONFLICT (seller_id) DO UPDATE SET
         score_micro = excluded.score_micro, public_level = excluded.public_level,
         rated = excluded.rated, stars_micro = excluded.stars_micro,
@@ -88,15 +89,14 @@ async def rank(db: Connection, sellers: list[str], policy: ScorePolicy, at: int)
     """Puts these sellers where they belong now; out, if nothing tells of them any more."""
     if not sellers:
         return
-    as_of = await latest(db, sellers, at)
-    found = await accounts(db, sellers, as_of, policy)
+    found = await accounts(db, await latest(db, sellers, at), policy)
     rows = [_row(account, policy) for account in found if account.sells]
     if rows:
-        await db.execute(PUT, *zip(*rows, strict=True), instant(as_of))
+        await db.execute(PUT, *zip(*rows, strict=True))
     await db.execute(TAKE_OUT, [each.seller_id for each in found if not each.sells])
 
 
-def _row(account: Account, policy: ScorePolicy) -> tuple[str, int, str, bool, int, int]:
+def _row(account: Account, policy: ScorePolicy) -> tuple[str, int, str, bool, int, int, datetime]:
     standing = account.standing(policy)
     score = standing.score
     return (
@@ -106,4 +106,5 @@ def _row(account: Account, policy: ScorePolicy) -> tuple[str, int, str, bool, in
         score.is_rated,
         score.overall_stars_micro,
         score.recent_milli,
+        instant(account.as_of),
     )

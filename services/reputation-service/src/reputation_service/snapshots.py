@@ -55,7 +55,7 @@ async def evaluate(
         if sweep.reached is None:
             return False
         sellers, sweep = await sweeps.step(NAME, sweep, SELLERS_MAX, db)
-        found = await accounts(db, sellers, day * DAY_MICROS, policy) if sellers else []
+        found = await accounts(db, dict.fromkeys(sellers, day * DAY_MICROS), policy)
         asks = [_ask(account, day, policy, now) for account in found if account.sells]
         await handle_many(own_log.within(db), SNAPSHOTS, asks)
         return sweep.reached is not None or day < newest

@@ -12,7 +12,7 @@ from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.policy import DEFAULT
 from reputation_service.projections import SCORE
 from reputation_service.queries import Ranked, accounts, ranked_after
-from reputation_service.ranking import SELLERS_MAX, refresh, run_ranking
+from reputation_service.ranking import SELLERS_MAX, TAKE_CHANGED, rank, refresh, run_ranking
 from reputation_service.snapshots import GRACE, evaluate, run_snapshots
 from shared_events.envelope import Recorded
 from shared_events.reputation import ScoreEvaluated
@@ -22,6 +22,9 @@ from shared_runtime.projections import live_subscription, rebuild
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
 
+SOMEBODY_WAITS = """
+    SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'
+"""
 THURSDAY = datetime(2026, 1, 1, tzinfo=UTC)  # the first instant of a week
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -160,6 +163,57 @@ async def test_each_seller_stands_in_the_table_as_of_his_own_newest_event(
     await sellers.refresh_all()
     as_of = {ranked.seller_id: ranked.as_of for ranked in await sellers.table()}
     assert as_of == {"S1": ahead, "S2": at}
+
+
+async def test_a_seller_is_marked_once_however_often_he_changes(sellers: Sellers) -> None:
+    at = sellers.clock()
+    await sellers.tell(reviewed(2, "S2", at))
+    for number in (1, 3, 4):
+        await sellers.tell(reviewed(number, "S1", at))
+    marks = await sellers.pool.fetch("SELECT seller_id FROM ranking.changed ORDER BY id")
+    assert [seller_id for (seller_id,) in marks] == ["S2", "S1"]
+    await sellers.refresh_all()
+    recent = {ranked.seller_id: ranked.recent_milli for ranked in await sellers.table()}
+    assert recent == {"S1": 3000, "S2": 1000}
+
+
+async def test_who_has_waited_longest_is_worked_out_first(sellers: Sellers) -> None:
+    for number, seller in enumerate(("S3", "S1", "S2", "S1", "S3")):
+        await sellers.tell(reviewed(number, seller, sellers.clock()))
+    turns = [await sellers.pool.fetch(TAKE_CHANGED, 1) for _ in range(4)]
+    assert [[seller_id for (seller_id,) in turn] for turn in turns] == [["S3"], ["S1"], ["S2"], []]
+
+
+async def test_a_seller_who_changes_while_he_is_worked_out_is_worked_out_again(
+    sellers: Sellers,
+) -> None:
+    at = sellers.clock()
+    await sellers.tell(reviewed(1, "S1", at))
+    await sellers.refresh_all()
+    await sellers.tell(reviewed(2, "S1", at, stars=1))
+    async with sellers.pool.acquire() as db, db.transaction():
+        (taken,) = await db.fetch(TAKE_CHANGED, SELLERS_MAX)
+        await rank(db, [taken["seller_id"]], DEFAULT, micros(at))
+        changing = asyncio.create_task(sellers.tell(reviewed(3, "S1", at, stars=1)))
+        async with asyncio.timeout(10):
+            while not await sellers.pool.fetchval(SOMEBODY_WAITS):  # noqa: ASYNC110 - the server is asked
+                await asyncio.sleep(0)
+    await changing
+    await sellers.refresh_all()
+    (ranked,) = await sellers.table()
+    assert ranked.recent_milli == 3000
+
+
+async def test_a_rebuild_marks_nobody(sellers: Sellers, owner: asyncpg.Pool) -> None:
+    await sellers.tell(*[reviewed(n, f"S{n}", sellers.clock()) for n in range(9)])
+    await sellers.refresh_all()
+    assert await rebuild(SCORE, InMemorySource(sellers.told), owner=owner, now=sellers.clock)
+    assert await sellers.pool.fetchval("SELECT count(*) FROM ranking.changed") == 0
+    await sellers.pool.execute("UPDATE ranking.seller SET score_micro = 1")
+    await sellers.refresh_all()  # once, for the switch
+    assert all(ranked.score_micro > 1 for ranked in await sellers.table())
+    await sellers.tell(reviewed(99, "S1", sellers.clock()))
+    assert await sellers.pool.fetchval("SELECT count(*) FROM ranking.changed") == 1
 
 
 async def test_on_a_new_day_all_sellers_are_worked_out_anew(sellers: Sellers) -> None:

@@ -19,6 +19,7 @@ from shared_events.returns import ReturnClosed
 from shared_events.review import ReviewWeighted
 from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
+from shared_runtime.rows import take_turns
 
 from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import Fact, OrderFact, Origin
@@ -120,14 +121,6 @@ COMPARED = {
     "bucket": "SELECT * FROM {table} WHERE n > 0",
 }
 
-# Facts of one order come from two topics, and two workers may hold them at once. Both would see
-# an order without the other's fact and neither would write the step that the two make together.
-# So they take turns, by the partition of the seller; in ascending order, so that two batches that
-# share two partitions cannot deadlock. The schema keeps a rebuild out of the live one's way.
-TAKE_TURNS = """
-    SELECT pg_advisory_xact_lock(hashtext(current_schema()), partition)
-    FROM unnest($1::int[]) AS partition
-"""
 FIND_FACTS = """
     SELECT fact.* FROM unnest($1::text[], $2::text[]) AS told (seller_id, entity_id)
     JOIN fact USING (seller_id, entity_id)
@@ -152,7 +145,15 @@ ADD_TO_BUCKETS = """
         n = held.n + excluded.n, a = held.a + excluded.a,
         b = held.b + excluded.b, s = held.s + excluded.s
 """
-MARK_CHANGED = "INSERT INTO ranking.changed (seller_id) SELECT unnest($1::text[])"
+# One mark for each seller, in the order of their ids, so that no two workers deadlock. A build that
+# nobody reads yet marks nobody: when it is switched to, all sellers are worked out anew.
+MARK_CHANGED = """
+    INSERT INTO ranking.changed (seller_id)
+    SELECT seller_id FROM unnest($1::text[]) AS seller (seller_id)
+    WHERE EXISTS (SELECT FROM es.projection
+                  WHERE name = 'score' AND current_schema() = name || '_g' || generation)
+    ON CONFLICT (seller_id) DO NOTHING
+"""
 
 type Entity = tuple[str, str, str]
 """Seller, dimension, entity: what facts are versions of."""
@@ -171,9 +172,10 @@ class Arrived:
 async def score(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     """Takes the facts of a batch in. Raises ConflictingFact, which parks the seller."""
     arrived = arrivals(batch)
+    # Facts of one order come from two topics, and two workers may hold them at once. Both would see
+    # an order without the other's fact and neither would write the step that the two make together.
     if arrived.orders:
-        partitions = {partition_of(seller_id) for seller_id, _ in arrived.orders}
-        await db.execute(TAKE_TURNS, sorted(partitions))
+        await take_turns((partition_of(seller_id) for seller_id, _ in arrived.orders), db)
     known = Arrived(await find_facts(arrived.facts, db), await find_order_facts(arrived.orders, db))
     rows, late = usual_steps(arrived, known)
     if late.facts or late.orders:

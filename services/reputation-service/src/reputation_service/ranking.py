@@ -25,15 +25,11 @@ SELLERS_MAX = 200
 PAUSE_SECONDS = 0.1
 
 GENERATION = "SELECT generation FROM es.projection WHERE name = $1"
-# All marks of those who have waited longest: one look at their buckets answers them all.
+# Those who have waited longest. Whoever marks one of them anew waits for this transaction to end:
+# what he has changed is not in the buckets that it reads.
 TAKE_CHANGED = """
-    WITH waiting AS (
-        SELECT seller_id FROM ranking.changed GROUP BY seller_id ORDER BY min(id) LIMIT $1
-    ), taken AS (
-        DELETE FROM ranking.changed USING waiting
-        WHERE changed.seller_id = waiting.seller_id
-    )
-    SELECT seller_id FROM waiting
+    DELETE FROM ranking.changed
+    WHERE id IN (SELECT id FROM ranking.changed ORDER BY id LIMIT $1) RETURNING seller_id
 """
 PUT = """
     INSERT INTO ranking.seller (seller_id, score_micro, public_level, rated, stars_micro,

@@ -1,10 +1,10 @@
 """What only a newer release can read: this one says so, of that stream alone."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import uuid4
 
 import asyncpg
@@ -18,7 +18,7 @@ from shared_events.partition import partition_of
 from shared_runtime.auth import Caller, Verifier, require
 from shared_runtime.clock import system_clock
 from shared_runtime.decider import Actor, Decider, PolicyUnknown
-from shared_runtime.delivery import Subscription
+from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.http import service_app
 from shared_runtime.log import (
     APPEND_ONE,
@@ -32,7 +32,7 @@ from shared_runtime.log import (
 )
 from shared_runtime.parking import list_parked
 from shared_runtime.sources import OwnLog
-from shared_runtime.subscription import Runner, decide_or_log, reaction
+from shared_runtime.subscription import Runner, decide_or_log, decoded
 from shared_runtime.testing import ManualClock, facts
 from shared_runtime.timers import RETRY_AFTER, TIMER, DueTimer, fire_due
 
@@ -45,6 +45,9 @@ class Pay:
     now: datetime
     actor: Actor = TIMER
     seller_id: str = "S1"
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
 
 
 def paid(seller: str = "S1") -> OrderPaid:
@@ -187,7 +190,8 @@ class Paying:
 
     def __init__(self, pool: asyncpg.Pool, journal: PostgresLog, topic: str, pays: Pays) -> None:
         self._pays = pays
-        apply = reaction((OrderPaid,), self._react, journal)
+        self._journal = journal
+        apply = decoded((OrderPaid,), self._react)
         self.runner = Runner(
             subscription=Subscription(name="paying", topics=(topic,), apply=apply),
             source=OwnLog(pool, (topic,)),
@@ -195,11 +199,13 @@ class Paying:
             now=system_clock,
         )
 
-    async def _react(self, decisions: Decisions, batch: Sequence[Recorded[Any]]) -> None:
+    async def _react(self, batch: Sequence[Recorded[Any]], db: Connection) -> None:
+        decisions = Decisions(self._journal.within(db))
         asks = [ask(f"order-{each.key}", each.key) for each in batch if each.stream[-1] == "0"]
         await decisions.read(each.stream for each in asks)
         for each in asks:
             decide_or_log(decisions, self._pays, each)
+        await decisions.append()
 
     async def turn(self) -> None:
         await self.runner.start()

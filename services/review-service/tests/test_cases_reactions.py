@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_stack.databases import Database
 from msgspec import Struct
-from msgspec.structs import replace as changed
 from review_service.domain.completion import AttributeDelay, CompleteOrder, ReopenOrder
 from review_service.domain.content import BuyerReview, SellerReview
 from review_service.domain.double_blind import SubmitReview
@@ -34,7 +33,7 @@ from review_service.domain.screening import RecordScreening
 from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.domain.weight import WeightFacts
 from review_service.domain.withdrawal import WithdrawReview
-from review_service.facts import order_facts
+from review_service.facts import parties_of, read_facts
 from review_service.reactions.again import on_own_evaluations
 from review_service.reactions.elsewhere import TOPICS, on_elsewhere
 from review_service.reactions.orders import on_own_orders
@@ -84,7 +83,6 @@ BAD = BuyerReview(quality=1, logistics=1, service=1)
 RATED = SellerReview(rating=4)
 SUSPECTED = say(
     RecordScreening(review_id="", factor_milli=100, campaign=True, terms=(), calibration="c1"),
-    facts=None,
     now=NOW,
     actor=FEED,
 )
@@ -167,12 +165,18 @@ class World:
     async def write(self, order_id: str, content: BuyerReview | SellerReview) -> None:
         """A review `<order>-B` or `<order>-S`, on the facts of this moment."""
         order = await self.placed(order_id)
-        told = await order_facts({order_id: order}, self.clock.at, self.pool)
-        await self.evaluation(self.submission(order, content, told[order_id]), order_id)
+        told = await self.facts(order_id)
+        await self.evaluation(self.submission(order, content, told), order_id)
+
+    async def facts(self, order_id: str) -> WeightFacts:
+        """What is known of an order at this moment."""
+        order = await self.placed(order_id)
+        told = await read_facts(parties_of({order_id: order}), self.clock.at, self.pool)
+        return told.facts(order, self.clock.at)
 
     def submission(
         self, order: Placed, content: BuyerReview | SellerReview, told: WeightFacts
-    ) -> SubmitReview:
+    ) -> EvaluationCommand:
         side: Side = "BUYER" if isinstance(content, BuyerReview) else "SELLER"
         account = order.placed.buyer_id if side == "BUYER" else order.placed.seller_id
         return say(
@@ -189,10 +193,8 @@ class World:
 
     async def suspect(self, order_id: str) -> None:
         """A detector takes the buyer's review for part of a campaign."""
-        told = await order_facts({order_id: await self.placed(order_id)}, self.clock.at, self.pool)
-        command = changed(
-            SUSPECTED, review_id=f"{order_id}-B", facts=told[order_id], now=self.clock.at
-        )
+        told = await self.facts(order_id)
+        command = change(SUSPECTED, review_id=f"{order_id}-B", facts=told, now=self.clock.at)
         await self.evaluation(command, order_id)
         await self.work()
 
@@ -572,8 +574,7 @@ async def test_who_loses_the_right_to_rate_counts_no_more_and_again_when_it_is_r
     for number in range(3):
         assert (await world.weight(f"O{number}"))[1] == ("RATING_RIGHT_LOST",)
         assert (await world.weight(f"O{number}", "SELLER"))[1] == ("FULL",)
-    told = await order_facts({"O9": await world.placed("O9")}, world.clock.at, world.pool)
-    assert told["O9"].rating_right_lost == {"BUYER"}
+    assert (await world.facts("O9")).rating_right_lost == {"BUYER"}
     await world.tell("buyer-B1", lifted("REVERSED"))
     for number in range(3):
         assert (await world.weight(f"O{number}"))[1] == ("FULL",)
@@ -675,10 +676,9 @@ async def test_a_campaign_that_nobody_proves_ends_in_time(world: World) -> None:
 async def test_a_hold_ends_by_itself_and_gives_the_former_weight_back(world: World) -> None:
     await world.arrive("O1")
     await world.reveal("O1")
-    told = await order_facts({"O1": await world.placed("O1")}, world.clock.at, world.pool)
     hold = say(
         HoldReview(review_id="O1-B", ground="FAKE"),
-        facts=told["O1"],
+        facts=await world.facts("O1"),
         now=world.clock.at,
         actor=FEED,
     )
@@ -804,8 +804,7 @@ async def test_a_fact_that_comes_between_the_decision_to_reveal_and_its_append_i
     stream, event, code = FACTS[name]
     await world.arrive("O1")
     await world.write("O1", RATED)
-    order = await world.placed("O1")
-    stale = (await order_facts({"O1": order}, world.clock.at, world.pool))["O1"]
+    order, stale = await world.placed("O1"), await world.facts("O1")
     decisions = Decisions(world.log)
     await decisions.read([evaluation_stream("O1")])
     ask: Ask[EvaluationCommand] = Ask(

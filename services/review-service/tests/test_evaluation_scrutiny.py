@@ -17,11 +17,11 @@ from review_service.domain.evaluation_state import Evaluation
 from review_service.domain.flags import FlagReview
 from review_service.domain.holding import HoldReview, ReleaseReview
 from review_service.domain.moderation import KeepReview, RestrictReview
-from review_service.domain.overdue import NoteOverdue
 from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
 from review_service.domain.weight import WeightFacts
 from review_service.domain.withdrawal import WithdrawReview
 from review_service.testing import change, in_words, say
+from shared_casework.overdue import NoteOverdue
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.review import (
     EvaluationEvent,

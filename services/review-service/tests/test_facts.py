@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
-from review_service.domain.commands import Measure, PairReview
+from review_service.domain.known import Measure
+from review_service.domain.weight import PairReview
 from review_service.fact_rows import (
     Accusation,
     Delay,
@@ -20,7 +21,7 @@ from review_service.fact_rows import (
     refund,
     right_lost,
 )
-from review_service.facts import NOTHING, Known, Parties, read_known
+from review_service.facts import NOTHING, FactsOf, Parties, read_known
 from review_service.pairs import Pairs, read_pairs, sign_of, write_pairs
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.reputation import (
@@ -138,7 +139,7 @@ def test_only_a_reversal_ends_a_confirmed_violation(outcome: str, standing: str)
 
 
 def test_disputes_are_open_as_of_an_instant_in_the_order_of_their_opening() -> None:
-    known = Known(
+    known = FactsOf(
         disputes=(
             Dispute(dispute_id="d2", order_id="O1", opened_at=AT + 2 * DAY),
             Dispute(dispute_id="d1", order_id="O1", opened_at=AT, closed_at=AT + 4 * DAY),
@@ -151,7 +152,7 @@ def test_disputes_are_open_as_of_an_instant_in_the_order_of_their_opening() -> N
 
 def test_the_measure_in_force_on_a_side_is_named_with_its_end() -> None:
     lost = RightLost(measure_id="m1", person="buyer:B1", starts_at=AT, ends_at=AT + DAY)
-    known = Known(rights_lost={"BUYER": (lost,)})
+    known = FactsOf(rights_lost={"BUYER": (lost,)})
     assert known.measure_on("BUYER", AT) == Measure(measure_id="m1", until=AT + DAY)
     assert known.measure_on("BUYER", AT + DAY) is None
     assert known.measure_on("SELLER", AT) is None
@@ -160,9 +161,9 @@ def test_the_measure_in_force_on_a_side_is_named_with_its_end() -> None:
 def test_a_declared_incident_goes_before_the_judgement_of_a_dispute() -> None:
     carrier = Dispute(dispute_id="d1", order_id="O1", opened_at=AT, by_carrier=True)
     assert NOTHING.carriage() is None
-    assert Known(disputes=(carrier,)).carriage() == ("CARRIER", "d1")
+    assert FactsOf(disputes=(carrier,)).carriage() == ("CARRIER", "d1")
     storm = Delay(order_id="O1", incident_id="storm", liable="FORCE_MAJEURE")
-    assert Known(disputes=(carrier,), delay=storm).carriage() == ("FORCE_MAJEURE", "storm")
+    assert FactsOf(disputes=(carrier,), delay=storm).carriage() == ("FORCE_MAJEURE", "storm")
 
 
 async def test_orders_that_nothing_is_known_of_are_left_out(pool: asyncpg.Pool) -> None:

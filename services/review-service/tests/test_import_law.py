@@ -14,8 +14,8 @@ from uuid import uuid4
 import httpx
 from review_service.api.bulk import NDJSON, PATH
 from review_service.api.examples import LINE, line_of
-from review_service.domain.double_blind import SIDES
 from review_service.domain.streams import order_id_of, review_id_of
+from review_service.domain.subject import SIDES
 from review_service.settings import ReviewSettings
 from shared_events.registry import encode_data
 from shared_runtime.service import Parts

@@ -11,15 +11,14 @@ from review_service.domain.completion import CompleteOrder
 from review_service.domain.double_blind import CloseEvaluation, VoidEvaluation
 from review_service.domain.holding import ReleaseReview
 from review_service.domain.known import Known
-from review_service.domain.overdue import NoteOverdue
 from review_service.domain.policy import policies
-from review_service.domain.rules import EvaluationCommand
 from review_service.domain.screening import LiftCampaignWeight
 from review_service.domain.streams import evaluation_stream, order_id_of, order_stream
 from review_service.domain.weight import WeightFacts
 from review_service.reactions.orders import ORDERS, on_order
 from review_service.reactions.timers import on_evaluation_timer, on_order_timer, timers_of
 from review_service.testing import change, say
+from shared_casework.overdue import NoteOverdue
 from shared_events.envelope import Recorded
 from shared_events.orders import (
     OrderCancelled,
@@ -54,6 +53,7 @@ from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer
 AT = datetime(2025, 3, 1, 10, tzinfo=UTC)
 DUE = AT + timedelta(days=15)
 CAUSE = "0b5bd9b6-0000-4000-8000-000000000001"
+KNOWN = Known(policies=policies())
 IDS = {"order_id": "O-1", "seller_id": "S1", "buyer_id": "B1", "policy_version": "ae-2025-1"}
 
 paid = OrderPaid(**IDS, paid_at=AT, payment_ref="P1")
@@ -110,26 +110,26 @@ def test_a_completed_order_opens_its_evaluation() -> None:
         now=AT,
         actor=ORDERS,
     )
-    assert on_order(recorded(completed), open_disputes=("d1",)) == [
+    assert on_order(recorded(completed), change(KNOWN, open_disputes=("d1",))) == [
         Ask(stream="evaluation-O-1", command=command, cause=CAUSE, correlation="O-1")
     ]
 
 
 def test_a_reopened_order_pauses_its_evaluation() -> None:
-    (ask,) = on_order(recorded(reopened))
+    (ask,) = on_order(recorded(reopened), KNOWN)
     assert ask.command == say(
         PauseEvaluation(cause="ORDER_REOPENED", cause_id="completion-1"), now=AT, actor=ORDERS
     )
 
 
 def test_a_cancelled_order_ends_its_evaluation() -> None:
-    (ask,) = on_order(recorded(cancelled))
+    (ask,) = on_order(recorded(cancelled), KNOWN)
     assert ask.command == say(VoidEvaluation(), now=AT, actor=ORDERS)
 
 
 @pytest.mark.parametrize("event", [paid, delivered])
 def test_other_steps_of_an_order_ask_nothing(event: OrderEvent) -> None:
-    assert on_order(recorded(event)) == []
+    assert on_order(recorded(event), KNOWN) == []
 
 
 @pytest.mark.parametrize(
@@ -193,14 +193,14 @@ def test_an_order_completes_when_nobody_complained() -> None:
 
 def test_an_evaluation_closes_with_the_facts_of_its_order() -> None:
     facts = WeightFacts(total_ref_minor=600, placed_at=AT)
-    ask = on_evaluation_timer(due("EVALUATION_CLOSE", "evaluation-O-1"), facts)
+    known = change(KNOWN, facts=facts)
+    ask = on_evaluation_timer(due("EVALUATION_CLOSE", "evaluation-O-1"), known)
     assert ask.command == say(CloseEvaluation(), facts=facts, now=DUE, actor=TIMER)
     assert (ask.stream, ask.correlation) == ("evaluation-O-1", "O-1")
 
 
 def test_the_longest_pause_ends_with_every_cause() -> None:
-    facts = WeightFacts(total_ref_minor=600, placed_at=AT)
-    ask = on_evaluation_timer(due("PAUSE_CAP", "evaluation-O-1"), facts)
+    ask = on_evaluation_timer(due("PAUSE_CAP", "evaluation-O-1"), KNOWN)
     assert ask.command == say(ResumeEvaluation(cause_id=None), now=DUE, actor=TIMER)
 
 
@@ -217,49 +217,36 @@ FACTS = WeightFacts(
     rating_right_lost=frozenset({"SELLER"}),
     fake_confirmed=frozenset({"R/1"}),
 )
-ALL: dict[str, Any] = {"facts": FACTS, "now": DUE, "actor": TIMER}
 
 
 @pytest.mark.parametrize(
-    ("name", "command"),
+    ("name", "said"),
     [
-        ("HOLD_END/R/1", say(ReleaseReview(review_id="R/1", **ALL))),
-        ("CAMPAIGN_END/R/1", say(LiftCampaignWeight(review_id="R/1", **ALL))),
-        (
-            "FLAG_DUE/f1",
-            say(NoteOverdue(what="FLAG", ref_id="f1", due_at=DUE), now=DUE, actor=TIMER),
-        ),
+        ("HOLD_END/R/1", ReleaseReview(review_id="R/1")),
+        ("CAMPAIGN_END/R/1", LiftCampaignWeight(review_id="R/1")),
+        ("FLAG_DUE/f1", NoteOverdue(what="FLAG", ref_id="f1", due_at=DUE)),
         (
             "MODERATION_APPEAL_DUE/a1",
-            say(
-                NoteOverdue(what="MODERATION_APPEAL", ref_id="a1", due_at=DUE), now=DUE, actor=TIMER
-            ),
+            NoteOverdue(what="MODERATION_APPEAL", ref_id="a1", due_at=DUE),
         ),
         (
             "REWEIGH/BUYER/R/1",
-            say(
-                ReweighReview(
-                    review_id="R/1",
-                    add=("FAKE_CONFIRMED", "CORROBORATED"),
-                    remove=("BUYER_ABUSE", "RATING_RIGHT_LOST"),
-                    **ALL,
-                )
+            ReweighReview(
+                review_id="R/1",
+                add=("FAKE_CONFIRMED", "CORROBORATED"),
+                remove=("BUYER_ABUSE", "RATING_RIGHT_LOST"),
             ),
         ),
         (
             "REWEIGH/SELLER/R/2",
-            say(
-                ReweighReview(
-                    review_id="R/2",
-                    add=("RATING_RIGHT_LOST",),
-                    remove=("BUYER_ABUSE", "FAKE_CONFIRMED"),
-                    **ALL,
-                )
+            ReweighReview(
+                review_id="R/2",
+                add=("RATING_RIGHT_LOST",),
+                remove=("BUYER_ABUSE", "FAKE_CONFIRMED"),
             ),
         ),
     ],
 )
-def test_the_deadline_of_one_review_flag_or_appeal_names_it(
-    name: str, command: EvaluationCommand
-) -> None:
-    assert on_evaluation_timer(due(name, "evaluation-O-1"), FACTS).command == command
+def test_the_deadline_of_one_review_flag_or_appeal_names_it(name: str, said: Struct) -> None:
+    ask = on_evaluation_timer(due(name, "evaluation-O-1"), change(KNOWN, facts=FACTS))
+    assert ask.command == say(said, facts=FACTS, now=DUE, actor=TIMER)

@@ -11,18 +11,15 @@ import httpx
 import pytest
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.domain.commands import (
-    EvaluationCommand,
-    OrderFacts,
-    SellerReview,
-    SubmitReview,
-    WithdrawReview,
-)
-from review_service.domain.evaluation import evaluations
-from review_service.domain.policy import policies
+from review_service.domain.content import SellerReview
+from review_service.domain.double_blind import SubmitReview
+from review_service.domain.rules import EVALUATIONS, EvaluationCommand
 from review_service.domain.streams import evaluation_stream, review_id_of, review_ref
+from review_service.domain.weight import WeightFacts
+from review_service.domain.withdrawal import WithdrawReview
 from review_service.refs import find_ref, note_reviews
 from review_service.settings import ReviewSettings
+from review_service.testing import in_words, say
 from shared_events.review import EvaluationOpened, Side
 from shared_runtime.decider import Actor, Refused
 from shared_runtime.log import Ask, handle
@@ -48,7 +45,7 @@ def decide(parts: Parts[ReviewSettings]) -> Decide:
             cause=str(uuid4()),
             correlation="O1",
         )
-        await handle(parts.log, evaluations(policies()), ask, note=note_reviews)
+        await handle(parts.log, EVALUATIONS, ask, note=note_reviews)
 
     return run
 
@@ -63,18 +60,14 @@ def opened(clock: ManualClock) -> partial[Any]:
     )
 
 
-def submission(clock: ManualClock) -> SubmitReview:
-    return SubmitReview(
-        review_id=review_id_of("O1", "SELLER"),
-        content=SellerReview(rating=5),
-        facts=FACTS,
-        now=clock.at,
-        actor=SELLER,
-    )
+def submission(clock: ManualClock) -> EvaluationCommand:
+    content = in_words(SellerReview(rating=5))
+    said = SubmitReview(review_id=review_id_of("O1", "SELLER"), **content)
+    return say(said, facts=FACTS, now=clock.at, actor=SELLER)
 
 
 SELLER = Actor(role="SELLER", id="S-77", org_id="S-77")
-FACTS = OrderFacts(
+FACTS = WeightFacts(
     placed_at=datetime(2026, 1, 1, tzinfo=UTC), buyer_registered_at=None, total_ref_minor=1000
 )
 SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
@@ -109,7 +102,8 @@ async def test_a_review_written_once_more_is_of_when_it_was_written_last(
     await decide(submission(clock))
     review_id = review_id_of("O1", "SELLER")
     clock.advance(timedelta(hours=1))
-    await decide(WithdrawReview(review_id=review_id, facts=FACTS, now=clock.at, actor=SELLER))
+    withdrawal = WithdrawReview(review_id=review_id)
+    await decide(say(withdrawal, facts=FACTS, now=clock.at, actor=SELLER))
     clock.advance(timedelta(hours=1))
     await decide(submission(clock))
     assert await pool.fetchval("SELECT submitted_at FROM facts.review") == clock.at

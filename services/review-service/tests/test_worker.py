@@ -11,7 +11,7 @@ import httpx
 import pytest
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.reactions.orders import EVALUATIONS
+from review_service.reactions.orders import OPENING
 from review_service.settings import ReviewSettings
 from shared_runtime.service import Parts
 from shared_runtime.testing import ManualClock
@@ -69,7 +69,7 @@ async def test_a_completed_order_opens_its_evaluation_once_however_often_it_is_r
     assert await history(parts, "O1") == []
     await work()
     assert await history(parts, "O1") == [("EvaluationOpened", DELIVERED)]
-    await parts.pool.execute(f"{FORGET} WHERE subscription = $1", EVALUATIONS)
+    await parts.pool.execute(f"{FORGET} WHERE subscription = $1", OPENING)
     await work()
     assert await history(parts, "O1") == [("EvaluationOpened", DELIVERED)]
 

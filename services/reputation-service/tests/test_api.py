@@ -1,9 +1,11 @@
 """Scores over HTTP: who sees what, as of any instant, page by page."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import httpx
@@ -13,19 +15,31 @@ from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import SecretStr
+from reputation_service.api import EXPLANATIONS_MAX
 from reputation_service.app import SERVICE
 from reputation_service.domain.facts import instant, micros
 from reputation_service.domain.fold import Facts, fold, state_sha256
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import DEFAULT, STARS
 from reputation_service.domain.read import read
+from reputation_service.domain.readers import Reader
 from reputation_service.projections import SCORE
 from reputation_service.queries import AHEAD_MICROS_MAX
 from reputation_service.ranking import refresh
 from reputation_service.settings import ReputationSettings
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted
-from shared_events.review import ReviewWeighted, WeightCode, WeightReason
+from shared_events.review import (
+    Restriction,
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewWeighted,
+    ReviewWithdrawn,
+    WeightCode,
+    WeightReason,
+)
 from shared_runtime.log import PostgresLog
 from shared_runtime.projections import live_subscription
 from shared_runtime.service import Parts, api_app
@@ -90,6 +104,46 @@ def rated(order: int, seller: str, at: datetime) -> ReviewWeighted:
     )  # fmt: skip
 
 
+def ids_of(order: int, seller: str) -> dict[str, Any]:
+    return {
+        "order_id": f"o{order}",
+        "seller_id": seller,
+        "buyer_id": "B1",
+        "policy_version": "p1",
+        "review_id": f"r{order}",
+        "side": "BUYER",
+    }
+
+
+def held(order: int, seller: str, at: datetime) -> ReviewHeld:
+    return ReviewHeld(**ids_of(order, seller), ground="FAKE", hold_until=at + 3 * DAY)
+
+
+def released(order: int, seller: str) -> ReviewReleased:
+    return ReviewReleased(**ids_of(order, seller), how="HUMAN")
+
+
+def restricted(order: int, seller: str, at: datetime, *measures: Restriction) -> ReviewRestricted:
+    return ReviewRestricted(
+        **ids_of(order, seller),
+        ground="PERSONAL_DATA",
+        rule_ids=["R-3"],
+        measures=[*measures],
+        automated_detection=False,
+        decided_by="m1",
+        appeal_until=at + 30 * DAY,
+        retain_until=at + 180 * DAY,
+    )
+
+
+def restored(order: int, seller: str) -> ReviewRestored:
+    return ReviewRestored(**ids_of(order, seller), appeal_id="a1")
+
+
+def withdrawn(order: int, seller: str, *, before_reveal: bool = False) -> ReviewWithdrawn:
+    return ReviewWithdrawn(**ids_of(order, seller), before_reveal=before_reveal)
+
+
 class Service:
     """The service's API in this process, and the logs that it reads."""
 
@@ -149,8 +203,29 @@ class Service:
         found: dict[str, Any] = answered.json()
         return found
 
-    def authorization(self, role: str, sub: str, *, seller_id: str | None = None) -> dict[str, str]:
-        token = issuer.mint(self.folder, sub=sub, roles=[role], seller_id=seller_id)
+    async def explanation(
+        self,
+        role: str = "AUDITOR",
+        sub: str = "someone",
+        *,
+        seller: str = "S1",
+        seller_id: str | None = None,
+        **query: Any,  # noqa: ANN401 - any query parameter
+    ) -> dict[str, Any]:
+        answered = await self.client.get(
+            f"/v1/sellers/{seller}/score/explain",
+            params=query,
+            headers=self.authorization(role, sub, seller_id=seller_id),
+        )
+        assert answered.status_code == 200, answered.text
+        found: dict[str, Any] = answered.json()
+        return found
+
+    def authorization(
+        self, role: str | Sequence[str], sub: str, *, seller_id: str | None = None
+    ) -> dict[str, str]:
+        roles = [role] if isinstance(role, str) else [*role]
+        token = issuer.mint(self.folder, sub=sub, roles=roles, seller_id=seller_id)
         return {"Authorization": f"Bearer {token}"}
 
 
@@ -194,7 +269,7 @@ async def three_five_stars(service: Service) -> None:
 
 async def test_a_score_is_told_in_integers(service: Service) -> None:
     await three_five_stars(service)
-    score = await service.score()
+    score = await service.score(role="AUDITOR")
     assert score["score_micro"] == 61245383
     assert sum(score["parts_micro"].values()) == 61245383
     assert (score["policy_id"], score["day"]) == ("default-1", 20454)
@@ -253,40 +328,52 @@ async def test_levels_are_those_of_the_weekly_evaluations(service: Service) -> N
 
 
 PRIVATE = {"real_level", "base_level", "balance", "credit_level", "protected_until"}
+READERS: list[tuple[str | Sequence[str], str, str | None, Reader]] = [
+    ("BUYER", "S1", None, "PUBLIC"),
+    ("SELLER", "S1", None, "SELLER"),
+    ("SELLER", "member-7", "S1", "SELLER"),
+    ("SELLER", "S2", None, "PUBLIC"),
+    ("SELLER", "member-7", "S2", "PUBLIC"),
+    # His own id is another seller's: only the account counts that he is a member of.
+    ("SELLER", "S1", "S2", "PUBLIC"),
+    ("AGENT", "a", None, "STAFF"),
+    ("SENIOR", "a", None, "STAFF"),
+    ("MODERATOR", "a", None, "STAFF"),
+    ("ANALYST", "a", None, "STAFF"),
+    ("AUDITOR", "a", None, "STAFF"),
+    # Who belongs to the seller is no staff to him, and a party is a party first.
+    ("MODERATOR", "a", "S1", "PUBLIC"),
+    (("SELLER", "MODERATOR"), "a", "S1", "SELLER"),
+    (("SELLER", "MODERATOR"), "a", "S2", "PUBLIC"),
+    (("BUYER", "AUDITOR"), "a", None, "PUBLIC"),
+    ("SYSTEM", "a", None, "PUBLIC"),
+    ("IMPORTER", "a", None, "PUBLIC"),
+    ("PRIVACY", "a", None, "PUBLIC"),
+]
 
 
+@pytest.mark.parametrize(("role", "sub", "seller_id", "reader"), READERS)
 async def test_what_is_behind_the_public_level_is_for_the_seller_staff_and_auditors(
-    service: Service,
+    service: Service, role: str | Sequence[str], sub: str, seller_id: str | None, reader: Reader
 ) -> None:
     await service.tell(reviewed(1, "S1", service.clock()))
-    for role, sub, seller_id, sees_all in [
-        ("BUYER", "S1", None, False),
-        ("SELLER", "S1", None, True),
-        ("SELLER", "member-7", "S1", True),
-        ("SELLER", "S2", None, False),
-        ("SELLER", "member-7", "S2", False),
-        ("AGENT", "a", None, True),
-        ("SENIOR", "a", None, True),
-        ("MODERATOR", "a", None, True),
-        ("ANALYST", "a", None, True),
-        ("AUDITOR", "a", None, True),
-        ("SYSTEM", "a", None, False),
-        ("IMPORTER", "a", None, False),
-        ("PRIVACY", "a", None, False),
-    ]:
-        headers = service.authorization(role, sub, seller_id=seller_id)
-        answered = await service.client.get("/v1/sellers/S1/score", headers=headers)
-        told = answered.json()
-        assert answered.status_code == 200
-        assert PRIVATE & told.keys() == (PRIVATE if sees_all else set())
-        assert {"score_micro", "public_level", "evaluations"} <= told.keys()
-        if sees_all:
-            assert (told["balance"], told["credit_level"]) == (100, "NORMAL")
+    headers = service.authorization(role, sub, seller_id=seller_id)
+    answered = await service.client.get("/v1/sellers/S1/score", headers=headers)
+    told = answered.json()
+    assert answered.status_code == 200
+    assert PRIVATE & told.keys() == (set() if reader == "PUBLIC" else PRIVATE)
+    assert {"score_micro", "public_level", "evaluations"} <= told.keys()
+    if reader != "PUBLIC":
+        assert (told["balance"], told["credit_level"]) == (100, "NORMAL")
+    # Of one rating, the sums and their digest tell the stars.
+    assert ("state_sha256" in told) is (reader == "STAFF")
+    assert ("sums" in told["dimensions"]["quality"]) is (reader == "STAFF")
 
 
 async def test_another_day_ages_what_is_known(service: Service) -> None:
     await three_five_stars(service)
-    today, later = await service.score(), await service.score(day=20454 + 180)
+    today = await service.score(role="AUDITOR")
+    later = await service.score(role="AUDITOR", day=20454 + 180)
     assert later["day"] == 20634
     assert later["dimensions"]["quality"]["decayed_milli"] == 1477
     assert later["state_sha256"] == today["state_sha256"]
@@ -365,6 +452,8 @@ async def test_what_a_wrong_clock_recorded_waits_for_its_instant(service: Servic
     service.clock.at = now
     score = await service.score()
     assert (score["as_of"], score["recent_milli"]) == (rfc3339(now), 1000)
+    told = await service.explanation("BUYER")
+    assert (told["as_of"], told["dimensions"]["quality"]["events"]) == (rfc3339(now), 1)
     service.clock.at = now + 300 * DAY
     assert (await service.score())["recent_milli"] == 2000
 
@@ -394,8 +483,7 @@ async def test_an_explanation_adds_up_to_the_score(service: Service) -> None:
             completed(number, "S1", service.clock()),
         )
     score = await service.score()
-    answered = await service.get("/v1/sellers/S1/score/explain", largest=7)
-    told = answered.json()
+    told = await service.explanation(largest=7)
     assert told["score_micro"] == score["score_micro"]
     for name in (*STARS, "dispute"):
         found = told["dimensions"][name]
@@ -410,20 +498,34 @@ async def test_an_explanation_adds_up_to_the_score(service: Service) -> None:
             sum(week["n_milli"] for week in found["weeks"])
             == (score["dimensions"][name]["n_milli"])
         )
-    whole = await service.get("/v1/sellers/S1/score/explain", largest=1000)
-    shares = whole.json()["dimensions"]["quality"]["shares"]
-    assert len(shares) == 30
-    assert {share["entity_id"] for share in shares} == {f"r{n}" for n in range(30)}
-    assert whole.json()["dimensions"]["quality"]["rest_micro"] == 0
+    whole = (await service.explanation(largest=1000))["dimensions"]["quality"]
+    assert len(whole["shares"]) == 30
+    assert {share["entity_id"] for share in whole["shares"]} == {f"r{n}" for n in range(30)}
+    assert whole["rest_micro"] == 0
 
 
-async def test_a_share_names_its_event(service: Service) -> None:
+@pytest.mark.parametrize("role", ["AUDITOR", "BUYER", "SELLER"])
+async def test_whoever_asks_is_told_of_shares_that_add_up(service: Service, role: str) -> None:
+    for number in range(9):
+        service.clock.advance(2 * DAY)
+        await service.tell(
+            reviewed(number, "S1", service.clock(), stars=1 + number % 5),
+            completed(number, "S1", service.clock()),
+        )
+    told = await service.explanation(role, "S1", largest=4)
+    for found in told["dimensions"].values():
+        listed = [share["share_micro"] for share in found["shares"]]
+        assert sum(listed) + found["rest_micro"] == found["total_micro"]
+        assert listed == sorted(listed, key=abs, reverse=True)
+
+
+async def test_staff_and_auditors_are_told_which_event_a_share_is_of(service: Service) -> None:
     token = await service.tell(
         reviewed(1, "S1", service.clock(), stars=2, weight=250, code="LOW_VALUE")
     )
     topic, _, place = token.partition("/")
     partition, _, position = place.partition(":")
-    told = (await service.get("/v1/sellers/S1/score/explain")).json()
+    told = await service.explanation("AGENT")
     (share,) = told["dimensions"]["service"]["shares"]
     fact = {
         "entity_id": "r1",
@@ -438,35 +540,258 @@ async def test_a_share_names_its_event(service: Service) -> None:
     assert share == fact | {"share_micro": told["dimensions"]["service"]["total_micro"]}
     assert fact in told["reduced"]
     assert (told["reduced_events"], told["excluded_events"]) == (3, 0)
-
-
-async def test_what_is_under_review_is_listed_and_counted(service: Service) -> None:
-    await service.tell(
-        reviewed(1, "S1", service.clock(), weight=0, code="HELD"),
-        reviewed(2, "S1", service.clock(), weight=0, code="FAKE_CONFIRMED"),
-    )
-    told = (await service.get("/v1/sellers/S1/score/explain")).json()
-    assert (told["under_review"], told["excluded_events"]) == (1, 6)
-    assert {(each["entity_id"], *each["reasons"]) for each in told["excluded"]} == {
-        ("r1", "HELD"),
-        ("r2", "FAKE_CONFIRMED"),
-    }
+    (week,) = told["dimensions"]["service"]["weeks"]
+    assert (week["n_milli"], week["a"], week["b"], week["s"]) == (250, 250, 250, 62_500)
 
 
 async def test_what_would_raise_a_newcomer_is_ten_ratings(service: Service) -> None:
     await three_five_stars(service)
-    told = (await service.get("/v1/sellers/S1/score/explain")).json()
+    told = await service.explanation("BUYER")
     assert told["what_would_raise"] == {"goal": "RATED", "five_star_reviews": 7}
 
 
 async def test_the_effect_of_an_event_is_the_score_without_it(service: Service) -> None:
     await service.tell(
-        reviewed(1, "S1", service.clock()), reviewed(2, "S1", service.clock(), stars=1)
+        reviewed(1, "S1", service.clock()),
+        reviewed(2, "S1", service.clock(), stars=1),
+        completed(1, "S1", service.clock()),
     )
-    told = (await service.get("/v1/sellers/S1/score/explain", without=["r2", "nothing"])).json()
-    without, nothing = told["without"]
+    told = await service.explanation(without=["r2", "nothing", "order:o1"], largest=1)
+    without, nothing, order = told["without"]
     assert (without["entity_id"], nothing["entity_id"]) == ("r2", "nothing")
     assert without["score_micro"] > told["score_micro"] == nothing["score_micro"]
+    assert order["score_micro"] < told["score_micro"]
+
+
+async def test_the_effect_of_what_is_listed_is_told_by_the_name_it_is_listed_under(
+    service: Service,
+) -> None:
+    await service.tell(
+        reviewed(1, "S1", service.clock()), reviewed(2, "S1", service.clock(), stars=1)
+    )
+    staff = await service.explanation(without=["r2"])
+    for role in ("BUYER", "SELLER"):
+        told = await service.explanation(role, "S1")
+        (bad,) = [each for each in told["dimensions"]["quality"]["shares"] if each["k"] == 0]
+        again = await service.explanation(role, "S1", without=[bad["ref"], "r2"])
+        by_ref, by_id = again["without"]
+        assert by_ref == {"name": bad["ref"], "score_micro": staff["without"][0]["score_micro"]}
+        # Nobody else finds out whether there is something of that id.
+        assert by_id["score_micro"] == (by_ref["score_micro"] if role == "SELLER" else None)
+
+
+# --- Who is told what ------------------------------------------------------------------------
+
+
+def names_in(told: object) -> set[str]:
+    """Every member that an answer has, at whatever depth."""
+    if isinstance(told, dict):
+        members = cast("dict[str, object]", told)
+        return {*members}.union(*map(names_in, members.values()))
+    if isinstance(told, list):
+        return set[str]().union(*map(names_in, cast("list[object]", told)))
+    return set()
+
+
+PLACES = {"event", "topic", "partition", "position", "version"}
+
+
+@pytest.mark.parametrize(("role", "sub", "seller_id", "reader"), READERS)
+async def test_nobody_but_the_seller_and_staff_is_told_whose_orders_they_are(
+    service: Service, role: str, sub: str, seller_id: str | None, reader: Reader
+) -> None:
+    await service.tell(
+        reviewed(1, "S1", service.clock()),
+        reviewed(2, "S1", service.clock(), weight=250, code="LOW_VALUE"),
+        reviewed(3, "S1", service.clock(), weight=0, code="FAKE_CONFIRMED"),
+        completed(4, "S1", service.clock()),
+    )
+    told = await service.explanation(role, sub, seller_id=seller_id, largest=1000)
+    text = json.dumps(told)
+    for entity in ('"r1"', '"r2"', '"order:o4"'):
+        assert (entity in text) is (reader != "PUBLIC")
+    # A place in a log that all share counts what is hidden from a party.
+    assert bool(PLACES & names_in(told)) is (reader == "STAFF")
+    assert (told["excluded_events"], told["reduced_events"]) == (3, 3)
+    assert ("excluded" in told) is ("reduced" in told) is (reader != "PUBLIC")
+    # The orders without a dispute are one sum for those who may not tell them apart.
+    disputes = told["dimensions"]["dispute"]
+    assert disputes["events"] == 1
+    assert len(disputes["shares"]) == (0 if reader == "PUBLIC" else 1)
+    assert (disputes["rest_micro"] != 0) is (reader == "PUBLIC")
+
+
+async def test_a_name_is_the_readers_own_and_always_the_same(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+
+    async def names(role: str, sub: str, seller_id: str | None = None) -> set[str]:
+        told = await service.explanation(role, sub, seller_id=seller_id)
+        return {told["dimensions"][name]["shares"][0]["ref"] for name in STARS}
+
+    (one,) = await names("BUYER", "B1")
+    assert await names("BUYER", "B1") == {one}
+    (other,) = await names("BUYER", "B2")
+    (seller,) = await names("SELLER", "S1")
+    (namesake,) = await names("BUYER", "S1")
+    assert await names("SELLER", "member-7", "S1") == {seller}
+    assert len({one, other, seller, namesake}) == 4
+
+
+async def test_what_counts_nothing_is_told_to_the_seller_without_its_stars(
+    service: Service,
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock(), weight=0, code="FAKE_CONFIRMED"))
+    told = await service.explanation("SELLER", "S1")
+    assert [(each["entity_id"], each["reasons"]) for each in told["excluded"]] == [
+        ("r1", ["FAKE_CONFIRMED"])
+    ] * 3
+    assert "k" not in names_in(told)
+
+
+type Concealing = Callable[[datetime], list[Struct]]
+
+CONCEALED: dict[str, Concealing] = {
+    "held": lambda at: [
+        held(1, "S1", at),
+        reviewed(1, "S1", at, stars=2, seq=2, weight=0, code="HELD"),
+    ],
+    "held before the reveal": lambda at: [
+        held(9, "S1", at),
+        reviewed(9, "S1", at, stars=2, weight=0, code="HELD"),
+        reviewed(1, "S1", at, stars=4, seq=2),
+    ],
+    "restricted, hidden and excluded": lambda at: [
+        restricted(1, "S1", at, "HIDE_REVIEW", "EXCLUDE_SCORE"),
+        reviewed(1, "S1", at, stars=2, seq=2, weight=0, code="RESTRICTED"),
+    ],
+    "restricted, hidden but counted": lambda at: [restricted(1, "S1", at, "HIDE_REVIEW")],
+    "withdrawn": lambda at: [
+        withdrawn(1, "S1"),
+        reviewed(1, "S1", at, stars=2, seq=2, weight=0, code="WITHDRAWN"),
+    ],
+}
+
+
+@pytest.mark.parametrize("role", ["BUYER", "SELLER"])
+@pytest.mark.parametrize("how", CONCEALED)
+async def test_a_review_that_is_not_shown_is_counted_and_nothing_else(
+    service: Service, how: str, role: str
+) -> None:
+    at = service.clock()
+    others = [reviewed(order, "S1", at, stars=4) for order in range(20, 30)]
+    await service.tell(reviewed(1, "S1", at, stars=2), *others, *CONCEALED[how](at))
+    told = await service.explanation(role, "S1", largest=1000)
+    assert told["under_review"] == 1
+    assert (told["excluded_events"], told["reduced_events"]) == (0, 0)
+    for name in STARS:
+        assert {share["k"] for share in told["dimensions"][name]["shares"]} == {3}
+    text = json.dumps(told)
+    concealed = "r9" if "reveal" in how else "r1"
+    assert f'"{concealed}"' not in text
+    assert "HELD" not in text
+    asked = await service.explanation(role, "S1", without=[concealed])
+    assert asked["without"] == [{"name": concealed, "score_micro": None}]
+    staff = await service.explanation(largest=1000)
+    assert f'"{concealed}"' in json.dumps(staff)
+    assert staff["under_review"] == 1
+
+
+async def test_what_is_not_shown_today_is_not_shown_as_of_yesterday_either(
+    service: Service,
+) -> None:
+    then = service.clock()
+    await service.tell(reviewed(1, "S1", then, stars=2), reviewed(2, "S1", then))
+    service.clock.advance(DAY)
+    await service.tell(held(1, "S1", service.clock()))
+    told = await service.explanation("SELLER", "S1", as_of=rfc3339(then))
+    assert '"r1"' not in json.dumps(told)
+
+
+@pytest.mark.parametrize("role", ["BUYER", "SELLER"])
+async def test_what_is_shown_again_is_listed_again(service: Service, role: str) -> None:
+    at = service.clock()
+    await service.tell(
+        *[reviewed(order, "S1", at) for order in (1, 2, 3, 4)],
+        held(1, "S1", at),
+        released(1, "S1"),
+        restricted(2, "S1", at, "HIDE_REVIEW"),
+        restored(2, "S1"),
+        restricted(3, "S1", at, "HIDE_TEXT", "EXCLUDE_SCORE"),  # its stars stay where they are
+        held(4, "S1", at),
+        withdrawn(4, "S1", before_reveal=True),  # and written once more
+    )
+    told = await service.explanation(role, "S1")
+    assert told["under_review"] == 0
+    assert len(told["dimensions"]["quality"]["shares"]) == 4
+
+
+@pytest.mark.parametrize("code", ["HELD", "WITHDRAWN"])
+async def test_a_weight_that_says_so_conceals_a_review_by_itself(
+    service: Service, code: WeightCode
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock(), weight=0, code=code))
+    told = await service.explanation("SELLER", "S1")
+    assert (told["under_review"], told["excluded_events"], told["excluded"]) == (1, 0, [])
+
+
+async def test_a_review_before_the_reveal_is_not_even_counted(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    before = await service.explanation("SELLER", "S1")
+    await service.tell(held(2, "S1", service.clock()))
+    assert await service.explanation("SELLER", "S1") == before
+
+
+async def test_a_hidden_review_that_counts_is_one_of_five_in_a_sum(service: Service) -> None:
+    at = service.clock()
+    listed: list[dict[str, Any]] = []
+    for order in range(1, 8):
+        await service.tell(reviewed(order, "S1", at, stars=1 + order % 5))
+        if order == 1:
+            await service.tell(restricted(1, "S1", at, "HIDE_REVIEW"))
+        told = await service.explanation("SELLER", "S1", largest=1000)
+        for name in STARS:
+            found = told["dimensions"][name]
+            listed = found["shares"]
+            assert (found["events"], len(listed)) == (order, max(0, order - 5))
+            assert all(share["entity_id"] != "r1" for share in listed)
+    # Whatever moves the mean least joins the sum.
+    shown = {share["entity_id"]: abs(share["share_micro"]) for share in listed}
+    staff = await service.explanation(largest=1000)
+    for share in staff["dimensions"]["service"]["shares"]:
+        if share["entity_id"] not in {"r1", *shown}:
+            assert abs(share["share_micro"]) <= min(shown.values())
+
+
+# --- How much of it --------------------------------------------------------------------------
+
+
+async def test_so_many_explanations_are_worked_out_at_once_and_no_more(
+    service: Service, owner: asyncpg.Pool
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    path = "/v1/sellers/S1/score/explain"
+    async with owner.acquire() as db, db.transaction():
+        await db.execute("LOCK TABLE score_g1.concealed IN ACCESS EXCLUSIVE MODE")
+        working = [asyncio.create_task(service.get(path)) for _ in range(EXPLANATIONS_MAX)]
+        await until_they_wait(owner, EXPLANATIONS_MAX)
+        refused = await service.get(path)
+        assert slug(refused) == (503, "unavailable")
+        assert refused.headers["Retry-After"] == "1"
+        # What is not explained is told as ever.
+        assert (await service.get("/v1/sellers/S1/score")).status_code == 200
+    answers = await asyncio.gather(*working)
+    assert [answered.status_code for answered in answers] == [200] * EXPLANATIONS_MAX
+    assert (await service.get(path)).status_code == 200
+
+
+async def until_they_wait(pool: asyncpg.Pool, how_many: int) -> None:
+    waiting = """
+        SELECT count(*) FROM pg_locks JOIN pg_database AS base ON base.oid = pg_locks.database
+        WHERE NOT granted AND locktype = 'relation' AND datname = current_database()
+    """
+    async with asyncio.timeout(10):
+        while await pool.fetchval(waiting) < how_many:  # noqa: ASYNC110 - the server is asked
+            await asyncio.sleep(0)
 
 
 # --- All sellers -----------------------------------------------------------------------------
@@ -636,7 +961,7 @@ async def test_limits_are_kept(service: Service) -> None:
         ("scores", {"limit": 0}),
         ("scores", {"cursor": "made-up"}),
         ("sellers/S1/score/explain", {"largest": 0}),
-        ("sellers/S1/score/explain", {"largest": 10_001}),
+        ("sellers/S1/score/explain", {"largest": 1_001}),
         ("sellers/S1/score/explain", {"without": [f"r{n}" for n in range(21)]}),
         ("sellers/S1/score/explain", {"without": ["x" * 65]}),
         (f"sellers/{'x' * 65}/score", {}),

@@ -1,17 +1,31 @@
 """What no history of facts can break: the properties R1 to R7 of the specification."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from zlib import crc32
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from reputation_service.domain.explain import explain
+from reputation_service.domain.explain import (
+    Group,
+    alike,
+    explain,
+    explain_counted,
+    explain_dimension,
+)
 from reputation_service.domain.facts import DAY_MICROS, Fact, Observed, OrderFact, OrderFactKind
 from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
-from reputation_service.domain.ledger import LedgerRow, advance, is_next, order_steps, steps
+from reputation_service.domain.ledger import (
+    LedgerRow,
+    advance,
+    is_next,
+    order_steps,
+    steps,
+    superseded_at,
+)
 from reputation_service.domain.policy import DEFAULT
-from reputation_service.domain.read import Bucket, read, rhe
+from reputation_service.domain.read import Bucket, read, rhe, share_out, week_factors
 
 FIRST_DAY = 20_440
 LAST_DAY = 20_468
@@ -247,6 +261,23 @@ def test_r5_what_is_recorded_later_changes_nothing_as_of_then(
     )
 
 
+@given(directly, instants)
+def test_what_is_in_force_at_an_instant_is_what_no_known_version_supersedes(
+    facts: list[Fact], as_of: int
+) -> None:
+    entities: dict[tuple[str, ...], list[Fact]] = {}
+    for fact in facts:
+        entities.setdefault(fact[:3], []).append(fact)
+    in_force: list[Fact] = []
+    for versions in entities.values():
+        ends = superseded_at(versions)
+        for fact in versions:
+            end = ends[fact.version]
+            if fact.recorded_at <= as_of and (end is None or end > as_of):
+                in_force.append(fact)
+    assert sorted(in_force) == sorted(Facts(facts).in_force(as_of))
+
+
 @given(observed, instants)
 def test_r6_sums_keep_their_bounds_at_every_instant(facts: list[Observed], as_of: int) -> None:
     arrivals = Arrivals()
@@ -274,6 +305,48 @@ def test_r7_shares_and_parts_add_up(facts: list[Observed], day: int) -> None:
             assert sum((share.exact for share in explained.shares), Fraction(0)) == moved
             assert explained.total_micro == rhe(moved.numerator * 10**8, moved.denominator)
             assert sum(share.printed_micro for share in explained.shares) == explained.total_micro
+
+
+@st.composite
+def ratings(draw: st.DrawFn) -> Fact:
+    """Few kinds, so that many are alike."""
+    day = draw(st.integers(FIRST_DAY, LAST_DAY))
+    entity = draw(st.text("0aéz", min_size=1, max_size=6))
+    weight, k = draw(st.sampled_from((0, 250, 1000))), draw(st.sampled_from((0, 3, 4)))
+    return Fact("S1", "quality", entity, 1, day, weight, k, day * DAY_MICROS)
+
+
+many_alike = st.lists(ratings(), max_size=60, unique_by=lambda fact: fact.entity_id)
+
+
+@given(many_alike)
+def test_r7_shares_of_counted_facts_are_printed_as_they_are_one_by_one(facts: list[Fact]) -> None:
+    """Floors, then one more for the largest remainders, the earlier entity first."""
+    buckets = fold(facts).get("S1", {})
+    score = read(buckets, TODAY, DEFAULT)
+    quality, rules = score.dimensions[0], DEFAULT.dimensions[0]
+    factors = week_factors(buckets.get("quality", {}), TODAY, rules, DEFAULT)
+    weighing = sorted((f for f in facts if f.weight_milli), key=lambda fact: fact.entity_id)
+    numerators = [
+        factors[fact.day // 7] * fact.weight_milli * (250_000 * fact.k - rules.prior_mean_micro)
+        for fact in weighing
+    ]
+    explained = explain_dimension(buckets, facts, quality, TODAY, DEFAULT)
+    one_by_one = share_out([100 * each for each in numerators], quality.p, explained.total_micro)
+    assert [share.fact for share in explained.shares] == weighing
+    assert [share.numerator for share in explained.shares] == numerators
+    assert [share.printed_micro for share in explained.shares] == one_by_one
+
+
+@given(many_alike)
+def test_r7_so_many_facts_of_each_kind_are_the_buckets(facts: list[Fact]) -> None:
+    groups = [
+        Group("quality", *said, False, False, False, events)
+        for said, events in Counter(map(alike, facts)).items()
+    ]
+    explained = explain_counted(groups, TODAY, DEFAULT)
+    assert explained.buckets["quality"] == fold(facts).get("S1", {}).get("quality", {})
+    assert explained.score == read(fold(facts).get("S1", {}), TODAY, DEFAULT)
 
 
 def _within_bounds(bucket: Bucket) -> None:

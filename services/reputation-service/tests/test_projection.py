@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from msgspec import Struct
 from reputation_service import queries
-from reputation_service.domain.facts import Fact, OrderFact, micros
+from reputation_service.domain.explain import DimensionExplanation, excluded, explain, reduced
+from reputation_service.domain.facts import Fact, OrderFact, day_of, micros
 from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
 from reputation_service.domain.ledger import LedgerRow
 from reputation_service.domain.observations import observe
-from reputation_service.domain.policy import DEFAULT
+from reputation_service.domain.policy import CONDUCT, DEFAULT, DIMENSIONS
 from reputation_service.domain.read import read
 from reputation_service.projections import SCORE, SCORE_DDL, fact_of, order_fact_of
 from shared_events.dispute import DisputeClosed, DisputeOpened, InquiryClosed
@@ -551,13 +552,112 @@ async def test_what_is_known_today_about_an_earlier_day(pool: asyncpg.Pool) -> N
             assert await queries.buckets_up_to(pool, seller, as_of, day) == known
 
 
-async def test_facts_in_force_are_those_of_the_instant(pool: asyncpg.Pool) -> None:
+def one_by_one(facts: Iterable[Fact], seller: str, as_of: int) -> dict[str, DimensionExplanation]:
+    """The explanation that takes every fact in hand."""
+    in_force = [fact for fact in facts if fact.seller_id == seller]
+    state = fold(in_force).get(seller, {})
+    return explain(state, in_force, read(state, day_of(as_of), DEFAULT))
+
+
+async def explained(pool: asyncpg.Pool, wanted: queries.Wanted) -> queries.Explanation:
+    async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+        return await queries.explanation(db, wanted, DEFAULT)
+
+
+@pytest.mark.parametrize("largest", [1, 3, 1000])
+@pytest.mark.parametrize("seed", range(4))
+async def test_counting_facts_explains_to_the_bit_what_they_say_one_by_one(
+    pool: asyncpg.Pool, seed: int, largest: int
+) -> None:
+    told = await history(seed, orders=40)
+    for batch in batches(interleaved(handled(told), dice(seed)), 23):
+        await project(batch, pool)
+    facts_told = expected(told)
+    for as_of in [micros(each.recorded_at) for each in (*told[::40], told[-1])]:
+        in_force = [f for f in facts_told.in_force(as_of) if f.dimension != CONDUCT]
+        for seller in SELLERS:
+            of_seller = [f for f in in_force if f.seller_id == seller]
+            known = one_by_one(of_seller, seller, as_of)
+            found = await explained(
+                pool,
+                queries.Wanted(seller_id=seller, as_of=as_of, reader="STAFF", largest=largest),
+            )
+            assert found.explained.buckets == {
+                name: fold(of_seller).get(seller, {}).get(name, {}) for name in DIMENSIONS
+            }
+            for name, shares in found.explained.dimensions.items():
+                assert shares.score == known[name].score
+                assert shares.total_micro == known[name].total_micro
+                assert shares.weeks == known[name].weeks
+                assert shares.events == len(known[name].shares)
+                assert [tuple(each) for each in found.listed[name]] == [
+                    (share.fact, share.printed_micro) for share in known[name].largest(largest)
+                ]
+            assert found.excluded == excluded(of_seller)[:largest]
+            assert found.reduced == reduced(of_seller)[:largest]
+            less = found.explained.less, found.explained.less_concealed
+            assert sum(each.get(True, 0) for each in less) == len(excluded(of_seller))
+            assert sum(each.get(False, 0) for each in less) == len(reduced(of_seller))
+
+
+@pytest.mark.parametrize("arrival", ["in turn", "late", "at once"])
+async def test_a_version_is_in_force_until_a_higher_one_was_known(
+    pool: asyncpg.Pool, arrival: str
+) -> None:
+    of = ids(1, "S1")
+    told = await tell(*[reviewed(of, START, stars=seq, seq=seq) for seq in (1, 2, 3)], log=a_log())
+    for batch in {
+        "in turn": [[each] for each in told],
+        "late": [[told[2]], [told[0]], [told[1]]],
+        "at once": [told],
+    }[arrival]:
+        await project(batch, pool)
+    for stars, recorded in enumerate(told, 1):
+        at = micros(recorded.recorded_at)
+        wanted = queries.Wanted(seller_id="S1", as_of=at, reader="STAFF", largest=9)
+        found = await explained(pool, wanted)
+        assert [listed.fact.k for listed in found.listed["quality"]] == [stars - 1]
+
+
+async def test_an_explanation_brings_no_more_facts_than_it_lists(pool: asyncpg.Pool) -> None:
+    log = a_log()
+    told = await tell(
+        *[reviewed(ids(n, "S1"), START, stars=1 + n % 5, weight=250) for n in range(60)],
+        *[completed(ids(n, "S1"), START) for n in range(60)],
+        log=log,
+    )
+    await project(told, pool)
+    wanted = queries.Wanted(seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
+    found = await explained(pool, wanted)
+    assert found.explained.dimensions["quality"].events == 60
+    entities = {fact.entity_id for fact in found.about}
+    # Two of each of the three dimensions of stars and of disputes, and two that count less.
+    assert len(entities) <= 2 * 5
+
+
+async def test_a_buyers_conduct_explains_no_sellers_score(pool: asyncpg.Pool) -> None:
+    told = await tell(
+        reviewed(ids(1, "S1"), START), rated(ids(2, "S2", buyer="S1"), START, 1), log=a_log()
+    )
+    await project(told, pool)
+    wanted = queries.Wanted(
+        seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=9, entities=["b-o2"]
+    )
+    found = await explained(pool, wanted)
+    assert CONDUCT not in {fact.dimension for fact in found.about}
+
+
+async def test_facts_about_entities_are_those_of_the_instant(pool: asyncpg.Pool) -> None:
     told = await history(6)
     await project(handled(told), pool)
     facts_told = expected(told)
     for as_of in [micros(each.recorded_at) for each in told[::20]]:
-        day = as_of // 86_400_000_000
         for seller in SELLERS:
-            found = await queries.facts_in_force(pool, seller, as_of, day)
-            known = [f for f in facts_told.in_force(as_of, day) if f.seller_id == seller]
+            known = [
+                f
+                for f in facts_told.in_force(as_of)
+                if f.seller_id == seller and f.dimension != CONDUCT
+            ]
+            entities = {fact.entity_id for fact in known}
+            found = await queries.facts_about(pool, seller, as_of, [*entities, "nothing"])
             assert sorted(found) == sorted(known)

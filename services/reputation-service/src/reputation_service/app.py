@@ -11,6 +11,7 @@ from shared_runtime.worker import Workload
 
 from reputation_service.projections import PROJECTIONS
 from reputation_service.ranking import run_ranking
+from reputation_service.references import References
 from reputation_service.settings import ReputationSettings
 from reputation_service.snapshots import run_snapshots
 
@@ -27,15 +28,18 @@ capped by points or kept by a protection.
 def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
     from reputation_service.api import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
         accounts_api,
+        explanation_api,
         ranking_api,
-        seller_api,
+        score_api,
     )
 
-    cursors = Cursors(parts.settings.cursor_secret)
+    secret = parts.settings.cursor_secret
+    cursors, references = Cursors(secret), References(secret)
     policy = parts.settings.policy
     return [
         ranking_api(parts.pool, cursors),
-        seller_api(parts.pool, policy, parts.now),
+        score_api(parts.pool, policy, parts.now),
+        explanation_api(parts.pool, policy, references, parts.now),
         accounts_api(parts.pool, policy, cursors, parts.now),
     ]
 

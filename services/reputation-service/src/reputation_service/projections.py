@@ -1,5 +1,7 @@
 """Events in, rows out: facts, the ledger of what they contribute, and the buckets of its sums.
 
+And which reviews are concealed: not to change a score, but because nobody may be told of them.
+
 A batch costs a look-up of what is known of its entities and one write for each table. Nearly
 every fact is the first of its entity, or the next version of it: then the rows that it adds
 follow from the version before. Only a late or lower version is compared with the ledger.
@@ -10,13 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+from msgspec import Struct
 from shared_events import dispute, orders, returns, review
 from shared_events.dispute import DisputeClosed, DisputeOpened, InquiryClosed
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted, OrderReopened
 from shared_events.partition import partition_of
 from shared_events.returns import ReturnClosed
-from shared_events.review import ReviewWeighted
+from shared_events.review import (
+    ReviewHeld,
+    ReviewReleased,
+    ReviewRestored,
+    ReviewRestricted,
+    ReviewWeighted,
+    ReviewWithdrawn,
+)
 from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import take_turns
@@ -35,6 +45,7 @@ from reputation_service.domain.ledger import (
     order_timeline,
     rows_of,
     steps,
+    superseded_at,
 )
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import CONDUCT, DEFAULT, DISPUTE
@@ -45,8 +56,8 @@ SLA = DEFAULT.sla
 NUMBERED = ("COMPLETED", "REOPENED")  # order facts whose reference is a completion's number
 
 SCORE_DDL = """
-    -- Every version of every observation. Instants are microseconds and days are days since
-    -- 1970-01-01, as everywhere in a score.
+    -- Every version of every observation, in force until a higher one was known. Instants are
+    -- microseconds and days are days since 1970-01-01, as everywhere in a score.
     CREATE TABLE fact (
         seller_id text COLLATE "C" NOT NULL,
         dimension text COLLATE "C" NOT NULL,
@@ -60,6 +71,7 @@ SCORE_DDL = """
         topic text NOT NULL,
         partition integer NOT NULL,
         position bigint NOT NULL,
+        superseded_at bigint,
         PRIMARY KEY (seller_id, entity_id, dimension, version)
     );
 
@@ -108,6 +120,13 @@ SCORE_DDL = """
         s bigint NOT NULL,
         PRIMARY KEY (seller_id, dimension, week)
     ) WITH (fillfactor = 70);
+
+    -- The buyers' reviews that are held, hidden or withdrawn now, revealed or not.
+    CREATE TABLE concealed (
+        seller_id text COLLATE "C" NOT NULL,
+        review_id text COLLATE "C" NOT NULL,
+        PRIMARY KEY (seller_id, review_id)
+    );
 """
 # A step that came late is written as a difference to the rows before it, and may leave a week
 # with nothing in it: what adds up to the same is the same.
@@ -124,6 +143,13 @@ COMPARED = {
 FIND_FACTS = """
     SELECT fact.* FROM unnest($1::text[], $2::text[]) AS told (seller_id, entity_id)
     JOIN fact USING (seller_id, entity_id)
+"""
+SUPERSEDE = """
+    UPDATE fact SET superseded_at = told.superseded_at
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+        AS told (seller_id, dimension, entity_id, version, superseded_at)
+    WHERE fact.seller_id = told.seller_id AND fact.entity_id = told.entity_id
+        AND fact.dimension = told.dimension AND fact.version = told.version
 """
 FIND_ORDER_FACTS = """
     SELECT order_fact.* FROM unnest($1::text[], $2::text[]) AS told (seller_id, order_id)
@@ -154,11 +180,21 @@ MARK_CHANGED = """
                   WHERE name = 'score' AND current_schema() = name || '_g' || generation)
     ON CONFLICT (seller_id) DO NOTHING
 """
+CONCEAL = """
+    INSERT INTO concealed (seller_id, review_id) SELECT * FROM unnest($1::text[], $2::text[])
+    ON CONFLICT DO NOTHING
+"""
+SHOW = """
+    DELETE FROM concealed USING unnest($1::text[], $2::text[]) AS shown (seller_id, review_id)
+    WHERE concealed.seller_id = shown.seller_id AND concealed.review_id = shown.review_id
+"""
 
 type Entity = tuple[str, str, str]
 """Seller, dimension, entity: what facts are versions of."""
 type Order = tuple[str, str]
 """Seller and order."""
+type Review = tuple[str, str]
+"""Seller and review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +216,10 @@ async def score(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     rows, late = usual_steps(arrived, known)
     if late.facts or late.orders:
         rows += late_steps(late, known, await _written(late, known, db))
-    await _copy("fact", new_facts(arrived, known), db)
+    await _keep_facts(arrived, known, db)
     await _copy("order_fact", new_order_facts(arrived, known), db)
     await _copy("contribution", [_flat(row) for row in rows], db)
+    await _keep_concealed(concealed_by(batch), db)
     await _add_to_buckets(rows, db)
 
 
@@ -256,7 +293,7 @@ async def find_order_facts(told: Iterable[Order], db: Connection) -> dict[Order,
 
 def fact_of(row: asyncpg.Record) -> Fact:
     """A row of `fact` as the domain knows it."""
-    seller_id, dimension, entity_id, version, day, weight, k, recorded_at, reasons, *origin = row
+    seller_id, dimension, entity_id, version, day, weight, k, recorded_at, reasons = row[:9]
     return Fact(
         seller_id,
         dimension,
@@ -267,7 +304,7 @@ def fact_of(row: asyncpg.Record) -> Fact:
         k,
         recorded_at,
         tuple(reasons),
-        Origin(*origin),
+        Origin(*row[9:12]),
     )
 
 
@@ -294,13 +331,24 @@ async def _written(late: Arrived, known: Arrived, db: Connection) -> dict[Entity
     return found
 
 
-def new_facts(arrived: Arrived, known: Arrived) -> list[tuple[Any, ...]]:
-    """The rows of `fact` to add. Raises ConflictingFact."""
-    added: list[Fact] = []
+async def _keep_facts(arrived: Arrived, known: Arrived, db: Connection) -> None:
+    """Adds what is new of every entity, and notes what it supersedes. Raises ConflictingFact."""
+    added: list[tuple[Any, ...]] = []
+    superseded: list[tuple[Any, ...]] = []
     for entity, facts in arrived.facts.items():
         held = known.facts.get(entity, [])
-        added += facts if len(facts) == 1 and not held else join(held, facts)[len(held) :]
-    return [_flat(fact) for fact in added]
+        if len(facts) == 1 and not held:
+            added.append((*_flat(facts[0]), None))
+            continue
+        joined = join(held, facts)
+        before, after = superseded_at(held), superseded_at(joined)
+        added += [(*_flat(fact), after[fact.version]) for fact in joined[len(held) :]]
+        superseded += [
+            (*entity, version, at) for version, at in after.items() if at != before.get(version, at)
+        ]
+    await _copy("fact", added, db)
+    if superseded:
+        await db.execute(SUPERSEDE, *zip(*superseded, strict=True))
 
 
 def new_order_facts(arrived: Arrived, known: Arrived) -> list[tuple[Any, ...]]:
@@ -310,6 +358,42 @@ def new_order_facts(arrived: Arrived, known: Arrived) -> list[tuple[Any, ...]]:
         held = known.orders.get(told, [])
         added += join_order(held, facts)[len(held) :]
     return [(*f[:3], str(f.ref), f.day, f.recorded_at, *f.origin) for f in added]
+
+
+def concealed_by(batch: Iterable[Recorded[Any]]) -> dict[Review, bool]:
+    """Of which reviews a batch tells whether they are concealed now. The events of one come in
+    order: the last says it.
+    """
+    said: dict[Review, bool] = {}
+    for recorded in batch:
+        concealed = is_concealed_by(recorded.event)
+        if concealed is not None:
+            said[recorded.event.seller_id, recorded.event.review_id] = concealed
+    return said
+
+
+def is_concealed_by(event: Struct) -> bool | None:
+    """Whether the event leaves a buyer's review concealed; None if it does not say.
+
+    Who withdraws before the reveal may write once more, and is held once more by another event.
+    """
+    match event:
+        case ReviewHeld(side="BUYER"):
+            return True
+        case ReviewRestricted(side="BUYER", measures=measures):
+            return "HIDE_REVIEW" in measures
+        case ReviewWithdrawn(side="BUYER", before_reveal=before_reveal):
+            return not before_reveal
+        case ReviewReleased(side="BUYER") | ReviewRestored(side="BUYER"):
+            return False
+        case _:
+            return None
+
+
+async def _keep_concealed(said: dict[Review, bool], db: Connection) -> None:
+    for statement, concealed in ((CONCEAL, True), (SHOW, False)):
+        if reviews := sorted(review for review, is_so in said.items() if is_so is concealed):
+            await db.execute(statement, *zip(*reviews, strict=True))
 
 
 async def _copy(table: str, rows: Sequence[tuple[Any, ...]], db: Connection) -> None:
@@ -364,10 +448,15 @@ def _version(fact: Fact) -> int:
 
 SCORE = Projection(
     name="score",
-    version=1,
+    version=2,
     topics=(orders.TOPIC, review.TOPIC, dispute.TOPIC, returns.TOPIC),
     handles=(
         ReviewWeighted,
+        ReviewHeld,
+        ReviewReleased,
+        ReviewRestricted,
+        ReviewRestored,
+        ReviewWithdrawn,
         OrderCompleted,
         OrderReopened,
         DisputeOpened,
@@ -375,7 +464,7 @@ SCORE = Projection(
         InquiryClosed,
         ReturnClosed,
     ),
-    tables=("fact", "order_fact", "contribution", "bucket"),
+    tables=("fact", "order_fact", "contribution", "bucket", "concealed"),
     ddl=SCORE_DDL,
     apply=score,
     compared=COMPARED,

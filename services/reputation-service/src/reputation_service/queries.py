@@ -1,26 +1,43 @@
-"""Rows in, answers out: what was known of sellers at any instant, and how they stand by it.
+"""Rows in, answers out: what was known of sellers at any instant, how they stand by it, and why.
 
 The buckets of an instant are the live ones less the ledger's rows that were recorded later: for a
 recent instant these are few. Instants are microseconds since 1970-01-01.
+
+However many facts a seller has, an explanation brings no more of them here than it lists: the
+others are counted by the database.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
+import asyncpg
+from shared_runtime.delivery import Connection
 from shared_runtime.log import Database
 from shared_runtime.skew import SKEW_MAX
 
-from reputation_service.domain.facts import MICROSECOND, Fact
+from reputation_service.domain.explain import FULL_MILLI, Explained, Group, explain_counted
+from reputation_service.domain.facts import K_MAX, MICROSECOND, Fact, day_of
 from reputation_service.domain.fold import Facts, State, state_sha256
-from reputation_service.domain.ledger import NOTHING
+from reputation_service.domain.ledger import NOTHING, ORDER_PREFIX
 from reputation_service.domain.level import Standing, evaluations, standing
-from reputation_service.domain.policy import CONDUCT, Band, ScorePolicy
+from reputation_service.domain.observations import MINOR_MILLI
+from reputation_service.domain.policy import CONDUCT, DISPUTE, STARS, Band, ScorePolicy
 from reputation_service.domain.read import Bucket, Buckets
+from reputation_service.domain.readers import (
+    CONCEALING,
+    Reader,
+    listing,
+    sees_concealed,
+    sees_orders,
+)
 from reputation_service.projections import fact_of, order_fact_of
 
 AHEAD_MICROS_MAX = SKEW_MAX // MICROSECOND
 """The clock of who recorded something may be ahead of ours by so much."""
+GROUPS_AT_ONCE = 1_000
 
 IS_KNOWN = """
     SELECT EXISTS (SELECT FROM read.fact WHERE seller_id = $1 AND dimension <> $2)
@@ -50,8 +67,85 @@ BUCKETS_UP_TO_A_DAY = """
     FROM read.contribution WHERE seller_id = $1 AND recorded_at <= $2 AND day <= $3
     GROUP BY 1, 2
 """
-FACTS = "SELECT * FROM read.fact WHERE seller_id = $1 AND recorded_at <= $2"
-ORDER_FACTS = "SELECT * FROM read.order_fact WHERE seller_id = $1 AND recorded_at <= $2"
+# What counts of a seller ($1) by what was recorded at an instant ($2): of each entity the highest
+# version. Whether a review is concealed is asked of now: what may not be shown today is not shown
+# as of yesterday either.
+FACTS_IN_FORCE = f"""
+    SELECT dimension, entity_id, day / 7 AS week, weight_milli, k,
+           reasons <> '{{}}' AS with_reasons,
+           dimension = ANY('{{{",".join(STARS)}}}') AND (
+               reasons && '{{{",".join(CONCEALING)}}}'
+               OR entity_id IN (SELECT review_id FROM read.concealed WHERE seller_id = $1)
+           ) AS concealed,
+           false AS of_order
+    FROM read.fact
+    WHERE seller_id = $1 AND recorded_at <= $2 AND dimension <> '{CONDUCT}'
+        AND (superseded_at IS NULL OR superseded_at > $2)
+"""  # noqa: S608 - of constants
+# And the orders by what the ledger says that they are worth: each the same, so they are counted
+# by the sum, and told one by one in those weeks alone ($14) of which some are listed.
+ORDERS_IN_FORCE = f"""
+    FROM read.contribution
+    WHERE seller_id = $1 AND recorded_at <= $2
+        AND dimension = '{DISPUTE}' AND starts_with(entity_id, '{ORDER_PREFIX}')
+"""
+GROUPS = f"""
+    SELECT dimension, week, weight_milli, k, with_reasons, concealed, of_order, count(*)
+    FROM ({FACTS_IN_FORCE}) AS in_force GROUP BY 1, 2, 3, 4, 5, 6, 7
+    UNION ALL
+    SELECT '{DISPUTE}', day / 7, {MINOR_MILLI}, {K_MAX}, false, false, true,
+           (sum(d_n) / {MINOR_MILLI})::bigint
+    {ORDERS_IN_FORCE} GROUP BY day / 7 HAVING sum(d_n) > 0
+"""  # noqa: S608 - of constants
+# What is printed of a share is told by those that are alike ($3 to $9) and by the place among
+# those that tie. Those with the largest are listed, so many of each dimension ($10, $11).
+LARGEST = f"""
+    WITH in_force AS (
+        {FACTS_IN_FORCE}
+        UNION ALL
+        SELECT '{DISPUTE}', entity_id, day / 7, {MINOR_MILLI}, {K_MAX}, false, false, true
+        {ORDERS_IN_FORCE} AND cardinality($14::int[]) > 0 AND day / 7 = ANY($14)
+        GROUP BY entity_id, day HAVING sum(d_n) > 0
+    ), printed AS (
+        SELECT dimension, entity_id, concealed, of_order,
+               floor_micro + (raised >= row_number() OVER (
+                   PARTITION BY dimension, tie ORDER BY entity_id
+               ))::integer AS share_micro
+        FROM in_force JOIN unnest(
+            $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[], $8::int[], $9::bigint[]
+        ) AS alike (dimension, week, weight_milli, k, floor_micro, tie, raised)
+        USING (dimension, week, weight_milli, k)
+    ), ranked AS (
+        SELECT dimension, entity_id, share_micro, row_number() OVER (
+            PARTITION BY dimension ORDER BY abs(share_micro) DESC, entity_id
+        ) AS place
+        FROM printed WHERE (NOT concealed OR $12) AND (NOT of_order OR $13)
+    )
+    SELECT dimension, entity_id, share_micro
+    FROM ranked JOIN unnest($10::text[], $11::int[]) AS listed (dimension, most) USING (dimension)
+    WHERE place <= most ORDER BY dimension, place
+"""  # noqa: S608 - of constants
+# What weighs nothing, and what weighs less than a full one, so many ($3) of each.
+LESS = f"""
+    (SELECT true AS excluded, dimension, entity_id FROM ({FACTS_IN_FORCE}) AS in_force
+     WHERE weight_milli = 0 AND (NOT concealed OR $4) ORDER BY entity_id, dimension LIMIT $3)
+    UNION ALL
+    (SELECT false, dimension, entity_id FROM ({FACTS_IN_FORCE}) AS in_force
+     WHERE weight_milli > 0 AND weight_milli < {FULL_MILLI} AND with_reasons
+         AND (NOT concealed OR $4)
+     ORDER BY entity_id, dimension LIMIT $3)
+"""  # noqa: S608 - of constants
+FACTS_OF = """
+    SELECT fact.* FROM unnest($3::text[]) AS told (entity_id)
+    JOIN read.fact AS fact ON fact.seller_id = $1 AND fact.entity_id = told.entity_id
+    WHERE recorded_at <= $2 AND dimension <> $4
+"""
+ORDER_FACTS_OF = """
+    SELECT order_fact.* FROM unnest($3::text[]) AS told (order_id)
+    JOIN read.order_fact AS order_fact
+        ON order_fact.seller_id = $1 AND order_fact.order_id = told.order_id
+    WHERE recorded_at <= $2
+"""
 ACCOUNTS = """
     SELECT DISTINCT seller_id FROM read.bucket WHERE seller_id > $1 ORDER BY seller_id LIMIT $2
 """
@@ -214,16 +308,6 @@ async def buckets_up_to(db: Database, seller_id: str, as_of: int, day: int) -> B
     return found
 
 
-async def facts_in_force(db: Database, seller_id: str, as_of: int, day: int) -> list[Fact]:
-    """The facts that count by what was recorded at `as_of`, tombstones among them.
-
-    Two statements: give it a transaction that reads of one moment.
-    """
-    known = Facts(fact_of(row) for row in await db.fetch(FACTS, seller_id, as_of))
-    known.extend(order_fact_of(row) for row in await db.fetch(ORDER_FACTS, seller_id, as_of))
-    return list(known.in_force(as_of, day))
-
-
 async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) -> list[Account]:
     """What was known of each account at its instant; nothing is known of one that is not there."""
     wanted = {
@@ -235,3 +319,128 @@ async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) 
         Account(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
         for seller_id, at in as_of.items()
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Whose score is to be explained as of which instant, to whom, and how much of it is listed:
+    at most `largest` facts of a kind. `entities` are asked for by their ids.
+    """
+
+    seller_id: str
+    as_of: int
+    reader: Reader
+    largest: int
+    entities: Sequence[str] = ()
+
+
+class Listed(NamedTuple):
+    """A fact that is listed with its share as it is printed, in micro-points."""
+
+    fact: Fact
+    share_micro: int
+
+
+class Of(NamedTuple):
+    """What a fact in force is one of: there is one of each dimension and entity."""
+
+    dimension: str
+    entity_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a score is what it is, with the facts that this reader is shown one by one.
+
+    `listed`: of each dimension, those with the largest shares. `about`: all that is in force of
+    the entities that are listed anywhere or were asked for.
+    """
+
+    seller_id: str
+    as_of: int
+    explained: Explained
+    listed: Mapping[str, Sequence[Listed]]
+    excluded: Sequence[Fact]
+    reduced: Sequence[Fact]
+    about: Sequence[Fact]
+
+
+async def explanation(db: Connection, wanted: Wanted, policy: ScorePolicy) -> Explanation:
+    """An explanation by this policy, as of the day of the instant.
+
+    Several statements: give it a transaction that reads of one moment.
+    """
+    seller_id, as_of = wanted.seller_id, wanted.as_of
+    told = db.cursor(GROUPS, seller_id, as_of, prefetch=GROUPS_AT_ONCE)
+    groups = [Group(*row) async for row in told]
+    explained = await asyncio.to_thread(explain_counted, groups, day_of(as_of), policy)
+    shares = await _largest(db, wanted, explained)
+    less = await _less(db, wanted, explained)
+    named = {of.entity_id for of in (*shares, *less)}.union(wanted.entities)
+    about = {
+        Of(fact.dimension, fact.entity_id): fact
+        for fact in await facts_about(db, seller_id, as_of, named)
+    }
+    listed: dict[str, list[Listed]] = {name: [] for name in explained.dimensions}
+    for of, share_micro in shares.items():
+        listed[of.dimension].append(Listed(about[of], share_micro))
+    return Explanation(
+        seller_id=seller_id,
+        as_of=as_of,
+        explained=explained,
+        listed=listed,
+        excluded=[about[of] for of, excluded in less.items() if excluded],
+        reduced=[about[of] for of, excluded in less.items() if not excluded],
+        about=list(about.values()),
+    )
+
+
+async def facts_about(
+    db: Database, seller_id: str, as_of: int, entities: Collection[str]
+) -> list[Fact]:
+    """The facts of these entities that count by what was recorded at `as_of`."""
+    if not entities:
+        return []
+    orders = [each.removeprefix(ORDER_PREFIX) for each in entities if each.startswith(ORDER_PREFIX)]
+    rows = await db.fetch(FACTS_OF, seller_id, as_of, list(entities), CONDUCT)
+    order_rows = await db.fetch(ORDER_FACTS_OF, seller_id, as_of, orders) if orders else []
+    return await asyncio.to_thread(_in_force, rows, order_rows, as_of)
+
+
+def _in_force(
+    rows: Sequence[asyncpg.Record], order_rows: Sequence[asyncpg.Record], as_of: int
+) -> list[Fact]:
+    known = Facts(map(fact_of, rows))
+    known.extend(map(order_fact_of, order_rows))
+    return list(known.in_force(as_of))
+
+
+async def _largest(db: Connection, wanted: Wanted, explained: Explained) -> dict[Of, int]:
+    """The shares of the facts that are listed, the largest of each dimension first."""
+    listed = await asyncio.to_thread(listing, explained, wanted.reader, wanted.largest)
+    if not listed.candidates:
+        return {}
+    rows = await db.fetch(
+        LARGEST,
+        wanted.seller_id,
+        wanted.as_of,
+        *zip(*listed.candidates, strict=True),
+        list(listed.most),
+        list(listed.most.values()),
+        sees_concealed(wanted.reader),
+        sees_orders(wanted.reader),
+        [told.week for told in listed.candidates if told.is_like_orders],
+    )
+    return {Of(dimension, entity_id): micro for dimension, entity_id, micro in rows}
+
+
+async def _less(db: Connection, wanted: Wanted, explained: Explained) -> dict[Of, bool]:
+    """The facts that weigh nothing (True) or less than a full one (False), as far as each is
+    shown.
+    """
+    if wanted.reader == "PUBLIC" or not (explained.less or explained.less_concealed):
+        return {}
+    rows = await db.fetch(
+        LESS, wanted.seller_id, wanted.as_of, wanted.largest, sees_concealed(wanted.reader)
+    )
+    return {Of(dimension, entity_id): excluded for excluded, dimension, entity_id in rows}

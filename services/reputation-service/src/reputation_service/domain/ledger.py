@@ -14,6 +14,8 @@ from reputation_service.domain.policy import DISPUTE
 from reputation_service.domain.read import Bucket
 
 NOTHING: Bucket = (0, 0, 0, 0)
+ORDER_PREFIX = "order:"
+"""What the entities begin with that are orders without a dispute."""
 
 
 class LedgerRow(NamedTuple):
@@ -43,7 +45,7 @@ def contribution(fact: Fact | None) -> Bucket:
 
 def order_entity(order_id: str) -> str:
     """The entity that an order is in the dimension of disputes."""
-    return f"order:{order_id}"
+    return f"{ORDER_PREFIX}{order_id}"
 
 
 def is_next(current: Fact | None, fact: Fact) -> bool:
@@ -132,6 +134,16 @@ def order_steps(
     """The same for the facts of one order, whose worth is a function of their set."""
     facts = join_order(known, new)
     return _catch_up(order_timeline(facts), written, new)
+
+
+def superseded_at(facts: Iterable[Fact]) -> dict[int, int | None]:
+    """Of each version of one entity the instant from which a higher one is known, if any is."""
+    ends: dict[int, int | None] = {}
+    known_from: int | None = None
+    for fact in sorted(facts, key=attrgetter("version"), reverse=True):
+        ends[fact.version] = known_from
+        known_from = fact.recorded_at if known_from is None else min(known_from, fact.recorded_at)
+    return ends
 
 
 def join(known: Iterable[Fact], new: Iterable[Fact]) -> list[Fact]:

@@ -12,16 +12,13 @@ import asyncpg
 from local_stack.databases import Database, create_database
 from local_stack.servers import Servers
 from local_stack.topics import create_topics, delete_topics
-from review_service.domain.commands import (
-    BuyerReview,
-    EvaluationCommand,
-    OpenEvaluation,
-    OrderFacts,
-    SubmitReview,
-)
-from review_service.domain.evaluation import evaluations
+from review_service.domain.closing_clock import OpenEvaluation
+from review_service.domain.double_blind import SubmitReview
+from review_service.domain.known import Known
 from review_service.domain.policy import policies
+from review_service.domain.rules import EvaluationCommand
 from review_service.domain.streams import evaluation_stream, order_stream
+from review_service.domain.weight import WeightFacts
 from shared_events import orders, review
 from shared_events.envelope import encode_envelope
 from shared_events.orders import OrderCompleted, OrderLine, OrderPlaced
@@ -32,6 +29,7 @@ from shared_runtime.database import open_pool
 from shared_runtime.decider import Actor
 from shared_runtime.log import Ask, Planned, PostgresLog
 from shared_runtime.migrate import migrate
+from shared_runtime.rule import By, Sent
 
 AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 BENCH = UUID("b3a1c0de-0000-4000-8000-000000000001")
@@ -54,7 +52,7 @@ EVENT_COLUMNS = (
     "chain_hash",
 )
 TOPICS = (orders.TOPIC, review.TOPIC)
-EVALUATIONS = evaluations(policies())
+KNOWN = Known(policies=policies(), facts=WeightFacts(total_ref_minor=5000, placed_at=AT))
 
 # The same columns without order, hashes and checks: what a plain insert costs.
 RAW_TABLE = """
@@ -110,18 +108,16 @@ async def world(servers: Servers, name: str) -> AsyncGenerator[World]:
 
 def opening(order: str) -> Ask[EvaluationCommand]:
     number = int(order.rpartition("-")[2])
-    command = OpenEvaluation(
+    said = OpenEvaluation(
         order_id=order,
         seller_id=f"seller-{number % SELLERS}",
         buyer_id=f"buyer-{number}",
         completed_at=AT,
         completion_no=1,
-        now=AT,
-        actor=SYSTEM,
     )
     return Ask(
         stream=evaluation_stream(order),
-        command=command,
+        command=Sent(said, By(actor=SYSTEM, now=AT, known=KNOWN)),
         cause=str(uuid5(BENCH, f"open {order}")),
         correlation=order,
     )
@@ -129,16 +125,13 @@ def opening(order: str) -> Ask[EvaluationCommand]:
 
 def submission(order: str) -> Ask[EvaluationCommand]:
     number = int(order.rpartition("-")[2])
-    command = SubmitReview(
-        review_id=f"review-{number}",
-        content=BuyerReview(quality=5, logistics=4, service=5),
-        facts=OrderFacts(total_ref_minor=5000, placed_at=AT),
-        now=AT + timedelta(days=1),
-        actor=Actor(role="BUYER", id=f"buyer-{number}"),
+    said = SubmitReview(
+        review_id=f"review-{number}", quality=5, logistics=4, service=5, incentive="NONE"
     )
+    buyer = Actor(role="BUYER", id=f"buyer-{number}")
     return Ask(
         stream=evaluation_stream(order),
-        command=command,
+        command=Sent(said, By(actor=buyer, now=AT + timedelta(days=1), known=KNOWN)),
         cause=str(uuid5(BENCH, f"submit {order}")),
         correlation=order,
     )

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from review_service.domain.rules import EVALUATIONS
 from shared_runtime.log import Decisions, handle, handle_many
 
 from bench.measure import ROUNDS, WARM_UP_ROUNDS, Comparison
 from bench.world import (
-    EVALUATIONS,
     EVENT_COLUMNS,
     World,
     history,

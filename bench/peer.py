@@ -15,6 +15,7 @@ from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from review_service.domain.rules import EVALUATIONS
 from shared_events import review
 from shared_events.envelope import Recorded
 from shared_events.review import ReviewWeighted
@@ -24,7 +25,7 @@ from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner, decoded
 
 from bench.measure import Comparison
-from bench.world import EVALUATIONS, World, fill, opening
+from bench.world import World, fill, opening
 
 WRITERS = 32
 STREAMS = 1_500

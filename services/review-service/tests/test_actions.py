@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from review_service.domain.actions import order_actions
 from review_service.domain.appeals import AppealModeration
 from review_service.domain.closing_clock import OpenEvaluation, PauseEvaluation
 from review_service.domain.content import BuyerReview, SellerReview
@@ -14,6 +13,7 @@ from review_service.domain.holding import HoldReview
 from review_service.domain.known import Known, Measure
 from review_service.domain.moderation import KeepReview, RestrictReview
 from review_service.domain.order import Unplaced
+from review_service.domain.order_rules import ORDER_RULES
 from review_service.domain.policy import policies
 from review_service.domain.readers import read_by
 from review_service.domain.replies import PublishReply
@@ -234,7 +234,8 @@ def test_after_the_window_a_late_author_is_told_that_it_is_sealed() -> None:
     ],
 )
 def test_a_role_is_offered_the_commands_of_its_rows(role: Role, names: set[str]) -> None:
-    told = order_actions(Unplaced(), Actor(role=role, id="X"), COMPLETED, POLICIES)
+    by = By(actor=Actor(role=role, id="X"), now=COMPLETED, known=Known(policies=POLICIES))
+    told = ORDER_RULES.offered(Unplaced(), by)
     assert {action.action for action in told} == names
     assert {action.action for action in told if action.allowed} == (
         {"PlaceOrder"} if role == "SYSTEM" else set()

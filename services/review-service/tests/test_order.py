@@ -322,7 +322,7 @@ def test_a_step_told_differently_is_refused(step: OrderCommand) -> None:
     "step",
     [change(cancel, by="BUYER"), change(cancel, reason="X"), change(cancel, now=PLACED)],
 )
-def test_a_cancellation_told_differently_is_refused(step: CancelOrder) -> None:
+def test_a_cancellation_told_differently_is_refused(step: OrderCommand) -> None:
     order.given(placed, cancelled).when(step).then_refused(AlreadySubmitted, existing_id="O1")
 
 

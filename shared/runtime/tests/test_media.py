@@ -7,13 +7,14 @@ speak their protocols.
 import asyncio
 import hashlib
 import io
+import socket
 import struct
 import threading
 import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +34,7 @@ from shared_runtime.auth import Verifier
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.decider import InvalidValue
-from shared_runtime.http import service_app
+from shared_runtime.http import serve, service_app
 from shared_runtime.keys import PostgresKeyStore
 from shared_runtime.media import (
     LINK_LIFETIME,
@@ -41,6 +42,7 @@ from shared_runtime.media import (
     UNREFERENCED_LIFETIME,
     UNREFERENCED_MAX,
     Links,
+    MediaFile,
     MediaSettings,
     MediaStore,
     Purpose,
@@ -52,7 +54,9 @@ from shared_runtime.media_api import (
     NAME_LENGTH_MAX,
     PATH,
     UPLOADS_OF_ONE_MAX,
+    Download,
     LinkRequired,
+    Places,
     media_router,
     media_tasks,
 )
@@ -61,7 +65,7 @@ from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
 from shared_runtime.spool import Spool
 from shared_runtime.testing import ManualClock, key_store
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 OWNER = "buyer:B1"
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -845,6 +849,57 @@ async def test_who_does_not_read_takes_no_place_of_others_and_is_cut_off(
             await asyncio.wait_for(late.task, 10)
         assert late.status == 200
         assert (await buyer.get(url)).status_code == 200
+
+
+async def test_a_socket_that_is_not_read_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel takes in by itself counts as read: so the file is a large one."""
+    monkeypatch.setattr(media_api, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(media_api, "BYTES_PER_SECOND_MIN", VIDEO_BYTES_MAX)
+    lines, bodies = Places(1, 1), Places(1, 1)
+    content = bytes(VIDEO_BYTES_MAX)
+
+    async def loaded() -> bytes:
+        return content
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        file = MediaFile(
+            media_id="M1",
+            owner=OWNER,
+            purpose="REVIEW",
+            state="CLEAN",
+            reason=None,
+            content_type="video/mp4",
+            size=len(content),
+            sha256="",
+            width=None,
+            height=None,
+            sealed_name=None,
+            object="",
+            uploaded_at=datetime(2026, 1, 15, tzinfo=UTC),
+            decided_at=None,
+        )
+        await Download(lines, bodies, file, loaded)(scope, receive, send)
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(app, host="127.0.0.1", port=port, stop=stop))
+    retries = httpx.AsyncHTTPTransport(retries=5)
+    async with httpx.AsyncClient(
+        transport=retries, base_url=f"http://127.0.0.1:{port}", timeout=20
+    ) as client:
+        assert len((await client.get("/")).content) == VIDEO_BYTES_MAX
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        await reader.readuntil(b"\r\n")
+        assert len((await client.get("/")).content) == VIDEO_BYTES_MAX
+        with suppress(ConnectionError):
+            assert len(await reader.read()) < VIDEO_BYTES_MAX
+        writer.close()
+    stop.set()
+    await asyncio.wait_for(serving, 10)
 
 
 async def test_what_waits_on_disk_is_whole_and_cannot_be_read_there() -> None:

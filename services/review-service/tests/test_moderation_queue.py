@@ -19,6 +19,8 @@ from shared_events.review import (
     FlagReason,
     ModerationAppealDecided,
     ModerationAppealed,
+    Part,
+    Restriction,
     ReviewFlagged,
     ReviewHeld,
     ReviewKept,
@@ -41,13 +43,13 @@ ROUNDS = 200
 MILLISECONDS_MAX = 50
 FILL = """
     INSERT INTO moderation_cases_g1.moderation_case
-        (case_id, order_id, side, seller_id, review_id, flags, appeals, kept_by, reasons,
-         kinds, decisions, opened_at, due_at, parties, barred)
+        (case_id, order_id, side, seller_id, review_id, flags, appeals, kept_by, restricted_by,
+         reasons, kinds, decisions, opened_at, due_at, parties, barred)
     SELECT 'C' || n, 'O' || n, 'BUYER', 'S' || n % 500, 'R' || n,
            jsonb_build_array(jsonb_build_object('flag_id', 'F' || n, 'reason', 'FAKE',
                'flagger_role', 'BUYER', 'flagger_id', 'X' || n, 'text', NULL,
                'flagged_at', '2026-01-01T00:00:00Z', 'decide_by', '2026-01-06T00:00:00Z')),
-           '[]', '{}', ARRAY['FAKE'], ARRAY['FLAG'], 0,
+           '[]', '{}', '{}', ARRAY['FAKE'], ARRAY['FLAG'], 0,
            timestamptz '2026-01-01Z' + n * interval '1 second',
            timestamptz '2026-01-06Z' + n * interval '1 second',
            ARRAY['B' || n, 'S' || n % 500], ARRAY['B' || n, 'S' || n % 500, 'X' || n]
@@ -61,6 +63,7 @@ def flagged(
     side: Side = "BUYER",
     by: str = "BUYER B-9",
     *,
+    part: Part | None = None,
     reason: FlagReason = "FAKE",
     text: str | None = None,
 ) -> partial[Any]:
@@ -70,6 +73,7 @@ def flagged(
         flag_id=flag_id,
         flagger_role=cast("Flagger", role),
         flagger_id=flagger_id,
+        part=part,
         reason=reason,
         text=text,
         side=side,
@@ -91,12 +95,14 @@ def kept(clock: ManualClock, *flag_ids: str, by: str = "mod-1") -> partial[Any]:
     )
 
 
-def restricted(clock: ManualClock, by: str = "mod-1") -> partial[Any]:
+def restricted(
+    clock: ManualClock, by: str = "mod-1", measure: Restriction = "HIDE_REVIEW"
+) -> partial[Any]:
     return partial(
         ReviewRestricted,
         ground="FAKE",
         rule_ids=["R-1"],
-        measures=["HIDE_REVIEW"],
+        measures=[measure],
         automated_detection=False,
         decided_by=by,
         appeal_until=clock.at + 183 * DAY,
@@ -190,6 +196,7 @@ async def test_a_case_tells_its_matters_and_no_stars(
         "flags": [
             {
                 "flag_id": "F1",
+                "part": None,
                 "reason": "FAKE",
                 "flagger_role": "SELLER",
                 "flagger_id": "S-77",
@@ -240,6 +247,69 @@ async def test_a_case_with_nothing_open_is_closed(
     await work()
     assert await queue(moderator) == []
     assert await next_case(moderator) is None
+
+
+async def open_flags(client: httpx.AsyncClient) -> dict[str, Part | None]:
+    """What each open flag of the only case is about; none, if there is none."""
+    items = (await client.get(CASES)).json()["items"]
+    return {flag["flag_id"]: flag["part"] for item in items for flag in item["flags"]}
+
+
+async def test_what_is_decided_of_a_part_leaves_the_rest_of_its_case_open(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    moderator = caller("MODERATOR", "mod-2")
+    of_reply = flagged(clock, "F2", part="REPLY")
+    of_follow_up = flagged(clock, "F3", part="FOLLOW_UP")
+    await tell("O1", flagged(clock), of_reply, of_follow_up, held(clock))
+    await work()
+    assert await open_flags(moderator) == {"F1": None, "F2": "REPLY", "F3": "FOLLOW_UP"}
+    await tell("O1", restricted(clock, measure="HIDE_REPLY"))
+    await work()
+    assert await open_flags(moderator) == {"F1": None, "F3": "FOLLOW_UP"}
+    assert await queue(moderator, kind="HOLD") == ["O1"]
+    await tell("O1", restricted(clock))
+    await work()
+    assert await open_flags(moderator) == {"F3": "FOLLOW_UP"}
+    assert await queue(moderator, kind="HOLD") == []
+    await tell("O1", kept(clock, "F3"))
+    await work()
+    assert await queue(moderator) == []
+
+
+@pytest.mark.parametrize("against", ["RESTRICTED", "KEPT"])
+async def test_an_appeal_about_a_part_is_kept_from_who_decided_about_that(  # noqa: PLR0917
+    caller: Caller,
+    clock: ManualClock,
+    tell: Tell,
+    work: Work,
+    words: str,
+    against: Literal["RESTRICTED", "KEPT"],
+) -> None:
+    """Of the review another has decided, and of the other part a third."""
+    decisions = {
+        "RESTRICTED": [
+            restricted(clock, "mod-1", "HIDE_REPLY"),
+            restricted(clock, "mod-2"),
+            restricted(clock, "mod-3", "HIDE_FOLLOW_UP"),
+        ],
+        "KEPT": [
+            flagged(clock, "F1", part="REPLY"),
+            flagged(clock, "F2"),
+            flagged(clock, "F3", part="FOLLOW_UP"),
+            kept(clock, "F1", by="mod-1"),
+            kept(clock, "F2", by="mod-2"),
+            kept(clock, "F3", by="mod-3"),
+        ],
+    }
+    appellant = "S-77" if against == "RESTRICTED" else "B-9"
+    appeal = partial(appealed(clock, words, against, appellant), part="REPLY")
+    await tell("O1", *decisions[against], appeal)
+    await work()
+    assert await next_case(caller("MODERATOR", "mod-1")) is None
+    (case,) = (await caller("MODERATOR", "mod-2").get(CASES)).json()["items"]
+    (told,) = case["appeals"]
+    assert (told["part"], told["decided_by"]) == ("REPLY", "mod-1")
 
 
 async def test_a_cancelled_order_leaves_appeals_alone_to_decide(

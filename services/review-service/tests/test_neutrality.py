@@ -209,6 +209,30 @@ async def test_what_was_done_to_reviews_is_counted_by_their_stars(
     assert figures[3]["suppressed"]
 
 
+async def test_a_part_that_is_hidden_restricts_no_review(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    """It ends no hold of the review either; and what shows it again does not show the review."""
+    for order_id in ("O1", "O2"):
+        await tell(order_id, submitted(clock, 2), held(clock), restricted(clock, "HIDE_REPLY"))
+        await tell(order_id, revealed(clock.at))
+    for order_id in ("O3", "O4"):
+        await tell(order_id, submitted(clock, 2), restricted(clock, "HIDE_REVIEW"))
+        await tell(order_id, partial(ReviewRestored, appeal_id="A1", part="REPLY"))
+        await tell(order_id, revealed(clock.at))
+    await some(tell, clock, {2: 1})
+    clock.advance(48 * HOUR)
+    for order_id in ("O1", "O2"):
+        await tell(order_id, partial(ReviewReleased, how="HUMAN"))
+    for order_id in ("O3", "O4"):
+        await tell(order_id, partial(ReviewRestored, appeal_id="A2"))
+    await work()
+    clock.advance(DAY)
+    figures = (await by_stars(anybody))[2]
+    assert (figures["revealed"], figures["held"], figures["restricted"]) == (5, 2, 2)
+    assert figures["median_hours_to_visible"] == 48
+
+
 async def test_the_median_is_from_the_submission_to_when_everybody_can_read_it(
     anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 from msgspec.structs import replace
-from review_service.projections.public import PublicReview, usefulness
+from review_service.projections.public import FollowUp, PublicReview, usefulness
 from shared_events.orders import OrderCompleted, OrderLine, OrderPlaced
 from shared_events.review import (
     EvaluationOpened,
@@ -36,6 +36,7 @@ type Tell = Callable[..., Awaitable[None]]
 type Work = Callable[[], Awaitable[None]]
 
 DAY = timedelta(days=1)
+AT = datetime(2026, 1, 15, tzinfo=UTC)
 FULL = PublicReview(
     order_id="O1",
     seller_id="S-77",
@@ -46,10 +47,11 @@ FULL = PublicReview(
     incentive="NONE",
     text="s1.…",
     media=["s1.…"] * 4,
-    revealed_at=datetime(2026, 1, 15, tzinfo=UTC),
+    revealed_at=AT,
     weight_milli=800,
     reasons=[WeightReason(code="CORROBORATED", effect_milli=1000)],
     measures=[],
+    hidden=[],
 )
 
 
@@ -124,6 +126,19 @@ def story(at: datetime, buyer: PersonKey, seller: PersonKey) -> Iterator[partial
     yield partial(
         ReplyPublished, reply_id="Y1", text=seller.unsealed("Sorry!"), editable_until=at + DAY
     )
+    hidden = partial(
+        ReviewRestricted,
+        ground="FAKE",
+        rule_ids=["R-1"],
+        measures=["HIDE_REVIEW"],
+        automated_detection=False,
+        decided_by="mod-2",
+        appeal_until=at + 183 * DAY,
+        retain_until=at + 365 * DAY,
+    )
+    yield partial(flag, flag_id="F3", part="REPLY")
+    yield partial(hidden, measures=["HIDE_REPLY"])
+    yield partial(ReviewRestored, appeal_id="A3", part="REPLY")
     yield partial(
         ModerationAppealed,
         appeal_id="A1",
@@ -139,18 +154,10 @@ def story(at: datetime, buyer: PersonKey, seller: PersonKey) -> Iterator[partial
         rule_ids=["R-1"],
         decided_by="mod-2",
     )
-    yield partial(
-        ReviewRestricted,
-        ground="FAKE",
-        rule_ids=["R-1"],
-        measures=["HIDE_REVIEW"],
-        automated_detection=False,
-        decided_by="mod-2",
-        appeal_until=at + 183 * DAY,
-        retain_until=at + 365 * DAY,
-    )
+    yield hidden
     yield partial(ReviewRestored, appeal_id="A2")
     yield partial(FollowUpAppended, followup_id="U1", text=buyer.unsealed("Works now."))
+    yield partial(hidden, measures=["HIDE_FOLLOW_UP"])
     yield partial(
         ReviewRevised,
         quality=5,
@@ -219,3 +226,6 @@ def test_usefulness_does_not_depend_on_stars() -> None:
 def test_what_is_hidden_is_of_no_use() -> None:
     assert usefulness(replace(FULL, measures=["HIDE_TEXT"])) == 800 + 300 + 300
     assert usefulness(replace(FULL, measures=["HIDE_MEDIA"])) == 800 + 400 + 300
+    followed = replace(FULL, follow_up=FollowUp(text="s1.…", media=[], appended_at=AT))
+    assert usefulness(followed) == usefulness(FULL) + 200
+    assert usefulness(replace(followed, hidden=["FOLLOW_UP"])) == usefulness(FULL)

@@ -1,8 +1,8 @@
 """Events in, rows out: what moderators have to decide about each review.
 
-A case is one side's review of one order. It is open while a flag, a hold or an appeal is; then its
-row says since when, by when, and who may not decide. It does not know the stars. What people have
-written to say why is sealed here.
+A case is one side's review of one order, with the reply and the follow-up under it. It is open
+while a flag, a hold or an appeal is; then its row says since when, by when, and who may not decide.
+It does not know the stars. What people have written to say why is sealed here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ from shared_events.review import (
     Ground,
     ModerationAppealDecided,
     ModerationAppealed,
+    Part,
     ReviewFlagged,
     ReviewHeld,
     ReviewKept,
@@ -34,6 +35,7 @@ from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
 from shared_runtime.worklist import CASE_COLUMNS, Case, Matter, queue, summed_up
 
+from review_service.domain.review_state import part_of
 from review_service.domain.streams import review_ref
 
 type CaseKind = Literal["FLAG", "HOLD", "APPEAL"]
@@ -50,7 +52,7 @@ MODERATION_CASES_DDL = f"""
         appeals jsonb NOT NULL,
         reasons text[] NOT NULL,
         kept_by jsonb NOT NULL,
-        restricted_by text
+        restricted_by jsonb NOT NULL
     );
     CREATE INDEX moderation_case_of_seller ON moderation_case (seller_id, opened_at, case_id)
         WHERE opened_at IS NOT NULL;
@@ -60,7 +62,10 @@ MODERATION_CASES_DDL = f"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenFlag:
+    """`part`: it is about that alone."""
+
     flag_id: str
+    part: Part | None = None
     reason: FlagReason
     flagger_role: Flagger
     flagger_id: str
@@ -78,10 +83,13 @@ class OpenHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAppeal:
-    """`decided_by` took the decision that is appealed, and may not decide on it again."""
+    """`decided_by` took the decision that is appealed, and may not decide on it again. `part`: it
+    is about that alone.
+    """
 
     appeal_id: str
     against: Literal["RESTRICTED", "KEPT"]
+    part: Part | None = None
     appellant_id: str
     text: str | None
     decided_by: str | None
@@ -90,8 +98,9 @@ class OpenAppeal:
 
 
 class ModerationCase(Case, frozen=True, kw_only=True):
-    """`reasons`: of the flags and the hold that are open. `kept_by`: who last kept the review
-    against a flag, by whose it was.
+    """`reasons`: of the flags and the hold that are open. `kept_by`: who last kept the review, or a
+    part of it, against a flag, by what it was about and whose it was. `restricted_by`: who last
+    restricted what.
     """
 
     order_id: str
@@ -103,7 +112,7 @@ class ModerationCase(Case, frozen=True, kw_only=True):
     appeals: list[OpenAppeal]
     reasons: list[Ground]
     kept_by: dict[str, str]
-    restricted_by: str | None = None
+    restricted_by: dict[str, str]
 
 
 class SideClosed(Struct, frozen=True, kw_only=True):
@@ -175,6 +184,7 @@ def first(event: ReviewMatter) -> ModerationCase:
         appeals=[],
         reasons=[],
         kept_by={},
+        restricted_by={},
     )
 
 
@@ -194,7 +204,7 @@ def evolve_matters(  # noqa: PLR0911 - one arm for each event
         case ReviewKept():
             return decided(without_flags(case, event))
         case ReviewRestricted():
-            return decided(replace(case, flags=[], hold=None, restricted_by=event.decided_by))
+            return decided(restricted(case, event))
         case ReviewWithdrawn():
             return replace(case, flags=[], hold=None)
         case ModerationAppealed():
@@ -211,6 +221,7 @@ def decided(case: ModerationCase) -> ModerationCase:
 def open_flag(event: ReviewFlagged, at: datetime) -> OpenFlag:
     return OpenFlag(
         flag_id=event.flag_id,
+        part=event.part,
         reason=event.reason,
         flagger_role=event.flagger_role,
         flagger_id=event.flagger_id,
@@ -220,6 +231,22 @@ def open_flag(event: ReviewFlagged, at: datetime) -> OpenFlag:
     )
 
 
+def restricted(case: ModerationCase, event: ReviewRestricted) -> ModerationCase:
+    """It answers the flags of what it is about. A hold is of the review, not of a part."""
+    part = part_of(event.measures)
+    return replace(
+        case,
+        flags=[flag for flag in case.flags if flag.part != part],
+        hold=case.hold if part else None,
+        restricted_by=case.restricted_by | {subject_of(part): event.decided_by},
+    )
+
+
+def subject_of(part: Part | None) -> str:
+    """What a decision is about."""
+    return part or "REVIEW"
+
+
 def without_flags(case: ModerationCase, event: ReviewKept) -> ModerationCase:
     """Each flagger may appeal what was decided of his last one, and that alone."""
     closed = [flag for flag in case.flags if flag.flag_id in event.flag_ids]
@@ -227,7 +254,10 @@ def without_flags(case: ModerationCase, event: ReviewKept) -> ModerationCase:
         case,
         flags=[flag for flag in case.flags if flag not in closed],
         kept_by=case.kept_by
-        | {f"{flag.flagger_role}/{flag.flagger_id}": event.decided_by for flag in closed},
+        | {
+            f"{subject_of(flag.part)}/{flag.flagger_role}/{flag.flagger_id}": event.decided_by
+            for flag in closed
+        },
     )
 
 
@@ -235,20 +265,27 @@ def open_appeal(case: ModerationCase, event: ModerationAppealed, at: datetime) -
     return OpenAppeal(
         appeal_id=event.appeal_id,
         against=event.against,
+        part=event.part,
         appellant_id=event.appellant_id,
         text=event.text,
-        decided_by=case.restricted_by if event.against == "RESTRICTED" else kept_by(case, event),
+        decided_by=decided_by(case, event),
         appealed_at=at,
         decide_by=event.decide_by,
     )
 
 
-def kept_by(case: ModerationCase, event: ModerationAppealed) -> str | None:
-    """Who dismissed the appellant's flag. The first appeals did not say in which role they are."""
-    for flagger, decided_by in case.kept_by.items():
-        role, _, flagger_id = flagger.partition("/")
-        if flagger_id == event.appellant_id and event.appellant_role in (None, role):
-            return decided_by
+def decided_by(case: ModerationCase, event: ModerationAppealed) -> str | None:
+    """Who restricted it, or dismissed the appellant's flag. The first appeals did not say in which
+    role they are.
+    """
+    subject = subject_of(event.part)
+    if event.against == "RESTRICTED":
+        return case.restricted_by.get(subject)
+    for flagger, kept_by in case.kept_by.items():
+        about, role, flagger_id = flagger.split("/", 2)
+        same = (about, flagger_id) == (subject, event.appellant_id)
+        if same and event.appellant_role in (None, role):
+            return kept_by
     return None
 
 
@@ -274,7 +311,7 @@ def matters(case: ModerationCase) -> Iterator[Matter]:
 
 MODERATION_CASES = Projection(
     name="moderation_cases",
-    version=3,
+    version=4,
     topics=(review.TOPIC,),
     handles=(*get_args(ReviewMatter.__value__), EvaluationClosed),
     tables=("moderation_case",),

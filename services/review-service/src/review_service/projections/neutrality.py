@@ -1,7 +1,8 @@
 """Events in, rows out: how each buyer's review was treated, and how large each seller is.
 
 What the public figures are summed up from. The stars are those of the reveal, so that nothing
-which comes later moves a review from one group to another.
+which comes later moves a review from one group to another. Flags and appeals of a reply or a
+follow-up count with those of their review; a part that is hidden does not hide the review.
 """
 
 from collections import Counter
@@ -32,6 +33,7 @@ from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
 
+from review_service.domain.review_state import part_of
 from review_service.projections.stars import overall_stars
 
 NEUTRALITY_DDL = """
@@ -161,10 +163,12 @@ def evolve_known(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
             return replace(treated, held=True, is_held=True)
         case ReviewReleased():
             return replace(treated, is_held=False)
+        case ReviewRestricted(measures=measures) if part_of(measures):
+            return treated
         case ReviewRestricted():
             hides = "HIDE_REVIEW" in event.measures
             return replace(treated, restricted=True, is_held=False, is_hidden=hides)
-        case ReviewRestored():
+        case ReviewRestored(part=None):
             return replace(treated, is_hidden=False)
         case ReviewWithdrawn():  # what was never read will not be
             return replace(treated, is_hidden=True)
@@ -189,7 +193,7 @@ def overall(event: ReviewSubmitted | ReviewAmended) -> int:
 
 NEUTRALITY = Projection(
     name="neutrality",
-    version=2,
+    version=3,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(*get_args(TreatmentEvent.__value__), *get_args(SizeEvent.__value__)),
     tables=("treated_reviews", "seller_sizes"),

@@ -2,7 +2,8 @@
 
 A row is kept from the submission on, because its text comes before the reveal; `listed` is true
 from the reveal on, and not while the review is held, hidden or withdrawn. Only listed rows are
-ever read. Texts and media are sealed: nothing here can be read without their writers' keys.
+ever read, and without the parts that are hidden by themselves. Texts and media are sealed: nothing
+here can be read without their writers' keys.
 """
 
 from datetime import datetime
@@ -13,6 +14,7 @@ from shared_events.envelope import Recorded
 from shared_events.review import (
     FollowUpAppended,
     Incentive,
+    Part,
     ReplyEdited,
     ReplyPublished,
     Restriction,
@@ -28,6 +30,8 @@ from shared_events.review import (
     ReviewWithdrawn,
     WeightReason,
 )
+
+from review_service.domain.review_state import part_of
 
 TEXT_USEFULNESS = 400
 MEDIA_USEFULNESS = 100
@@ -56,6 +60,7 @@ PUBLIC_COLUMNS = """
     delivery_counted boolean NOT NULL,
     held boolean NOT NULL,
     measures jsonb NOT NULL,
+    hidden jsonb NOT NULL,
     withdrawn boolean NOT NULL,
     usefulness bigint NOT NULL,
     stars bigint NOT NULL
@@ -89,7 +94,9 @@ class FollowUp(Struct, frozen=True, kw_only=True):
 
 
 class PublicReview(Struct, frozen=True, kw_only=True):
-    """A buyer's review with all that has been done about it. Its weight is told at the reveal."""
+    """A buyer's review with all that has been done about it. Its weight is told at the reveal.
+    `hidden`: the parts that are restricted by themselves; `measures` are of the review.
+    """
 
     order_id: str
     seller_id: str
@@ -109,6 +116,7 @@ class PublicReview(Struct, frozen=True, kw_only=True):
     delivery_counted: bool = True
     held: bool = False
     measures: list[Restriction]
+    hidden: list[Part]
     withdrawn: bool = False
     usefulness: int = 0
 
@@ -164,6 +172,7 @@ def submitted(event: ReviewSubmitted) -> PublicReview:
         media=event.media or [],
         reasons=[],
         measures=[],
+        hidden=[],
     )
 
 
@@ -211,9 +220,11 @@ def evolve_known(  # noqa: C901, PLR0911, PLR0912 - one arm for each event
         case ReviewReleased():
             return replace(review, held=False)
         case ReviewRestricted():
-            return replace(review, held=False, measures=event.measures)
-        case ReviewRestored():
+            return restricted(review, event)
+        case ReviewRestored(part=None):
             return replace(review, measures=[])
+        case ReviewRestored(part=part):
+            return replace(review, hidden=[each for each in review.hidden if each != part])
 
 
 def amended(review: PublicReview, event: ReviewAmended) -> PublicReview:
@@ -249,8 +260,21 @@ def revised(review: PublicReview, event: ReviewRevised) -> PublicReview:
     )
 
 
+def restricted(review: PublicReview, event: ReviewRestricted) -> PublicReview:
+    """A part is hidden by itself: the review stays as it stands, and its stars count."""
+    if part := part_of(event.measures):
+        return replace(review, hidden=[*review.hidden, part])
+    return replace(review, held=False, measures=event.measures)
+
+
 def shown(review: PublicReview) -> PublicReview:
-    """Without the texts and media that a moderator has hidden. The seller's reply stays."""
+    """Without what a moderator has hidden: texts, media, parts. With a text of the buyer's, the
+    seller's reply stays.
+    """
+    if "REPLY" in review.hidden:
+        review = replace(review, reply=None)
+    if "FOLLOW_UP" in review.hidden:
+        review = replace(review, follow_up=None)
     before, follow_up = review.before, review.follow_up
     if "HIDE_TEXT" in review.measures:
         before = replace(before, text=None) if before else None

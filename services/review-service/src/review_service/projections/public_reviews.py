@@ -121,7 +121,7 @@ def ordered_products(order: OrderPlaced) -> OrderedProducts:
 
 PUBLIC_REVIEWS = Projection(
     name="public_reviews",
-    version=2,
+    version=3,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(*get_args(PublicEvent.__value__), OrderPlaced),
     tables=("public_reviews", "ordered_products", "product_reviews"),

@@ -249,6 +249,14 @@ async def flagged_lately(who: str, now: datetime, db: Database) -> tuple[datetim
     return tuple(row["flagged_at"] for row in rows)
 
 
+IS_ERASED = "SELECT EXISTS (SELECT FROM facts.erased WHERE person = $1)"
+
+
+async def is_erased(who: str, db: Database) -> bool:
+    """Whether another service has told that somebody was erased."""
+    return bool(await db.fetchval(IS_ERASED, who))
+
+
 # --- For whoever decides
 
 

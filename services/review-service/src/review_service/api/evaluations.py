@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
+from shared_casework.parties import is_party, parties_of
 from shared_events.envelope import Recorded
 from shared_events.review import (
     EvaluationEvent,
@@ -28,7 +29,7 @@ from shared_runtime.reading import Cursors, answer, etag_of
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import Opener, PersonKey, person
 
-from review_service.api.callers import existing
+from review_service.api.callers import PARTIES, existing
 from review_service.domain.double_blind import SubmitReview
 from review_service.domain.evaluation_state import Evaluation, Revealed
 from review_service.domain.flags import FlagReview
@@ -47,6 +48,7 @@ from review_service.facts import (
     Parties,
     database_of,
     flagged_lately,
+    is_erased,
     read_facts,
 )
 from review_service.pairs import lock_pairs, read_pairs, write_pairs
@@ -124,16 +126,21 @@ class Evaluations:
         """
         facts = await self.facts(order)
         of_order = facts.of(order.placed.order_id)
-        side: Side = "BUYER" if actor.acts_as == "BUYER" else "SELLER"
-        is_side = actor.acts_as == side
+        side = side_in(order, actor)
         flagging = flags and actor.acts_as in RULES[FlagReview].roles
         known = structs.replace(
             facts.known(order, now, self.policies),
-            rating_right_lost=of_order.measure_on(side, now) if is_side else None,
-            erased=is_side and side in of_order.erased,
+            rating_right_lost=of_order.measure_on(side, now) if side else None,
+            erased=side in of_order.erased if side else await self._is_erased(actor),
             flagged_today_at=await self._flagged_lately(actor, now) if flagging else (),
         )
         return By(actor=actor, now=now, known=known)
+
+    async def _is_erased(self, actor: Actor) -> bool:
+        """Whether a reader with an account, who is no party, was erased."""
+        if actor.acts_as not in PARTIES:
+            return False
+        return await is_erased(flagger(*sender_of(actor)), self.pool)
 
     async def _flagged_lately(self, actor: Actor, now: datetime) -> tuple[datetime, ...]:
         return await flagged_lately(flagger(*sender_of(actor)), now, self.pool)
@@ -193,6 +200,15 @@ class Evaluations:
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
         return await self.opener.response(answer(view, version=version))
+
+
+def side_in(order: Placed, actor: Actor) -> Side | None:
+    """The side of the order that somebody acts for; None for those who are no party of it."""
+    placed = order.placed
+    parties = parties_of(buyer_id=placed.buyer_id, seller_id=placed.seller_id)
+    if not is_party(actor, parties):
+        return None
+    return next((side for side in SIDES if actor.acts_as == side), None)
 
 
 def account(side: Side, order: Placed) -> str:

@@ -1,18 +1,14 @@
-"""The `ref` of a review in, the order and the side that it is of out; and a row for each before.
+"""The `ref` of a review in, the order and the side that it is of out.
 
 Whoever has written a review is told its `ref` in the answer, and may name it at once. So its row is
 written in the transaction that records the review, wherever that is: by a person, in bulk. The
 reaction to own events writes it again, which changes nothing.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared_events.review import Side
-from shared_runtime.log import Database, Log, Planned
-
-from review_service.fact_rows import write_reviews
-from review_service.facts import database_of
+from shared_runtime.log import Database
 
 NEAREST = """
     (SELECT order_id, side, ref = $1 AS is_it FROM facts.review WHERE ref >= $1
@@ -39,8 +35,3 @@ async def find_ref(db: Database, ref: str) -> Referred | None:
     """
     row = await db.fetchrow(NEAREST, ref)
     return None if row is None else Referred(*row)
-
-
-async def note_reviews(log: Log, planned: Sequence[Planned]) -> None:
-    """Has a review found by its `ref` from the moment on that it is recorded (`Note`)."""
-    await write_reviews(planned, database_of(log))

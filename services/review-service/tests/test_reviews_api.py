@@ -697,6 +697,10 @@ def sendings(told: Json, side: str, flag_ids: list[str]) -> dict[str, list[tuple
     appeals = {
         each["by"]: [one["appeal_id"] for one in each["appeals"]] for each in told["reviews"]
     }
+    parts = [(BUYERS, "REPLY"), (BUYERS, "FOLLOW_UP"), (SELLERS, "REPLY")]
+    whole: list[tuple[str, Json]] = [(ref, {}) for ref, _ in reviews]
+    flagged = [*whole, *((ref, {"part": part}) for ref, part in parts)]
+    restricted = [*whole, *((ref, {"measures": [f"HIDE_{part}"]}) for ref, part in parts)]
     return {
         "SubmitReview": [(path, review)],
         "AmendReview": [(f"{path}/{own}/amendments", review)],
@@ -706,15 +710,22 @@ def sendings(told: Json, side: str, flag_ids: list[str]) -> dict[str, list[tuple
         "AppendFollowUp": [(f"{path}/{RB}/follow-up", {"text": "New."})],
         "RequestRevision": [(f"{path}/{RB}/revision-request", {})],
         "ReviseReview": [(f"{path}/{RB}/revision", STARS | {"quality": 3})],
-        "FlagReview": [(f"{REVIEWS}/{ref}/flags", {"reason": "OTHER"}) for ref, _ in reviews],
+        "FlagReview": [
+            (f"{REVIEWS}/{ref}/flags", {"reason": "OTHER"} | part) for ref, part in flagged
+        ],
         "HoldReview": [(f"{REVIEWS}/{ref}/holds", {"ground": "OTHER"}) for ref, _ in reviews],
         "ReleaseReview": [(f"{REVIEWS}/{ref}/releases", {}) for ref, _ in reviews],
         "KeepReview": [
             (f"{REVIEWS}/{ref}/keeps", NO_RULES | {"flag_ids": flags})
             for ref, flags in ((BUYERS, flag_ids), (SELLERS, []))
         ],
-        "RestrictReview": [(f"{REVIEWS}/{ref}/restrictions", RESTRICTION) for ref, _ in reviews],
-        "AppealModeration": [(f"{REVIEWS}/{ref}/appeals", {"text": "New."}) for ref, _ in reviews],
+        "RestrictReview": [
+            (f"{REVIEWS}/{ref}/restrictions", RESTRICTION | measures)
+            for ref, measures in restricted
+        ],
+        "AppealModeration": [
+            (f"{REVIEWS}/{ref}/appeals", {"text": "New."} | part) for ref, part in flagged
+        ],
         "DecideModerationAppeal": [
             (f"{REVIEWS}/{ref}/appeals/{one}/decision", DECISION)
             for ref, by in reviews
@@ -780,27 +791,21 @@ async def test_what_is_offered_is_taken_if_sent_at_once_and_nothing_else_is(
     busy = ["buyer:B-5", "seller:S-77", "moderator:mod-2"]
     recorded(await judge(moderator, f"{SELLERS}/releases", {}))
     await compare("the other is released")
+    hidden = RESTRICTION | {"measures": ["HIDE_REPLY"]}
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", hidden))
+    await compare("a reply is hidden")
+    of_reply = {"part": "REPLY", "text": "It is the shop's."}
+    recorded(await post(seller, f"{REVIEWS}/{BUYERS}/appeals", of_reply))
+    await compare("a reply is hidden and appealed")
     await pool.execute(FLAGS_OF_TODAY, busy, clock())
     await compare("some have flagged enough")
 
 
-KEY_GONE, TOLD = "the key is gone", "another service has told of it"
-
-
-@pytest.mark.parametrize("known", [KEY_GONE, TOLD])
 @pytest.mark.usefixtures("revealed")
-async def test_who_was_erased_writes_nothing_any_more(
-    buyer: httpx.AsyncClient,
-    pool: asyncpg.Pool,
-    clock: ManualClock,
-    key_store: InMemoryKeyStore,
-    known: str,
+async def test_who_was_erased_does_nothing_any_more(
+    buyer: httpx.AsyncClient, pool: asyncpg.Pool, clock: ManualClock
 ) -> None:
-    """The two come by subscriptions of their own: either may be first."""
-    if known == KEY_GONE:
-        await key_store.destroy("buyer:B-5")
-    else:
-        await pool.execute("INSERT INTO facts.erased VALUES ('buyer:B-5', $1)", clock())
+    await pool.execute("INSERT INTO facts.erased VALUES ('buyer:B-5', $1)", clock())
     told = await look(buyer)
     sent = sendings(told, "BUYER", [])
     for action in told["available_actions"]:
@@ -810,14 +815,40 @@ async def test_who_was_erased_writes_nothing_any_more(
 
 
 @pytest.mark.usefixtures("revealed")
-async def test_the_others_go_on_about_the_review_of_who_was_erased(
+async def test_a_reader_who_was_erased_flags_nothing_any_more(
+    reader: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    recorded(await post(reader, f"{REVIEWS}/{SELLERS}/flags", {"reason": "FAKE"}))
+    await pool.execute("INSERT INTO facts.erased VALUES ('buyer:B-9', now())")
+    flagged = await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
+    assert slug(flagged) == (410, "subject-erased")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_who_has_no_key_any_more_writes_no_words(
+    buyer: httpx.AsyncClient, key_store: InMemoryKeyStore
+) -> None:
+    """That the key is gone comes by another subscription than the fact: either may be first."""
+    await key_store.destroy("buyer:B-5")
+    sent = sendings(await look(buyer), "BUYER", [])
+    worded = [(path, body) for each in sent.values() for path, body in each if "text" in body]
+    worded.append((f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE", "text": "A bot."}))
+    worded.append((f"{ORDERS}/O1/evaluation/reviews", FIVE | {"text": "Again."}))
+    for path, body in worded:
+        assert slug(await post(buyer, path, body)) == (410, "subject-erased"), path
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_the_others_go_on_about_the_review_of_who_was_erased(  # noqa: PLR0917 - fixtures
     buyer: httpx.AsyncClient,
     seller: httpx.AsyncClient,
     reader: httpx.AsyncClient,
     moderator: httpx.AsyncClient,
     key_store: InMemoryKeyStore,
+    pool: asyncpg.Pool,
 ) -> None:
     await key_store.destroy("buyer:B-5")
+    await pool.execute("INSERT INTO facts.erased VALUES ('buyer:B-5', now())")
     recorded(await write(seller, {"text": "Dim it."}, f"/{RB}/reply"))
     recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
     recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
@@ -1363,6 +1394,176 @@ async def test_of_a_flag_and_a_withdrawal_at_once_the_first_in_the_stream_wins(
         assert review_by("BUYER", recorded(withdrawn))["status"] == "WITHDRAWN"
         # What is counted of him is what was recorded.
         assert await pool.fetchval("SELECT count(*) FROM facts.flag") == flags
+
+
+@pytest.mark.usefixtures("opened")
+async def test_a_review_is_found_by_its_ref_from_the_answer_on(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    reader: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+) -> None:
+    """No worker has done anything yet."""
+    written = review_by("BUYER", recorded(await write(buyer, FIVE)))
+    recorded(await post(moderator, f"{REVIEWS}/{written['ref']}/holds", {"ground": "FAKE"}))
+    answered = review_by("SELLER", recorded(await write(seller, {"rating": 4})))
+    recorded(await post(reader, f"{REVIEWS}/{answered['ref']}/flags", {"reason": "FAKE"}))
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_flag_makes_a_decision_stale_and_moves_nothing_of_a_party(
+    seller: httpx.AsyncClient, reader: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    """A moderator decides on the flags that he has read; a party knows nothing of them."""
+    path = f"{REVIEWS}/{BUYERS}"
+    read = (await moderator.get(path)).headers["ETag"]
+    known = (await seller.get(f"{ORDERS}/O1/evaluation")).headers["ETag"]
+    recorded(await post(reader, f"{path}/flags", {"reason": "FAKE"}))
+    stale = await post(moderator, f"{path}/restrictions", RESTRICTION, If_Match=read)
+    assert slug(stale) == (412, "stale-version")
+    assert (await seller.get(f"{ORDERS}/O1/evaluation")).headers["ETag"] == known
+    reply = f"{ORDERS}/O1/evaluation/reviews/{RB}/reply"
+    recorded(await post(seller, reply, {"text": "Dim it."}, If_Match=known))
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", RESTRICTION))
+
+
+async def known_to(client: httpx.AsyncClient) -> tuple[Json, str, list[Json]]:
+    """All that somebody is told of the evaluation, and of which version it is for him."""
+    read = await client.get(f"{ORDERS}/O1/evaluation")
+    return read.json(), read.headers["ETag"], await history(client)
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_i18_what_goes_on_between_staff_and_others_moves_nothing_of_a_party(
+    caller: Caller,
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+) -> None:
+    """A detector's finding, and somebody's report with all that comes of it."""
+    reader, auditor = caller("BUYER", "B-9"), caller("AUDITOR", "aud")
+    before = [await known_to(client) for client in (buyer, seller)]
+    seen = int((await known_to(auditor))[1].strip('"'))
+
+    async def nothing_is_told(staff_know: int) -> None:
+        assert [await known_to(client) for client in (buyer, seller)] == before
+        assert (await known_to(auditor))[1] == f'"{seen + staff_know}"'
+
+    found = {"factor_milli": 1000, "campaign": False, "terms": [], "calibration": "c"}
+    path = f"{REVIEWS}/{BUYERS}"
+    recorded(await post(caller("SYSTEM", "detector"), f"{path}/screenings", found))
+    await nothing_is_told(1)
+    flag = recorded(await post(reader, f"{path}/flags", {"reason": "FAKE", "text": "A bot."}))
+    await nothing_is_told(2)
+    keep = {"flag_ids": [flag["flag_id"]], "rule_ids": ["R-1"]}
+    recorded(await judge(moderator, f"{BUYERS}/keeps", keep))
+    await nothing_is_told(3)
+    appeal = recorded(await post(reader, f"{path}/appeals", {"text": "Look again."}))
+    await nothing_is_told(4)
+    of_appeal = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    recorded(await judge(caller("MODERATOR", "mod-2"), of_appeal, DECISION))
+    await nothing_is_told(6)  # and a statement of reasons, to who appealed
+
+
+HIDDEN_REPLY = RESTRICTION | {"measures": ["HIDE_REPLY"]}
+HIDDEN_FOLLOW_UP = RESTRICTION | {"measures": ["HIDE_FOLLOW_UP"]}
+
+
+@pytest.fixture
+async def replied(
+    revealed: None,  # noqa: ARG001 - comes first
+    seller: httpx.AsyncClient,
+) -> None:
+    """The seller has answered what the buyer wrote."""
+    recorded(await write(seller, {"text": "Call 555-0101."}, f"/{RB}/reply"))
+
+
+async def listed_by(client: httpx.AsyncClient, work: Work) -> Json:
+    """The review as it is in the seller's list by now."""
+    await work()
+    (item,) = (await client.get("/v1/sellers/S-77/reviews")).json()["items"]
+    told: Json = item
+    return told
+
+
+@pytest.mark.usefixtures("replied")
+async def test_a_reply_that_is_reported_is_hidden_alone(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    reader: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    work: Work,
+) -> None:
+    before = await listed_by(reader, work)
+    assert before["reply"]["text"] == "Call 555-0101."
+    report = {"part": "REPLY", "reason": "PERSONAL_DATA", "text": "My number."}
+    flag = recorded(await post(buyer, f"{REVIEWS}/{BUYERS}/flags", report))
+    assert (flag["part"], flag["outcome"]) == ("REPLY", None)
+    decided = recorded(await judge(moderator, f"{BUYERS}/restrictions", HIDDEN_REPLY))
+    review = review_by("BUYER", decided)
+    assert (review["status"], review["weight_milli"]) == ("VISIBLE", 1000)
+    assert await listed_by(reader, work) == before | {"reply": None}
+
+    seen = review_by("BUYER", await look(buyer))
+    assert (seen["text"], seen["status"]) == ("Too bright.", "VISIBLE")
+    assert (seen["reply"]["text"], seen["reply"]["hidden"]) == (None, True)
+    assert seen["reply"]["restriction"] is None
+    told = await buyer.get(f"{REVIEWS}/{BUYERS}/flags/{flag['flag_id']}")
+    assert told.json()["outcome"] == "RESTRICTED"
+    assert "555-0101" not in json.dumps(await history(buyer))
+
+    own = review_by("BUYER", await look(seller))["reply"]
+    assert (own["text"], own["hidden"]) == ("Call 555-0101.", True)
+    assert own["restriction"]["explanation"] == RESTRICTION["explanation"]
+    assert own["restriction"]["facts"] == RESTRICTION["facts"]
+    edited = await write(seller, {"text": "Call."}, f"/{RB}/reply/edits")
+    assert (slug(edited), edited.json()["state"]) == ((409, "wrong-state"), "HIDDEN")
+
+
+@pytest.mark.usefixtures("replied")
+async def test_a_reply_is_shown_again_when_its_writer_was_right(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    another: httpx.AsyncClient,
+    work: Work,
+) -> None:
+    before = await listed_by(buyer, work)
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", HIDDEN_REPLY))
+    appeals = f"{REVIEWS}/{BUYERS}/appeals"
+    reasons = {"part": "REPLY", "text": "It is the shop's own."}
+    assert slug(await post(buyer, appeals, reasons)) == (404, "not-found")
+    assert slug(await post(seller, appeals, {"text": "All of it."})) == (404, "not-found")
+    appeal = recorded(await post(seller, appeals, reasons))
+    assert appeal["part"] == "REPLY"
+    path = f"{BUYERS}/appeals/{appeal['appeal_id']}/decision"
+    assert slug(await judge(moderator, path, DECISION)) == (403, "conflict-of-interest")
+    recorded(await judge(another, path, DECISION | {"outcome": "REVERSED"}))
+    assert review_by("BUYER", await look(buyer))["reply"]["text"] == "Call 555-0101."
+    assert await listed_by(buyer, work) == before
+
+
+@pytest.mark.usefixtures("replied")
+async def test_a_follow_up_is_hidden_alone_and_counts_as_nothing_to_read(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    moderator: httpx.AsyncClient,
+    rebuilt: Callable[[], Awaitable[bool]],
+    work: Work,
+) -> None:
+    before = await listed_by(seller, work)
+    recorded(await write(buyer, {"text": "He lives next door."}, f"/{RB}/follow-up"))
+    assert (await listed_by(seller, work))["usefulness"] == before["usefulness"] + 200
+    recorded(await judge(moderator, f"{BUYERS}/restrictions", HIDDEN_FOLLOW_UP))
+    assert await listed_by(seller, work) == before
+    seen = review_by("BUYER", await look(seller))["follow_up"]
+    assert (seen["text"], seen["hidden"], seen["restriction"]) == (None, True, None)
+    own = review_by("BUYER", await look(buyer))["follow_up"]
+    assert (own["text"], own["restriction"]["facts"]) == (
+        "He lives next door.",
+        RESTRICTION["facts"],
+    )
+    assert await rebuilt()
 
 
 DOCS = Path(__file__).parents[3] / "docs" / "reviews.md"

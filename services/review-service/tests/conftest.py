@@ -46,6 +46,7 @@ from shared_runtime.testing import TESTS, InMemoryKeyStore, ManualClock
 from shared_runtime.timers import fire_due
 
 JSON = "application/json"
+TOLD_HEADERS = ("ETag", "Consistency-Token", "Idempotent-Replayed", "Retry-After")
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
@@ -136,7 +137,7 @@ def api(parts: Parts[ReviewSettings]) -> FastAPI:
 @pytest.fixture(scope="session")
 def documented() -> Callable[[httpx.Response], Awaitable[None]]:
     """A check that an answer is one that the OpenAPI document tells of: by its status and rule,
-    and by its shape.
+    its headers, and its shape.
     """
     document: dict[str, Any] = json.loads(openapi_document(SERVICE))
     paths = document["paths"]
@@ -155,6 +156,10 @@ def documented() -> Callable[[httpx.Response], Awaitable[None]]:
             return
         known = paths[template][method]["responses"].get(str(answered.status_code))
         assert known is not None, f"{method} {path}: {answered.status_code} is not documented"
+        untold = {name.lower() for name in TOLD_HEADERS} - {
+            name.lower() for name in known.get("headers", {})
+        }
+        assert not untold & answered.headers.keys(), f"{method} {path}: headers not documented"
         if answered.is_error:
             rule = (await answered.aread(), answered.json()["type"].rpartition("/")[2])[1]
             examples = known["content"]["application/problem+json"]["examples"]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib import import_module
+from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -117,8 +118,9 @@ def request_of(case: Any, number: int) -> dict[str, Any]:  # noqa: ANN401 - as a
         "method": case.method,
         "url": case.formatted_path,
         "params": case.query,
-        "headers": {"Content-Type": case.media_type or "", "Idempotency-Key": f"{uuid4()}"}
-        | made_up,
+        "headers": {"Content-Type": case.media_type or ""}
+        | made_up
+        | {"Idempotency-Key": f"{uuid4()}"},
         "content": case.body if isinstance(case.body, bytes) else json_body,
     }
 
@@ -144,3 +146,80 @@ async def test_whatever_is_sent_the_answer_is_one_of_those_that_are_told_of(
                 case.validate_response(answered, checks=CHECKS)
     assert statuses.keys() >= {200, 201, 400, 404, 409, 422}
     assert 401 not in statuses
+
+
+def posts(api: FastAPI) -> list[str]:
+    return [filled(path) for method, path, _ in routes(api) if method == "post"]
+
+
+def filled(path: str) -> str:
+    """The address of something that there is not."""
+    return re.sub(r"{\w+}", "X1", path)
+
+
+NOT_JSON = [
+    b"quality=5&logistics=4",
+    b'--x\r\nContent-Disposition: form-data; name="quality"\r\n\r\n5\r\n--x--\r\n',
+    b"hello",
+    b"\x00\xff\xfe\x80",
+    b"[" * 100_000,
+    b"{" * 5,
+    b'{"text": "\\ud800"',
+    b'{"quality": NaN}',
+    b"1" * 5_000,
+]
+OTHER_TYPES = (None, "text/plain", "multipart/form-data; boundary=x", "application/octet-stream")
+
+
+async def test_a_body_that_is_no_json_is_refused_as_such_by_every_route(
+    api: FastAPI, caller: Caller
+) -> None:
+    client = caller("SYSTEM", "B-5", *EVERYBODY)
+    streamed = {BULK, "/v1/media"}  # these take other types, and say so themselves
+    for path in posts(api):
+        keyed = {"Idempotency-Key": f"{uuid4()}", "If-Match": '"1"'}
+        query = {"purpose": "REVIEW"} if path == "/v1/media" else {}
+        for body, kind in zip(NOT_JSON, cycle(OTHER_TYPES), strict=False):
+            headers = keyed | ({} if kind is None else {"Content-Type": kind})
+            answered = await client.post(path, content=body, headers=headers, params=query)
+            assert answered.status_code == 415, (path, kind, body[:20])
+            if path not in streamed:
+                headers = keyed | {"Content-Type": "application/json"}
+                answered = await client.post(path, content=body, headers=headers)
+                assert answered.status_code == 400, (path, body[:20])
+
+
+async def test_half_a_surrogate_pair_is_refused_and_never_a_failure(
+    api: FastAPI, caller: Caller
+) -> None:
+    client = caller("SYSTEM", "B-5", *EVERYBODY)
+    named = {"Content-Type": "application/json", "If-Match": '"1"'}
+    for path in posts(api):
+        keyed = named | {"Idempotency-Key": f"{uuid4()}"}
+        for body in (b'{"text": "\\ud800"}', b'{"\\udfff": 1}', b'"\\ud800"'):
+            answered = await client.post(path, content=body, headers=keyed)
+            assert 400 <= answered.status_code < 500, (path, body)
+
+
+async def test_every_read_may_be_asked_for_its_head_alone(api: FastAPI, caller: Caller) -> None:
+    client = caller("SYSTEM", "B-5", *EVERYBODY)
+    asked = 0
+    for path, methods in api.openapi()["paths"].items():
+        if "get" in methods:
+            whole, head = await client.get(filled(path)), await client.head(filled(path))
+            assert (head.status_code, head.content) == (whole.status_code, b""), path
+            assert head.headers["Content-Length"] == whole.headers["Content-Length"], path
+            asked += 1
+        allow = (await client.options(filled(path))).headers["Allow"].split(", ")
+        assert {method.upper() for method in methods} <= set(allow), path
+    assert asked >= 15
+
+
+async def test_a_decision_of_staff_has_to_say_what_it_was_made_on(api: FastAPI) -> None:
+    required = {
+        path.rpartition("/")[2]
+        for _, path, route in routes(api)
+        for parameter in route.get("parameters", ())
+        if parameter["name"] == "If-Match" and parameter["required"]
+    }
+    assert required == {"releases", "keeps", "restrictions", "decision"}

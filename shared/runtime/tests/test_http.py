@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +15,13 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from local_stack import issuer
 from shared_runtime.auth import Caller, Verifier, require
 from shared_runtime.clock import system_clock
-from shared_runtime.decider import InvalidValue, NotAParty, WindowClosed
+from shared_runtime.commands import AskedFor, AskedForVersion
+from shared_runtime.decider import InvalidValue, NotAParty, RateLimited, WindowClosed
 from shared_runtime.edge import BODY_BYTES_MAX
 from shared_runtime.fields import Body, IdStr, Instant, Money
 from shared_runtime.http import serve, service_app, worker_health_app
@@ -36,9 +39,13 @@ from shared_runtime.reading import (
     answer,
     wait_for,
 )
+from shared_runtime.testing import ManualClock
 from structlog.testing import capture_logs
 
+type Headers = dict[str, str]
+
 BUYER = Annotated[Caller, Depends(require("BUYER"))]
+NOW = datetime(2026, 1, 20, tzinfo=UTC)
 CLOSED_AT = datetime(2026, 1, 15, tzinfo=UTC)
 CURSORS = Cursors(b"a key of the tests")
 GOOD: dict[str, Any] = {
@@ -69,6 +76,22 @@ def things_api() -> APIRouter:
     async def lines(request: Request) -> Response:
         return answer({"bytes": sum([len(chunk) async for chunk in request.stream()])})
 
+    @router.post("/{thing_id}/bare")
+    async def bare(thing_id: IdStr) -> Response:
+        return answer({"id": thing_id})
+
+    @router.get("/{thing_id}/bare")
+    async def bare_too(thing_id: IdStr) -> Response:
+        return answer({"id": thing_id}, headers={"Cache-Control": "public, max-age=60"})
+
+    @router.post("/{thing_id}/once")
+    async def once(thing_id: IdStr, asked: AskedFor) -> Response:
+        return answer({"id": thing_id, "command": str(asked.id)})
+
+    @router.post("/{thing_id}/decision")
+    async def decision(thing_id: IdStr, asked: AskedForVersion) -> Response:
+        return answer({"id": thing_id, "seen": asked.expected})
+
     @router.get("/{thing_id}")
     async def look(thing_id: IdStr, seen: IfMatch, token: ConsistencyToken) -> Response:
         return answer({"id": thing_id, "seen": seen, "token": token}, version=3)
@@ -82,6 +105,9 @@ def things_api() -> APIRouter:
     async def fail(thing_id: IdStr) -> Response:
         failures: dict[str, Exception] = {
             "closed": WindowClosed(closed_at=CLOSED_AT),
+            "limited": RateLimited(retry_at=NOW + timedelta(days=1, milliseconds=1)),
+            "limited no more": RateLimited(retry_at=NOW - timedelta(days=1)),
+            "unseen": NotYetVisible(),
             "foreign": NotAParty(),
             "bug": RuntimeError("a secret of the inside"),
             "refused": ConnectionRefusedError(),
@@ -112,6 +138,7 @@ def app(tmp_path: Path) -> FastAPI:
         verifier=verifier,
         ready=ready,
         streamed=frozenset({"/v1/things/lines"}),
+        now=ManualClock(NOW),
     )
 
 
@@ -218,26 +245,100 @@ async def test_every_wrong_field_is_named_at_once(client: httpx.AsyncClient) -> 
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"\xff\xfe", b'{"id": "x",}', b"[" * 100_000, b"1" * 5_000, b"{} {}"],
+    [
+        b"{",
+        b"\xff\xfe",
+        b'{"id": "x",}',
+        b"[" * 100_000,
+        b"1" * 5_000,
+        b"{} {}",
+        b"NaN",
+        b'{"count": -Infinity}',
+        '{"id": "x"}'.encode("utf-16"),
+    ],
     ids=lambda body: repr(body[:8]),
 )
-async def test_a_body_that_is_no_json_is_malformed(client: httpx.AsyncClient, body: bytes) -> None:
-    headers = {"Content-Type": "application/json"}
-    answered = await client.post("/v1/things", content=body, headers=headers)
+@pytest.mark.parametrize("path", ["/v1/things", "/v1/things/T1/bare", "/v1/things/T1/once"])
+async def test_a_body_that_is_no_json_is_malformed(
+    client: httpx.AsyncClient, path: str, body: bytes
+) -> None:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k1"}
+    answered = await client.post(path, content=body, headers=headers)
     assert problem(answered) == (400, "malformed-body")
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"x"', b"NaN", b""])
+@pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"x"', b""])
 async def test_a_body_that_is_no_object_is_invalid(client: httpx.AsyncClient, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answered = await client.post("/v1/things", content=body, headers=headers)
     assert problem(answered) == (422, "invalid-value")
 
 
-async def test_a_body_of_another_type_is_not_read(client: httpx.AsyncClient) -> None:
-    for kind in ({}, {"Content-Type": "text/plain"}):
-        answered = await client.post("/v1/things", content=b"{}", headers=kind)
+@pytest.mark.parametrize("body", [b"{}", b"quality=5&logistics=4", b"\x00\xff", b"[" * 100_000])
+@pytest.mark.parametrize("path", ["/v1/things", "/v1/things/T1/bare", "/v1/things/T1/once"])
+async def test_a_body_of_another_type_is_not_read(
+    client: httpx.AsyncClient, path: str, body: bytes
+) -> None:
+    kinds: list[dict[str, str]] = [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/octet-stream"},
+        {"Content-Type": "no type"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    ]
+    for kind in kinds:
+        headers = {"Idempotency-Key": "k1"} | kind
+        answered = await client.post(path, content=body, headers=headers)
         assert problem(answered) == (415, "unsupported-media-type")
+
+
+async def test_a_compressed_stream_is_not_read(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    answered = await client.post("/v1/things/lines", content=b"\x1f\x8b", headers=headers)
+    assert problem(answered) == (415, "unsupported-media-type")
+
+
+@given(
+    body=st.binary(max_size=40) | st.text(max_size=20).map(str.encode),
+    kind=st.sampled_from(["application/json", "text/plain", "application/cloudevents+json", ""]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_body_is_it_is_answered(
+    app: FastAPI, bearer: Headers, body: bytes, kind: str
+) -> None:
+    async def send() -> int:
+        transport = httpx.ASGITransport(app)
+        headers = bearer | {"Idempotency-Key": "k1"} | ({"Content-Type": kind} if kind else {})
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://things", headers=headers
+        ) as client:
+            return (await client.post("/v1/things/T1/once", content=body)).status_code
+
+    status = asyncio.run(send())
+    assert status in ((200, 400) if "json" in kind or not body else (415,))
+
+
+@pytest.mark.parametrize(
+    ("query", "unknown"),
+    [
+        ("rating=1", ["rating"]),
+        ("limit=5&page=2&sort=", ["page", "sort"]),
+        ("Limit=5", ["Limit"]),
+        ("=", [""]),
+        ("%ff=1", ["\ufffd"]),
+        ("x" * 500 + "=1", ["x" * 100]),
+    ],
+)
+async def test_a_parameter_that_nobody_reads_is_refused(
+    client: httpx.AsyncClient, query: str, unknown: list[str]
+) -> None:
+    answered = await client.get(f"/v1/things/T1/pages?{query}")
+    assert problem(answered) == (422, "invalid-value")
+    assert answered.json()["errors"] == [
+        {"field": name, "bound": "unknown parameter"} for name in unknown
+    ]
 
 
 async def chunks(size: int, total: int) -> AsyncIterator[bytes]:
@@ -274,7 +375,17 @@ async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient)
     assert problem(await client.get("/elsewhere")) == (404, "not-found")
     answered = await client.delete("/v1/things/T1")
     assert problem(answered) == (405, "method-not-allowed")
-    assert answered.headers["Allow"] == "GET"
+    assert answered.headers["Allow"] == "GET, HEAD, OPTIONS"
+    assert answered.json()["allowed_methods"] == ["GET", "HEAD", "OPTIONS"]
+    answered = await client.delete("/v1/things/T1/bare")
+    assert answered.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+async def test_a_path_with_another_slash_is_another_path(client: httpx.AsyncClient) -> None:
+    """A redirect would be to the host that the request names, whoever that is."""
+    for path in ("/v1/things/", "/v1/things/T1/", "/livez/", "/docs/"):
+        answered = await client.get(path, headers={"Host": "evil.example"})
+        assert problem(answered) == (404, "not-found")
 
 
 async def test_a_refusal_is_a_problem_with_its_members(client: httpx.AsyncClient) -> None:
@@ -286,6 +397,27 @@ async def test_a_refusal_is_a_problem_with_its_members(client: httpx.AsyncClient
         "detail": "The time for this has passed.",
         "closed_at": "2026-01-15T00:00:00Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("refused", "seconds"), [("limited", "86401"), ("limited%20no%20more", "1"), ("unseen", "1")]
+)
+async def test_who_may_try_again_is_told_when(
+    client: httpx.AsyncClient, refused: str, seconds: str
+) -> None:
+    answered = await client.post(f"/v1/things/{refused}/fail")
+    assert answered.headers["Retry-After"] == seconds
+
+
+async def test_a_decision_needs_a_key_and_the_version_it_is_about(
+    client: httpx.AsyncClient,
+) -> None:
+    path = "/v1/things/T1/decision"
+    assert problem(await client.post(path)) == (400, "idempotency-key-missing")
+    keyed = {"Idempotency-Key": "k1"}
+    assert problem(await client.post(path, headers=keyed)) == (428, "precondition-required")
+    decided = await client.post(path, headers=keyed | {"If-Match": '"3"'})
+    assert decided.json()["seen"] == 3
 
 
 async def test_somebody_elses_object_is_not_there(client: httpx.AsyncClient) -> None:
@@ -414,9 +546,9 @@ async def test_a_cursor_tells_nothing() -> None:
 
 
 async def test_pages_have_a_largest_size(client: httpx.AsyncClient) -> None:
-    for asked, given in ((1, 1), (PAGE_SIZE_MAX, PAGE_SIZE_MAX), (10**9, PAGE_SIZE_MAX)):
+    for asked, answered_with in ((1, 1), (PAGE_SIZE_MAX, PAGE_SIZE_MAX), (10**9, PAGE_SIZE_MAX)):
         answered = await client.get("/v1/things/T1/pages", params={"limit": asked})
-        assert answered.json()["limit"] == given
+        assert answered.json()["limit"] == answered_with
     for wrong in (0, -1, "x"):
         refused = await client.get("/v1/things/T1/pages", params={"limit": wrong})
         assert problem(refused) == (422, "invalid-value")
@@ -434,7 +566,7 @@ async def test_every_refusal_is_in_the_openapi_document(client: httpx.AsyncClien
 async def test_health_needs_no_token(app: FastAPI) -> None:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://things") as anyone:
-        for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"):
+        for path in ("/livez", "/readyz", "/openapi.json", "/docs"):
             assert (await anyone.get(path)).status_code == 200
 
 

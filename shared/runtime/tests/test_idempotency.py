@@ -29,7 +29,7 @@ from shared_runtime.idempotency import KEPT_FOR, canonical, command_id, purge_re
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
 from shared_runtime.migrated import check_migrated
-from shared_runtime.problems import command_refusals
+from shared_runtime.problems import MalformedBody, command_refusals
 from shared_runtime.testing import ManualClock
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -376,6 +376,12 @@ def test_how_json_is_written_makes_no_other_request(one: bytes, other: bytes) ->
 @pytest.mark.parametrize("other", [b'{"a":2}', b'{"a":"1"}', b'{"a":true}', b'{"a":[1]}', b""])
 def test_another_body_is_another_request(other: bytes) -> None:
     assert canonical(b'{"a":1}') != canonical(other)
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"a=1", b"NaN", b"[" * 100_000, b"1" * 5_000])
+def test_what_is_no_json_has_no_form_to_compare(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        canonical(body)
 
 
 def test_two_senders_may_use_the_same_key() -> None:

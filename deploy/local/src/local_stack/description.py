@@ -34,6 +34,7 @@ class Description:
     logs: str
     key_databases: dict[str, Database] = field(default_factory=dict[str, Database])
     kek_file: str = ""
+    metrics_urls: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def stack_folder() -> Path:

@@ -33,6 +33,16 @@ class StackPorts:
     servers: Ports = field(default_factory=Ports)
     api: Mapping[str, int] = field(default_factory=dict[str, int])
     worker: Mapping[str, int] = field(default_factory=dict[str, int])
+    metrics: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePorts:
+    """Those of one service: of its API, of its worker, and of the metrics of its API."""
+
+    api: int
+    worker: int
+    metrics: int
 
 
 def usual_ports() -> StackPorts:
@@ -50,6 +60,7 @@ def usual_ports() -> StackPorts:
         ),
         api={name: setting(name.upper(), 8101 + i) for i, name in numbered},
         worker={name: setting(f"{name.upper()}_WORKER", 8111 + i) for i, name in numbered},
+        metrics={name: setting(f"{name.upper()}_METRICS", 8121 + i) for i, name in numbered},
     )
 
 
@@ -194,18 +205,18 @@ def ephemeral_stack(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _take_ports(ports: StackPorts) -> dict[str, tuple[int, int]]:
-    """The ports of each service's API and worker."""
+def _take_ports(ports: StackPorts) -> dict[str, ServicePorts]:
+    """The ports of each service."""
+
+    def take(name: str, asked: Mapping[str, int], whose: str, setting: str) -> int:
+        variable = f"AFTERSALES_{name.upper()}{setting}_PORT"
+        return processes.take_port(asked.get(name, 0), f"{name}-service{whose}", variable)
+
     return {
-        name: (
-            processes.take_port(
-                ports.api.get(name, 0), f"{name}-service", f"AFTERSALES_{name.upper()}_PORT"
-            ),
-            processes.take_port(
-                ports.worker.get(name, 0),
-                f"{name}-service's worker",
-                f"AFTERSALES_{name.upper()}_WORKER_PORT",
-            ),
+        name: ServicePorts(
+            api=take(name, ports.api, "", ""),
+            worker=take(name, ports.worker, "'s worker", "_WORKER"),
+            metrics=take(name, ports.metrics, "'s metrics", "_METRICS"),
         )
         for name in SERVICES
     }
@@ -231,12 +242,13 @@ def _describe(
     started: Servers,
     made: dict[str, Database],
     made_for_keys: dict[str, Database],
-    ports: Mapping[str, tuple[int, int]],
+    ports: Mapping[str, ServicePorts],
 ) -> Description:
     return Description(
         pid=os.getpid(),
-        urls={name: f"http://{HOST}:{api}" for name, (api, _) in ports.items()},
-        worker_urls={name: f"http://{HOST}:{worker}" for name, (_, worker) in ports.items()},
+        urls={name: f"http://{HOST}:{taken.api}" for name, taken in ports.items()},
+        worker_urls={name: f"http://{HOST}:{taken.worker}" for name, taken in ports.items()},
+        metrics_urls={name: f"http://{HOST}:{taken.metrics}" for name, taken in ports.items()},
         kafka=started.kafka,
         postgres_url=started.postgres_url,
         databases=made,
@@ -267,6 +279,7 @@ def environment_of(name: str, told: Description) -> dict[str, str]:
             "AFTERSALES_HOST": HOST,
             "AFTERSALES_PORT": str(_port(told.urls[name])),
             "AFTERSALES_WORKER_PORT": str(_port(told.worker_urls[name])),
+            "AFTERSALES_METRICS_PORT": str(_port(told.metrics_urls[name])),
             "AFTERSALES_CLOCK_FILE": told.clock_file,
             "AFTERSALES_MEDIA_URL": _media_folder(name, told).as_uri(),
             "AFTERSALES_LOG_LEVEL": os.environ.get("AFTERSALES_LOG_LEVEL", "INFO"),

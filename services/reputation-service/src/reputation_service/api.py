@@ -101,7 +101,7 @@ def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> APIRouter:
         "both.",
         responses=refusals(NotYetVisible) | answers.RANKING,
     )
-    async def ranking(
+    async def get_ranking(
         _: Anybody, token: ConsistencyToken, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         last = cursors.last("sellers", cursor)
@@ -131,7 +131,7 @@ def score_api(pool: asyncpg.Pool, policy: ScorePolicy, now: Clock) -> APIRouter:
         "come with a later release: none count.",
         responses=refusals(NotFound, NotYetVisible) | answers.SCORE,
     )
-    async def score(
+    async def get_score(
         seller_id: IdStr,
         caller: Anybody,
         token: ConsistencyToken,
@@ -171,7 +171,7 @@ def explanation_api(
         f"the instant; staff see it. {EXPLANATIONS_MAX} are worked out at once.",
         responses=refusals(NotFound, NotYetVisible) | answers.EXPLANATION,
     )
-    async def explanation(
+    async def explain_score(
         seller_id: IdStr, caller: Anybody, token: ConsistencyToken, asked: AskedToExplain
     ) -> Response:
         at = await moment(seller_id, asked.as_of, token)
@@ -221,7 +221,7 @@ def accounts_api(
         "of its first. `state_sha256` is the digest of the account's buckets.",
         responses=refusals(NotYetVisible) | answers.ACCOUNTS,
     )
-    async def scores(
+    async def list_scores(
         _: Auditor,
         token: ConsistencyToken,
         as_of: AsOf = None,

@@ -24,6 +24,11 @@ Credit points, cases, measures and protections come with a later release: until 
 capped by points or kept by a protection.
 """
 
+TAGS = {
+    "sellers": "Scores and levels, the ranking by them, and what each is made of.",
+    "audit": "Every account, for those who recompute the scores.",
+}
+
 
 def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
     from reputation_service.api import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
@@ -64,4 +69,5 @@ SERVICE = Service(
     projections=PROJECTIONS,
     routers=routers,
     workload=workload,
+    tags=TAGS,
 )

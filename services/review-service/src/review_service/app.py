@@ -37,6 +37,16 @@ for some days the buyer and the seller may each write a review, hidden from the 
 have written or the time is over. Then they are revealed together, and begin to count.
 """
 
+TAGS = {
+    "orders": "The life of an order, as a marketplace tells of it step by step.",
+    "bulk": "Whole histories of orders and their reviews, a line each.",
+    "evaluations": "What the parties of an order write about each other.",
+    "moderation": "Reports, decisions and appeals about reviews, and the queue of what is open.",
+    "products": "What everybody may read of a product.",
+    "sellers": "What everybody may read of a seller.",
+    "neutrality": "Whether reviews are treated alike, whatever their stars.",
+}
+
 
 def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     # Of no use to a worker: a tenth of its start.
@@ -137,6 +147,7 @@ SERVICE = Service(
     projections=PROJECTIONS,
     routers=routers,
     workload=workload,
+    tags=TAGS,
     streamed=frozenset({bulk.PATH, media_api.PATH}),
     seals=True,
     commands={"Orders": ORDER_RULES, "Evaluations of orders": RULES},

@@ -33,7 +33,7 @@ from shared_runtime.log import (
     read_stream,
 )
 from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
-from shared_runtime.reading import IfMatch, answer, etag_of
+from shared_runtime.reading import IfMatch, IfMatchRequired, answer, etag_of
 from shared_runtime.telemetry import valid_traceparent
 
 
@@ -48,9 +48,14 @@ class Asked:
     traceparent: str | None
 
     def require_version(self) -> None:
-        """For decisions of staff: raises `PreconditionRequired` without If-Match."""
+        """Raises `PreconditionRequired` without If-Match: where it depends on who asks. Where
+        everybody has to say it, the route asks for `AskedForVersion`, and its document tells.
+        """
         if self.expected is None:
             raise PreconditionRequired
+
+
+type ValidateOnly = Annotated[bool, Query(description="Only tell which events would be recorded.")]
 
 
 async def asked(
@@ -58,9 +63,7 @@ async def asked(
     key: Annotated[str, Depends(idempotency_key)],
     expected: IfMatch,
     *,
-    validate_only: Annotated[
-        bool, Query(description="Only tell which events would be recorded.")
-    ] = False,
+    validate_only: ValidateOnly = False,
 ) -> Asked:
     """A dependency of every POST: see `AskedFor`."""
     return Asked(
@@ -72,7 +75,20 @@ async def asked(
     )
 
 
+async def asked_of_version(
+    request: Request,
+    key: Annotated[str, Depends(idempotency_key)],
+    expected: IfMatchRequired,
+    *,
+    validate_only: ValidateOnly = False,
+) -> Asked:
+    """A dependency of a POST that has to say which version it is about: see `AskedForVersion`."""
+    return await asked(request, key, expected, validate_only=validate_only)
+
+
 type AskedFor = Annotated[Asked, Depends(asked)]
+type AskedForVersion = Annotated[Asked, Depends(asked_of_version)]
+"""For decisions of staff: a request without If-Match is refused, `PreconditionRequired`."""
 
 
 class Commands:

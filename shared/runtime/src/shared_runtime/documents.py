@@ -1,40 +1,78 @@
 """What routes answer in, how the OpenAPI document tells of it out.
 
-    responses=refusals(NotFound) | answered(OrderView, example=AN_ORDER)
+    responses=refusals(NotFound) | answered(OrderView, example=AN_ORDER, headers=("ETag",))
 
 The schemas of answers are made when somebody asks for the document. FastAPI would make them when
 a route is declared, anew for each: most of what a process needs to start.
 """
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
 import msgspec
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from shared_runtime.problems import encode_json
+from shared_runtime.problems import PROBLEM_SCHEMA, encode_json
 
 REFERENCE = "#/components/schemas/{model}"
 REFERRED = re.compile(r'"#/components/schemas/([^"]+)"')
+LICENCE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+# The address is the gateway's, whatever it is.
+SERVERS = [{"url": "/", "description": "Where this document was read."}]
 
 type Documented = dict[int | str, dict[str, Any]]
 """The `responses` of a route."""
+type HeaderName = Literal["ETag", "Consistency-Token", "Idempotent-Replayed"]
+
+OF_COMMANDS: tuple[HeaderName, ...] = ("ETag", "Consistency-Token", "Idempotent-Replayed")
+HEADERS: dict[HeaderName, dict[str, Any]] = {
+    "ETag": {
+        "description": "The version of what is answered, for If-Match.",
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
+    "Consistency-Token": {
+        "description": "Of what was recorded, if anything was. A read that is given it waits until "
+        "it shows that.",
+        "schema": {"type": "string"},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` if the same request was answered before, and so is this one.",
+        "schema": {"const": "true"},
+    },
+}
 
 _models: dict[str, Any] = {}
+_examples: dict[str, object] = {}
+"""By what stands for them until the document is made: FastAPI drops members that are null."""
 
 
 def answered(
-    *models: type, example: object, status: int = 200, description: str = "Successful Response"
+    *models: type,
+    example: object,
+    status: int = 200,
+    description: str = "Successful Response",
+    headers: Iterable[HeaderName] = (),
 ) -> Documented:
     """The answer of a route, shaped like one of these models; `example` is anything JSON holds."""
     schemas = [{"$ref": REFERENCE.format(model=_known(model))} for model in models]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     told = msgspec.json.decode(encode_json(example))
-    content = {"application/json": {"schema": schema, "example": told}}
-    return {status: {"description": description, "content": content}}
+    content = {"application/json": {"schema": schema, "example": _kept(told)}}
+    answer: dict[str, Any] = {"description": description, "content": content}
+    if named := {name: HEADERS[name] for name in headers}:
+        answer["headers"] = named
+    return {status: answer}
+
+
+def operation_id(route: APIRoute) -> str:
+    """What clients that are generated call a route, unless it has said so: its function's name,
+    `get_order` -> GetOrder.
+    """
+    return "".join(part.capitalize() for part in route.name.split("_"))
 
 
 def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
@@ -44,23 +82,59 @@ def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             told = of_fastapi()
-            referred = set(REFERRED.findall(msgspec.json.encode(told).decode()))
-            shown: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-                (name, "serialization", TypeAdapter(_models[name]))
-                for name in sorted(referred & _models.keys())
-            ]
-            if shown:
-                _, definitions = TypeAdapter.json_schemas(shown, ref_template=REFERENCE)
-                schemas = told.setdefault("components", {}).setdefault("schemas", {})
-                schemas.update(definitions["$defs"])
+            _add_examples(told)
+            _add_models(told)
+            _drop_tags(told)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
     return document
 
 
+def _operations(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in told["paths"].values():
+        yield from path.values()
+
+
+def _add_examples(told: dict[str, Any]) -> None:
+    """Puts the examples of answers where they are wanted, with all of their members."""
+    for operation in _operations(told):
+        for answer in operation["responses"].values():
+            for content in answer.get("content", {}).values():
+                stands_for = content.get("example")
+                if isinstance(stands_for, str) and stands_for in _examples:
+                    content["example"] = _examples[stands_for]
+
+
+def _drop_tags(told: dict[str, Any]) -> None:
+    """Of the tags that are described, those of which there is nothing here."""
+    used = {tag for operation in _operations(told) for tag in operation.get("tags", ())}
+    told["tags"] = [tag for tag in told["tags"] if tag["name"] in used]
+
+
+def _add_models(told: dict[str, Any]) -> None:
+    """Adds the schemas of answers: that of problems, and those that are referred to."""
+    schemas = told.setdefault("components", {}).setdefault("schemas", {})
+    schemas[PROBLEM_SCHEMA["title"]] = PROBLEM_SCHEMA
+    referred = set(REFERRED.findall(msgspec.json.encode(told).decode()))
+    shown: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (name, "serialization", TypeAdapter(_models[name]))
+        for name in sorted(referred & _models.keys())
+    ]
+    if shown:
+        _, definitions = TypeAdapter.json_schemas(shown, ref_template=REFERENCE)
+        schemas.update(definitions["$defs"])
+
+
 def _known(model: type) -> str:
     """The name of a model, by which it is found when the document is made."""
     name = model.__name__
     assert _models.setdefault(name, model) is model, f"two models named {name}"
+    return name
+
+
+def _kept(example: object) -> str:
+    """What stands for an example until the document is made."""
+    name = f"example {len(_examples)}"
+    _examples[name] = example
     return name

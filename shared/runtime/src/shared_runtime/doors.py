@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from shared_runtime.auth import Caller, require
 from shared_runtime.bodies import Writer, body_of, made_for, words_of
-from shared_runtime.commands import Asked, AskedFor
+from shared_runtime.commands import Asked, AskedFor, AskedForVersion
 from shared_runtime.decider import NotFound, Refused, Role
 from shared_runtime.documents import Documented
 from shared_runtime.fields import Body, IdStr
@@ -138,7 +138,7 @@ def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
     annotated: dict[str, Any] = dict.fromkeys(named, IdStr) | {
         "body": model,
         "caller": Annotated[Caller, Depends(require(*door.roles, *to.also))],
-        "asked": AskedFor,
+        "asked": AskedForVersion if door.versioned and not machines else AskedFor,
     }
     optional = not any(field.is_required() for field in model.model_fields.values())
     defaults = {"body": model()} if optional else {}

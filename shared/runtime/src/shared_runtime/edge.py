@@ -3,22 +3,40 @@
 Plain ASGI, because bodies stream through it both ways.
 """
 
+import asyncio
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared_runtime.auth import CALLER
 from shared_runtime.decider import Refused
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.problems import BodyTooLarge, InternalError, Unavailable, problem
+from shared_runtime.problems import (
+    BodyTooLarge,
+    InternalError,
+    NotFound,
+    Unavailable,
+    UnsupportedMediaType,
+    problem,
+)
 from shared_runtime.telemetry import CORRELATION_HEADER, REQUEST_SECONDS, REQUESTS, correlated
 
 BODY_BYTES_MAX = 256 * 1024
+BODY_SECONDS_MAX = 20.0
+"""From the head of a request until all of its body is there: 13 kB/s for the largest."""
+IDLE_SECONDS_MAX = 60.0
+"""How long a body that is taken as it comes may have nothing to say."""
+PLAIN = "identity"
+NOT_STORED = "private, no-store"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNOBSERVED = frozenset({"/livez", "/readyz", "/metrics"})
 
@@ -91,34 +109,162 @@ class _Exchange:
         log.info("request", method=method, route=path, status=int(status), ms=milliseconds)
 
 
-class BodyLimit:
-    """Refuses bodies over a limit, announced or not. Paths in `streamed` limit their lines."""
+type Allowed = Callable[[str], Sequence[str]]
+"""The methods that a path takes; none if there is no such path."""
 
-    def __init__(self, app: ASGIApp, limit: int, streamed: frozenset[str]) -> None:
+
+class Methods:
+    """HEAD and OPTIONS of every path. A GET that is asked for its head alone is answered that.
+
+    OPTIONS tells the methods, without a token, as the document does. No header lets the script of
+    another origin in: pages ask a server of their own.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Allowed) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope.get("method"):
+            case "HEAD":
+                await self._answer_head(scope, receive, send)
+            case "OPTIONS":
+                await self._answer_options(scope, receive, send)
+            case _:
+                await self._app(scope, receive, send)
+
+    async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def bodiless(message: Message) -> None:
+            await send({**message, "body": b""} if "body" in message else message)
+
+        # A copy: the server looks at its own to know that no body follows.
+        asked = {**scope, "method": "GET"}
+        try:
+            await self._app(asked, receive, bodiless)
+        finally:
+            scope["route"] = asked.get("route")
+
+    async def _answer_options(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = self._allowed(scope["path"])
+        answer = (
+            Response(None, 204, {"Allow": ", ".join(allowed)}) if allowed else problem(NotFound())
+        )
+        await answer(scope, receive, send)
+
+
+class NotStored:
+    """Keeps what was answered to a caller out of every cache, unless its route says otherwise.
+
+    Behind the authentication.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if CALLER not in scope:
+            await self._app(scope, receive, send)
+            return
+
+        async def not_stored(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("Cache-Control", NOT_STORED)
+            await send(message)
+
+        await self._app(scope, receive, not_stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a body is waited for: all of it; a part of one that is taken as it comes."""
+
+    body_seconds: float = BODY_SECONDS_MAX
+    idle_seconds: float = IDLE_SECONDS_MAX
+
+
+class Bodies:
+    """Refuses bodies over a limit, announced or not, those that are compressed, which would have
+    another one, and those that do not come.
+
+    Paths in `streamed` limit their lines; their bodies may take any time but not stop coming.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limit: int, streamed: frozenset[str], patience: Patience
+    ) -> None:
         self._app = app
         self._limit = limit
         self._streamed = streamed
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._streamed:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        if headers.get("content-encoding", PLAIN) != PLAIN:
+            await problem(UnsupportedMediaType())(scope, receive, send)
+            return
+        if scope["path"] in self._streamed:
+            stream = _Stream(receive, send, self._patience.idle_seconds)
+            await self._app(scope, stream.receive, stream.send)
+            return
+        announced = headers.get("content-length", "0")
         if not announced.isdecimal() or int(announced) > self._limit:
             await problem(BodyTooLarge(limit_bytes=self._limit))(scope, receive, send)
             return
-        await self._app(scope, self._counted(receive), send)
+        if announced != "0" or "transfer-encoding" in headers:
+            deadline = asyncio.get_running_loop().time() + self._patience.body_seconds
+            receive = self._bounded(receive, deadline)
+        await self._app(scope, receive, send)
 
-    def _counted(self, receive: Receive) -> Receive:
-        taken = 0
+    def _bounded(self, receive: Receive, deadline: float) -> Receive:
+        taken, whole = 0, False
 
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+        async def bounded() -> Message:
+            nonlocal taken, whole
+            if whole:
+                return await receive()
+            # HTTPException: the one that FastAPI lets out of its reading of the body.
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as failure:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from failure
+            whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > self._limit:
-                # The one exception that FastAPI lets out of its reading of the body.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
-        return counted
+        return bounded
+
+
+class _Stream:
+    """A body that is taken as it comes. A client that says nothing for too long is told so; or is
+    gone, if its answer has begun.
+    """
+
+    def __init__(self, receive: Receive, send: Send, idle_seconds: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._idle_seconds = idle_seconds
+        self._whole = False
+        self._begun = False
+
+    async def receive(self) -> Message:
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                message = await self._receive()
+        except TimeoutError as failure:
+            if self._begun:
+                return {"type": "http.disconnect"}
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from failure
+        self._whole = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        self._begun = True
+        await self._send(message)

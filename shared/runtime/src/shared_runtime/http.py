@@ -9,47 +9,80 @@ it into a problem is shorter than a second hierarchy of exceptions.
 """
 
 import asyncio
-import re
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from shared_runtime.api_page import add_api_page
 from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
+from shared_runtime.clock import Clock, system_clock
+from shared_runtime.connections import KEEP_ALIVE_SECONDS, PatientProtocol
 from shared_runtime.decider import FieldError, InvalidValue, Refused
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.documents import document_of
-from shared_runtime.edge import BODY_BYTES_MAX, BodyLimit, Edge
+from shared_runtime.documents import LICENCE, SERVERS, Documented, document_of, operation_id
+from shared_runtime.edge import (
+    BODY_BYTES_MAX,
+    BODY_SECONDS_MAX,
+    Bodies,
+    Edge,
+    Methods,
+    NotStored,
+    Patience,
+)
+from shared_runtime.idempotency import KEY_HEADER
 from shared_runtime.migrated import DatabaseBehind
 from shared_runtime.problems import (
     BodyTooLarge,
+    IdempotencyKeyMissing,
     MalformedBody,
     MethodNotAllowed,
     NotFound,
     NotReady,
-    UnsupportedMediaType,
+    PreconditionRequired,
+    RequestTimeout,
     problem,
     refusals,
+    refusals_of,
 )
+from shared_runtime.reading import VERSION_HEADER
 from shared_runtime.settings import Settings
 from shared_runtime.telemetry import REFUSALS
 from shared_runtime.veil import Veil, VeilTokens
+from shared_runtime.wellformed import ERRORS_MAX, FIELD_LENGTH_MAX, WellFormed
 
-ERRORS_MAX = 50
-FIELD_LENGTH_MAX = 100
 READY_SECONDS_MAX = 2.0
 SHUTDOWN_SECONDS_MAX = 10
-JSON_TYPE = re.compile(r"application/([^;]*\+)?json\s*(;|$)", re.IGNORECASE)
+REQUIRED_HEADERS: Mapping[str, type[Refused]] = {
+    KEY_HEADER: IdempotencyKeyMissing,
+    VERSION_HEADER: PreconditionRequired,
+}
+"""What answers the absence of one."""
+CONVENTIONS = f"""
+**Of all routes.** Bodies are JSON in UTF-8, uncompressed, of at most {BODY_BYTES_MAX // 1024} KiB
+unless a route says otherwise, and are waited for {BODY_SECONDS_MAX:.0f} seconds. Members and query
+parameters that are not known are refused. Refusals are problems (RFC 9457) whose `type` names the
+rule. What GET answers, HEAD answers without the body; OPTIONS tells a path's methods in `Allow`.
+There are no CORS headers: a page of another origin asks its own server, which asks here.
+"""
+HEALTH = "health"
+TAGS: Mapping[str, str] = {
+    "media": "Photos and videos that are added to what people write.",
+    HEALTH: "For whoever runs the service: no token is needed.",
+}
+"""Those of the runtime's own routes."""
 
 log = structlog.get_logger()
 
@@ -65,57 +98,128 @@ def service_app(
     routers: Sequence[APIRouter],
     verifier: Verifier,
     ready: Ready,
+    tags: Mapping[str, str] | None = None,
     veil: Veil | None = None,
     streamed: frozenset[str] = frozenset(),
     body_bytes_max: int = BODY_BYTES_MAX,
+    patience: Patience | None = None,
+    now: Clock = system_clock,
 ) -> FastAPI:
     """The API of a service. Raises if a route does not declare its roles.
 
-    `veil`: what parties' tokens are under. `streamed`: the paths whose bodies have any size
-    (they limit their lines themselves).
+    `tags`: what those of its routes mean. `veil`: what parties' tokens are under. `streamed`: the
+    paths whose bodies have any size (they limit their lines themselves). `now`: the clock of its
+    deadlines.
     """
     check_roles_declared(routers)
+    described = {**(tags or {}), **TAGS}
     app = FastAPI(
         title=title,
         version=version,
-        description=description,
-        responses=refusals(),
+        description=f"{description.strip()}\n{CONVENTIONS}",
+        license_info=LICENCE,
+        servers=SERVERS,
+        openapi_tags=[{"name": name, "description": each} for name, each in described.items()],
+        generate_unique_id_function=operation_id,
+        dependencies=[Depends(WellFormed(streamed))],
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # it would send clients to whatever host they name
     )
     for router in routers:
-        app.include_router(router)
+        app.include_router(router, responses=refusals())
     app.openapi = document_of(app)  # type: ignore[method-assign]  # as FastAPI says to extend it
+    add_api_page(app)
     _add_health(app, ready, alive=lambda: True)
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, limit=body_bytes_max, streamed=streamed)
+    app.add_middleware(
+        Bodies, limit=body_bytes_max, streamed=streamed, patience=patience or Patience()
+    )
     if veil is not None:
         app.add_middleware(VeilTokens, veil=veil)
+    app.add_middleware(NotStored)
     app.add_middleware(Authenticate, verifier=verifier)
-    app.add_middleware(Edge)
+    _add_edge(app, now)
     return app
 
 
 def worker_health_app(*, title: str, ready: Ready, alive: Callable[[], bool]) -> FastAPI:
     """Health and metrics of a worker; `alive` says whether its loops turn."""
-    app = FastAPI(title=title, openapi_url=None)
+    app = _inside_app(title)
     _add_health(app, ready, alive)
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(Edge)
+    _add_metrics(app)
+    _add_edge(app, system_clock)
     return app
 
 
+def metrics_app(*, title: str) -> FastAPI:
+    """Metrics of an API. Not on its own port: counts of requests tell who is doing what."""
+    app = _inside_app(title)
+    _add_metrics(app)
+    _add_edge(app, system_clock)
+    return app
+
+
+def _inside_app(title: str) -> FastAPI:
+    """For whoever runs the service, at an address of its own."""
+    return FastAPI(
+        title=title,
+        openapi_url=None,
+        dependencies=[Depends(WellFormed(frozenset()))],
+        redirect_slashes=False,
+    )
+
+
+def _add_edge(app: FastAPI, now: Clock) -> None:
+    """What every application answers the same way."""
+    methods = _methods_of(app)
+    app.add_exception_handler(Refused, partial(_refused, now=now))
+    app.add_exception_handler(RequestValidationError, partial(_invalid, now=now))
+    app.add_exception_handler(HTTPException, partial(_http, methods=methods))
+    app.add_middleware(Methods, allowed=methods)
+    app.add_middleware(Edge)
+
+
+def _methods_of(app: FastAPI) -> Callable[[str], list[str]]:
+    """The methods that a path takes, of all routes that it leads to."""
+
+    def methods(path: str) -> list[str]:
+        taken = {
+            method
+            for route in iter_route_contexts(app.routes)
+            if route.path_regex.match(path)
+            for method in route.methods or ()
+        }
+        if "GET" in taken:
+            taken.add("HEAD")
+        return sorted(taken | {"OPTIONS"}) if taken else []
+
+    return methods
+
+
 def _add_health(app: FastAPI, ready: Ready, alive: Callable[[], bool]) -> None:
-    @app.get("/livez", tags=["health"], summary="The loop turns")
-    async def livez() -> Response:
+    def answers(status: str) -> Documented:
+        schema = {
+            "type": "object",
+            "required": ["status"],
+            "properties": {"status": {"const": status}},
+        }
+        content = {"application/json": {"schema": schema, "example": {"status": status}}}
+        return refusals_of(InvalidValue, NotReady) | {
+            200: {"description": "Yes.", "content": content}
+        }
+
+    @app.get("/livez", tags=[HEALTH], summary="The loop turns", responses=answers("alive"))
+    async def get_liveness() -> Response:
         return JSONResponse({"status": "alive"}) if alive() else problem(NotReady())
 
-    @app.get("/readyz", tags=["health"], summary="The database is reachable and migrated")
-    async def readyz() -> Response:
+    @app.get(
+        "/readyz",
+        tags=[HEALTH],
+        summary="The database is reachable and migrated",
+        responses=answers("ready"),
+    )
+    async def get_readiness() -> Response:
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
                 await ready()
@@ -124,53 +228,56 @@ def _add_health(app: FastAPI, ready: Ready, alive: Callable[[], bool]) -> None:
             return problem(NotReady())
         return JSONResponse({"status": "ready"})
 
-    @app.get("/metrics", tags=["health"], summary="Prometheus metrics")
+
+def _add_metrics(app: FastAPI) -> None:
+    @app.get("/metrics")
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    refused = cast("Refused", error)
-    REFUSALS.labels(refused.slug()).inc()
-    log.info("request refused", rule=refused.slug())
-    return problem(refused)
+async def _refused(_: Request, error: Exception, *, now: Clock) -> Response:
+    return _told(cast("Refused", error), now)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(_: Request, error: Exception, *, now: Clock) -> Response:
     errors: Sequence[Mapping[str, Any]] = cast("RequestValidationError", error).errors()
     if any(each["type"] == "json_invalid" for each in errors):
-        return await _refused(request, MalformedBody())
-    if any(tuple(each["loc"]) == ("body",) for each in errors) and _is_not_json(request):
-        return await _refused(request, UnsupportedMediaType())
+        return _told(MalformedBody(), now)
+    for place, rule in REQUIRED_HEADERS.items():
+        if any((each["type"], *each["loc"]) == ("missing", "header", place) for each in errors):
+            return _told(rule(), now)
     fields = [
         FieldError(field=_field(each["loc"]), bound=_bound(each)) for each in errors[:ERRORS_MAX]
     ]
-    return await _refused(request, InvalidValue(errors=fields))
+    return _told(InvalidValue(errors=fields), now)
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    told = cast("HTTPException", error)
-    match told.status_code:
+async def _http(
+    request: Request, error: Exception, *, methods: Callable[[str], list[str]]
+) -> Response:
+    match cast("HTTPException", error).status_code:
         case HTTPStatus.NOT_FOUND:
-            refused: Refused = NotFound()
+            return _told(NotFound())
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            allow = (told.headers or {}).get("Allow", "")
-            methods = sorted(method.strip() for method in allow.split(",") if method)
-            return problem(MethodNotAllowed(allowed_methods=methods), told.headers)
+            allowed = methods(request.scope["path"])
+            headers = {"Allow": ", ".join(allowed)}
+            return _told(MethodNotAllowed(allowed_methods=allowed), headers=headers)
+        case HTTPStatus.REQUEST_TIMEOUT:
+            return _told(RequestTimeout(), headers={"Connection": "close"})
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            refused = BodyTooLarge()
+            return _told(BodyTooLarge())
         case HTTPStatus.BAD_REQUEST:
-            refused = MalformedBody()
+            return _told(MalformedBody())
         case _:
             raise error
-    return await _refused(request, refused)
 
 
-def _is_not_json(request: Request) -> bool:
-    sent = request.headers.get("content-length", "0") != "0" or (
-        "transfer-encoding" in request.headers
-    )
-    return sent and not JSON_TYPE.match(request.headers.get("content-type", ""))
+def _told(
+    refused: Refused, now: Clock = system_clock, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    REFUSALS.labels(refused.slug()).inc()
+    log.info("request refused", rule=refused.slug())
+    return problem(refused, headers, now)
 
 
 def _field(place: Sequence[str | int]) -> str:
@@ -205,7 +312,8 @@ async def serve(app: ASGIApp, *, host: str, port: int, stop: asyncio.Event) -> N
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=PatientProtocol,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -241,9 +349,12 @@ async def stopped_by_signals() -> AsyncGenerator[asyncio.Event]:
 
 
 async def serve_api(app: ASGIApp, settings: Settings) -> None:
-    """Serves an API until the process is told to end."""
-    async with stopped_by_signals() as stop:
+    """Serves an API, and its metrics apart, until the process is told to end."""
+    metrics = metrics_app(title="metrics")
+    async with stopped_by_signals() as stop, asyncio.TaskGroup() as group:
+        group.create_task(serve(metrics, host=settings.host, port=settings.metrics_port, stop=stop))
         await serve(app, host=settings.host, port=settings.port, stop=stop)
+        stop.set()
 
 
 async def serve_worker(

@@ -19,10 +19,13 @@ from fastapi import Header, Request
 
 from shared_runtime.decider import FieldError, InvalidValue
 from shared_runtime.log import Database
-from shared_runtime.problems import IdempotencyKeyMissing, IdempotencyMismatch
+from shared_runtime.problems import IdempotencyMismatch, MalformedBody
+from shared_runtime.wellformed import parsed
 
+KEY_HEADER = "Idempotency-Key"
 KEY_LENGTH_MAX = 128
-KEY = re.compile(rf"[\x21-\x7e]{{1,{KEY_LENGTH_MAX}}}")
+KEY_PATTERN = "^[!-~]+$"
+KEY = re.compile(rf"[!-~]{{1,{KEY_LENGTH_MAX}}}")
 KEPT_FOR = timedelta(days=30)
 PURGE_MAX = 10_000
 COMMANDS = UUID("6f1d8f3c-6a0e-5d0b-9a53-0b5f7c3a1e42")
@@ -55,19 +58,19 @@ class Kept:
 
 def idempotency_key(
     value: Annotated[
-        str | None,
+        str,
         Header(
-            alias="Idempotency-Key",
+            alias=KEY_HEADER,
             description="A new one for each new request, the same one for its retry.",
+            examples=["6f1d8f3c-6a0e-4d0b-9a53-0b5f7c3a1e42"],
+            json_schema_extra={"maxLength": KEY_LENGTH_MAX, "pattern": KEY_PATTERN},
         ),
-    ] = None,
+    ],
 ) -> str:
-    """A dependency: the key, which every POST needs."""
-    if value is None:
-        raise IdempotencyKeyMissing
+    """A dependency: the key, which every POST needs. Without it: `IdempotencyKeyMissing`."""
     if not KEY.fullmatch(value):
         bound = f"1..{KEY_LENGTH_MAX} visible ASCII characters"
-        raise InvalidValue(errors=[FieldError(field="Idempotency-Key", bound=bound)])
+        raise InvalidValue(errors=[FieldError(field=KEY_HEADER, bound=bound)])
     return value
 
 
@@ -90,10 +93,15 @@ async def fingerprint(request: Request, key: str) -> bytes:
 
 
 def canonical(body: bytes) -> str:
-    """The same text for the same JSON, whatever its spaces and the order of its members."""
+    """The same text for the same JSON, whatever its spaces and the order of its members. Raises
+    `MalformedBody`.
+    """
     if not body:
         return ""
-    return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+    try:
+        return json.dumps(parsed(body), sort_keys=True, separators=(",", ":"))
+    except RecursionError as error:
+        raise MalformedBody from error
 
 
 async def find_reply(db: Database, request_id: UUID) -> Kept | None:

@@ -32,6 +32,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.documents import HEADERS, HeaderName
 from shared_runtime.fields import IdStr
 from shared_runtime.idempotency import command_id, idempotency_key
 from shared_runtime.media import (
@@ -289,10 +290,11 @@ LINK_EXAMPLE = {
 }
 
 
-def _example(description: str, value: object) -> dict[str, Any]:
+def _example(description: str, value: object, *headers: HeaderName) -> dict[str, Any]:
     schema = {"type": "object"}
     content = {"application/json": {"schema": schema, "example": value}}
-    return {"description": description, "content": content}
+    told: dict[str, Any] = {"description": description, "content": content}
+    return told | ({"headers": {name: HEADERS[name] for name in headers}} if headers else {})
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -328,10 +330,11 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         description=UPLOAD_DESCRIPTION,
         status_code=201,
         response_class=Response,
-        responses=UPLOAD_REFUSALS | {201: _example("It was taken.", FILE_EXAMPLE)},
+        responses=UPLOAD_REFUSALS
+        | {201: _example("It was taken.", FILE_EXAMPLE, "Idempotent-Replayed")},
         openapi_extra={"requestBody": UPLOAD_BODY},
     )
-    async def upload(
+    async def upload_file(
         request: Request,
         *,
         purpose: Purpose,
@@ -370,7 +373,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         responses=refusals(RoleNotAllowed, NotFound, SubjectErased)
         | {200: _example("The file.", VIEW_EXAMPLE)},
     )
-    async def info(media_id: IdStr, caller: Reader) -> Response:
+    async def get_file_info(media_id: IdStr, caller: Reader) -> Response:
         file = await seen(media_id, caller)
         return answer(_view(file, await store.name(file)))
 
@@ -384,7 +387,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         | {201: _example("The link.", LINK_EXAMPLE)},
         dependencies=[Depends(idempotency_key)],
     )
-    async def link(media_id: IdStr, caller: Reader) -> Response:
+    async def link_to_file(media_id: IdStr, caller: Reader) -> Response:
         await seen(media_id, caller)
         return answer(await store.link(media_id), status=201)
 
@@ -397,7 +400,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         | {200: {"description": "The file.", "content": dict.fromkeys(CONTENT_TYPES, BINARY)}},
         dependencies=[Depends(LinkRequired(links))],
     )
-    async def download(media_id: IdStr) -> Response:
+    async def download_file(media_id: IdStr) -> Response:
         file = await store.info(media_id)
         return Download(downloads, read_ones, file, lambda: store.content(file))
 

@@ -4,21 +4,26 @@
 of the refusal come beside them. What happens at the door, before any decider, is a refusal too.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from types import GenericAlias, NoneType
+from typing import Any, Literal, TypeAliasType, get_args, get_origin
 
 import msgspec
 from fastapi import Response
 from pydantic import BaseModel
 
 from shared_runtime import decider
+from shared_runtime.clock import Clock, system_clock
 from shared_runtime.decider import InvalidValue, NotAParty, Refused
 from shared_runtime.log import StaleVersion
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+"""How long somebody shall wait who cannot be told an instant."""
 
 # By name, so that a service's own refusals have theirs without a second table. Others are 409.
 STATUSES: Mapping[str, int] = {
@@ -33,6 +38,7 @@ STATUSES: Mapping[str, int] = {
     "measure-in-force": 403,
     "not-found": 404,
     "method-not-allowed": 405,
+    "request-timeout": 408,
     "subject-erased": 410,
     "link-expired": 410,
     "stale-version": 412,
@@ -84,8 +90,12 @@ class BodyTooLarge(Refused):
     limit_bytes: int | None = None
 
 
+class RequestTimeout(Refused):
+    """The body did not come in time."""
+
+
 class UnsupportedMediaType(Refused):
-    """The body must be application/json."""
+    """The body must be application/json, and not compressed."""
 
 
 class IdempotencyKeyMissing(Refused):
@@ -105,7 +115,7 @@ class ConcurrentChange(Refused):
 
 
 class Unavailable(Refused):
-    """Something that this service needs cannot be reached. Nothing was done; try again."""
+    """Something that this service needs cannot be reached. Send the same request again."""
 
 
 class NotReady(Refused):
@@ -124,6 +134,7 @@ class InternalError(Refused):
 EVERYWHERE: tuple[type[Refused], ...] = (
     MalformedBody,
     Unauthenticated,
+    RequestTimeout,
     BodyTooLarge,
     UnsupportedMediaType,
     InvalidValue,
@@ -137,6 +148,44 @@ ON_COMMANDS: tuple[type[Refused], ...] = (
     ConcurrentChange,
 )
 
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer"},
+    }
+}
+# What the document says of headers that answers of such a status have.
+STATUS_HEADERS: Mapping[int, dict[str, Any]] = {
+    HTTPStatus.UNAUTHORIZED: {
+        "WWW-Authenticate": {
+            "description": "How to prove who you are: by a bearer token.",
+            "schema": {"type": "string"},
+        }
+    },
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
+}
+
+# Of members that more than one service may tell. A rule of one service says it with its field:
+# `field(metadata={"example": …})`; what says nothing is shown by its type.
+EXAMPLES: Mapping[str, object] = {
+    "errors": [{"field": "quality", "bound": "1..5"}],
+    "allowed_roles": ["SELLER"],
+    "allowed_methods": ["GET", "HEAD", "OPTIONS"],
+    "allowed_actions": ["WithdrawReview"],
+    "state": "CLOSED",
+    "ground": "PARTY",
+    "missing": ["facts"],
+    "policy_version": "ae-2025-1",
+    "measure_id": "M-1",
+    "existing_id": "R-1",
+    "limit": 3,
+    "limit_bytes": 262_144,
+    "expected": 3,
+    "actual": 4,
+}
+
+PROBLEM_REFERENCE = "#/components/schemas/Problem"
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
     "type": "object",
@@ -148,6 +197,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "detail": {"type": "string"},
     },
     "additionalProperties": True,
+    "description": "RFC 9457. `type` names the rule; its members come beside these.",
 }
 
 
@@ -155,7 +205,9 @@ def status_of(rule: type[Refused]) -> int:
     return STATUSES.get(rule.slug(), HTTPStatus.CONFLICT)
 
 
-def problem(refused: Refused, headers: Mapping[str, str] | None = None) -> Response:
+def problem(
+    refused: Refused, headers: Mapping[str, str] | None = None, now: Clock = system_clock
+) -> Response:
     """The answer that a refusal is. Somebody else's object is not there at all."""
     if isinstance(refused, NotAParty):
         refused = NotFound()
@@ -163,7 +215,7 @@ def problem(refused: Refused, headers: Mapping[str, str] | None = None) -> Respo
     return Response(
         encode_json(problem_body(refused)),
         status,
-        headers=_headers(status) | dict(headers or {}),
+        headers=_headers(refused, status, now) | dict(headers or {}),
         media_type=PROBLEM_TYPE,
     )
 
@@ -174,17 +226,16 @@ def problem_body(refused: Refused) -> dict[str, object]:
 
 
 def refusals(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: these refusals and those that any route may answer."""
+    """The `responses` of a route: these refusals and those that any route under /v1 may answer."""
+    return refusals_of(*EVERYWHERE, *rules)
+
+
+def refusals_of(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that is refused by these rules alone."""
     documented: dict[int | str, dict[str, Any]] = {}
-    for rule in (*EVERYWHERE, *(NotFound if rule is NotAParty else rule for rule in rules)):
+    for rule in (NotFound if rule is NotAParty else rule for rule in rules):
         status = status_of(rule)
-        entry = documented.setdefault(
-            status,
-            {
-                "description": HTTPStatus(status).phrase,
-                "content": {PROBLEM_TYPE: {"schema": PROBLEM_SCHEMA, "examples": {}}},
-            },
-        )
+        entry = documented.setdefault(status, _answer(status))
         examples = entry["content"][PROBLEM_TYPE]["examples"]
         examples[rule.slug()] = {"summary": rule.message(), "value": _example(rule)}
     return documented
@@ -206,6 +257,12 @@ def _encode_model(value: object) -> object:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
+def _answer(status: int) -> dict[str, Any]:
+    content = {PROBLEM_TYPE: {"schema": {"$ref": PROBLEM_REFERENCE}, "examples": {}}}
+    told: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": content}
+    return told | ({"headers": STATUS_HEADERS[status]} if status in STATUS_HEADERS else {})
+
+
 def _described(rule: type[Refused]) -> dict[str, object]:
     return {
         "type": f"/problems/{rule.slug()}",
@@ -215,25 +272,42 @@ def _described(rule: type[Refused]) -> dict[str, object]:
     }
 
 
-def _headers(status: int) -> dict[str, str]:
+def _headers(refused: Refused, status: int, now: Clock) -> dict[str, str]:
     if status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        return {"Retry-After": str(RETRY_SECONDS)}
+        return {"Retry-After": str(_seconds_until(refused.members().get("retry_at"), now))}
     return {}
+
+
+def _seconds_until(retry_at: object, now: Clock) -> int:
+    """Whole seconds: who waits so long is not too early."""
+    if not isinstance(retry_at, datetime):
+        return RETRY_SECONDS
+    return max(RETRY_SECONDS, math.ceil((retry_at - now()).total_seconds()))
 
 
 def _example(rule: type[Refused]) -> dict[str, object]:
     members: tuple[Field[Any], ...] = fields(rule) if is_dataclass(rule) else ()
-    return _described(rule) | {member.name: _sample(str(member.type)) for member in members}
+    return _described(rule) | {each.name: _sample(each) for each in members}
 
 
-def _sample(kind: str) -> object:
-    """A value of a member's type, for the reader of the OpenAPI document."""
-    if "FieldError" in kind:
-        return [{"field": "quality", "bound": "1..5"}]
-    if "list" in kind:
-        return []
-    if "datetime" in kind:
-        return "2026-01-15T00:00:00Z"
-    return 1 if "int" in kind else "…"
+def _sample(member: Field[Any]) -> object:
+    """A value of a member, for the reader of the OpenAPI document."""
+    if "example" in member.metadata:
+        return member.metadata["example"]
+    return EXAMPLES[member.name] if member.name in EXAMPLES else _of_kind(member.name, member.type)
+
+
+def _of_kind(name: str, kind: object) -> object:
+    if isinstance(kind, TypeAliasType):
+        return _of_kind(name, kind.__value__)
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
+    if isinstance(kind, GenericAlias):
+        return [_of_kind(name, get_args(kind)[0])]
+    if options := [each for each in get_args(kind) if each is not NoneType]:
+        return _of_kind(name, options[0])  # of a union
+    if kind is str:
+        return name.replace("_", " ")
+    return "2026-01-15T00:00:00Z" if kind is datetime else 1

@@ -26,6 +26,7 @@ LOOK_SECONDS_MAX = 0.05
 PAGE_SIZE = 20
 PAGE_SIZE_MAX = 100
 CURSOR_LENGTH_MAX = 1024
+VERSION_HEADER = "If-Match"
 VERSION = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 TOKEN = re.compile(r"([a-z][a-z.-]{0,62})/([0-9]{1,2}):([0-9]{1,18})", re.ASCII)
 
@@ -58,17 +59,28 @@ type PositionOf = Callable[[Token], Awaitable[int | None]]
 Raises `NotYetVisible` if the event of the token has been set aside."""
 
 
-def if_match(
-    value: Annotated[
-        str | None, Header(alias="If-Match", description='The ETag that you saw, like "3".')
-    ] = None,
-) -> int | None:
+VERSION_SEEN = Header(
+    alias=VERSION_HEADER,
+    description='The ETag that you saw, like "3".',
+    examples=['"3"'],
+    json_schema_extra={"pattern": f"^{VERSION.pattern}$"},
+)
+
+
+def if_match(value: Annotated[str | None, VERSION_SEEN] = None) -> int | None:
     """A dependency: the version that the client saw, if he says so."""
-    if value is None:
-        return None
+    return None if value is None else _version(value)
+
+
+def if_match_required(value: Annotated[str, VERSION_SEEN]) -> int:
+    """A dependency: the version that the client saw. Without it: `PreconditionRequired`."""
+    return _version(value)
+
+
+def _version(value: str) -> int:
     match = VERSION.fullmatch(value)
     if match is None:
-        raise _invalid("If-Match", 'one ETag, like "3"')
+        raise _invalid(VERSION_HEADER, 'one ETag, like "3"')
     return int(match[1])
 
 
@@ -88,6 +100,7 @@ def consistency_token(
 
 
 type IfMatch = Annotated[int | None, Depends(if_match)]
+type IfMatchRequired = Annotated[int, Depends(if_match_required)]
 type ConsistencyToken = Annotated[Token | None, Depends(consistency_token)]
 type Limit = Annotated[
     int,

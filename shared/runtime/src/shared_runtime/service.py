@@ -107,10 +107,11 @@ class Parts[S: Settings]:
 class Service[S: Settings]:
     """What makes a service this one.
 
-    `title` and `description` open its OpenAPI page. `projections` are made by `migrate` and can be
-    rebuilt. `routers` and `workload` are what its API answers and what its worker does.
-    `streamed`: the paths whose bodies have any size. `seals`: what people write is sealed with
-    their keys, which are in a database of their own. `commands`: the rows of each kind of stream.
+    `title` and `description` open its OpenAPI page, `tags` says what those of its routes mean.
+    `projections` are made by `migrate` and can be rebuilt. `routers` and `workload` are what its
+    API answers and what its worker does. `streamed`: the paths whose bodies have any size. `seals`:
+    what people write is sealed with their keys, which are in a database of their own. `commands`:
+    the rows of each kind of stream.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Service[S: Settings]:
     projections: tuple[Projection, ...]
     routers: Callable[[Parts[S]], Sequence[APIRouter]]
     workload: Callable[[Parts[S]], Workload]
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
     streamed: frozenset[str] = frozenset()
     seals: bool = False
     commands: Mapping[str, Rules[Any, Any, Any]] = field(
@@ -298,6 +300,8 @@ def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
             now=system_clock,
         ),
         ready=_ready(service, parts),
+        tags=service.tags,
+        now=parts.now,
         veil=Veil(settings.token_secret),
         streamed=service.streamed,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from shared_runtime.decider import Actor, Command, Decider
-from shared_runtime.documents import Documented, answered
+from shared_runtime.documents import OF_COMMANDS, Documented, answered
 from shared_runtime.history import EventPage, EventView
 from shared_runtime.rule import By, Sent
 
@@ -39,11 +39,18 @@ class Rehearsal:
 
 def command(model: type, example: object) -> Documented:
     """The answers of a command: the state after it."""
-    return answered(model, example=example, status=201, description="It was recorded.") | answered(
+    return answered(
+        model,
+        example=example,
+        status=201,
+        description="It was recorded.",
+        headers=OF_COMMANDS,
+    ) | answered(
         model,
         Rehearsal,
         example=example,
         description="Nothing was left to record; or, with `validate_only`, what would be.",
+        headers=OF_COMMANDS,
     )
 
 
@@ -104,9 +111,9 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
 
 
 _ORDER, _EVALUATION, _EVENTS = _example()
-ORDER = answered(OrderView, example=_ORDER)
+ORDER = answered(OrderView, example=_ORDER, headers=("ETag",))
 ORDER_COMMAND = command(OrderView, _ORDER)
-EVALUATION = answered(EvaluationView, example=_EVALUATION)
+EVALUATION = answered(EvaluationView, example=_EVALUATION, headers=("ETag",))
 EVALUATION_COMMAND = command(EvaluationView, _EVALUATION)
 EVENTS = answered(EventPage, example=_EVENTS)
 _FLAG = FlagView(

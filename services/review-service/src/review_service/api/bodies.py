@@ -11,7 +11,7 @@ from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money
 from review_service.api import examples
 from review_service.told_order import ToldOrder, foreign_currencies
 
-type StatedAt = Annotated[
+type ToldAt = Annotated[
     Instant | None,
     Field(description="When it happened, if a feed or an importer tells; else it is now."),
 ]
@@ -67,4 +67,4 @@ class OrderBody(Body):
 class StepBody(Body):
     """What everybody says of a step of an order's life."""
 
-    at: StatedAt = None
+    at: ToldAt = None

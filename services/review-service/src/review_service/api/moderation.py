@@ -85,7 +85,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         "stands for.",
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.MODERATION_CASES,
     )
-    async def cases(
+    async def list_moderation_cases(
         caller: QueueReader,
         asked: PageAsked,
         *,
@@ -129,7 +129,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         )
         | list_answers.ASSIGNMENT,
     )
-    async def assignment(
+    async def take_assignment(
         body: AssignmentBody, caller: Decides, token: ConsistencyToken
     ) -> Response:
         await wait_for(token, projected)
@@ -147,7 +147,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         "Consistency-Token of `review.events` waits for what it stands for.",
         responses=refusals(RoleNotAllowed, NotYetVisible, NotFound) | list_answers.OWN_CASE,
     )
-    async def own_assignment(caller: Decides, token: ConsistencyToken) -> Response:
+    async def get_own_assignment(caller: Decides, token: ConsistencyToken) -> Response:
         await wait_for(token, projected)
         assigned = await leases.mine(caller.sub, now())
         if assigned is None:

@@ -53,7 +53,7 @@ def neutrality_api(pool: asyncpg.Pool, now: Clock) -> APIRouter:
         "minute. A Consistency-Token is waited for, but figures may be a minute old.",
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.NEUTRALITY,
     )
-    async def figures(
+    async def get_neutrality(
         _: Anybody, token: ConsistencyToken, since: Since = None, until: Until = None
     ) -> Response:
         if errors := [*period_errors(since, until, day_of(now()))]:

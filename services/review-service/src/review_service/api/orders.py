@@ -257,7 +257,7 @@ def reading(orders: Orders) -> APIRouter:
         description="For its parties, staff, AUDITOR, SYSTEM and IMPORTER.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.ORDER,
     )
-    async def order(order_id: IdStr, caller: Reader) -> Response:
+    async def get_order(order_id: IdStr, caller: Reader) -> Response:
         history = await read_stream(orders.log, order_stream(order_id))
         known = ORDERS.fold(recorded.event for recorded in history)
         by = By(
@@ -273,7 +273,7 @@ def reading(orders: Orders) -> APIRouter:
         description="For its parties, staff, AUDITOR, SYSTEM and IMPORTER. Oldest first.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.EVENTS,
     )
-    async def order_events(
+    async def list_order_events(
         order_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         history = await read_stream(orders.log, order_stream(order_id))

@@ -37,7 +37,7 @@ def products_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRou
         "`review.events` or `orders.events` waits for what it stands for.",
         responses=RESPONSES,
     )
-    async def reviews(
+    async def list_product_reviews(
         sku: IdStr,
         _: Anybody,
         asked: ReviewsAsked,

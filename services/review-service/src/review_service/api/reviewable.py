@@ -45,7 +45,7 @@ def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         "for.",
         responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.REVIEWABLE_ORDERS,
     )
-    async def reviewable_orders(
+    async def list_reviewable_orders(
         caller: APartyOfOrders, asked: PageAsked, side: AskedSide = None
     ) -> Response:
         asks_as, account = account_of(caller, side)

@@ -29,7 +29,7 @@ def sellers_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRout
         "or `orders.events` waits for what it stands for.",
         responses=RESPONSES,
     )
-    async def reviews(seller_id: IdStr, _: Anybody, asked: ReviewsAsked) -> Response:
+    async def list_seller_reviews(seller_id: IdStr, _: Anybody, asked: ReviewsAsked) -> Response:
         of = of_seller(seller_id)
         return await public_reviews(pool, cursors, asked, of, projected=projected, opened=opened)
 

@@ -1,0 +1,309 @@
+"""What comes between the server and the routes: heads, methods, caches, and patience."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from local_stack import issuer, processes
+from shared_runtime.auth import Verifier, require
+from shared_runtime.clock import system_clock
+from shared_runtime.commands import AskedFor
+from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol
+from shared_runtime.edge import Patience
+from shared_runtime.fields import Body, IdStr
+from shared_runtime.http import serve, service_app, worker_health_app
+from shared_runtime.reading import answer
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+JSON = {"Content-Type": "application/json"}
+SOON = Patience(body_seconds=0.01, idle_seconds=0.01)
+LINES = "/v1/notes/lines"
+
+
+class NoteBody(Body):
+    text: IdStr
+
+
+class Echo(Response):
+    """Answers what comes, as it comes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message["more_body"]
+            await send({**message, "type": "http.response.body"})
+
+
+def notes_api() -> APIRouter:
+    router = APIRouter(prefix="/v1/notes", dependencies=[Depends(require("BUYER"))])
+
+    @router.post("")
+    async def write(body: NoteBody, asked: AskedFor) -> Response:
+        return answer({"text": body.text, "command": str(asked.id)}, status=201)
+
+    @router.post("/lines")
+    async def lines(request: Request) -> Response:
+        if "late" in request.headers:
+            return answer({"parts": [part.decode() async for part in request.stream()]})
+        return Echo()
+
+    @router.get("/{note_id}")
+    async def note(note_id: IdStr) -> Response:
+        return answer({"id": note_id}, version=3)
+
+    @router.get("/{note_id}/picture")
+    async def picture(note_id: IdStr) -> Response:
+        return answer({"id": note_id}, headers={"Cache-Control": "public, max-age=60"})
+
+    return router
+
+
+async def ready() -> None: ...
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    issuer.ensure_key(tmp_path)
+    verifier = Verifier(
+        f"file://{issuer.jwks_file(tmp_path)}",
+        issuer=issuer.ISSUER,
+        audience=issuer.AUDIENCE,
+        now=system_clock,
+    )
+    return service_app(
+        title="notes",
+        version="1",
+        routers=[notes_api()],
+        verifier=verifier,
+        ready=ready,
+        streamed=frozenset({LINES}),
+        patience=SOON,
+    )
+
+
+@pytest.fixture
+def bearer(tmp_path: Path, app: FastAPI) -> dict[str, str]:
+    assert app.title == "notes"  # it has made the key
+    return {"Authorization": f"Bearer {issuer.mint(tmp_path, sub='B1', roles=['BUYER'])}"}
+
+
+@pytest.fixture
+async def anyone(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://notes") as client:
+        yield client
+
+
+@pytest.fixture
+def client(anyone: httpx.AsyncClient, bearer: dict[str, str]) -> httpx.AsyncClient:
+    anyone.headers.update(bearer)
+    return anyone
+
+
+def slug(answered: httpx.Response) -> tuple[int, str]:
+    return answered.status_code, str(answered.json()["type"]).removeprefix("/problems/")
+
+
+async def test_a_head_is_that_of_the_answer_to_get(client: httpx.AsyncClient) -> None:
+    paths = ["/v1/notes/N1", "/v1/notes/N1/picture", "/v1/notes/%00", "/v1/nothing"]
+    for path in [*paths, "/livez", "/readyz", "/docs", "/openapi.json"]:
+        whole, head = await client.get(path), await client.head(path)
+        assert head.status_code == whole.status_code, path
+        assert head.content == b""
+        for name in ("Content-Length", "Content-Type", "ETag", "Cache-Control"):
+            assert head.headers.get(name) == whole.headers.get(name), (path, name)
+
+
+async def test_with_a_head_no_body_comes(app: FastAPI, bearer: dict[str, str]) -> None:
+    (start, *rest), _ = await exchange(app, "/v1/notes/N1", bearer, method="HEAD")
+    assert start["status"] == 200
+    assert [part["body"] for part in rest] == [b""]
+
+
+async def test_a_head_of_what_is_only_written_is_refused(client: httpx.AsyncClient) -> None:
+    answered = await client.head("/v1/notes")
+    assert (answered.status_code, answered.headers["Allow"]) == (405, "OPTIONS, POST")
+    assert answered.content == b""
+
+
+async def test_a_head_is_counted_as_one(client: httpx.AsyncClient) -> None:
+    with capture_logs() as logged:
+        await client.head("/v1/notes/N1")
+    (line,) = logged
+    assert (line["method"], line["route"]) == ("HEAD", "/v1/notes/{note_id}")
+
+
+async def test_whether_a_worker_lives_may_be_asked_by_head() -> None:
+    app = worker_health_app(title="worker", ready=ready, alive=lambda: True)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as anyone:
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert (await anyone.head(path)).status_code == 200
+
+
+async def test_options_tells_the_methods_and_lets_no_other_origin_in(
+    anyone: httpx.AsyncClient,
+) -> None:
+    preflight = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    for path, allow in (
+        ("/v1/notes", "OPTIONS, POST"),
+        ("/v1/notes/N1", "GET, HEAD, OPTIONS"),
+        ("/livez", "GET, HEAD, OPTIONS"),
+        ("/openapi.json", "GET, HEAD, OPTIONS"),
+    ):
+        answered = await anyone.options(path, headers=preflight)
+        assert (answered.status_code, answered.headers["Allow"]) == (204, allow)
+        assert answered.content == b""
+        assert not [name for name in answered.headers if name.startswith("access-control")]
+    assert slug(await anyone.options("/v1/nothing")) == (404, "not-found")
+
+
+async def test_what_a_caller_is_answered_is_kept_by_no_cache(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/notes/N1", "/v1/notes/%00", "/v1/nothing"):
+        assert (await client.get(path)).headers["Cache-Control"] == "private, no-store"
+    picture = await client.get("/v1/notes/N1/picture")
+    assert picture.headers["Cache-Control"] == "public, max-age=60"
+    assert "Cache-Control" not in (await client.get("/livez")).headers
+
+
+async def never() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def exchange(
+    app: FastAPI, path: str, headers: dict[str, str], *messages: Message, method: str = "POST"
+) -> tuple[list[Message], BaseException | None]:
+    """A request of which these parts come, and then nothing any more."""
+    coming = list(messages)
+    answered: list[Message] = []
+
+    async def receive() -> Message:
+        return coming.pop(0) if coming else await never()
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+    }
+    try:
+        async with asyncio.timeout(10):
+            await app(scope, receive, send)
+    except Exception as failure:  # noqa: BLE001 - what becomes of it is what the tests are about
+        return answered, failure
+    return answered, None
+
+
+def part(body: bytes) -> Message:
+    return {"type": "http.request", "body": body, "more_body": True}
+
+
+@pytest.mark.parametrize("sent", [(), (part(b'{"text": '),)], ids=["nothing", "a half"])
+async def test_a_body_that_does_not_come_is_waited_for_some_time(
+    app: FastAPI, bearer: dict[str, str], sent: tuple[Message, ...]
+) -> None:
+    for announced in ({"Content-Length": "100"}, {"Transfer-Encoding": "chunked"}):
+        headers = bearer | JSON | {"Idempotency-Key": "k1"} | announced
+        (start, body), _ = await exchange(app, "/v1/notes", headers, *sent)
+        assert start["status"] == 408
+        assert b"/problems/request-timeout" in body["body"]
+        assert (b"connection", b"close") in start["headers"]
+
+
+async def test_a_stream_that_stops_before_its_answer_is_told_so(
+    app: FastAPI, bearer: dict[str, str]
+) -> None:
+    headers = bearer | {"Late": "yes", "Transfer-Encoding": "chunked"}
+    (start, body), _ = await exchange(app, LINES, headers, part(b"one"))
+    assert start["status"] == 408
+    assert b"/problems/request-timeout" in body["body"]
+
+
+async def test_a_stream_that_stops_in_its_answer_is_cut_off(
+    app: FastAPI, bearer: dict[str, str]
+) -> None:
+    headers = bearer | {"Transfer-Encoding": "chunked"}
+    with capture_logs() as logged:
+        answered, failure = await exchange(app, LINES, headers, part(b"one"), part(b"two"))
+    assert failure is None
+    assert answered[0]["status"] == 200
+    assert b"".join(each.get("body", b"") for each in answered) == b"onetwo"
+    assert answered[-1].get("more_body"), "an answer that ends like a whole one would be a lie"
+    assert [line["event"] for line in logged] == ["client went away", "request"]
+
+
+async def test_a_stream_may_take_longer_than_another_body(
+    app: FastAPI, bearer: dict[str, str]
+) -> None:
+    whole: Message = {"type": "http.request", "body": b"end", "more_body": False}
+    parts = [part(b"x")] * 50
+    answered, _ = await exchange(app, LINES, bearer, *parts, whole)
+    assert b"".join(each.get("body", b"") for each in answered) == b"x" * 50 + b"end"
+
+
+async def read_to_end(port: int, sent: bytes) -> bytes:
+    """What a server says to somebody who sends this and no more, until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def port(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    """A server that waits for a head no longer than a moment, and for a next one for ever."""
+    monkeypatch.setattr(PatientProtocol, "head_seconds", 0.2)
+    monkeypatch.setattr("shared_runtime.http.KEEP_ALIVE_SECONDS", 1_000)
+    port, stop = processes.free_port(), asyncio.Event()
+    serving = asyncio.create_task(serve(app, host="127.0.0.1", port=port, stop=stop))
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
+    yield port
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow"])
+async def test_a_head_that_does_not_end_is_not_waited_for(port: int, sent: bytes) -> None:
+    assert await read_to_end(port, sent) == b""
+
+
+async def test_the_next_head_on_a_connection_is_waited_for_no_longer(port: int) -> None:
+    whole = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    said = await read_to_end(port, whole + b"GET /livez HTTP/1.1\r\nX-Slow")
+    assert said.startswith(b"HTTP/1.1 200 OK")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+async def test_a_head_has_a_largest_size(port: int) -> None:
+    lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(HEAD_BYTES_MAX // 1000 + 9))
+    said = await read_to_end(port, b"GET /livez HTTP/1.1\r\n" + lines)
+    assert said.startswith(b"HTTP/1.1 400")
+
+
+async def test_a_body_that_was_not_waited_for_holds_no_connection(port: int) -> None:
+    head = b"POST /v1/notes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    said = await read_to_end(port, head + b"{")
+    assert said.startswith(b"HTTP/1.1 401")

@@ -1,0 +1,185 @@
+"""The OpenAPI documents of the four services: what they show is true, and can be relied on."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import asyncpg
+import httpx
+import pytest
+from dispute_service.app import SERVICE as DISPUTE
+from fastapi import FastAPI
+from jsonschema_rs import validator_for
+from local_stack import issuer
+from reputation_service.app import SERVICE as REPUTATION
+from returns_service.app import SERVICE as RETURNS
+from review_service.app import SERVICE as REVIEW
+from shared_runtime.clock import system_clock
+from shared_runtime.log import PostgresLog
+from shared_runtime.service import Parts, Service, api_app, openapi_document
+from shared_runtime.testing import InMemoryKeyStore
+
+SERVICES: dict[str, Service[Any]] = {
+    service.name: service for service in (REVIEW, DISPUTE, RETURNS, REPUTATION)
+}
+ROLES = ("BUYER", "SELLER", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR", "SYSTEM", "IMPORTER")
+
+of_every_service = pytest.mark.parametrize("service", SERVICES)
+
+
+@cache
+def document(service: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(openapi_document(SERVICES[service]))
+    return told
+
+
+def operations(of: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in of["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def examples(whole: object, place: str = "") -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Each example in a part of a document: where it is, the schema that it is of, and itself."""
+    if isinstance(whole, list):
+        for number, each in enumerate(cast("list[object]", whole)):
+            yield from examples(each, f"{place}/{number}")
+    if not isinstance(whole, dict):
+        return
+    part = cast("dict[str, Any]", whole)
+    shown = part.get("examples", ())
+    if isinstance(shown, list):
+        yield from ((f"{place}/examples", part, each) for each in cast("list[object]", shown))
+    elif "schema" in part:
+        if "example" in part:
+            yield place, part["schema"], part["example"]
+        for name in shown:
+            yield f"{place}/{name}", part["schema"], shown[name]["value"]
+    for name, each in part.items():
+        yield from examples(each, f"{place}/{name}")
+
+
+@of_every_service
+def test_every_example_is_one_of_its_schema(service: str) -> None:
+    of = document(service)
+    shown = 0
+    for place, schema, example in examples(of):
+        validator = validator_for(schema | {"components": of["components"]})
+        # The schema of an upload is that of each of its lines.
+        is_lines = isinstance(example, str) and schema.get("type") == "object"
+        for each in map(json.loads, example.splitlines()) if is_lines else (example,):
+            assert not [error.message for error in validator.iter_errors(each)], place
+        shown += 1
+    assert shown >= 6
+
+
+@of_every_service
+def test_an_example_of_a_problem_shows_what_its_members_are_like(service: str) -> None:
+    for path, _, operation in operations(document(service)):
+        for answer in operation["responses"].values():
+            for content in answer.get("content", {}).values():
+                for example in content.get("examples", {}).values():
+                    members = example["value"].values()
+                    assert all(member not in ("…", "", []) for member in members), path
+
+
+@of_every_service
+def test_every_operation_has_a_name_of_its_own_that_is_one(service: str) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document(service))]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[A-Z][A-Za-z]+", name) for name in names), names
+
+
+@of_every_service
+def test_no_schema_is_called_by_the_module_that_it_is_in(service: str) -> None:
+    names = document(service)["components"]["schemas"]
+    assert not [name for name in names if "__" in name]
+
+
+@of_every_service
+def test_a_document_says_whose_it_is_and_what_its_parts_are(service: str) -> None:
+    of = document(service)
+    assert of["info"]["license"]["identifier"] == "Apache-2.0"
+    assert [server["url"] for server in of["servers"]] == ["/"]
+    used = {tag for _, _, operation in operations(of) for tag in operation["tags"]}
+    described = {tag["name"]: tag["description"] for tag in of["tags"]}
+    assert used == described.keys()
+    assert all(described.values())
+
+
+@of_every_service
+def test_health_is_asked_by_anybody_and_answers_no_more_than_it_says(
+    service: str,
+) -> None:
+    of = document(service)["paths"]
+    assert "/metrics" not in of
+    for path in ("/livez", "/readyz"):
+        assert of[path]["get"]["responses"].keys() == {"200", "422", "503"}
+
+
+@of_every_service
+def test_who_is_to_try_again_is_told_when(service: str) -> None:
+    for path, _, operation in operations(document(service)):
+        for status in operation["responses"].keys() & {"429", "503"}:
+            assert "Retry-After" in operation["responses"][status]["headers"], path
+
+
+@of_every_service
+def test_what_every_request_needs_is_required(service: str) -> None:
+    """Who may leave it out is not told that it is missing."""
+    for path, _, operation in operations(document(service)):
+        rules = {
+            rule
+            for answer in operation["responses"].values()
+            for content in answer.get("content", {}).values()
+            for rule in content.get("examples", ())
+        }
+        needed = {each["name"]: each["required"] for each in operation.get("parameters", ())}
+        assert needed.get("Idempotency-Key", False) == ("idempotency-key-missing" in rules), path
+        assert not needed.get("If-Match", False) or "precondition-required" in rules, path
+
+
+@pytest.fixture
+async def apps(tmp_path: Path) -> dict[str, FastAPI]:
+    """The four APIs, without a database: for what is refused before anybody asks it."""
+    issuer.ensure_key(tmp_path)
+
+    def app(service: Service[Any]) -> FastAPI:
+        settings = service.settings.model_construct(
+            env="local",
+            jwks_url=f"file://{issuer.jwks_file(tmp_path)}",
+            issuer=issuer.ISSUER,
+            audience=issuer.AUDIENCE,
+        )
+        pool = asyncpg.create_pool(min_size=0)
+        log = PostgresLog(pool, source=f"/{service.name}", now=system_clock)
+        keys = InMemoryKeyStore() if service.seals else None
+        parts = Parts(settings=settings, pool=pool, log=log, now=system_clock, key_store=keys)
+        return api_app(service, parts)
+
+    return {name: app(service) for name, service in SERVICES.items()}
+
+
+@of_every_service
+async def test_no_route_takes_a_parameter_that_it_does_not_know(
+    service: str, apps: dict[str, FastAPI], tmp_path: Path
+) -> None:
+    token = issuer.mint(tmp_path, sub="B1", roles=[*ROLES])
+    asked = 0
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(apps[service]),
+        base_url="http://service",
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        for path, method, operation in operations(document(service)):
+            parameters = operation.get("parameters", ())
+            query = {each["name"]: "x" for each in parameters if each["in"] == "query"}
+            filled = re.sub(r"{\w+}", "X1", path)
+            answered = await client.request(method, filled, params=query | {"nobody_knows": "1"})
+            errors = [{"field": "nobody_knows", "bound": "unknown parameter"}]
+            assert (answered.status_code, answered.json()["errors"]) == (422, errors), path
+            asked += 1
+    assert asked >= 2

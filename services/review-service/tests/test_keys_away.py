@@ -66,9 +66,9 @@ async def test_without_the_key_database_all_that_has_no_words_goes_on(
     clock.at = datetime(2026, 1, 15, 18, tzinfo=UTC)
     buyer, seller = caller("BUYER", "B-5"), caller("SELLER", "employee", seller_id="S-77")
     moderator, detector = caller("MODERATOR", "mod-1"), caller("SYSTEM", "detector")
-    order = line_of(LINE | {"reviews": [], "order": LINE["order"] | {"order_id": "O1"}})
+    line: dict[str, Any] = LINE | {"reviews": [], "order": LINE["order"] | {"order_id": "O1"}}
     brought = await caller("IMPORTER", "history").post(
-        "/v1/orders/bulk", content=order, headers={"Content-Type": NDJSON}
+        "/v1/orders/bulk", content=line_of(line), headers={"Content-Type": NDJSON}
     )
     assert '"order":"accepted"' in brought.text
     await work()

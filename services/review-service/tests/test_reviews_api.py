@@ -1449,7 +1449,7 @@ async def test_i18_what_goes_on_between_staff_and_others_moves_nothing_of_a_part
         assert [await known_to(client) for client in (buyer, seller)] == before
         assert (await known_to(auditor))[1] == f'"{seen + staff_know}"'
 
-    found = {"factor_milli": 1000, "campaign": False, "terms": [], "calibration": "c"}
+    found: Json = {"factor_milli": 1000, "campaign": False, "terms": [], "calibration": "c"}
     path = f"{REVIEWS}/{BUYERS}"
     recorded(await post(caller("SYSTEM", "detector"), f"{path}/screenings", found))
     await nothing_is_told(1)

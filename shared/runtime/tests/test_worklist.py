@@ -10,12 +10,11 @@ from local_stack.databases import Database
 from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_runtime.database import open_pool
-from shared_runtime.decider import ConflictOfInterest
+from shared_runtime.decider import ConflictOfInterest, NotFound
 from shared_runtime.delivery import Connection
 from shared_runtime.leases import LEASE_TERM, AlreadyAssigned, Assignee, Leases, NothingToDecide
 from shared_runtime.migrate import migrate
 from shared_runtime.pages import Place
-from shared_runtime.problems import NotFound
 from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
 from shared_runtime.rows import Rows

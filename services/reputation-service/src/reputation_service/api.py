@@ -13,10 +13,10 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AfterValidator
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
-from shared_runtime.decider import FieldError, InvalidValue, Role
+from shared_runtime.decider import FieldError, InvalidValue, NotFound, Role
 from shared_runtime.delivery import Connection
 from shared_runtime.fields import INSTANT_MAX, IdStr, Instant
-from shared_runtime.problems import NotFound, NotYetVisible, Unavailable, refusals
+from shared_runtime.problems import NotYetVisible, Unavailable, refusals
 from shared_runtime.reading import (
     LOOK_SECONDS_MAX,
     PAGE_SIZE,

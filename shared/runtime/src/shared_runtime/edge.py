@@ -18,12 +18,11 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared_runtime.auth import CALLER
-from shared_runtime.decider import Refused
+from shared_runtime.decider import NotFound, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.problems import (
     BodyTooLarge,
     InternalError,
-    NotFound,
     Unavailable,
     UnsupportedMediaType,
     problem,

@@ -30,7 +30,7 @@ from shared_runtime.api_page import add_api_page
 from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.connections import KEEP_ALIVE_SECONDS, PatientProtocol
-from shared_runtime.decider import FieldError, InvalidValue, Refused
+from shared_runtime.decider import FieldError, InvalidValue, NotFound, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.documents import LICENCE, SERVERS, Documented, document_of, operation_id
 from shared_runtime.edge import (
@@ -49,7 +49,6 @@ from shared_runtime.problems import (
     IdempotencyKeyMissing,
     MalformedBody,
     MethodNotAllowed,
-    NotFound,
     NotReady,
     PreconditionRequired,
     RequestTimeout,

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from shared_runtime.decider import ConflictOfInterest, Refused
+from shared_runtime.decider import ConflictOfInterest, NotFound, Refused
 from shared_runtime.delivery import Connection, TakenOver, enter_tables
 from shared_runtime.log import Database
-from shared_runtime.problems import NotFound, Unavailable
+from shared_runtime.problems import Unavailable
 from shared_runtime.projections import live_subscription
 from shared_runtime.worklist import ALL, Case, Wanted, WorkList
 

@@ -22,18 +22,19 @@ import structlog
 from pydantic import Field, SecretStr, model_validator
 
 from shared_runtime.clock import Clock
-from shared_runtime.decider import FieldError, InvalidValue, LimitReached, SubjectErased, WrongState
+from shared_runtime.decider import (
+    FieldError,
+    InvalidValue,
+    LimitReached,
+    NotFound,
+    SubjectErased,
+    WrongState,
+)
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Database
 from shared_runtime.media_objects import Objects
-from shared_runtime.media_types import (
-    EXTENSIONS,
-    ContentType,
-    InvalidFile,
-    LinkExpired,
-    Reason,
-)
-from shared_runtime.problems import ConcurrentChange, IdempotencyMismatch, NotFound, encode_json
+from shared_runtime.media_types import EXTENSIONS, ContentType, InvalidFile, LinkExpired, Reason
+from shared_runtime.problems import ConcurrentChange, IdempotencyMismatch, encode_json
 from shared_runtime.scanning import (
     Examined,
     Rejected,

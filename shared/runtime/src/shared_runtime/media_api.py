@@ -26,6 +26,7 @@ from shared_runtime.decider import (
     FieldError,
     InvalidValue,
     LimitReached,
+    NotFound,
     Role,
     RoleNotAllowed,
     SubjectErased,
@@ -64,7 +65,6 @@ from shared_runtime.problems import (
     IdempotencyKeyMissing,
     IdempotencyMismatch,
     MalformedBody,
-    NotFound,
     Unavailable,
     refusals,
 )

@@ -65,9 +65,6 @@ STATUSES: Mapping[str, int] = {
 }
 
 
-NotFound = decider.NotFound
-
-
 class MalformedBody(Refused):
     """The body is not JSON."""
 
@@ -210,7 +207,7 @@ def problem(
 ) -> Response:
     """The answer that a refusal is. Somebody else's object is not there at all."""
     if isinstance(refused, NotAParty):
-        refused = NotFound()
+        refused = decider.NotFound()
     status = status_of(type(refused))
     return Response(
         encode_json(problem_body(refused)),
@@ -233,7 +230,7 @@ def refusals(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
 def refusals_of(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that is refused by these rules alone."""
     documented: dict[int | str, dict[str, Any]] = {}
-    for rule in (NotFound if rule is NotAParty else rule for rule in rules):
+    for rule in (decider.NotFound if rule is NotAParty else rule for rule in rules):
         status = status_of(rule)
         entry = documented.setdefault(status, _answer(status))
         examples = entry["content"][PROBLEM_TYPE]["examples"]

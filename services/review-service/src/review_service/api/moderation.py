@@ -5,21 +5,21 @@ from typing import Annotated, Self
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ConfigDict, model_validator
+from shared_casework.parties import accounts_of
 from shared_events.review import Ground
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
-from shared_runtime.decider import ConflictOfInterest, RoleNotAllowed
+from shared_runtime.decider import ConflictOfInterest, NotFound, RoleNotAllowed
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.history import STAFF_ROLES
 from shared_runtime.leases import AlreadyAssigned, Assigned, Assignee, Leases, NothingToDecide
 from shared_runtime.pages import PageAsked
-from shared_runtime.problems import NotFound, NotYetVisible, refusals
+from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
 from shared_runtime.worklist import Counter
 
 from review_service.api import list_answers
 from review_service.api.public_reviews import Opened
-from review_service.domain.guards import accounts_of
 from review_service.lists.moderation import CASES, DECIDES, case_page, case_view, wanted_cases
 from review_service.projections import MODERATION_CASES
 from review_service.projections.moderation import CaseKind, ModerationCase
@@ -58,7 +58,7 @@ def assignee(caller: Caller) -> Assignee:
     """Who reads or decides, with all ids that he is known by."""
     return Assignee(
         id=caller.sub,
-        accounts=accounts_of(caller.actor(*STAFF_ROLES)),
+        accounts={own.id for own in accounts_of(caller.actor(*STAFF_ROLES))},
         decides={kind for role in caller.roles for kind in DECIDES.get(role, ())},
     )
 

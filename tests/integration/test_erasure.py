@@ -223,9 +223,10 @@ def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_els
     refs = {review["by"]: review["ref"] for review in both["reviews"]}
     flag = judged(stack, writer, refs, word)
     writer.post(f"{evaluation}/reviews/{review_id}/follow-up", {"text": f"Still {word}."})
-    # The review, what was added, the appeal, the statement of its decision; and the flag.
+    # The review, what was added, the appeal, the statement of its decision, his own flag of the
+    # other's review; and that flag by its address.
     kept = writer.get(evaluation), writer.get(flag)
-    assert [json.dumps(told).count(word) for told in kept] == [4, 1]
+    assert [json.dumps(told).count(word) for told in kept] == [5, 1]
 
     listed = f"/v1/sellers/{seller}/reviews"
     until(lambda: bool(other.get(listed)["items"]), "the review is listed")

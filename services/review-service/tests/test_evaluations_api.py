@@ -243,6 +243,7 @@ async def test_a_review_of_a_cancelled_order_is_never_shown(
     await work()
     told = await look(seller)
     assert (told["state"], told["closes_at"]) == ("PAUSED", None)
+    assert [each["cause"] for each in told["paused_by"]] == ["ORDER_REOPENED"]
     await post(feed, "O1/cancellation", {"by": "PLATFORM", "reason": "UNPAID"})
     await work()
     told = await look(seller)
@@ -251,6 +252,31 @@ async def test_a_review_of_a_cancelled_order_is_never_shown(
     assert await events(seller) == ["EvaluationOpened", "EvaluationPaused", "EvaluationClosed"]
     assert [each["review_id"] for each in (await look(buyer))["reviews"]] == [R1]
     assert slug(await review(seller, GOOD)) == (409, "wrong-state")
+
+
+async def test_of_an_order_that_was_cancelled_before_it_was_complete_nobody_writes(
+    bring: Bring, buyer: httpx.AsyncClient, caller: Caller, work: Work
+) -> None:
+    await bring("O1", without=("completed",))
+    assert slug(await review(buyer, FIVE)) == (409, "not-yet-eligible")
+    cancellation = {"by": "SELLER", "reason": "OUT_OF_STOCK"}
+    await post(caller("SYSTEM", "market"), "O1/cancellation", cancellation)
+    await work()
+    refused = await review(buyer, FIVE)
+    assert (slug(refused), refused.json()["state"]) == ((409, "wrong-state"), "CANCELLED")
+    assert writing(await look(buyer)) == {
+        "SubmitReview": "wrong-state",
+        "AmendReview": "wrong-state",
+    }
+
+
+async def test_a_sellers_token_is_of_the_account_that_it_names_alone(
+    bring: Bring, caller: Caller
+) -> None:
+    await bring("O1")
+    namesake = caller("SELLER", "S-77", seller_id="S-9")
+    assert slug(await review(namesake, GOOD)) == (404, "not-found")
+    assert (await review(caller("SELLER", "S-77"), GOOD)).status_code == 201
 
 
 async def test_an_importer_writes_for_either_side_as_of_then(

@@ -30,11 +30,11 @@ MANY = 100_000
 FILL = """
     INSERT INTO public_reviews_g1.public_reviews
         (order_id, seller_id, review_id, quality, logistics, service, incentive, media,
-         revealed_at, weight_milli, reasons, delivery_counted, held, measures, withdrawn,
-         usefulness)
+         revealed_at, weight_milli, reasons, delivery_counted, held, measures, hidden,
+         withdrawn, usefulness)
     SELECT 'O' || n, 'S' || n % 500, 'R' || n, 5, 4, 5, 'NONE', '[]',
            timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute', 1000,
-           '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', false, 1000
+           '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', '[]', false, 1000
     FROM generate_series(1, $1::int) AS n;
     INSERT INTO public_reviews_g1.product_reviews
     SELECT order_id, 'market', seller_id, 'LAMP-4', stars, usefulness, revealed_at, tie

@@ -1396,6 +1396,68 @@ async def test_of_a_flag_and_a_withdrawal_at_once_the_first_in_the_stream_wins(
         assert await pool.fetchval("SELECT count(*) FROM facts.flag") == flags
 
 
+@pytest.mark.usefixtures("revealed")
+async def test_a_detector_that_comes_too_late_is_told_so(
+    caller: Caller, buyer: httpx.AsyncClient
+) -> None:
+    """A timer that comes too late has nothing to do; whoever sends a command is answered."""
+    detector, path = caller("SYSTEM", "detector"), f"{REVIEWS}/{BUYERS}"
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    found = {"factor_milli": 400, "campaign": False, "terms": [], "calibration": "c"}
+    for what, body in (
+        ("flags", {"reason": "FAKE"}),
+        ("holds", {"ground": "FAKE"}),
+        ("screenings", found),
+    ):
+        late = await post(detector, f"{path}/{what}", body)
+        assert (slug(late), late.json()["state"]) == ((409, "wrong-state"), "WITHDRAWN")
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_refusal_for_the_state_tells_what_can_be_done_in_it(
+    buyer: httpx.AsyncClient, seller: httpx.AsyncClient
+) -> None:
+    recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
+    refused = await write(seller, {"text": "Dim it."}, f"/{RB}/reply")
+    assert slug(refused) == (409, "wrong-state")
+    offered = (await look(seller))["available_actions"]
+    taken = [action["action"] for action in offered if action["allowed"]]
+    assert refused.json()["allowed_actions"] == taken == ["WithdrawReview", "FlagReview"]
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_what_says_nothing_needs_no_body(
+    buyer: httpx.AsyncClient, moderator: httpx.AsyncClient
+) -> None:
+    recorded(await post(moderator, f"{REVIEWS}/{BUYERS}/holds", {"ground": "FAKE"}))
+    read = await moderator.get(f"{REVIEWS}/{BUYERS}")
+    for client, path in (
+        (moderator, f"{REVIEWS}/{BUYERS}/releases"),
+        (buyer, f"{ORDERS}/O1/evaluation/reviews/{RB}/withdrawal"),
+    ):
+        named = {"Idempotency-Key": str(uuid4())}
+        if client is moderator:
+            named["If-Match"] = read.headers["ETag"]
+        recorded(await client.post(path, headers=named))
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_a_review_shows_its_flags_to_their_senders_and_to_staff(
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    reader: httpx.AsyncClient,
+    caller: Caller,
+) -> None:
+    own = recorded(await post(seller, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+    others = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", {"reason": "OTHER"}))
+    for client, flags in (
+        (buyer, []),
+        (seller, [own]),
+        (caller("AUDITOR", "aud"), [own, others]),
+    ):
+        assert review_by("BUYER", await look(client))["flags"] == flags
+
+
 @pytest.mark.usefixtures("opened")
 async def test_a_review_is_found_by_its_ref_from_the_answer_on(
     buyer: httpx.AsyncClient,

@@ -49,11 +49,11 @@ MILLISECONDS_MAX = 50
 FILL = """
     INSERT INTO public_reviews_g1.public_reviews
         (order_id, seller_id, review_id, quality, logistics, service, incentive, text, media,
-         revealed_at, weight_milli, reasons, delivery_counted, held, measures, withdrawn,
-         usefulness)
+         revealed_at, weight_milli, reasons, delivery_counted, held, measures, hidden,
+         withdrawn, usefulness)
     SELECT 'O' || n, 'S-77', 'R' || n, 1 + n % 5, 1 + n % 5, 1 + n % 5, 'NONE', repeat('x', 200),
            '[]', timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute', 1000,
-           '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', false, 1000 + n % 7
+           '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', '[]', false, 1000 + n % 7
     FROM generate_series(1, $1::int) AS n
 """
 

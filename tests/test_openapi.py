@@ -17,7 +17,9 @@ from local_stack import issuer
 from reputation_service.app import SERVICE as REPUTATION
 from returns_service.app import SERVICE as RETURNS
 from review_service.app import SERVICE as REVIEW
+from shared_runtime import media_api
 from shared_runtime.clock import system_clock
+from shared_runtime.documents import OF_COMMANDS
 from shared_runtime.log import PostgresLog
 from shared_runtime.service import Parts, Service, api_app, openapi_document
 from shared_runtime.testing import InMemoryKeyStore
@@ -140,6 +142,18 @@ def test_what_every_request_needs_is_required(service: str) -> None:
         needed = {each["name"]: each["required"] for each in operation.get("parameters", ())}
         assert needed.get("Idempotency-Key", False) == ("idempotency-key-missing" in rules), path
         assert not needed.get("If-Match", False) or "precondition-required" in rules, path
+
+
+@of_every_service
+def test_what_an_answer_of_a_command_says_in_its_headers_is_documented(service: str) -> None:
+    """A file is in no stream: it has no version and nothing to wait for."""
+    for path, method, operation in operations(document(service)):
+        parameters = {each["name"] for each in operation.get("parameters", ())}
+        if "Idempotency-Key" not in parameters or path.startswith(media_api.PATH):
+            continue
+        for status in operation["responses"].keys() & {"200", "201"}:
+            headers = operation["responses"][status].get("headers", {}).keys()
+            assert headers >= {*OF_COMMANDS}, (method, path, status)
 
 
 @pytest.fixture

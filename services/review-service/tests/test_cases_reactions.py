@@ -34,10 +34,10 @@ from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.domain.weight import WeightFacts
 from review_service.domain.withdrawal import WithdrawReview
 from review_service.facts import parties_of, read_facts
-from review_service.reactions.again import on_own_evaluations
-from review_service.reactions.elsewhere import TOPICS, on_elsewhere
+from review_service.reactions.from_other_services import TOPICS, on_elsewhere
 from review_service.reactions.orders import on_own_orders
 from review_service.reactions.timers import deadlines, on_deadlines
+from review_service.reactions.with_later_facts import on_own_evaluations
 from review_service.testing import change, in_words, say
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.orders import OrderLine

@@ -128,3 +128,17 @@ async def test_what_is_hidden_from_a_reader_is_not_counted_in_his_pages(caller: 
     assert of_buyer["items"][-1]["id"] == of_seller["items"][-1]["id"]
     foreign = await caller("SELLER", "S-77").get(PATH, params={"cursor": of_buyer["next_cursor"]})
     assert foreign.status_code == 422
+
+
+@pytest.mark.usefixtures("written")
+@pytest.mark.parametrize(("role", "who"), [("BUYER", "B-5"), ("SELLER", "S-77")])
+@pytest.mark.parametrize("path", [PATH, "/v1/orders/O1/events"])
+async def test_a_party_is_told_no_place_in_the_log(
+    caller: Caller, role: str, who: str, path: str
+) -> None:
+    """How much lies between two events would tell how much others sell."""
+    items = (await caller(role, who).get(path)).json()["items"]
+    assert items
+    assert {frozenset(event) for event in items} == {
+        frozenset({"id", "type", "time", "actor", "data"})
+    }

@@ -1403,7 +1403,7 @@ async def test_a_detector_that_comes_too_late_is_told_so(
     """A timer that comes too late has nothing to do; whoever sends a command is answered."""
     detector, path = caller("SYSTEM", "detector"), f"{REVIEWS}/{BUYERS}"
     recorded(await write(buyer, {}, f"/{RB}/withdrawal"))
-    found = {"factor_milli": 400, "campaign": False, "terms": [], "calibration": "c"}
+    found: Json = {"factor_milli": 400, "campaign": False, "terms": [], "calibration": "c"}
     for what, body in (
         ("flags", {"reason": "FAKE"}),
         ("holds", {"ground": "FAKE"}),

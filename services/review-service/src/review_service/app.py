@@ -23,10 +23,10 @@ from review_service.domain.order_rules import ORDER_RULES
 from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
 from review_service.projections import PROJECTIONS
-from review_service.reactions.again import on_own_evaluations
-from review_service.reactions.elsewhere import on_elsewhere
+from review_service.reactions.from_other_services import on_elsewhere
 from review_service.reactions.orders import OPENING, on_own_orders
 from review_service.reactions.timers import deadlines, on_deadlines
+from review_service.reactions.with_later_facts import on_own_evaluations
 from review_service.settings import ReviewSettings
 
 DESCRIPTION = """

@@ -11,8 +11,8 @@ from shared_runtime.auth import Caller
 from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
 from shared_runtime.history import STAFF_ROLES
 
-from review_service.bulk.line import AHEAD_MAX
 from review_service.domain.order import Order, Placed
+from review_service.told_order import AHEAD_MAX
 
 FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
 PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")

@@ -8,7 +8,7 @@ could not even carry.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -22,11 +22,9 @@ from shared_runtime.fields import instant, readable
 from shared_runtime.sealing import PersonKey, person
 
 from review_service.domain.double_blind import SubmitReview
-from review_service.told_order import Part, ToldOrder, foreign_currencies, told_error
+from review_service.told_order import AHEAD_MAX, Part, ToldOrder, foreign_currencies, told_error
 
 LINE_BYTES_MAX = 64 * 1024
-AHEAD_MAX = timedelta(minutes=5)
-"""How far a marketplace's clock may be ahead of ours."""
 FIELD_LENGTH_MAX = 100
 BOUND_LENGTH_MAX = 200
 TEXT = "JSON in UTF-8, without halves of characters"

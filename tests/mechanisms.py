@@ -225,6 +225,23 @@ BROKEN = (
         f"{OF_REVIEWS}/test_pairs.py",
     ),
     Broken(
+        "I17",
+        "and so are those that a deadline reveals",
+        f"{REVIEWS}/reactions/timers.py",
+        "            await lock_pairs(pairs_revealed(timers, placed), db)\n",
+        "            pass\n",
+        f"{OF_REVIEWS}/test_pairs.py",
+    ),
+    Broken(
+        "I17",
+        "and so are those that come in bulk",
+        f"{REVIEWS}/bulk/intake.py",
+        "        await lock_pairs(((each.buyer_id, each.seller_id) "
+        "for each in parties.values()), db)\n",
+        "        pass\n",
+        f"{OF_REVIEWS}/test_pairs.py",
+    ),
+    Broken(
         "I18",
         "what each event tells is for those who may know it",
         f"{REVIEWS}/domain/readers.py",

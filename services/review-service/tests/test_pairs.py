@@ -12,6 +12,7 @@ import pytest
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.app import workload
+from review_service.pairs import lock_pairs
 from review_service.settings import ReviewSettings
 from shared_runtime.service import Parts
 from shared_runtime.testing import ManualClock
@@ -138,3 +139,44 @@ async def test_i17_of_a_pairs_reviews_by_request_by_deadline_and_in_bulk_one_cou
     )
     orders = [*asked, *due, *brought]
     assert await weights(buyer, orders) == {(1000, False): 1, (0, True): 3 * EACH - 1}
+
+
+WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+               WHERE locktype = 'advisory' AND NOT granted AND datname = current_database())
+"""
+
+
+@pytest.mark.parametrize("door", ["request", "deadline", "bulk"])
+async def test_i17_whoever_decides_about_a_pair_waits_for_him_who_does_by_another_door(
+    door: str, caller: Caller, parts: Parts[ReviewSettings], work: Work
+) -> None:
+    clock = parts.now
+    assert isinstance(clock, ManualClock)
+    clock.at = CLOSING - WINDOW
+    await bring(caller, ["O1"], clock.at)
+    await work()
+    await write(caller("BUYER", "B-5"), "O1", FIVE)
+    clock.at = CLOSING - DAY if door == "request" else CLOSING
+    now = {"at": CLOSING.isoformat()}
+    seller = caller("SELLER", "employee", seller_id="S-77")
+    fire = workload(parts).fire
+    assert fire
+    doors: dict[str, Callable[[], Awaitable[object]]] = {
+        "request": lambda: write(seller, "O1", GOOD),
+        "deadline": lambda: fire_due(parts.pool, parts.log, fire, clock),
+        "bulk": lambda: bring(
+            caller,
+            ["O2"],
+            CLOSING - WINDOW + DAY,
+            [FIVE | {"by": "BUYER"} | now, GOOD | {"by": "SELLER"} | now],
+        ),
+    }
+    async with parts.pool.acquire() as db:
+        async with db.transaction():
+            await lock_pairs([("B-5", "S-77")], db)
+            deciding = asyncio.ensure_future(doors[door]())
+            while not deciding.done() and not await db.fetchval(WAITS):
+                pass
+            assert not deciding.done()
+        await deciding

@@ -1,17 +1,22 @@
 """What a reader may know of an evaluation: laws of any history and any reader."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import get_args
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from review_service.domain.evaluation_state import Unopened
+from msgspec import Struct
+from review_service.domain.attribution import ReattributeDimension
+from review_service.domain.evaluation_state import Evaluation, Revealed, Unopened
 from review_service.domain.known import Known, Sender
 from review_service.domain.policy import policies
 from review_service.domain.readers import READERS, Reading, read_by
-from review_service.domain.rules import EvaluationCommand
+from review_service.domain.revision import GrantRevision
+from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
+from review_service.domain.subject import OTHER, SIDES, Subject
+from review_service.testing import change
 from review_service.testing.histories import (
     ANALYST,
     BUYER,
@@ -30,32 +35,33 @@ from review_service.testing.histories import (
     STRANGER,
     WORTH,
     answered,
+    events_of,
     in_time,
+    pause,
+    recorded,
     run,
     start,
     written,
 )
-from review_service.views import evaluation_view, readable_history
-from shared_events.envelope import Recorded
-from shared_events.review import EvaluationEvent, ReviewWeighted
-from shared_runtime.decider import Actor
-from shared_runtime.rule import By
+from review_service.views import actions, evaluation_view, readable_history
+from shared_events.review import EvaluationEvent, Side
+from shared_runtime.decider import Actor, Refused
+from shared_runtime.rule import By, Sent
+from shared_runtime.rules import Row
+from shared_runtime.testing import play
 
 PARTIES = (BUYER, SELLER)
-STAFF_OF_SELLER = Actor(role="MODERATOR", id="M9", org_id="S1")
-READING = (
-    *PARTIES,
-    STRANGER,
-    READER,
+NO_STAFF = (*PARTIES, STRANGER, READER)
+JUDGES = (
     MODERATOR,
     SECOND,
     ANALYST,
     SENIOR,
-    Actor(role="AUDITOR", id="U1"),
-    Actor(role="AGENT", id="G1"),
-    Actor(role="MODERATOR", id="B1"),
-    STAFF_OF_SELLER,
+    Actor(role="MODERATOR", id="B1"),  # is the buyer, too
+    Actor(role="MODERATOR", id="M9", org_id="S1"),  # belongs to the seller
 )
+STAFF = (*JUDGES, Actor(role="AUDITOR", id="U1"), Actor(role="AGENT", id="G1"))
+OFFERED = (*NO_STAFF, *JUDGES)
 KNOWN = Known(policies=policies(), facts=WORTH)
 
 gaps = st.timedeltas(min_value=NO_TIME, max_value=9 * DAY)
@@ -67,7 +73,7 @@ after_reveal = st.lists(
 histories = st.one_of(after_reveal, after_reveal, whenever).map(
     lambda rest: in_time([(start, NO_TIME), *rest])
 )
-readers = st.sampled_from(READING)
+readers = st.sampled_from((*NO_STAFF, *STAFF))
 
 
 def sender(actor: Actor, now: datetime) -> Sender:
@@ -100,63 +106,142 @@ def test_what_anybody_may_know_makes_an_evaluation_at_any_time(
 def test_a_history_has_as_many_events_as_its_version_says(
     commands: list[EvaluationCommand], reader: Actor
 ) -> None:
-    stream = run(commands)
-    reading = read_by(reader, [event for _, event in stream.events])
-    told = readable_history([recorded(at, event) for at, event in stream.events], reading)
-    assert len(told) == reading.version
+    history = events_of(commands)
+    reading = read_by(reader, history)
+    assert len(readable_history(recorded(history), reading)) == reading.version
 
 
-def recorded(at: datetime, event: EvaluationEvent) -> Recorded[EvaluationEvent]:
-    return Recorded(
-        topic="review.events",
-        partition=0,
-        position=1,
-        event_id="",
-        stream="evaluation-O1",
-        version=1,
-        type=type(event).__name__,
-        time=at,
-        recorded_at=at,
-        key="S1",
-        actor="moderator:M1",
-        correlation_id="O1",
-        causation_id="",
-        event=event,
-    )
-
-
-def knows(before: Reading, after: Reading) -> tuple[Sequence[bool], Sequence[bool]]:
-    """Which events he knew before, and which he knows now."""
-    since = len(after.knows) - len(before.knows)
-    return (*before.knows, *[False] * since), after.knows
-
-
-def is_weight_of_hidden_stars(event: EvaluationEvent, reading: Reading) -> bool:
-    if not isinstance(event, ReviewWeighted):
-        return False
-    view = evaluation_view("O1", reading, sender(reading.actor, COMPLETED))
-    review = next(each for each in view.reviews if each.review_id == event.review_id)
-    return review.quality is None and review.rating is None
-
-
-@given(histories, st.sampled_from(PARTIES))
-def test_a_partys_version_moves_when_what_he_is_shown_does_and_only_then(
-    commands: list[EvaluationCommand], party: Actor
+@given(histories, st.sampled_from(NO_STAFF))
+def test_a_version_moves_when_what_a_reader_is_shown_does_and_only_then(
+    commands: list[EvaluationCommand], reader: Actor
 ) -> None:
-    """Save for the weight of a review whose stars he is not shown: that it weighs anew everybody
-    may know; the reasons are told with the stars.
-    """
+    for before, after, events in readings(reader, commands):
+        moved = before.version != after.version
+        assert moved == (body(before) != body(after)), [type(event) for event in events]
+
+
+@given(histories, st.sampled_from(STAFF))
+def test_whatever_staff_are_shown_has_a_version_of_its_own(
+    commands: list[EvaluationCommand], reader: Actor
+) -> None:
+    """Theirs moves with what the page of the history alone tells, too."""
+    shown: dict[int, object] = {}
+    for _, after, _ in readings(reader, commands):
+        assert shown.setdefault(after.version, body(after)) == body(after)
+
+
+def readings(
+    reader: Actor, commands: Sequence[EvaluationCommand]
+) -> Iterator[tuple[Reading, Reading, list[EvaluationEvent]]]:
+    """What he may know before and after each commit, and what is recorded there."""
     history: list[EvaluationEvent] = []
-    before = read_by(party, history)
+    before = read_by(reader, history)
     for _, events in run(commands).commits:
         history += events
-        after = read_by(party, history)
-        moved = before.version != after.version
-        new = [
-            event
-            for event, *known in zip(history, *knows(before, after), strict=True)
-            if known == [False, True]
-        ]
-        if not (new and all(is_weight_of_hidden_stars(event, after) for event in new)):
-            assert moved == (body(before) != body(after)), [type(event) for event in events]
+        after = read_by(reader, history)
+        yield before, after, events
         before = after
+
+
+# --- Before the reveal
+
+
+beginnings = st.sampled_from([[start], [start, written], [start, answered], [start, pause]])
+unread = st.lists(st.tuples(st.sampled_from(EVERYTHING), gaps), max_size=10)
+hidden = st.tuples(beginnings, unread).map(
+    lambda told: in_time([*((command, NO_TIME) for command in told[0]), *told[1]])
+)
+OF_THE_BUYERS_REVIEW = (GrantRevision, ReattributeDimension)
+
+
+def is_of(side: Side, command: EvaluationCommand) -> bool:
+    """Whether a side sends it, or it is about what that side has written."""
+    told = {"BUYER": ("R1", "R3"), "SELLER": ("R2", "R4")}
+    if isinstance(command.said, OF_THE_BUYERS_REVIEW):
+        return side == "BUYER"
+    about = getattr(command.said, "review_id", None)
+    return about in told[side] or command.actor.acts_as == side
+
+
+THEIRS: dict[Side, list[EvaluationCommand]] = {
+    side: [command for command in EVERYTHING if is_of(side, command)] for side in SIDES
+}
+
+
+@given(hidden, st.sampled_from(PARTIES), st.data())
+def test_before_the_reveal_a_reading_tells_nothing_of_what_the_other_side_does(
+    commands: list[EvaluationCommand], party: Actor, data: st.DataObject
+) -> None:
+    other = OTHER["BUYER" if party == BUYER else "SELLER"]
+    instead = data.draw(st.lists(st.sampled_from([None, *THEIRS[other]]), min_size=len(commands)))
+    changed = [
+        theirs.at(command.now) if is_of(other, command) and theirs else command
+        for command, theirs in zip(commands, instead, strict=False)
+        if theirs or not is_of(other, command)
+    ]
+    one, two = (play(EVALUATIONS, each) for each in (commands, changed))
+    assume(not isinstance(one.state, Revealed) and not isinstance(two.state, Revealed))
+    reading, reading_too = read_by(party, one.events), read_by(party, two.events)
+    assert known(one.events, reading) == known(two.events, reading_too)
+    assert reading.state == reading_too.state
+    assert reading.version == reading_too.version
+    by = sender(party, commands[-1].now)
+    assert evaluation_view("O1", reading, by) == evaluation_view("O1", reading_too, by)
+    for command in EVERYTHING:
+        if command.actor == party:
+            asked = command.at(commands[-1].now)
+            assert answer(one.state, asked) == answer(two.state, asked)
+
+
+def known(history: Sequence[EvaluationEvent], reading: Reading) -> list[EvaluationEvent]:
+    return [event for event, knows in zip(history, reading.knows, strict=True) if knows]
+
+
+def answer(
+    state: Evaluation, command: EvaluationCommand
+) -> tuple[list[EvaluationEvent], str | None, object]:
+    """What becomes of it at first, for a review may reveal both; or how it is refused."""
+    try:
+        return EVALUATIONS.decide(state, command)[:1], None, None
+    except Refused as refused:
+        return [], refused.slug(), refused.members()
+
+
+# --- What is offered
+
+
+@given(histories, st.sampled_from(OFFERED), st.sampled_from((NO_TIME, DAY, 40 * DAY)))
+def test_what_a_reader_is_offered_is_what_is_accepted_of_him(
+    commands: list[EvaluationCommand], reader: Actor, later: timedelta
+) -> None:
+    played = play(EVALUATIONS, commands)
+    by = sender(reader, commands[-1].now + later)
+    offers = {
+        action.action: action.allowed for action in actions(read_by(reader, played.events), by)
+    }
+    assert offers.keys() == {row.name for row in RULES if reader.acts_as in row.roles}
+    for row in RULES:
+        if row.name in offers:
+            tries = [Sent(said, by) for said in tried(row, played.state, by)]
+            assert offers[row.name] == any(is_accepted(played.state, sent) for sent in tries)
+    for command in EVERYTHING:
+        name = type(command.said).__name__
+        if not offers.get(name, True):
+            assert not is_accepted(played.state, Sent(command.said, by)), name
+
+
+def tried(
+    row: Row[Evaluation, Known, EvaluationEvent], state: Evaluation, by: Sender
+) -> Iterator[Struct]:
+    """What could be said to each matter there is."""
+    for matter in row.matters(state, by):
+        for said in row.tries(matter, by) if row.tries else [row.example]:
+            if isinstance(matter, Subject):
+                yield change(said, review_id=matter.review.review_id)
+            else:
+                yield said
+
+
+def is_accepted(state: Evaluation, command: EvaluationCommand) -> bool:
+    events, _, _ = answer(state, command)
+    return bool(events)

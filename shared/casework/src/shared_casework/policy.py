@@ -115,6 +115,10 @@ class Policies[P: Policy]:
     by_version: Mapping[str, P]
     schedule: Sequence[tuple[datetime, P]]
 
+    def __repr__(self) -> str:
+        """By their names: whoever prints a command is not told all numbers of all of them."""
+        return f"Policies({', '.join(self.by_version)})"
+
     def of(self, version: str) -> P:
         """The version a stream began with. Raises `PolicyUnknown`."""
         if policy := self.by_version.get(version):

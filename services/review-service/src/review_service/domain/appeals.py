@@ -1,6 +1,6 @@
 """Who was decided against in; the matter looked at once more, by somebody else, out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ from shared_events.review import (
     ModerationAppealDecided,
     ModerationAppealed,
     Part,
+    Restriction,
     ReviewHeld,
     ReviewRestored,
     ReviewRestricted,
@@ -41,6 +42,7 @@ from review_service.domain.review_state import (
     Contested,
     DismissedFlag,
     dismissed_flags,
+    part_of,
     restriction_of,
 )
 from review_service.domain.statements import (
@@ -271,13 +273,18 @@ def reversal(
             **subject.ids,
             ground=appeal.against.raised.reason,
             rule_ids=[*said.rule_ids],
-            measures=[HIDING[part]] if part else [*said.measures],
+            measures=[*restricting(part, said)],
             automated_detection=False,
             decided_by=by.actor.id,
             appeal_until=utc(by.now),  # there is no appeal from an appeal
             retain_until=utc(by.now) + policy.review_retention,
         )
     ]
+
+
+def restricting(part: Part | None, said: DecideModerationAppeal) -> Sequence[Restriction]:
+    """A part has one measure alone, whatever else was said."""
+    return [HIDING[part]] if part else said.measures
 
 
 def is_shown(subject: Subject, part: Part | None) -> bool:
@@ -312,11 +319,16 @@ def ruling(appeal: Appeal, said: DecideModerationAppeal) -> Ruling:
         )
     restricts = said.outcome == "REVERSED"
     return Ruling(
-        visibility=visibility_of(said.measures) if restricts else "OTHER",
+        visibility=visibility_of(restricting(appeal.lodged.part, said)) if restricts else "OTHER",
         ground=against.raised.reason,
         source_type="COMPLAINT",
         automated_detection=False,
     )
+
+
+def of_the_whole(said: DecideModerationAppeal, _: Sender) -> Iterator[FieldError]:
+    if part_of(said.measures):
+        yield FieldError(field="measures", bound="none of a part: an appeal about it hides it")
 
 
 def undecided(subject: Subject, _: Sender) -> Sequence[DecideModerationAppeal]:
@@ -339,6 +351,7 @@ DECIDE_MODERATION_APPEAL = ReviewRule(
     DecideModerationAppeal,
     decide_appeal,
     roles=("MODERATOR", "SENIOR"),
+    shape=of_the_whole,
     human=True,
     impartial=Guard(decided_by_another, ConflictOfInterest),
     reasons=REASONS,

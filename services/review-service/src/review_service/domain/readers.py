@@ -65,11 +65,14 @@ STAFF: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SENIOR", "AGENT", "AUDITOR",
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """Somebody before an evaluation, as it is in truth, and what has happened to it."""
+    """Somebody before an evaluation, as it is in truth, and what has happened to it. `seen`: up to
+    which number everybody has been able to read the weights of a side, with their reasons.
+    """
 
     actor: Actor
     state: Opened
     history: Sequence[EvaluationEvent]
+    seen: Mapping[Side, int]
 
 
 type Reads = Callable[[Any, Case], bool]
@@ -88,6 +91,27 @@ def parties(_: EvaluationEvent, case: Case) -> bool:
 def staff(_: EvaluationEvent, case: Case) -> bool:
     """What a detector looks at is no help to those it looks for; a delay is the platform's own."""
     return is_staff(case.actor)
+
+
+def as_far_as_shown(event: ReviewWeighted, case: Case) -> bool:
+    """Everybody, of what can be seen of it. While its stars are hidden, so are the reasons of a
+    weight: its author and staff read them; to others one that counts as much as the one before is
+    none. Once told it stays so.
+    """
+    if is_staff(case.actor) or writes_for(case.state.sheet, event.side, case.actor):
+        return True
+    if event.seq <= case.seen.get(event.side, 0):
+        return True
+    before = (
+        each
+        for each in case.history
+        if isinstance(each, ReviewWeighted) and (each.side, each.seq) == (event.side, event.seq - 1)
+    )
+    return all(amount(each) != amount(event) for each in before)
+
+
+def amount(weighted: ReviewWeighted) -> tuple[object, ...]:
+    return weighted.weight_milli, weighted.excluded_dimensions
 
 
 def flaggers(event: ReviewFlagged | ReviewKept, case: Case) -> bool:
@@ -128,7 +152,7 @@ READERS: Mapping[type[EvaluationEvent], Reads] = {
     ReviewSubmitted: everybody,
     ReviewAmended: everybody,
     ReviewsRevealed: everybody,
-    ReviewWeighted: everybody,
+    ReviewWeighted: as_far_as_shown,
     ReplyPublished: everybody,
     ReplyEdited: everybody,
     FollowUpAppended: everybody,
@@ -243,17 +267,30 @@ class Reading(Struct, frozen=True, kw_only=True):
 def read_by(actor: Actor, history: Sequence[EvaluationEvent]) -> Reading:
     """The evaluation as this actor may know it."""
     truth: Evaluation = Unopened()
+    seen: dict[Side, int] = {}
     for event in history:
         truth = evolve(truth, event)
+        seen |= seen_after(event, truth)
     if isinstance(truth, Unopened):
         return Reading(actor=actor, knows=(), state=truth, truth=truth)
-    case = Case(actor=actor, state=truth, history=history)
+    case = Case(actor=actor, state=truth, history=history, seen=seen)
     knows = tuple(may_know(event, number, case) for number, event in enumerate(history))
     state: Evaluation = Unopened()
     for event, known in zip(history, knows, strict=True):
         if known:
             state = evolve(state, event)
     return Reading(actor=actor, knows=knows, state=state, truth=truth)
+
+
+def seen_after(event: EvaluationEvent, state: Evaluation) -> dict[Side, int]:
+    """The number of the weight that everybody can read after an event about a review."""
+    side = side_told_of(event)
+    if side is None or not isinstance(state, Revealed):
+        return {}
+    review = state.sheet.reviews[side]
+    if review.weighted is None or not shown(review).stars:
+        return {}
+    return {side: review.weighted.seq}
 
 
 def may_know(event: EvaluationEvent, number: int, case: Case) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from shared_casework.overdue import NoteOverdue
+from shared_events.envelope import Recorded
 from shared_events.review import EvaluationEvent, ModerationAppealed, ReviewFlagged
 from shared_runtime.decider import Actor, Refused
 from shared_runtime.timers import Arm, DueTimer
@@ -329,6 +330,29 @@ def run(
 
 def events_of(commands: Sequence[EvaluationCommand]) -> list[EvaluationEvent]:
     return [event for _, event in run(commands).events]
+
+
+def recorded(events: Iterable[EvaluationEvent]) -> list[Recorded[EvaluationEvent]]:
+    """A history as the log has it. A moderator has done all of it."""
+    return [
+        Recorded(
+            topic="review.events",
+            partition=0,
+            position=number,
+            event_id=str(number),
+            stream="evaluation-O1",
+            version=number,
+            type=type(event).__name__,
+            time=COMPLETED,
+            recorded_at=COMPLETED,
+            key="S1",
+            actor="moderator:M1",
+            correlation_id="O1",
+            causation_id="",
+            event=event,
+        )
+        for number, event in enumerate(events, 1)
+    ]
 
 
 # --- Every state that the rules tell apart

@@ -4,6 +4,8 @@ parts    what its processes have in hand: a pool and the log of a database of it
          is moved by hand, the keys of people in memory (`key_store`)
 api      its application
 caller   a client for it, by role and account; whatever it is answered must be documented
+buyer    the client of the buyer of the order of the examples
+seller   that of a member of its seller
 work     has the worker do what there is to do, until nothing is left
 tell     appends facts of an order or its evaluation as they are, without deciding anything
 rebuilt  whether every projection that is built again equals the live one
@@ -202,6 +204,16 @@ async def caller(
             return clients[-1]
 
         yield client
+
+
+@pytest.fixture
+def buyer(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
+    return caller("BUYER", "B-5")
+
+
+@pytest.fixture
+def seller(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
+    return caller("SELLER", "employee", seller_id="S-77")
 
 
 @pytest.fixture

@@ -670,21 +670,6 @@ class OthersFirst(PostgresLog):
         return await super().append(planned, reply)
 
 
-async def test_a_line_that_always_loses_its_race_is_refused_and_the_rest_is_not(
-    pool: asyncpg.Pool, clock: ManualClock
-) -> None:
-    clock.at = datetime(2026, 3, 1, tzinfo=UTC)
-    log = OthersFirst(pool, source="/review-service", now=clock)
-    lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
-    answers = await Intake(log, policies(), InMemoryKeyStore(), clock).take(
-        lines, teller("olist"), Tally()
-    )
-    told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
-    assert told.pop("O7") == ("refused", "concurrent-change")
-    assert set(told.values()) == {("accepted", None)}
-    assert len(await recorded(pool)) == 19 * len(WHOLE)
-
-
 class OfLaterRelease(PostgresLog):
     """A log in which one order has an event that this release does not know."""
 
@@ -694,16 +679,23 @@ class OfLaterRelease(PostgresLog):
         return await super().read(streams)
 
 
-async def test_an_order_with_an_event_of_a_later_release_is_refused_and_the_rest_is_not(
-    pool: asyncpg.Pool, clock: ManualClock
+@pytest.mark.parametrize(
+    ("log_type", "why"),
+    [
+        pytest.param(OthersFirst, "concurrent-change", id="always loses its race"),
+        pytest.param(OfLaterRelease, "unavailable", id="has an event of a later release"),
+    ],
+)
+async def test_a_line_of_an_order_that_cannot_be_decided_on_is_refused_and_the_rest_is_not(
+    pool: asyncpg.Pool, clock: ManualClock, log_type: type[PostgresLog], why: str
 ) -> None:
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
-    log = OfLaterRelease(pool, source="/review-service", now=clock)
+    log = log_type(pool, source="/review-service", now=clock)
     lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
     answers = await Intake(log, policies(), InMemoryKeyStore(), clock).take(
         lines, teller("olist"), Tally()
     )
     told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
-    assert told.pop("O7") == ("refused", "unavailable")
+    assert told.pop("O7") == ("refused", why)
     assert set(told.values()) == {("accepted", None)}
     assert len(await recorded(pool)) == 19 * len(WHOLE)

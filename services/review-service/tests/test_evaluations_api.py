@@ -80,16 +80,6 @@ def importer(caller: Caller) -> httpx.AsyncClient:
     return caller("IMPORTER", "olist")
 
 
-@pytest.fixture
-def buyer(caller: Caller) -> httpx.AsyncClient:
-    return caller("BUYER", "B-5")
-
-
-@pytest.fixture
-def seller(caller: Caller) -> httpx.AsyncClient:
-    return caller("SELLER", "employee", seller_id="S-77")
-
-
 type Bring = Callable[..., Awaitable[None]]
 
 

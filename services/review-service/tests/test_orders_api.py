@@ -78,11 +78,6 @@ def feed(caller: Caller) -> httpx.AsyncClient:
     return caller("SYSTEM", "market")
 
 
-@pytest.fixture
-def buyer(caller: Caller) -> httpx.AsyncClient:
-    return caller("BUYER", "B-5")
-
-
 async def test_an_order_goes_through_its_life(feed: httpx.AsyncClient) -> None:
     placed = await post(feed, "", order())
     assert placed.status_code == 201

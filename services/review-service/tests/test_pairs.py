@@ -60,16 +60,6 @@ async def bring(
     assert f'"reviews":{{"accepted":{len(reviews) * len(orders)},' in answered.text
 
 
-@pytest.fixture
-def buyer(caller: Caller) -> httpx.AsyncClient:
-    return caller("BUYER", "B-5")
-
-
-@pytest.fixture
-def seller(caller: Caller) -> httpx.AsyncClient:
-    return caller("SELLER", "employee", seller_id="S-77")
-
-
 async def weights(buyer: httpx.AsyncClient, orders: Sequence[str]) -> Counter[tuple[int, bool]]:
     """What the buyer's reviews of these orders weigh, and whether as one that repeats another."""
 

@@ -101,16 +101,6 @@ async def look(client: httpx.AsyncClient, order: str = "O1") -> Json:
 
 
 @pytest.fixture
-def buyer(caller: Caller) -> httpx.AsyncClient:
-    return caller("BUYER", "B-5")
-
-
-@pytest.fixture
-def seller(caller: Caller) -> httpx.AsyncClient:
-    return caller("SELLER", "employee", seller_id="S-77")
-
-
-@pytest.fixture
 def reader(caller: Caller) -> httpx.AsyncClient:
     """Somebody with an account, and no part in the order."""
     return caller("BUYER", "B-9")

@@ -5,6 +5,7 @@ pool, owner  connections to it: of the app role, of the owner
 topic        a name that both its log and the broker know
 journal      the log, with all that is appended in that topic
 sight        tables that tell how often and in which order events were applied
+verifier     of tokens that `issuer.mint(tmp_path, …)` makes
 dying        workers that kill themselves at a step of their work
 """
 
@@ -18,10 +19,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from local_stack import blocking
+from local_stack import blocking, issuer
 from local_stack.databases import Database, create_database, drop_database
 from local_stack.servers import Servers, ephemeral_servers
 from shared_events.partition import PARTITIONS
+from shared_runtime.auth import Verifier
+from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
@@ -88,6 +91,17 @@ async def owner(database: Database) -> AsyncIterator[asyncpg.Pool]:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(datetime(2026, 1, 15, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def verifier(tmp_path: Path) -> Verifier:
+    issuer.ensure_key(tmp_path)
+    return Verifier(
+        f"file://{issuer.jwks_file(tmp_path)}",
+        issuer=issuer.ISSUER,
+        audience=issuer.AUDIENCE,
+        now=system_clock,
+    )
 
 
 @pytest.fixture

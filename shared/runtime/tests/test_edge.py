@@ -10,7 +10,6 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from local_stack import issuer, processes
 from shared_runtime.auth import Verifier, require
-from shared_runtime.clock import system_clock
 from shared_runtime.commands import AskedFor
 from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol
 from shared_runtime.edge import Patience
@@ -72,14 +71,7 @@ async def ready() -> None: ...
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
-    issuer.ensure_key(tmp_path)
-    verifier = Verifier(
-        f"file://{issuer.jwks_file(tmp_path)}",
-        issuer=issuer.ISSUER,
-        audience=issuer.AUDIENCE,
-        now=system_clock,
-    )
+def app(verifier: Verifier) -> FastAPI:
     return service_app(
         title="notes",
         version="1",

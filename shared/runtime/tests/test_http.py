@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_stack import issuer
 from shared_runtime.auth import Caller, Verifier, require
-from shared_runtime.clock import system_clock
 from shared_runtime.commands import AskedFor, AskedForVersion
 from shared_runtime.decider import InvalidValue, NotAParty, RateLimited, WindowClosed
 from shared_runtime.edge import BODY_BYTES_MAX
@@ -123,14 +122,7 @@ async def ready() -> None: ...
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
-    issuer.ensure_key(tmp_path)
-    verifier = Verifier(
-        f"file://{issuer.jwks_file(tmp_path)}",
-        issuer=issuer.ISSUER,
-        audience=issuer.AUDIENCE,
-        now=system_clock,
-    )
+def app(verifier: Verifier) -> FastAPI:
     return service_app(
         title="things",
         version="1",

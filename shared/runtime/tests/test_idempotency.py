@@ -19,7 +19,6 @@ from local_stack.databases import Database, create_database
 from local_stack.servers import Servers
 from shared_events.orders import OrderPaid
 from shared_runtime.auth import Caller, Verifier, require
-from shared_runtime.clock import system_clock
 from shared_runtime.commands import AskedFor, Commands, commands_on
 from shared_runtime.database import open_pool
 from shared_runtime.decider import Actor, Decider, NotAParty, WrongState
@@ -130,15 +129,8 @@ async def pool(database: Database) -> AsyncIterator[asyncpg.Pool]:
 
 @asynccontextmanager
 async def serving(
-    pool: asyncpg.Pool, clock: ManualClock, folder: Path
+    pool: asyncpg.Pool, clock: ManualClock, verifier: Verifier, folder: Path
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    issuer.ensure_key(folder)
-    verifier = Verifier(
-        f"file://{issuer.jwks_file(folder)}",
-        issuer=issuer.ISSUER,
-        audience=issuer.AUDIENCE,
-        now=system_clock,
-    )
     commands = commands_on(PostgresLog(pool, source="/test", now=clock), pool)
     app = service_app(
         title="payments",
@@ -157,9 +149,9 @@ async def serving(
 
 @pytest.fixture
 async def client(
-    pool: asyncpg.Pool, clock: ManualClock, tmp_path: Path
+    pool: asyncpg.Pool, clock: ManualClock, verifier: Verifier, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(pool, clock, tmp_path) as client:
+    async with serving(pool, clock, verifier, tmp_path) as client:
         yield client
 
 
@@ -341,7 +333,7 @@ async def test_i10_a_repeat_after_the_answer_was_forgotten_still_records_nothing
 
 
 async def test_while_the_database_is_down_requests_are_told_so_and_then_it_goes_on(
-    own_servers: Servers, clock: ManualClock, tmp_path: Path
+    own_servers: Servers, clock: ManualClock, verifier: Verifier, tmp_path: Path
 ) -> None:
     if (postgres := own_servers.own_postgres) is None:
         pytest.skip("this PostgreSQL is not ours to stop")
@@ -349,7 +341,7 @@ async def test_while_the_database_is_down_requests_are_told_so_and_then_it_goes_
     await migrate("review_service", database.owner_url)
     async with (
         await open_pool(database.app_url) as pool,
-        serving(pool, clock, tmp_path) as client,
+        serving(pool, clock, verifier, tmp_path) as client,
     ):
         assert (await send(client, "P1", "k1")).status_code == 201
         await asyncio.to_thread(postgres.stop, "immediate")

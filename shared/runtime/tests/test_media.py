@@ -161,6 +161,7 @@ class Shop:
     db: asyncpg.Pool
     keys: PostgresKeyStore
     clock: ManualClock
+    verifier: Verifier
     folder: Path
     scanner: Scanner = field(default_factory=DecodingScanner)
 
@@ -192,13 +193,6 @@ class Shop:
             each.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
 
     def app(self) -> FastAPI:
-        issuer.ensure_key(self.folder)
-        verifier = Verifier(
-            f"file://{issuer.jwks_file(self.folder)}",
-            issuer=issuer.ISSUER,
-            audience=issuer.AUDIENCE,
-            now=system_clock,
-        )
 
         async def ready() -> None: ...
 
@@ -206,7 +200,7 @@ class Shop:
             title="shop",
             version="1",
             routers=[media_router(self.store(), self.links)],
-            verifier=verifier,
+            verifier=self.verifier,
             ready=ready,
             streamed=frozenset({PATH}),
         )
@@ -222,8 +216,14 @@ class Shop:
 
 
 @pytest.fixture
-def shop(db: asyncpg.Pool, keys: PostgresKeyStore, clock: ManualClock, tmp_path: Path) -> Shop:
-    return Shop(db=db, keys=keys, clock=clock, folder=tmp_path)
+def shop(
+    db: asyncpg.Pool,
+    keys: PostgresKeyStore,
+    clock: ManualClock,
+    verifier: Verifier,
+    tmp_path: Path,
+) -> Shop:
+    return Shop(db=db, keys=keys, clock=clock, verifier=verifier, folder=tmp_path)
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 import asyncio
 import signal
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from local_stack import issuer, processes
+from local_stack import processes
 from shared_runtime.auth import Verifier
-from shared_runtime.clock import system_clock
 from shared_runtime.http import metrics_app, serve_api, service_app
 from shared_runtime.settings import Settings
 
@@ -18,14 +16,7 @@ async def ready() -> None: ...
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> FastAPI:
-    issuer.ensure_key(tmp_path)
-    verifier = Verifier(
-        f"file://{issuer.jwks_file(tmp_path)}",
-        issuer=issuer.ISSUER,
-        audience=issuer.AUDIENCE,
-        now=system_clock,
-    )
+def app(verifier: Verifier) -> FastAPI:
     return service_app(title="empty", version="1", routers=[], verifier=verifier, ready=ready)
 
 

@@ -143,7 +143,9 @@ async def test_what_is_decided_of_other_streams_goes_on(
 
 
 @pytest.fixture
-async def client(journal: PostgresLog, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    journal: PostgresLog, verifier: Verifier, tmp_path: Path
+) -> AsyncIterator[httpx.AsyncClient]:
     router = APIRouter(prefix="/v1/orders")
     roles = Depends(require("BUYER"))
 
@@ -157,13 +159,6 @@ async def client(journal: PostgresLog, tmp_path: Path) -> AsyncIterator[httpx.As
 
     async def ready() -> None: ...
 
-    issuer.ensure_key(tmp_path)
-    verifier = Verifier(
-        f"file://{issuer.jwks_file(tmp_path)}",
-        issuer=issuer.ISSUER,
-        audience=issuer.AUDIENCE,
-        now=system_clock,
-    )
     app = service_app(title="t", version="1", routers=[router], verifier=verifier, ready=ready)
     token = issuer.mint(tmp_path, sub="B1", roles=["BUYER"])
     async with httpx.AsyncClient(

@@ -120,7 +120,6 @@ WORDS = (
     "UNFOUNDED",
     "EXPIRED",
     "PHOTO",
-    "EXECUTING",
     "RESTRICTED",
     "HIDE_TEXT",
     "OFFENSIVE",

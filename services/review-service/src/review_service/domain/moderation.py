@@ -173,12 +173,13 @@ def restriction(subject: Subject, said: RestrictReview, by: Sender) -> ReviewRes
 def restricted_by_outsider(subject: Subject, said: RestrictReview, by: Sender) -> None:
     """nobody with a stake in it, nor who raised a flag; nor, where nothing new has
     come up, who has decided about it"""
-    review = subject.review
-    flags = review.flags_of(part_of(said.measures)).values()
+    review, part = subject.review, part_of(said.measures)
+    flags = review.flags_of(part).values()
     claimants = frozenset[Account]().union(*(claimant(*flagger_of(flag)) for flag in flags))
     # Where nothing new has come up, who has decided about it has done so.
-    settled = isinstance(review.standing, Clear) and not flags
-    impartial(subject, by, claimants, review.deciders if settled else frozenset())
+    shown = review.has(part) if part else isinstance(review.standing, Clear)
+    settled = shown and not flags
+    impartial(subject, by, claimants, review.deciders_of(part) if settled else frozenset())
 
 
 def is_restricted_so(subject: Subject, said: RestrictReview, by: Sender) -> bool:

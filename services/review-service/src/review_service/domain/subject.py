@@ -163,6 +163,11 @@ def claimant(role: Flagger | None, account_id: str) -> frozenset[Account]:
             return frozenset({Account("STAFF", account_id)})
 
 
+def claimants_of(flags: Iterable[ReviewFlagged]) -> frozenset[Account]:
+    """The accounts that raised these."""
+    return frozenset(account for flag in flags for account in claimant(*flagger_of(flag)))
+
+
 def impartial(
     subject: Subject,
     by: Sender,

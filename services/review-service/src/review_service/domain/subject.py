@@ -36,7 +36,8 @@ from review_service.domain.known import Known, Sender
 from review_service.domain.review_state import Clear, Review
 from review_service.domain.reweighing import weighed
 
-type Status = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN", "CLOSED"]
+type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
+type Status = ReviewStatus | Literal["CLOSED"]
 
 SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
 OTHER: Mapping[Side, Side] = {"BUYER": "SELLER", "SELLER": "BUYER"}
@@ -68,8 +69,11 @@ class Subject(Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> Status:
-        if isinstance(self.state, Closed):
-            return "CLOSED"
+        return "CLOSED" if isinstance(self.state, Closed) else self.standing
+
+    @property
+    def standing(self) -> ReviewStatus:
+        """Where the review itself stands, whatever has become of its evaluation."""
         match self.review.standing:
             case Clear():
                 return "VISIBLE" if isinstance(self.state, Revealed) else "SUBMITTED"

@@ -9,7 +9,6 @@ from typing import Any
 import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
-from shared_casework.parties import is_party, parties_of
 from shared_events.envelope import Recorded
 from shared_events.review import (
     EvaluationEvent,
@@ -40,7 +39,7 @@ from review_service.domain.policy import Policies
 from review_service.domain.readers import Reading, read_by, side_told_of
 from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
 from review_service.domain.streams import evaluation_stream, order_stream
-from review_service.domain.subject import SIDES, sender_of
+from review_service.domain.subject import SIDES, sender_of, side_for
 from review_service.fact_rows import flagger, write_flags, write_reviews
 from review_service.facts import (
     ONE_FLAGGER,
@@ -126,7 +125,7 @@ class Evaluations:
         """
         facts = await self.facts(order)
         of_order = facts.of(order.placed.order_id)
-        side = side_in(order, actor)
+        side = side_for(actor, order.parties)
         flagging = flags and actor.acts_as in RULES[FlagReview].roles
         known = structs.replace(
             facts.known(order, now, self.policies),
@@ -200,15 +199,6 @@ class Evaluations:
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
         return await self.opener.response(answer(view, version=version))
-
-
-def side_in(order: Placed, actor: Actor) -> Side | None:
-    """The side of the order that somebody acts for; None for those who are no party of it."""
-    placed = order.placed
-    parties = parties_of(buyer_id=placed.buyer_id, seller_id=placed.seller_id)
-    if not is_party(actor, parties):
-        return None
-    return next((side for side in SIDES if actor.acts_as == side), None)
 
 
 def account(side: Side, order: Placed) -> str:

@@ -21,7 +21,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import Asked, Commands
 from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import Learn, Log, Note, Planned, read_stream
+from shared_runtime.log import Learn, Log, Note, Planned
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import encode_json
 from shared_runtime.reading import Cursors, answer, etag_of
@@ -92,11 +92,6 @@ class Evaluations:
     keys: KeyStore
     opener: Opener
     media: MediaStore
-
-    async def order(self, order_id: str) -> Order:
-        """The order as its stream tells; not placed if there is none."""
-        history = await read_stream(self.log, order_stream(order_id))
-        return ORDERS.fold(recorded.event for recorded in history)
 
     async def read(self, order_id: str) -> tuple[Order, History]:
         """The order, and what has happened to its evaluation."""

@@ -15,21 +15,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared_runtime.decider import (
-    AlreadySubmitted,
-    NotAParty,
-    NotFound,
-    NotYetEligible,
-    Refused,
-    WindowClosed,
-    WrongState,
+from shared_runtime.decider import NotAParty, Refused, WrongState
+from shared_runtime.rule import (
+    MACHINE,
+    NO_LONGER_APPLIES,
+    NO_WINDOW,
+    By,
+    Matter,
+    Rule,
+    Sent,
 )
-from shared_runtime.rule import NO_WINDOW, By, Matter, Rule, Sent
 from shared_runtime.shape import require_shape
 
 NOTHING_TO_DO = WrongState.slug()
 NOT_HIS = NotAParty.slug()
-NO_LONGER_APPLIES = (NotFound, WrongState, NotYetEligible, WindowClosed, AlreadySubmitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Rules[St, K, E]:
             matter = row.find(state, said, by)
             return row.then(matter, row.run(matter, said, by), by)
         except NO_LONGER_APPLIES as refused:
-            if row.lapses and by.actor.acts_as == "SYSTEM":
+            if row.lapses and by.actor.acts_as == MACHINE:
                 return []
             if isinstance(refused, WrongState) and not refused.allowed_actions:
                 refused.allowed_actions = self.allowed(state, by)

@@ -253,7 +253,6 @@ AMEND_REVIEW = ReviewRule(
     repeated=is_amended,
     stands=Guard(unsealed, WrongState, EvidenceSealed),
     window=amending_window,
-    early=True,
     events=(ReviewAmended,),
     example=AMENDED["BUYER"],
     tries=other_words,

@@ -105,6 +105,12 @@ OF_EXISTING = Decider[Order, OrderCommand, OrderEvent](
 )
 
 
+async def read_order(log: Log, order_id: str) -> Order:
+    """The order as its stream tells; not placed if there is none."""
+    history = await read_stream(log, order_stream(order_id))
+    return ORDERS.fold(recorded.event for recorded in history)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """All that the routes about orders need."""
@@ -114,11 +120,6 @@ class Orders:
     policies: Policies
     cursors: Cursors
     now: Clock
-
-    async def order(self, order_id: str) -> Order:
-        """The order as its stream tells; not placed if there is none."""
-        history = await read_stream(self.log, order_stream(order_id))
-        return ORDERS.fold(recorded.event for recorded in history)
 
     def by(self, caller: Caller, now: datetime, *persons: Role) -> Sender:
         """A feed, or else a person in one of these roles."""
@@ -175,7 +176,7 @@ class OrderPlace:
         is_feed = feed_actor(caller) is not None
         if not is_feed or asked.expected is not None:
             # Before If-Match is looked at: it would tell others that the order is there.
-            reader(caller, await self.orders.order(self.order_id))
+            reader(caller, await read_order(self.orders.log, self.order_id))
         now = stated(body.at, self.orders.now(), may_state=is_feed)
         by = self.orders.by(caller, now, *self.arrival.door.roles)
         return await self.orders.run(

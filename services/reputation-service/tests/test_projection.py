@@ -35,7 +35,7 @@ DAY = timedelta(days=1)
 SELLERS = ("S1", "S2", "S3", "S4")
 FOR_EVER = micros(START + 1000 * DAY)
 
-type Told = list[Recorded[Any]]
+type History = list[Recorded[Any]]
 
 
 # --- What happens ----------------------------------------------------------------------------
@@ -166,9 +166,9 @@ def return_closed(of: dict[str, Any], at: datetime) -> ReturnClosed:
     return msgspec.convert(of | said, ReturnClosed)
 
 
-async def tell(*events: Struct, log: InMemoryLog) -> Told:
+async def tell(*events: Struct, log: InMemoryLog) -> History:
     """Events as their logs have them, each recorded a while after the one before."""
-    told: Told = []
+    told: History = []
     for event in events:
         at = log.now()
         stream = stream_for(event, str(len(log.event_ids)))
@@ -187,7 +187,7 @@ def dice(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-async def history(seed: int, orders: int = 24) -> Told:
+async def history(seed: int, orders: int = 24) -> History:
     """Orders of four sellers with all that may become of them, in the order of recording."""
     chance = dice(seed)
     events: list[tuple[int, Struct]] = []
@@ -213,12 +213,12 @@ async def history(seed: int, orders: int = 24) -> Told:
     return await tell(*in_turn, log=a_log())
 
 
-def interleaved(told: Told, chance: random.Random) -> Told:
+def interleaved(told: History, chance: random.Random) -> History:
     """Another order of arrival: each partition of each topic keeps its own."""
-    places: dict[tuple[str, int], Told] = {}
+    places: dict[tuple[str, int], History] = {}
     for recorded in told:
         places.setdefault((recorded.topic, recorded.partition), []).append(recorded)
-    arriving: Told = []
+    arriving: History = []
     while places:
         place = chance.choice(sorted(places))
         arriving.append(places[place].pop(0))
@@ -227,7 +227,7 @@ def interleaved(told: Told, chance: random.Random) -> Told:
     return arriving
 
 
-def batches(told: Told, size: int) -> Iterable[Told]:
+def batches(told: History, size: int) -> Iterable[History]:
     return (told[i : i + size] for i in range(0, len(told), size))
 
 
@@ -238,7 +238,7 @@ def expected(told: Iterable[Recorded[Any]]) -> Facts:
     return Facts(fact for recorded in told for fact in observe(recorded, DEFAULT.sla))
 
 
-async def project(batch: Told, pool: asyncpg.Pool) -> None:
+async def project(batch: History, pool: asyncpg.Pool) -> None:
     """A batch of one worker in a transaction, in the live tables."""
     subscription = await live_subscription(pool, SCORE)
     async with pool.acquire() as db, db.transaction():
@@ -246,7 +246,7 @@ async def project(batch: Told, pool: asyncpg.Pool) -> None:
         await SCORE.apply(batch, db)
 
 
-async def trial(name: str, arriving: Iterable[Told], owner: asyncpg.Pool) -> State:
+async def trial(name: str, arriving: Iterable[History], owner: asyncpg.Pool) -> State:
     """The buckets after these batches, in tables of their own."""
     async with owner.acquire() as db:
         await db.execute(f"CREATE SCHEMA {name}; SET search_path TO {name}; {SCORE_DDL}")
@@ -259,7 +259,7 @@ async def trial(name: str, arriving: Iterable[Told], owner: asyncpg.Pool) -> Sta
             await db.execute("RESET search_path")
 
 
-def handled(batch: Told) -> Told:
+def handled(batch: History) -> History:
     return [recorded for recorded in batch if isinstance(recorded.event, SCORE.handles)]
 
 
@@ -420,7 +420,7 @@ async def test_two_workers_with_two_topics_of_one_order_lose_no_step(
 async def test_sellers_who_rate_the_same_buyers_do_not_deadlock(pool: asyncpg.Pool) -> None:
     log = a_log()
     buyers = [f"B{n}" for n in range(30)]
-    works: list[Told] = []
+    works: list[History] = []
     for n, seller in enumerate(SELLERS):
         in_turn = buyers if n % 2 else buyers[::-1]
         events = [
@@ -483,7 +483,7 @@ async def test_i15_rebuilt_tables_equal_the_live_ones(
     told = await history(seed)
     chance = dice(seed)
 
-    async def run(arriving: Told) -> None:
+    async def run(arriving: History) -> None:
         live = await live_subscription(pool, SCORE)
         source = InMemorySource(arriving, batch_max=17)
         runner = Runner(subscription=live, source=source, pool=pool, now=lambda: START)

@@ -106,7 +106,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class UploadAnswer:
     """The answer to an upload: the same to each repeat."""
 
     body: bytes
@@ -245,15 +245,15 @@ class MediaStore:
         self._links = links
         self._now = now
 
-    async def upload(self, upload: Upload) -> Told:
+    async def upload(self, upload: Upload) -> UploadAnswer:
         """Keeps a file. One that cannot be scanned now stays UPLOADED.
 
         Raises `FileTooLarge`, `InvalidFile` (also for what the scanner rejects: then nothing is
         kept), `SubjectErased`, `LimitReached`, `IdempotencyMismatch`.
         """
         fingerprint = await asyncio.to_thread(lambda: upload.fingerprint)
-        if (told := await self._told(upload.media_id, fingerprint)) is not None:
-            return told
+        if (first := await self._answered(upload.media_id, fingerprint)) is not None:
+            return first
         file = await asyncio.to_thread(examined, upload.data, upload.content_type)
         verdict = await self._verdict(file.data)
         if isinstance(verdict, Rejected):
@@ -261,13 +261,15 @@ class MediaStore:
         await self._keep(upload, file, fingerprint)
         return await self._finish(upload, file, fingerprint, is_clean=verdict is not None)
 
-    async def _told(self, media_id: str, fingerprint: bytes) -> Told | None:
+    async def _answered(self, media_id: str, fingerprint: bytes) -> UploadAnswer | None:
         begun = await self._db.fetchrow(BEGUN, media_id)
         if begun is None:
             return None
         if begun["fingerprint"] != fingerprint:
             raise IdempotencyMismatch
-        return None if begun["answer"] is None else Told(body=begun["answer"], replayed=True)
+        return (
+            None if begun["answer"] is None else UploadAnswer(body=begun["answer"], replayed=True)
+        )
 
     async def _keep(self, upload: Upload, file: Examined, fingerprint: bytes) -> None:
         if await self._db.fetchval(UNREFERENCED, upload.owner) >= UNREFERENCED_MAX:
@@ -300,7 +302,7 @@ class MediaStore:
 
     async def _finish(
         self, upload: Upload, file: Examined, fingerprint: bytes, *, is_clean: bool
-    ) -> Told:
+    ) -> UploadAnswer:
         state: State = "CLEAN" if is_clean else "UPLOADED"
         body = {
             "media_id": upload.media_id,
@@ -316,11 +318,11 @@ class MediaStore:
         done = await self._db.execute(FINISH, upload.media_id, state, decided_at, answer)
         if done.endswith(" 1"):
             log.info("file uploaded", media_id=upload.media_id, state=state)
-            return Told(body=answer, replayed=False)
-        told = await self._told(upload.media_id, fingerprint)
-        if told is None:
+            return UploadAnswer(body=answer, replayed=False)
+        first = await self._answered(upload.media_id, fingerprint)
+        if first is None:
             raise ConcurrentChange
-        return told
+        return first
 
     async def _verdict(self, data: bytes) -> Verdict | None:
         """None if nobody can say now."""

@@ -86,7 +86,7 @@ class Case(Struct, frozen=True, kw_only=True):
     decisions: int = 0
 
 
-class Matter(Struct, frozen=True, kw_only=True):
+class OpenItem(Struct, frozen=True, kw_only=True):
     """One thing that is open in a case. `barred`: who may not decide it, besides the parties."""
 
     kind: str
@@ -95,20 +95,20 @@ class Matter(Struct, frozen=True, kw_only=True):
     barred: Collection[str] = ()
 
 
-def summed_up[C: Case](case: C, matters: Collection[Matter]) -> C:
+def summed_up[C: Case](case: C, items: Collection[OpenItem]) -> C:
     """The case with what follows from all that is open in it."""
     return replace(
         case,
-        kinds=sorted({matter.kind for matter in matters}),
-        opened_at=min((matter.since for matter in matters), default=None),
-        due_at=min((matter.due for matter in matters if matter.due), default=None),
-        barred=sorted({*case.parties, *(who for matter in matters for who in matter.barred)}),
+        kinds=sorted({item.kind for item in items}),
+        opened_at=min((item.since for item in items), default=None),
+        due_at=min((item.due for item in items if item.due), default=None),
+        barred=sorted({*case.parties, *(who for item in items for who in item.barred)}),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which of the open cases: with a matter of this kind, past their time, and `only` those for
+    """Which of the open cases: with an item of this kind, past their time, and `only` those for
     which these conditions on the service's own columns hold, with `{}` in the place of the value.
     """
 
@@ -178,7 +178,7 @@ def place_of(case: Case) -> tuple[datetime, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Of all open cases. One case may have matters of several kinds."""
+    """Of all open cases. One case may have items of several kinds."""
 
     cases: int
     overdue: int

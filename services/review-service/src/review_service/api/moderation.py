@@ -19,7 +19,7 @@ from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_o
 from shared_runtime.worklist import Counter
 
 from review_service.api import list_answers
-from review_service.api.public_reviews import Opened
+from review_service.api.public_reviews import OpenTexts
 from review_service.lists.moderation import CASES, DECIDES, case_page, case_view, wanted_cases
 from review_service.projections import MODERATION_CASES
 from review_service.projections.moderation import CaseKind, ModerationCase
@@ -63,15 +63,17 @@ def assignee(caller: Caller) -> Assignee:
     )
 
 
-def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Opened) -> APIRouter:
-    """`opened` opens the texts of an answer."""
+def moderation_api(
+    pool: asyncpg.Pool, cursors: Cursors, now: Clock, open_texts: OpenTexts
+) -> APIRouter:
+    """`open_texts` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/moderation", tags=["moderation"])
     projected = position_of(pool, MODERATION_CASES)
     counter, leases = Counter(CASES, pool, now), Leases(CASES, pool)
 
     async def shown(assigned: Assigned[ModerationCase], reader: Assignee) -> Response:
         view = case_view(assigned.case, assigned.lease, reader, now())
-        return await opened(answer(view, status=201 if assigned.is_new else 200))
+        return await open_texts(answer(view, status=201 if assigned.is_new else 200))
 
     @router.get(
         "/cases",
@@ -105,7 +107,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
             counts=await counter.counts(),
             now=now(),
         )
-        return await opened(answer(page))
+        return await open_texts(answer(page))
 
     @router.post(
         "/assignments",

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from shared_events.orders import OrderEvent
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
-from shared_runtime.commands import Asked, AskedFor, Commands
+from shared_runtime.commands import AnyCommandRequest, CommandRequest, Commands
 from shared_runtime.decider import (
     AlreadySubmitted,
     Decider,
@@ -127,7 +127,7 @@ class Orders:
 
     async def run(
         self,
-        asked: Asked,
+        request: CommandRequest,
         order_id: str,
         said: Struct,
         by: Sender,
@@ -137,7 +137,7 @@ class Orders:
     ) -> Response:
         """Decides a command and answers with the order as it is then."""
         return await self.commands.run(
-            asked,
+            request,
             decider,
             Sent(said, by),
             stream=order_stream(order_id),
@@ -165,7 +165,7 @@ class OrderPlace:
 
     async def run(
         self,
-        asked: Asked,
+        request: CommandRequest,
         said: Struct,
         view: View | None,  # noqa: ARG002 - the order is always shown whole
         files: Sequence[MediaFile],  # noqa: ARG002
@@ -173,13 +173,13 @@ class OrderPlace:
         caller, body = self.arrival.caller, self.arrival.body
         assert isinstance(body, StepBody)
         is_feed = feed_actor(caller) is not None
-        if not is_feed or asked.expected is not None:
+        if not is_feed or request.expected is not None:
             # Before If-Match is looked at: it would tell others that the order is there.
             reader(caller, await self.orders.order(self.order_id))
         now = stated(body.at, self.orders.now(), may_state=is_feed)
         by = self.orders.by(caller, now, *self.arrival.door.roles)
         return await self.orders.run(
-            asked, self.order_id, said, by, states_time=body.at is not None
+            request, self.order_id, said, by, states_time=body.at is not None
         )
 
 
@@ -232,12 +232,12 @@ def placing(orders: Orders) -> APIRouter:
         responses=command_refusals(RoleNotAllowed, AlreadySubmitted) | answers.ORDER_COMMAND,
         operation_id=PLACE_ORDER.name,
     )
-    async def place(body: OrderBody, caller: Feed, asked: AskedFor) -> Response:
+    async def place(body: OrderBody, caller: Feed, request: AnyCommandRequest) -> Response:
         now = stated(body.placed_at, orders.now(), may_state=True, field="placed_at")
         said = place_order(body.told())
         with as_sent():
             return await orders.run(
-                asked,
+                request,
                 body.order_id,
                 said,
                 orders.by(caller, now),

@@ -18,7 +18,7 @@ from review_service.lists import reviews
 from review_service.lists.reviews import ListOf, Sort
 
 type Anybody = Annotated[Caller, Depends(require(*EVERYBODY))]
-type Opened = Callable[[Response], Awaitable[Response]]
+type OpenTexts = Callable[[Response], Awaitable[Response]]
 """An answer with sealed texts in, the same with those that can be opened out."""
 
 SORT = "Newest first; or most useful first: by a sum of facts that is the same for every star."
@@ -50,9 +50,9 @@ async def public_reviews(
     of: ListOf,
     *,
     projected: PositionOf,
-    opened: Opened,
+    open_texts: OpenTexts,
 ) -> Response:
     query = reviews.Query(of=of, sort=asked.sort, stars=asked.stars)
     place = asked.place(cursors, query.name)
     await wait_for(asked.token, projected)
-    return await opened(answer(await reviews.review_page(pool, query, place)))
+    return await open_texts(answer(await reviews.review_page(pool, query, place)))

@@ -54,7 +54,7 @@ from review_service.told_order import place_order
 TOLD = "a7c7a6a4-6f0b-5a7e-8f0e-3d1c2b9f4e60"
 """The namespace of the causes of what is told."""
 
-type Outcome = Literal["accepted", "unchanged", "refused"]
+type LineOutcome = Literal["accepted", "unchanged", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class ReviewTold:
     """What became of a review. `by` is None where it does not tell it."""
 
     by: Side | None
-    outcome: Outcome
+    outcome: LineOutcome
     problem: Refused | None = None
 
 
@@ -98,7 +98,7 @@ class ReviewTold:
 class LineTold:
     """What came of a line. If its order was refused, nothing of the line was done."""
 
-    order: Outcome
+    order: LineOutcome
     reviews: list[ReviewTold]
     problem: Refused | None = None
 
@@ -286,7 +286,7 @@ class Story:
     def _known(self, at: datetime) -> Known:
         order = self._decisions.state(ORDERS, self._order)
         assert isinstance(order, Placed)
-        self._facts.pairs.note(self._decisions.planned)
+        self._facts.pairs.take_in(self._decisions.planned)
         return self._facts.known(order, at, self._policies)
 
     def _asked[C: Command](self, stream: str, command: C, what: str) -> Ask[C]:

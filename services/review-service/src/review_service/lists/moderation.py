@@ -64,7 +64,7 @@ class ModerationCaseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCounts:
-    """Of all open cases, some seconds ago at most. One case may have several matters."""
+    """Of all open cases, some seconds ago at most. One case may have several open items."""
 
     cases: int
     flags: int

@@ -211,7 +211,7 @@ def on_deadlines(policies: Policies) -> Fire:
                 asking = Known(policies=policies, open_disputes=open_disputes)
                 decide_or_log(decisions, ORDERS, on_order_timer(timer, asking))
                 continue
-            facts.pairs.note(decisions.planned)
+            facts.pairs.take_in(decisions.planned)
             known = facts.known(placed[order_id], timer.now, policies)
             decide_or_log(decisions, EVALUATIONS, on_evaluation_timer(timer, known))
         await write_pairs(decisions.planned, db)

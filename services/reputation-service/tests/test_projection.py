@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 from reputation_service import queries
+from reputation_service.domain.account import Explanation
 from reputation_service.domain.explain import DimensionExplanation, excluded, explain, reduced
 from reputation_service.domain.facts import Fact, OrderFact, day_of, micros
 from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
@@ -559,7 +560,7 @@ def one_by_one(facts: Iterable[Fact], seller: str, as_of: int) -> dict[str, Dime
     return explain(state, in_force, read(state, day_of(as_of), DEFAULT))
 
 
-async def explained(pool: asyncpg.Pool, wanted: queries.Wanted) -> queries.Explanation:
+async def explained(pool: asyncpg.Pool, wanted: queries.Wanted) -> Explanation:
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         return await queries.explanation(db, wanted, DEFAULT)
 

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 from local_stack.databases import Database
-from review_service.lists.reviews import Query, Sort, of_product
+from review_service.queries.reviews import Query, Sort, of_product
 from shared_events.orders import OrderLine, OrderPlaced
 from shared_events.review import (
     ReviewHeld,

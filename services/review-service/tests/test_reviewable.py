@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import httpx
-from review_service.lists.reviewable import reviewable_query
+from review_service.queries.reviewable import reviewable_query
 from shared_events.review import (
     EvaluationClosed,
     EvaluationOpened,

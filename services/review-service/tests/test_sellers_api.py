@@ -13,7 +13,7 @@ import pytest
 from local_stack.databases import Database
 from review_service.api.callers import EVERYBODY
 from review_service.domain.streams import review_ref
-from review_service.lists.reviews import Query, Sort, of_seller
+from review_service.queries.reviews import Query, Sort, of_seller
 from shared_events.review import (
     FollowUpAppended,
     ReplyEdited,

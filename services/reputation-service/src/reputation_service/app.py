@@ -31,7 +31,7 @@ TAGS = {
 
 
 def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
-    from reputation_service.api import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
+    from reputation_service.api.scores import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
         accounts_api,
         explanation_api,
         ranking_api,

@@ -13,10 +13,11 @@ from shared_runtime.clock import Clock
 from shared_runtime.delivery import Connection
 
 from reputation_service import sweeps
+from reputation_service.domain.account import Account
 from reputation_service.domain.facts import day_of, instant, micros
 from reputation_service.domain.policy import ScorePolicy
 from reputation_service.projections import SCORE
-from reputation_service.queries import Account, accounts, is_marked, latest, newest_mark
+from reputation_service.queries import accounts, is_marked, latest, newest_mark
 from reputation_service.sweeps import FIRST, Sweep
 
 NAME = "ranking"

@@ -10,12 +10,13 @@ from shared_runtime.decider import Actor
 from shared_runtime.log import Ask, PostgresLog, handle_many
 
 from reputation_service import sweeps
+from reputation_service.domain.account import Account
 from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.level import evaluations
 from reputation_service.domain.policy import ScorePolicy
 from reputation_service.domain.snapshot import SNAPSHOTS, EvaluateScore
-from reputation_service.queries import Account, accounts
+from reputation_service.queries import accounts
 from reputation_service.sweeps import FIRST, Sweep
 
 NAME = "evaluation"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from reputation_service.domain.account import Account, Explanation, Listed, Ranked
 from reputation_service.domain.explain import (
     DimensionShares,
     Raise,
@@ -20,7 +21,6 @@ from reputation_service.domain.level import Standing, band, evaluations
 from reputation_service.domain.policy import STARS, Band, ScorePolicy
 from reputation_service.domain.read import NO_WEEKS, DimensionScore, SellerScore
 from reputation_service.domain.readers import Reader
-from reputation_service.queries import Account, Explanation, Listed, Ranked
 
 type NameOf = Callable[[str], str]
 """An entity in, the name out under which a party is told of it."""

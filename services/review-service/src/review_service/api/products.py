@@ -15,8 +15,8 @@ from review_service.api.public_reviews import (
     ReviewsAsked,
     public_reviews,
 )
-from review_service.lists.reviews import of_product
 from review_service.projections import PUBLIC_REVIEWS
+from review_service.queries.reviews import of_product
 
 MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two products."
 SELLER = "Only what this seller has sold by the name of it."

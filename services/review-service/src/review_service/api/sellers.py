@@ -13,8 +13,8 @@ from review_service.api.public_reviews import (
     ReviewsAsked,
     public_reviews,
 )
-from review_service.lists.reviews import of_seller
 from review_service.projections import PUBLIC_REVIEWS
+from review_service.queries.reviews import of_seller
 
 
 def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> APIRouter:

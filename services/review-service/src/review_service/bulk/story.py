@@ -20,7 +20,7 @@ from shared_runtime.ids import derived_id
 from shared_runtime.log import Ask, Decisions
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import PersonKey
-from shared_runtime.timers import Arm, due_timer
+from shared_runtime.timers import Arm, TimerName, due_timer
 
 from review_service.bulk.line import (
     Life,
@@ -197,7 +197,7 @@ class Story:
         self._decisions = decisions
         self._policies = policies
         self._teller = teller
-        self._deadlines: dict[tuple[str, str], Deadline] = {}
+        self._deadlines: dict[tuple[str, TimerName], Deadline] = {}
         for stream in (self._order, self._evaluation):
             for recorded in decisions.history(stream):
                 self._arm(stream, recorded.event, recorded.event_id, told=False)
@@ -238,7 +238,7 @@ class Story:
         ):
             self._fire(*due[1])
 
-    def _fire(self, stream: str, name: str) -> None:
+    def _fire(self, stream: str, name: TimerName) -> None:
         deadline = self._deadlines.pop((stream, name))
         due = deadline.due
         timer = due_timer(stream, name, due, deadline.armed_by, clock=due)

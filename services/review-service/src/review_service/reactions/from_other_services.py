@@ -28,7 +28,7 @@ from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, PostgresLog
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
-from shared_runtime.timers import ARM
+from shared_runtime.timers import ARM, TimerName
 
 from review_service.domain.completion import CompleteOrder
 from review_service.domain.known import Known
@@ -81,7 +81,7 @@ REWEIGH_ALL = f"""
     INSERT INTO es.timer (stream_id, name, due_at, armed_by)
     SELECT DISTINCT ON (told.order_id, told.side, told.review_id)
         '{evaluation_stream("")}' || told.order_id,
-        '{REWEIGH}/' || told.side || '/' || told.review_id, changed.at, changed.event_id
+        '{REWEIGH}' || told.side || '/' || told.review_id, changed.at, changed.event_id
     FROM unnest($1::text[], $2::timestamptz[], $3::uuid[]) WITH ORDINALITY
         AS changed (person, at, event_id, number)
     JOIN facts.review AS told ON told.author = changed.person
@@ -188,13 +188,14 @@ def armed_again(
             if order.order.stage == "DELIVERED" and delivered and delivered.auto_complete_at > now:
                 stream = order_stream(order.order_id)
                 armed_by = last_of(histories[stream], OrderDelivered)
-                yield stream, AUTO_COMPLETE, delivered.auto_complete_at, armed_by
+                yield stream, str(AUTO_COMPLETE), delivered.auto_complete_at, armed_by
         case CaseDismissed() | ViolationAppealDecided(outcome="REVERSED"):
             stream = evaluation_stream(order.order_id)
             for review_id in foreign.named:
                 until = order.campaigns.get(review_id)
                 if until is not None and until > now:
-                    yield stream, f"{CAMPAIGN_END}/{review_id}", until, foreign.recorded.event_id
+                    timer = TimerName(CAMPAIGN_END, review_id)
+                    yield stream, str(timer), until, foreign.recorded.event_id
         case _:
             return
 

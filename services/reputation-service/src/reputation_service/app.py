@@ -9,6 +9,7 @@ from shared_runtime.reading import Cursors
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 
+from reputation_service.domain.rules import RULES
 from reputation_service.projections import PROJECTIONS
 from reputation_service.ranking import run_ranking
 from reputation_service.references import References
@@ -70,4 +71,5 @@ SERVICE = Service(
     routers=routers,
     workload=workload,
     tags=TAGS,
+    commands={"Sellers": RULES},
 )

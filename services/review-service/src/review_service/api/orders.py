@@ -44,6 +44,7 @@ from review_service.domain.completion import (
 from review_service.domain.fulfilment import MARK_DELIVERED, MARK_PAID, MARK_SHIPPED
 from review_service.domain.known import Known, Sender
 from review_service.domain.order import Order
+from review_service.domain.order_readers import may_know
 from review_service.domain.order_rules import ORDERS, OrderCommand
 from review_service.domain.placing import PLACE_ORDER
 from review_service.domain.policy import Policies
@@ -278,7 +279,11 @@ def reading(orders: Orders) -> APIRouter:
     ) -> Response:
         history = await read_stream(orders.log, order_stream(order_id))
         actor = reader(caller, ORDERS.fold(recorded.event for recorded in history))
-        told = [replace(recorded, actor=signed(recorded, actor)) for recorded in history]
+        told = [
+            replace(recorded, actor=signed(recorded, actor))
+            for recorded in history
+            if may_know(recorded.event, actor)
+        ]
         page = event_page(told, f"events of order {order_id}", limit, cursor, orders.cursors)
         return answer(page)
 

@@ -19,7 +19,9 @@ from urllib.parse import urlencode
 
 import asyncpg
 import structlog
+from msgspec import UNSET, Struct, UnsetType
 from pydantic import Field, SecretStr, model_validator
+from shared_events.fields import Sha256
 
 from shared_runtime.clock import Clock
 from shared_runtime.decider import (
@@ -45,6 +47,7 @@ from shared_runtime.scanning import (
 )
 from shared_runtime.sealing import DoesNotOpen
 from shared_runtime.settings import Settings
+from shared_runtime.shape import Purpose
 
 LINK_LIFETIME = timedelta(minutes=5)
 UNREFERENCED_LIFETIME = timedelta(hours=24)
@@ -57,7 +60,6 @@ LOCAL_MEDIA_KEY = "local: links to files on one machine are no secret"
 
 log = structlog.get_logger()
 
-type Purpose = Literal["REVIEW", "EVIDENCE"]
 type State = Literal["UPLOADED", "CLEAN", "REJECTED"]
 
 
@@ -103,6 +105,23 @@ class Upload:
         parts = (self.owner, self.purpose, self.content_type, self.name or "")
         told = "\n".join((*parts, hashlib.sha256(self.data).hexdigest()))
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()
+
+
+class UploadView(Struct, frozen=True, kw_only=True):
+    """What is kept of a file. A video has no width and height."""
+
+    media_id: str
+    state: State
+    content_type: ContentType
+    bytes: int
+    sha256: Sha256
+    width: int | UnsetType = UNSET
+    height: int | UnsetType = UNSET
+
+
+def if_any[T](value: T | None) -> T | UnsetType:
+    """A member of a view that is left out where there is nothing to tell."""
+    return UNSET if value is None else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,16 +323,16 @@ class MediaStore:
         self, upload: Upload, file: Examined, fingerprint: bytes, *, is_clean: bool
     ) -> UploadAnswer:
         state: State = "CLEAN" if is_clean else "UPLOADED"
-        body = {
-            "media_id": upload.media_id,
-            "state": state,
-            "content_type": file.content_type,
-            "bytes": len(file.data),
-            "sha256": hashlib.sha256(file.data).hexdigest(),
-            "width": file.width,
-            "height": file.height,
-        }
-        answer = encode_json({name: value for name, value in body.items() if value is not None})
+        view = UploadView(
+            media_id=upload.media_id,
+            state=state,
+            content_type=file.content_type,
+            bytes=len(file.data),
+            sha256=hashlib.sha256(file.data).hexdigest(),
+            width=if_any(file.width),
+            height=if_any(file.height),
+        )
+        answer = encode_json(view)
         decided_at = self._now() if is_clean else None
         done = await self._db.execute(FINISH, upload.media_id, state, decided_at, answer)
         if done.endswith(" 1"):

@@ -560,7 +560,7 @@ def one_by_one(facts: Iterable[Fact], seller: str, as_of: int) -> dict[str, Dime
     return explain(state, in_force, read(state, day_of(as_of), DEFAULT))
 
 
-async def explained(pool: asyncpg.Pool, wanted: queries.Wanted) -> Explanation:
+async def explained(pool: asyncpg.Pool, wanted: queries.WantedExplanation) -> Explanation:
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         return await queries.explanation(db, wanted, DEFAULT)
 
@@ -581,7 +581,9 @@ async def test_counting_facts_explains_to_the_bit_what_they_say_one_by_one(
             known = one_by_one(of_seller, seller, as_of)
             found = await explained(
                 pool,
-                queries.Wanted(seller_id=seller, as_of=as_of, reader="STAFF", largest=largest),
+                queries.WantedExplanation(
+                    seller_id=seller, as_of=as_of, reader="STAFF", largest=largest
+                ),
             )
             assert found.explained.buckets == {
                 name: fold(of_seller).get(seller, {}).get(name, {}) for name in DIMENSIONS
@@ -615,7 +617,7 @@ async def test_a_version_is_in_force_until_a_higher_one_was_known(
         await project(batch, pool)
     for stars, recorded in enumerate(told, 1):
         at = micros(recorded.recorded_at)
-        wanted = queries.Wanted(seller_id="S1", as_of=at, reader="STAFF", largest=9)
+        wanted = queries.WantedExplanation(seller_id="S1", as_of=at, reader="STAFF", largest=9)
         found = await explained(pool, wanted)
         assert [listed.fact.k for listed in found.listed["quality"]] == [stars - 1]
 
@@ -628,7 +630,7 @@ async def test_an_explanation_brings_no_more_facts_than_it_lists(pool: asyncpg.P
         log=log,
     )
     await project(told, pool)
-    wanted = queries.Wanted(seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
+    wanted = queries.WantedExplanation(seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
     found = await explained(pool, wanted)
     assert found.explained.dimensions["quality"].events == 60
     entities = {fact.entity_id for fact in found.about}
@@ -641,7 +643,7 @@ async def test_a_buyers_conduct_explains_no_sellers_score(pool: asyncpg.Pool) ->
         reviewed(ids(1, "S1"), START), rated(ids(2, "S2", buyer="S1"), START, 1), log=a_log()
     )
     await project(told, pool)
-    wanted = queries.Wanted(
+    wanted = queries.WantedExplanation(
         seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=9, entities=["b-o2"]
     )
     found = await explained(pool, wanted)

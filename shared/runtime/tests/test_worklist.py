@@ -14,7 +14,7 @@ from shared_runtime.decider import ConflictOfInterest, NotFound
 from shared_runtime.delivery import Connection
 from shared_runtime.leases import LEASE_TERM, AlreadyAssigned, Assignee, Leases, NothingToDecide
 from shared_runtime.migrate import migrate
-from shared_runtime.pages import Place
+from shared_runtime.pages import PageStart
 from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
 from shared_runtime.rows import Rows
@@ -95,8 +95,8 @@ def somebody(name: str = "one", *decides: str) -> Assignee:
     return Assignee(id=name, accounts=[name], decides=decides or ("DRIP", "FLOOD"))
 
 
-def first(limit: int = 20, cursor: str | None = None) -> Place:
-    return Place(
+def first(limit: int = 20, cursor: str | None = None) -> PageStart:
+    return PageStart(
         limit=limit,
         after=CURSORS.last("leaks", cursor),
         cursor=lambda last: CURSORS.text("leaks", last),

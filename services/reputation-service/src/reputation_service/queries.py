@@ -17,7 +17,7 @@ from shared_runtime.delivery import Connection
 from shared_runtime.log import Database
 from shared_runtime.skew import SKEW_MAX
 
-from reputation_service.domain.account import Account, Explanation, Listed, Ranked
+from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
 from reputation_service.domain.explain import FULL_MILLI, Explained, Group, explain_counted
 from reputation_service.domain.facts import K_MAX, MICROSECOND, Fact, day_of
 from reputation_service.domain.fold import Facts, State
@@ -267,7 +267,9 @@ async def buckets_up_to(db: Database, seller_id: str, as_of: int, day: int) -> B
     return found
 
 
-async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) -> list[Account]:
+async def accounts(
+    db: Database, as_of: Mapping[str, int], policy: ScorePolicy
+) -> list[ScoredAccount]:
     """What was known of each account at its instant; nothing is known of one that is not there."""
     wanted = {
         seller_id: (at, *(look.as_of for look in evaluations(at, policy)))
@@ -275,13 +277,13 @@ async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) 
     }
     known = await buckets_at(db, wanted) if wanted else {}
     return [
-        Account(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
+        ScoredAccount(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
         for seller_id, at in as_of.items()
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedExplanation:
     """Whose score is to be explained as of which instant, to whom, and how much of it is listed:
     at most `largest` facts of a kind. `entities` are asked for by their ids.
     """
@@ -300,7 +302,9 @@ class Of(NamedTuple):
     entity_id: str
 
 
-async def explanation(db: Connection, wanted: Wanted, policy: ScorePolicy) -> Explanation:
+async def explanation(
+    db: Connection, wanted: WantedExplanation, policy: ScorePolicy
+) -> Explanation:
     """An explanation by this policy, as of the day of the instant.
 
     Several statements: give it a transaction that reads of one moment.
@@ -350,7 +354,9 @@ def _in_force(
     return list(known.in_force(as_of))
 
 
-async def _largest(db: Connection, wanted: Wanted, explained: Explained) -> dict[Of, int]:
+async def _largest(
+    db: Connection, wanted: WantedExplanation, explained: Explained
+) -> dict[Of, int]:
     """The shares of the facts that are listed, the largest of each dimension first."""
     listed = await asyncio.to_thread(listing, explained, wanted.reader, wanted.largest)
     if not listed.candidates:
@@ -369,7 +375,7 @@ async def _largest(db: Connection, wanted: Wanted, explained: Explained) -> dict
     return {Of(dimension, entity_id): micro for dimension, entity_id, micro in rows}
 
 
-async def _less(db: Connection, wanted: Wanted, explained: Explained) -> dict[Of, bool]:
+async def _less(db: Connection, wanted: WantedExplanation, explained: Explained) -> dict[Of, bool]:
     """The facts that weigh nothing (True) or less than a full one (False), as far as each is
     shown.
     """

@@ -11,7 +11,7 @@ from shared_runtime.rule import By, Sent
 from shared_runtime.timers import TIMER
 
 from reputation_service import sweeps
-from reputation_service.domain.account import Account
+from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.level import evaluations
@@ -76,7 +76,7 @@ def _next(sweep: Sweep | None, newest: int, policy: ScorePolicy) -> tuple[int, S
     return day, Sweep(goal=f"{day}/{policy.policy_id}", reached=FIRST)
 
 
-def _ask(account: Account, day: int, policy: ScorePolicy, now: Clock) -> Ask[SellerCommand]:
+def _ask(account: ScoredAccount, day: int, policy: ScorePolicy, now: Clock) -> Ask[SellerCommand]:
     seller_id, standing = account.seller_id, account.standing(policy)
     said = EvaluateScore(
         seller_id=seller_id,

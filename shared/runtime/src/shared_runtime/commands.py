@@ -21,8 +21,8 @@ from shared_runtime.log import (
     AlsoWrite,
     Ask,
     Database,
+    Handled,
     Log,
-    Outcome,
     Reply,
     StaleVersion,
     UnderLock,
@@ -112,7 +112,7 @@ class Commands:
         *,
         stream: str,
         correlation: str,
-        view: Callable[[Outcome[S, E]], object],
+        view: Callable[[Handled[S, E]], object],
         status: int = 200,
         states_time: bool = False,
         version_of: Callable[[Sequence[E]], int] = len,
@@ -144,7 +144,7 @@ class Commands:
 
         body = b""
 
-        def reply(outcome: Outcome[S, E]) -> Reply:
+        def reply(outcome: Handled[S, E]) -> Reply:
             nonlocal body
             body = encode_json(view(outcome))
             return Reply(

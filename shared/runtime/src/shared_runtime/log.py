@@ -95,7 +95,7 @@ class Ask[C](Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome[S, E]:
+class Handled[S, E]:
     """What came of an `Ask`: the stream's version, state and events after it, and what was appended
     of these.
     """
@@ -552,11 +552,11 @@ async def handle[S, C: Command, E: Struct](
     decider: Decider[S, C, E],
     ask: Ask[C],
     *,
-    reply: Callable[[Outcome[S, E]], Reply] | None = None,
+    reply: Callable[[Handled[S, E]], Reply] | None = None,
     under_lock: UnderLock[C] | None = None,
     also_write: AlsoWrite | None = None,
     version_of: Callable[[Sequence[E]], int] = len,
-) -> Outcome[S, E]:
+) -> Handled[S, E]:
     """Decides one command and appends what comes of it, with the answer to keep.
 
     `version_of` tells the version that the sender has seen of the stream's events, if he does not
@@ -600,11 +600,11 @@ async def _append[S, C: Command, E: Struct](
     decisions: Decisions,
     decider: Decider[S, C, E],
     ask: Ask[C],
-    reply: Callable[[Outcome[S, E]], Reply] | None,
+    reply: Callable[[Handled[S, E]], Reply] | None,
     also_write: AlsoWrite | None,
-) -> Outcome[S, E]:
+) -> Handled[S, E]:
     state = decisions.state(decider, ask.stream)
-    outcome = Outcome[S, E](
+    outcome = Handled[S, E](
         version=decisions.version(ask.stream),
         state=state,
         events=decisions.events(ask.stream),

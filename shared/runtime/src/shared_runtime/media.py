@@ -60,7 +60,7 @@ LOCAL_MEDIA_KEY = "local: links to files on one machine are no secret"
 
 log = structlog.get_logger()
 
-type State = Literal["UPLOADED", "CLEAN", "REJECTED"]
+type FileState = Literal["UPLOADED", "CLEAN", "REJECTED"]
 
 
 class MediaSettings(Settings):
@@ -111,7 +111,7 @@ class UploadView(Struct, frozen=True, kw_only=True):
     """What is kept of a file. A video has no width and height."""
 
     media_id: str
-    state: State
+    state: FileState
     content_type: ContentType
     bytes: int
     sha256: Sha256
@@ -139,7 +139,7 @@ class MediaFile:
     media_id: str
     owner: str
     purpose: Purpose
-    state: State
+    state: FileState
     reason: Reason | None
     content_type: ContentType
     size: int
@@ -322,7 +322,7 @@ class MediaStore:
     async def _finish(
         self, upload: Upload, file: Examined, fingerprint: bytes, *, is_clean: bool
     ) -> UploadAnswer:
-        state: State = "CLEAN" if is_clean else "UPLOADED"
+        state: FileState = "CLEAN" if is_clean else "UPLOADED"
         view = UploadView(
             media_id=upload.media_id,
             state=state,
@@ -450,7 +450,7 @@ class MediaStore:
 
     async def _decide(self, file: MediaFile, verdict: Verdict) -> None:
         reason = verdict.reason if isinstance(verdict, Rejected) else None
-        state: State = "CLEAN" if reason is None else "REJECTED"
+        state: FileState = "CLEAN" if reason is None else "REJECTED"
         await self._db.execute(DECIDE, file.media_id, state, reason, self._now())
         if state == "REJECTED":
             await self._objects.delete([file.object])

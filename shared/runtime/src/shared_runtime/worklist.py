@@ -13,7 +13,7 @@ whom it is not shown to and who may not decide it; what that means, nothing here
     CASES = WorkList(
         name="returns", projection=…, table="return_case", row=ReturnCase, kinds=("REQUEST", …)
     )
-    cases, more = await CASES.page(pool, place, Wanted(overdue=True), hidden_from=…, now=now())
+    cases, more = await CASES.page(pool, start, Wanted(overdue=True), hidden_from=…, now=now())
     counts = await Counter(CASES, pool, now).counts()
 
 Whoever wants work is given the next case for a while by `shared_runtime.leases`. Where somebody is
@@ -31,7 +31,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared_runtime.clock import Clock
-from shared_runtime.pages import Keyset, Place
+from shared_runtime.pages import Keyset, PageStart
 from shared_runtime.projections import Projection
 
 COUNTS_FRESH = timedelta(seconds=10)
@@ -149,7 +149,7 @@ class WorkList[C: Case]:
     async def page(
         self,
         pool: asyncpg.Pool,
-        place: Place,
+        start: PageStart,
         wanted: Wanted = ALL,
         *,
         hidden_from: Collection[str],
@@ -159,15 +159,15 @@ class WorkList[C: Case]:
         party of.
         """
         conditions, values = wanted.conditions(3, now)
-        conditions += OLDEST_FIRST.behind(place, 3 + len(values))
+        conditions += OLDEST_FIRST.behind(start, 3 + len(values))
         rows = await pool.fetch(
             self.query(PAGE, conditions),
-            place.rows_max,
+            start.rows_max,
             [*hidden_from],
             *values,
-            *OLDEST_FIRST.values(place),
+            *OLDEST_FIRST.values(start),
         )
-        cases, more = place.cut([self.decode(told) for (told,) in rows], place_of)
+        cases, more = start.cut([self.decode(told) for (told,) in rows], place_of)
         return [*cases], more
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from shared_runtime.documents import answered
 
-from reputation_service.domain.account import Account, Explanation, Listed, Ranked
+from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
 from reputation_service.domain.explain import (
     Group,
     alike,
@@ -59,9 +59,9 @@ def _facts() -> list[Fact]:
     ]
 
 
-def _account() -> Account:
+def _account() -> ScoredAccount:
     instants = [AS_OF, *(look.as_of for look in evaluations(AS_OF, DEFAULT))]
-    return Account(
+    return ScoredAccount(
         seller_id=SELLER,
         as_of=AS_OF,
         buckets_at={

@@ -177,7 +177,7 @@ def explanation_api(
     ) -> Response:
         at = await moment(seller_id, asked.as_of, token)
         reader = reader_of(caller, seller_id)
-        wanted = queries.Wanted(
+        wanted = queries.WantedExplanation(
             seller_id=seller_id,
             as_of=at,
             reader=reader,

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from shared_events.reputation import Band
+
 from reputation_service.domain.explain import Explained
 from reputation_service.domain.facts import Fact
 from reputation_service.domain.fold import state_sha256
 from reputation_service.domain.level import Standing, standing
-from reputation_service.domain.policy import CONDUCT, Band, ScorePolicy
+from reputation_service.domain.policy import CONDUCT, ScorePolicy
 from reputation_service.domain.read import Buckets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ScoredAccount:
     """What was known of an account at `as_of` and at the weekly evaluations before."""
 
     seller_id: str

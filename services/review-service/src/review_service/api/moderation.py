@@ -97,11 +97,11 @@ def moderation_api(
         overdue: Annotated[bool, Query(description=OVERDUE)] = False,
     ) -> Response:
         wanted = wanted_cases(kind, reason, seller_id, overdue=overdue)
-        place = asked.place(cursors, f"moderation cases {wanted}")
+        start = asked.start(cursors, f"moderation cases {wanted}")
         await wait_for(asked.token, projected)
         page = await case_page(
             pool,
-            place,
+            start,
             wanted,
             reader=assignee(caller),
             counts=await counter.counts(),

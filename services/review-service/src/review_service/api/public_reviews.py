@@ -52,7 +52,7 @@ async def public_reviews(
     projected: PositionOf,
     open_texts: OpenTexts,
 ) -> Response:
-    query = reviews.Query(of=of, sort=asked.sort, stars=asked.stars)
-    place = asked.place(cursors, query.name)
+    wanted = reviews.WantedReviews(of=of, sort=asked.sort, stars=asked.stars)
+    start = asked.start(cursors, wanted.name)
     await wait_for(asked.token, projected)
-    return await open_texts(answer(await reviews.review_page(pool, query, place)))
+    return await open_texts(answer(await reviews.review_page(pool, wanted, start)))

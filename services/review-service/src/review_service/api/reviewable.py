@@ -23,7 +23,7 @@ type AskedSide = Annotated[
 ]
 
 
-def account_of(caller: Caller, asked: Side | None) -> tuple[Side, str]:
+def asks_as(caller: Caller, asked: Side | None) -> tuple[Side, str]:
     """As which side he asks, and the id that orders know him by. Raises `RoleNotAllowed`."""
     side: Side = asked or ("BUYER" if "BUYER" in caller.roles else "SELLER")
     if side not in caller.roles:
@@ -48,9 +48,9 @@ def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
     async def list_reviewable_orders(
         caller: APartyOfOrders, asked: PageAsked, side: AskedSide = None
     ) -> Response:
-        asks_as, account = account_of(caller, side)
-        place = asked.place(cursors, f"reviewable by {asks_as} {account}")
+        asking, account = asks_as(caller, side)
+        start = asked.start(cursors, f"reviewable by {asking} {account}")
         await wait_for(asked.token, projected)
-        return answer(await reviewable_page(pool, account, asks_as, place, now()))
+        return answer(await reviewable_page(pool, account, asking, start, now()))
 
     return router

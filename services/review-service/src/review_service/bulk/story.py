@@ -103,7 +103,7 @@ class LineTold:
     problem: Refused | None = None
 
 
-class Deadline(Struct, frozen=True, kw_only=True):
+class ArmedTimer(Struct, frozen=True, kw_only=True):
     """An armed timer. `told`: by this line, so that nobody else has it in hand yet."""
 
     due: datetime
@@ -197,7 +197,7 @@ class Story:
         self._decisions = decisions
         self._policies = policies
         self._teller = teller
-        self._deadlines: dict[tuple[str, TimerName], Deadline] = {}
+        self._armed: dict[tuple[str, TimerName], ArmedTimer] = {}
         for stream in (self._order, self._evaluation):
             for recorded in decisions.history(stream):
                 self._arm(stream, recorded.event, recorded.event_id, told=False)
@@ -226,12 +226,12 @@ class Story:
 
         `told_alone`: what was armed before this line is the worker's to fire, and by its clock.
         """
-        while self._deadlines and (
+        while self._armed and (
             due := min(
                 (
-                    (deadline.due, place)
-                    for place, deadline in self._deadlines.items()
-                    if deadline.due <= now and (deadline.told or not told_alone)
+                    (armed.due, place)
+                    for place, armed in self._armed.items()
+                    if armed.due <= now and (armed.told or not told_alone)
                 ),
                 default=None,
             )
@@ -239,9 +239,9 @@ class Story:
             self._fire(*due[1])
 
     def _fire(self, stream: str, name: TimerName) -> None:
-        deadline = self._deadlines.pop((stream, name))
-        due = deadline.due
-        timer = due_timer(stream, name, due, deadline.armed_by, clock=due)
+        armed = self._armed.pop((stream, name))
+        due = armed.due
+        timer = due_timer(stream, name, due, armed.armed_by, clock=due)
         if name == AUTO_COMPLETE:
             open_disputes = self._of_order.open_disputes(due)
             known = Known(policies=self._policies, open_disputes=open_disputes)
@@ -316,8 +316,8 @@ class Story:
     def _arm(self, stream: str, event: Any, event_id: str, *, told: bool) -> None:  # noqa: ANN401
         for timer in timers_of(event):
             if isinstance(timer, Arm):
-                self._deadlines[stream, timer.name] = Deadline(
+                self._armed[stream, timer.name] = ArmedTimer(
                     due=timer.due, armed_by=event_id, told=told
                 )
             else:
-                self._deadlines.pop((stream, timer.name), None)
+                self._armed.pop((stream, timer.name), None)

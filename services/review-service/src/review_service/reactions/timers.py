@@ -142,13 +142,13 @@ def scrutiny_timers_of(  # noqa: C901, PLR0911 - one arm for each event
 def on_order_timer(timer: DueTimer, known: Known) -> Ask[OrderCommand]:
     """AUTO_COMPLETE: nobody complained, so the order completes by itself."""
     assert timer.name == AUTO_COMPLETE
-    return asked(timer, Sent(CompleteOrder(), By(actor=TIMER, now=timer.now, known=known)))
+    return ask_of(timer, Sent(CompleteOrder(), By(actor=TIMER, now=timer.now, known=known)))
 
 
 def on_evaluation_timer(timer: DueTimer, known: Known) -> Ask[EvaluationCommand]:
     """What the passed deadline of an evaluation, or of one of its reviews, asks for."""
     by = By(actor=TIMER, now=timer.now, known=known)
-    return asked(timer, Sent(evaluation_command(timer, by), by))
+    return ask_of(timer, Sent(evaluation_command(timer, by), by))
 
 
 def evaluation_command(timer: DueTimer, by: Sender) -> Struct:  # noqa: PLR0911 - one arm a kind
@@ -175,7 +175,7 @@ def evaluation_command(timer: DueTimer, by: Sender) -> Struct:  # noqa: PLR0911 
             )
 
 
-def asked[C](timer: DueTimer, command: C) -> Ask[C]:
+def ask_of[C](timer: DueTimer, command: C) -> Ask[C]:
     return Ask(
         stream=timer.stream,
         command=command,

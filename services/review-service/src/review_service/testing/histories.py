@@ -308,9 +308,9 @@ class Run:
                 stream="evaluation-O1", name=name, due=due[name], now=due[name], cause=""
             )
             self.timers.pop(name)
-            asked = on_evaluation_timer(timer, Known(policies=policies(), facts=WORTH))
+            ask = on_evaluation_timer(timer, Known(policies=policies(), facts=WORTH))
             for _ in range(2):  # a timer may fire twice
-                self.send(asked.command)
+                self.send(ask.command)
 
 
 def run(

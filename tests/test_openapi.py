@@ -79,6 +79,14 @@ def test_every_example_is_one_of_its_schema(service: str) -> None:
 
 
 @of_every_service
+def test_every_answer_says_what_its_members_are(service: str) -> None:
+    for path, method, operation in operations(document(service)):
+        for status, told in operation["responses"].items():
+            schema = told.get("content", {}).get("application/json", {}).get("schema")
+            assert schema != {"type": "object"}, f"{method} {path}: {status}"
+
+
+@of_every_service
 def test_an_example_of_a_problem_shows_what_its_members_are_like(service: str) -> None:
     for path, _, operation in operations(document(service)):
         for answer in operation["responses"].values():

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 from dispute_service.app import SERVICE as DISPUTE
 from reputation_service.app import SERVICE as REPUTATION
 from returns_service.app import SERVICE as RETURNS
 from review_service.app import SERVICE as REVIEW
+from shared_runtime.decider import Decider
 from shared_runtime.reference import HEADER, commands_page
-from shared_runtime.service import openapi_document
+from shared_runtime.rule import Rule
+from shared_runtime.service import Service, openapi_document
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference" / "openapi"
 DOCUMENTS: dict[str, Callable[[], str]] = {
@@ -28,12 +33,28 @@ def test_the_reference_of_an_api_is_of_this_release(name: str) -> None:
 
 
 COMMANDS = FOLDER.parent / "commands.md"
+SERVICES = (REVIEW, DISPUTE, RETURNS, REPUTATION)
 
 
 def test_the_page_of_commands_is_of_this_release() -> None:
-    services = (REVIEW, DISPUTE, RETURNS, REPUTATION)
-    pages = [commands_page(service.name, service.commands) for service in services]
+    pages = [commands_page(service.name, service.commands) for service in SERVICES]
     assert COMMANDS.read_text() == HEADER + "".join(pages), "`make docs` writes it anew"
+
+
+def named_in_domain(service: Service[Any], kind: type[Any]) -> list[Any]:
+    """What the modules of a service's domain have a name for."""
+    domain = import_module(f"{service.package}.domain")
+    names = [f"{domain.__name__}.{each.name}" for each in iter_modules(domain.__path__)]
+    named = [each for name in names for each in vars(import_module(name)).values()]
+    return [each for each in named if isinstance(each, kind)]
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_every_command_of_a_domain_is_a_row_of_the_page(service: Service[Any]) -> None:
+    rows = {id(row) for rules in service.commands.values() for row in rules}
+    assert {id(rule) for rule in named_in_domain(service, Rule)} == rows
+    for decider in named_in_domain(service, Decider):
+        assert decider.decide.__self__ in service.commands.values(), "it decides by no row"
 
 
 SOURCES = Path(__file__).parents[1]

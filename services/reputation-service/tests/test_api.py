@@ -15,7 +15,7 @@ from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import SecretStr
-from reputation_service.api import EXPLANATIONS_MAX
+from reputation_service.api.scores import EXPLANATIONS_MAX
 from reputation_service.app import SERVICE
 from reputation_service.domain.facts import instant, micros
 from reputation_service.domain.fold import Facts, fold, state_sha256

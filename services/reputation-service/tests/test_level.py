@@ -17,8 +17,9 @@ from reputation_service.domain.level import (
     level,
     standing,
 )
-from reputation_service.domain.policy import DEFAULT, LEVELS, Band, Level
+from reputation_service.domain.policy import DEFAULT, LEVELS, Level
 from reputation_service.domain.read import Buckets
+from shared_events.reputation import Band
 
 THURSDAY = 20_454 * DAY_MICROS  # the first instant of a week
 NOW = THURSDAY + 2 * DAY_MICROS

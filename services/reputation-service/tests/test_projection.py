@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 from reputation_service import queries
+from reputation_service.domain.account import Explanation
 from reputation_service.domain.explain import DimensionExplanation, excluded, explain, reduced
 from reputation_service.domain.facts import Fact, OrderFact, day_of, micros
 from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
@@ -35,7 +36,7 @@ DAY = timedelta(days=1)
 SELLERS = ("S1", "S2", "S3", "S4")
 FOR_EVER = micros(START + 1000 * DAY)
 
-type Told = list[Recorded[Any]]
+type History = list[Recorded[Any]]
 
 
 # --- What happens ----------------------------------------------------------------------------
@@ -168,9 +169,9 @@ def return_closed(of: dict[str, Any], at: datetime) -> ReturnClosed:
     return msgspec.convert(of | said, ReturnClosed)
 
 
-async def tell(*events: Struct, log: InMemoryLog) -> Told:
+async def tell(*events: Struct, log: InMemoryLog) -> History:
     """Events as their logs have them, each recorded a while after the one before."""
-    told: Told = []
+    told: History = []
     for event in events:
         at = log.now()
         stream = stream_for(event, str(len(log.event_ids)))
@@ -189,7 +190,7 @@ def dice(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-async def history(seed: int, orders: int = 24) -> Told:
+async def history(seed: int, orders: int = 24) -> History:
     """Orders of four sellers with all that may become of them, in the order of recording."""
     chance = dice(seed)
     events: list[tuple[int, Struct]] = []
@@ -215,12 +216,12 @@ async def history(seed: int, orders: int = 24) -> Told:
     return await tell(*in_turn, log=a_log())
 
 
-def interleaved(told: Told, chance: random.Random) -> Told:
+def interleaved(told: History, chance: random.Random) -> History:
     """Another order of arrival: each partition of each topic keeps its own."""
-    places: dict[tuple[str, int], Told] = {}
+    places: dict[tuple[str, int], History] = {}
     for recorded in told:
         places.setdefault((recorded.topic, recorded.partition), []).append(recorded)
-    arriving: Told = []
+    arriving: History = []
     while places:
         place = chance.choice(sorted(places))
         arriving.append(places[place].pop(0))
@@ -229,7 +230,7 @@ def interleaved(told: Told, chance: random.Random) -> Told:
     return arriving
 
 
-def batches(told: Told, size: int) -> Iterable[Told]:
+def batches(told: History, size: int) -> Iterable[History]:
     return (told[i : i + size] for i in range(0, len(told), size))
 
 
@@ -240,7 +241,7 @@ def expected(told: Iterable[Recorded[Any]]) -> Facts:
     return Facts(fact for recorded in told for fact in observe(recorded, DEFAULT.sla))
 
 
-async def project(batch: Told, pool: asyncpg.Pool) -> None:
+async def project(batch: History, pool: asyncpg.Pool) -> None:
     """A batch of one worker in a transaction, in the live tables."""
     subscription = await live_subscription(pool, SCORE)
     async with pool.acquire() as db, db.transaction():
@@ -248,7 +249,7 @@ async def project(batch: Told, pool: asyncpg.Pool) -> None:
         await SCORE.apply(batch, db)
 
 
-async def trial(name: str, arriving: Iterable[Told], owner: asyncpg.Pool) -> State:
+async def trial(name: str, arriving: Iterable[History], owner: asyncpg.Pool) -> State:
     """The buckets after these batches, in tables of their own."""
     async with owner.acquire() as db:
         await db.execute(f"CREATE SCHEMA {name}; SET search_path TO {name}; {SCORE_DDL}")
@@ -261,7 +262,7 @@ async def trial(name: str, arriving: Iterable[Told], owner: asyncpg.Pool) -> Sta
             await db.execute("RESET search_path")
 
 
-def handled(batch: Told) -> Told:
+def handled(batch: History) -> History:
     return [recorded for recorded in batch if isinstance(recorded.event, SCORE.handles)]
 
 
@@ -422,7 +423,7 @@ async def test_two_workers_with_two_topics_of_one_order_lose_no_step(
 async def test_sellers_who_rate_the_same_buyers_do_not_deadlock(pool: asyncpg.Pool) -> None:
     log = a_log()
     buyers = [f"B{n}" for n in range(30)]
-    works: list[Told] = []
+    works: list[History] = []
     for n, seller in enumerate(SELLERS):
         in_turn = buyers if n % 2 else buyers[::-1]
         events = [
@@ -485,7 +486,7 @@ async def test_i15_rebuilt_tables_equal_the_live_ones(
     told = await history(seed)
     chance = dice(seed)
 
-    async def run(arriving: Told) -> None:
+    async def run(arriving: History) -> None:
         live = await live_subscription(pool, SCORE)
         source = InMemorySource(arriving, batch_max=17)
         runner = Runner(subscription=live, source=source, pool=pool, now=lambda: START)
@@ -561,7 +562,7 @@ def one_by_one(facts: Iterable[Fact], seller: str, as_of: int) -> dict[str, Dime
     return explain(state, in_force, read(state, day_of(as_of), DEFAULT))
 
 
-async def explained(pool: asyncpg.Pool, wanted: queries.Wanted) -> queries.Explanation:
+async def explained(pool: asyncpg.Pool, wanted: queries.WantedExplanation) -> Explanation:
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         return await queries.explanation(db, wanted, DEFAULT)
 
@@ -582,7 +583,9 @@ async def test_counting_facts_explains_to_the_bit_what_they_say_one_by_one(
             known = one_by_one(of_seller, seller, as_of)
             found = await explained(
                 pool,
-                queries.Wanted(seller_id=seller, as_of=as_of, reader="STAFF", largest=largest),
+                queries.WantedExplanation(
+                    seller_id=seller, as_of=as_of, reader="STAFF", largest=largest
+                ),
             )
             assert found.explained.buckets == {
                 name: fold(of_seller).get(seller, {}).get(name, {}) for name in DIMENSIONS
@@ -616,7 +619,7 @@ async def test_a_version_is_in_force_until_a_higher_one_was_known(
         await project(batch, pool)
     for stars, recorded in enumerate(told, 1):
         at = micros(recorded.recorded_at)
-        wanted = queries.Wanted(seller_id="S1", as_of=at, reader="STAFF", largest=9)
+        wanted = queries.WantedExplanation(seller_id="S1", as_of=at, reader="STAFF", largest=9)
         found = await explained(pool, wanted)
         assert [listed.fact.k for listed in found.listed["quality"]] == [stars - 1]
 
@@ -629,7 +632,7 @@ async def test_an_explanation_brings_no_more_facts_than_it_lists(pool: asyncpg.P
         log=log,
     )
     await project(told, pool)
-    wanted = queries.Wanted(seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
+    wanted = queries.WantedExplanation(seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
     found = await explained(pool, wanted)
     assert found.explained.dimensions["quality"].events == 60
     entities = {fact.entity_id for fact in found.about}
@@ -642,7 +645,7 @@ async def test_a_buyers_conduct_explains_no_sellers_score(pool: asyncpg.Pool) ->
         reviewed(ids(1, "S1"), START), rated(ids(2, "S2", buyer="S1"), START, 1), log=a_log()
     )
     await project(told, pool)
-    wanted = queries.Wanted(
+    wanted = queries.WantedExplanation(
         seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=9, entities=["b-o2"]
     )
     found = await explained(pool, wanted)

@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 from msgspec import Struct
 from reputation_service import ranking, snapshots, sweeps
+from reputation_service.domain.account import Ranked
 from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.policy import DEFAULT
 from reputation_service.projections import SCORE
-from reputation_service.queries import Ranked, accounts, ranked_after
+from reputation_service.queries import accounts, ranked_after
 from reputation_service.ranking import SELLERS_MAX, TAKE_CHANGED, rank, refresh, run_ranking
 from reputation_service.snapshots import GRACE, evaluate, run_snapshots
 from shared_events.envelope import Recorded

@@ -243,7 +243,7 @@ async def work(parts: Parts[ReviewSettings]) -> Callable[[], Awaitable[None]]:
     return until_idle
 
 
-type Told = partial[Any]
+type PartialEvent = partial[Any]
 """An event without what every event about an order says."""
 
 
@@ -255,7 +255,7 @@ def tell(parts: Parts[ReviewSettings]) -> Callable[..., Awaitable[None]]:
 
     async def of_order(
         order_id: str,
-        *events: Told,
+        *events: PartialEvent,
         at: datetime | None = None,
         by: str = "system:test",
         seller_id: str = "S-77",

@@ -240,14 +240,14 @@ async def test_the_last_weight_of_a_review_says_whether_it_counts(pool: asyncpg.
 
 def test_what_is_decided_meanwhile_is_seen_by_the_next_of_the_pair() -> None:
     pairs, so_far = Pairs(), planned(weighted("O1"))
-    pairs.note(so_far)
+    pairs.take_in(so_far)
     assert pairs.of("O2", "B1", "S1", AT) == (GOOD,)
     assert pairs.of("O1", "B1", "S1", AT) == ()
     so_far += planned(weighted("O1", seq=2, weight_milli=0), weighted("O3"))
-    pairs.note(so_far)
+    pairs.take_in(so_far)
     assert pairs.of("O2", "B1", "S1", AT) == (GOOD,)
     del so_far[1:]
-    pairs.note(so_far)
+    pairs.take_in(so_far)
     assert pairs.of("O3", "B1", "S1", AT) == (GOOD,)
-    pairs.note([])
+    pairs.take_in([])
     assert pairs.of("O2", "B1", "S1", AT) == ()

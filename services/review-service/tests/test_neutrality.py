@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_stack.databases import Database
 from review_service.api.callers import EVERYBODY
-from review_service.lists.neutrality import (
+from review_service.queries.neutrality import (
     GROUP_MIN,
     GROUPS,
     SIZES,

@@ -1,10 +1,13 @@
 """What no history of an order can break."""
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 from review_service.domain.completion import CompleteOrder
 from review_service.domain.known import Known
+from review_service.domain.order_readers import ORDER_READERS, may_know
 from review_service.domain.order_rules import ORDER_RULES, ORDERS, OrderCommand
 from review_service.domain.placing import PlaceOrder
 from review_service.domain.policy import policies
@@ -20,7 +23,7 @@ from review_service.testing.order_histories import (
     in_time,
     place,
 )
-from shared_events.orders import OrderCompleted, OrderDelivered, OrderReopened
+from shared_events.orders import OrderCompleted, OrderDelivered, OrderEvent, OrderReopened
 from shared_events.registry import encode_data
 from shared_runtime.decider import Actor, Refused
 from shared_runtime.rule import By
@@ -122,3 +125,15 @@ def test_a_new_policy_changes_nothing_of_an_order_that_began_before(
     events = play(ORDERS, [change(each, policies=since) for each in begun]).events
     assert events == play(ORDERS, begun).events
     assert {asdict(event)["policy_version"] for event in events} == {"ae-2025-1"}
+
+
+def test_of_every_kind_of_event_of_an_order_it_is_said_who_may_know_of_it() -> None:
+    assert set(ORDER_READERS) == set(get_args(OrderEvent.__value__))
+
+
+@given(histories, st.sampled_from(ACTORS))
+def test_whoever_reads_an_order_may_know_of_as_much_as_its_version_says(
+    commands: list[OrderCommand], reader: Actor
+) -> None:
+    history = play(ORDERS, commands).events
+    assert [event for event in history if may_know(event, reader)] == history

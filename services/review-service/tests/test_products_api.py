@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 from local_stack.databases import Database
-from review_service.lists.reviews import Query, Sort, of_product
+from review_service.queries.reviews import Sort, WantedReviews, of_product
 from shared_events.orders import OrderLine, OrderPlaced
 from shared_events.review import (
     ReviewHeld,
@@ -19,7 +19,7 @@ from shared_events.review import (
     ReviewWeighted,
     WeightReason,
 )
-from shared_runtime.pages import Place
+from shared_runtime.pages import PageStart
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -234,8 +234,8 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
         ("most_useful", "S7", "sellers_product_reviews_useful"),
     ]
     for sort, seller_id, index in cases:
-        query = Query(of=of_product("LAMP-4", "market", seller_id), sort=sort)
-        sql, values = query.sql(Place(limit=50, after=None, cursor=str))
+        wanted = WantedReviews(of=of_product("LAMP-4", "market", seller_id), sort=sort)
+        sql, values = wanted.sql(PageStart(limit=50, after=None, cursor=str))
         rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sql}", *values)
         plan = "\n".join(row[0] for row in rows)
         assert f"Index Scan Backward using {index} " in plan

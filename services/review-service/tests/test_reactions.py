@@ -48,7 +48,7 @@ from shared_events.review import (
 from shared_events.samples import sample
 from shared_runtime.log import Ask
 from shared_runtime.rule import By, Sent
-from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer
+from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, TimerName
 
 AT = datetime(2025, 3, 1, 10, tzinfo=UTC)
 DUE = AT + timedelta(days=15)
@@ -78,6 +78,14 @@ def about(kind: type[Struct], **fields: Any) -> Any:  # noqa: ANN401
     return change(event, review_id="R/1", **fields)
 
 
+def arm(kind: str, of: str = "") -> Arm:
+    return Arm(name=TimerName(kind, of), due=DUE)
+
+
+def cancel(kind: str, of: str = "") -> Cancel:
+    return Cancel(name=TimerName(kind, of))
+
+
 def recorded(event: OrderEvent) -> Recorded[OrderEvent]:
     return Recorded(
         topic="orders.events",
@@ -98,7 +106,7 @@ def recorded(event: OrderEvent) -> Recorded[OrderEvent]:
 
 
 def due(name: str, stream: str) -> DueTimer:
-    return DueTimer(stream=stream, name=name, due=DUE, now=DUE, cause=CAUSE)
+    return DueTimer(stream=stream, name=TimerName.parse(name), due=DUE, now=DUE, cause=CAUSE)
 
 
 def test_a_completed_order_opens_its_evaluation() -> None:
@@ -137,41 +145,35 @@ def test_other_steps_of_an_order_ask_nothing(event: OrderEvent) -> None:
     [
         (paid, []),
         (reopened, []),
-        (delivered, [Arm(name="AUTO_COMPLETE", due=DUE)]),
-        (completed, [Cancel(name="AUTO_COMPLETE")]),
-        (cancelled, [Cancel(name="AUTO_COMPLETE")]),
-        (opened, [Arm(name="EVALUATION_CLOSE", due=DUE)]),
-        (paused, [Cancel(name="EVALUATION_CLOSE"), Arm(name="PAUSE_CAP", due=DUE)]),
-        (resumed, [Cancel(name="PAUSE_CAP"), Arm(name="EVALUATION_CLOSE", due=DUE)]),
+        (delivered, [arm("AUTO_COMPLETE")]),
+        (completed, [cancel("AUTO_COMPLETE")]),
+        (cancelled, [cancel("AUTO_COMPLETE")]),
+        (opened, [arm("EVALUATION_CLOSE")]),
+        (paused, [cancel("EVALUATION_CLOSE"), arm("PAUSE_CAP")]),
+        (resumed, [cancel("PAUSE_CAP"), arm("EVALUATION_CLOSE")]),
         (still_paused, []),
-        (revealed, [Cancel(name="EVALUATION_CLOSE"), Cancel(name="PAUSE_CAP")]),
-        (closed, [Cancel(name="EVALUATION_CLOSE"), Cancel(name="PAUSE_CAP")]),
-        (about(ReviewHeld, hold_until=DUE), [Arm(name="HOLD_END/R/1", due=DUE)]),
-        (about(ReviewReleased), [Cancel(name="HOLD_END/R/1")]),
-        (about(ReviewRestricted), [Cancel(name="HOLD_END/R/1")]),
-        (about(ReviewWithdrawn, before_reveal=True), [Cancel(name="HOLD_END/R/1")]),
+        (revealed, [cancel("EVALUATION_CLOSE"), cancel("PAUSE_CAP")]),
+        (closed, [cancel("EVALUATION_CLOSE"), cancel("PAUSE_CAP")]),
+        (about(ReviewHeld, hold_until=DUE), [arm("HOLD_END", "R/1")]),
+        (about(ReviewReleased), [cancel("HOLD_END", "R/1")]),
+        (about(ReviewRestricted), [cancel("HOLD_END", "R/1")]),
+        (about(ReviewWithdrawn, before_reveal=True), [cancel("HOLD_END", "R/1")]),
         (
             about(ReviewWithdrawn, before_reveal=False),
-            [Cancel(name="HOLD_END/R/1"), Cancel(name="CAMPAIGN_END/R/1")],
+            [cancel("HOLD_END", "R/1"), cancel("CAMPAIGN_END", "R/1")],
         ),
-        (about(ReviewScreened, campaign_until=DUE), [Arm(name="CAMPAIGN_END/R/1", due=DUE)]),
+        (about(ReviewScreened, campaign_until=DUE), [arm("CAMPAIGN_END", "R/1")]),
         (about(ReviewScreened, campaign_until=None), []),
-        (
-            about(ReviewFlagged, flag_id="f1", decide_by=DUE),
-            [Arm(name="FLAG_DUE/f1", due=DUE)],
-        ),
+        (about(ReviewFlagged, flag_id="f1", decide_by=DUE), [arm("FLAG_DUE", "f1")]),
         (
             about(ReviewKept, flag_ids=["f1", "f2"]),
-            [Cancel(name="FLAG_DUE/f1"), Cancel(name="FLAG_DUE/f2")],
+            [cancel("FLAG_DUE", "f1"), cancel("FLAG_DUE", "f2")],
         ),
         (
             about(ModerationAppealed, appeal_id="a1", decide_by=DUE),
-            [Arm(name="MODERATION_APPEAL_DUE/a1", due=DUE)],
+            [arm("MODERATION_APPEAL_DUE", "a1")],
         ),
-        (
-            about(ModerationAppealDecided, appeal_id="a1"),
-            [Cancel(name="MODERATION_APPEAL_DUE/a1")],
-        ),
+        (about(ModerationAppealDecided, appeal_id="a1"), [cancel("MODERATION_APPEAL_DUE", "a1")]),
     ],
 )
 def test_events_set_and_take_away_deadlines(
@@ -230,7 +232,7 @@ FACTS = WeightFacts(
             NoteOverdue(what="MODERATION_APPEAL", ref_id="a1", due_at=DUE),
         ),
         (
-            "REWEIGH/BUYER/R/1",
+            "REWEIGH_BUYER/R/1",
             ReweighReview(
                 review_id="R/1",
                 add=("FAKE_CONFIRMED", "CORROBORATED"),
@@ -238,7 +240,7 @@ FACTS = WeightFacts(
             ),
         ),
         (
-            "REWEIGH/SELLER/R/2",
+            "REWEIGH_SELLER/R/2",
             ReweighReview(
                 review_id="R/2",
                 add=("RATING_RIGHT_LOST",),

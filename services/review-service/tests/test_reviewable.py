@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import httpx
-from review_service.lists.reviewable import reviewable_query
+from review_service.queries.reviewable import reviewable_query
 from shared_events.review import (
     EvaluationClosed,
     EvaluationOpened,
@@ -17,7 +17,7 @@ from shared_events.review import (
     ReviewWithdrawn,
     Side,
 )
-from shared_runtime.pages import Place
+from shared_runtime.pages import PageStart
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -172,7 +172,7 @@ async def test_the_list_is_the_same_whether_or_not_the_other_side_has_written(
     await work()
     without = [item for item in of_seller["items"] if item["order_id"] != "O1"]
     assert (await seller.get(PATH)).json()["items"] == without
-    first = Place(limit=20, after=None, cursor=str)
+    first = PageStart(limit=20, after=None, cursor=str)
     assert "seller_wrote" not in reviewable_query("BUYER", first)
     assert "buyer_wrote" not in reviewable_query("SELLER", first)
 

@@ -13,7 +13,7 @@ import pytest
 from local_stack.databases import Database
 from review_service.api.callers import EVERYBODY
 from review_service.domain.streams import review_ref
-from review_service.lists.reviews import Query, Sort, of_seller
+from review_service.queries.reviews import Sort, WantedReviews, of_seller
 from shared_events.review import (
     FollowUpAppended,
     ReplyEdited,
@@ -33,7 +33,7 @@ from shared_events.review import (
     WeightCode,
     WeightReason,
 )
-from shared_runtime.pages import Place
+from shared_runtime.pages import PageStart
 from shared_runtime.sealing import PersonKey
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
@@ -486,9 +486,9 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
         ("most_useful", 4, "seller_reviews_useful_of_stars", (1003, *middle)),
     ]
     for sort, stars, index, after in cases:
-        query = Query(of=of_seller("S-77"), sort=sort, stars=stars)
+        wanted = WantedReviews(of=of_seller("S-77"), sort=sort, stars=stars)
         for last in (None, after):
-            sql, values = query.sql(Place(limit=50, after=last, cursor=str))
+            sql, values = wanted.sql(PageStart(limit=50, after=last, cursor=str))
             rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sql}", *values)
             plan = "\n".join(row[0] for row in rows)
             assert f"Index Scan Backward using {index} " in plan

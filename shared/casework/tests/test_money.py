@@ -125,7 +125,9 @@ def money_events(told: list[dict[str, Any]]) -> Iterator[MoneyEvent]:
                 if field.required
             }
             shown = {name: value for name, value in fields.items() if name != "type"}
-            yield msgspec.convert(required | shown | {"type": f"{fields['type']}.v1"}, event_type)
+            whole = required | shown | {"type": f"{fields['type']}.v1"}
+            event: Any = msgspec.convert(whole, event_type)
+            yield event
 
 
 def left(money: Money) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from local_stack import issuer, processes
 from shared_runtime.auth import Verifier, require
-from shared_runtime.commands import AskedFor
+from shared_runtime.commands import AnyCommandRequest
 from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol
 from shared_runtime.edge import Patience
 from shared_runtime.fields import Body, IdStr
@@ -47,8 +47,8 @@ def notes_api() -> APIRouter:
     router = APIRouter(prefix="/v1/notes", dependencies=[Depends(require("BUYER"))])
 
     @router.post("")
-    async def write(body: NoteBody, asked: AskedFor) -> Response:
-        return answer({"text": body.text, "command": str(asked.id)}, status=201)
+    async def write(body: NoteBody, request: AnyCommandRequest) -> Response:
+        return answer({"text": body.text, "command": str(request.id)}, status=201)
 
     @router.post("/lines")
     async def lines(request: Request) -> Response:

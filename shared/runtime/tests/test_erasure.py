@@ -19,7 +19,7 @@ from shared_events.partition import PARTITIONS
 from shared_events.reputation import ErasureDeferred, SubjectErased
 from shared_events.review import ReviewSubmitted
 from shared_runtime.clock import system_clock
-from shared_runtime.commands import Asked, Commands, commands_on
+from shared_runtime.commands import CommandRequest, Commands, commands_on
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.decider import SubjectErased as Refused
 from shared_runtime.delivery import Connection
@@ -93,7 +93,7 @@ async def submit(commands: Commands, keys: PostgresKeyStore, buyer: str, text: s
     """What a request for a review is answered, before it is opened."""
     actor = Actor(role="BUYER", id=buyer)
     key = await keys.key_of(person_of(actor))
-    asked = Asked(
+    request = CommandRequest(
         id=uuid5(TESTS, buyer),
         fingerprint=b"the same",
         expected=None,
@@ -101,7 +101,7 @@ async def submit(commands: Commands, keys: PostgresKeyStore, buyer: str, text: s
         traceparent=None,
     )
     return await commands.run(
-        asked,
+        request,
         REVIEWS,
         Write(now=AT, actor=actor, text=key.unsealed(text)),
         stream=f"evaluation-{buyer}",

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_stack import issuer
 from shared_runtime.auth import Caller, Verifier, require
-from shared_runtime.commands import AskedFor, AskedForVersion
+from shared_runtime.commands import AnyCommandRequest, VersionedCommandRequest
 from shared_runtime.decider import InvalidValue, NotAParty, RateLimited, WindowClosed
 from shared_runtime.edge import BODY_BYTES_MAX
 from shared_runtime.fields import Body, IdStr, Instant, Money
@@ -84,12 +84,12 @@ def things_api() -> APIRouter:
         return answer({"id": thing_id}, headers={"Cache-Control": "public, max-age=60"})
 
     @router.post("/{thing_id}/once")
-    async def once(thing_id: IdStr, asked: AskedFor) -> Response:
-        return answer({"id": thing_id, "command": str(asked.id)})
+    async def once(thing_id: IdStr, request: AnyCommandRequest) -> Response:
+        return answer({"id": thing_id, "command": str(request.id)})
 
     @router.post("/{thing_id}/decision")
-    async def decision(thing_id: IdStr, asked: AskedForVersion) -> Response:
-        return answer({"id": thing_id, "seen": asked.expected})
+    async def decision(thing_id: IdStr, request: VersionedCommandRequest) -> Response:
+        return answer({"id": thing_id, "seen": request.expected})
 
     @router.get("/{thing_id}")
     async def look(thing_id: IdStr, seen: IfMatch, token: ConsistencyToken) -> Response:

@@ -19,7 +19,7 @@ from local_stack.databases import Database, create_database
 from local_stack.servers import Servers
 from shared_events.orders import OrderPaid
 from shared_runtime.auth import Caller, Verifier, require
-from shared_runtime.commands import AskedFor, Commands, commands_on
+from shared_runtime.commands import AnyCommandRequest, Commands, commands_on
 from shared_runtime.database import open_pool
 from shared_runtime.decider import Actor, Decider, NotAParty, WrongState
 from shared_runtime.fields import Body, IdStr
@@ -87,7 +87,7 @@ def payments_api(commands: Commands, now: Callable[[], datetime]) -> APIRouter:
         order_id: IdStr,
         body: PaidBody,
         caller: Annotated[Caller, Depends(require("BUYER"))],
-        asked: AskedFor,
+        request: AnyCommandRequest,
     ) -> Response:
         command = Pay(
             now=now(),
@@ -96,7 +96,7 @@ def payments_api(commands: Commands, now: Callable[[], datetime]) -> APIRouter:
             payment_ref=body.payment_ref,
         )
         return await commands.run(
-            asked,
+            request,
             PAYMENTS,
             command,
             stream=f"order-{order_id}",
@@ -107,9 +107,9 @@ def payments_api(commands: Commands, now: Callable[[], datetime]) -> APIRouter:
 
     @router.post("/{order_id}/decided")
     async def decided(
-        order_id: IdStr, _: Annotated[Caller, Depends(require("BUYER"))], asked: AskedFor
+        order_id: IdStr, _: Annotated[Caller, Depends(require("BUYER"))], request: AnyCommandRequest
     ) -> str:
-        asked.require_version()
+        request.require_version()
         return order_id
 
     return router

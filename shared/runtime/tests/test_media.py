@@ -45,7 +45,6 @@ from shared_runtime.media import (
     MediaFile,
     MediaSettings,
     MediaStore,
-    Purpose,
 )
 from shared_runtime.media_api import (
     BODIES_MAX,
@@ -63,6 +62,7 @@ from shared_runtime.media_api import (
 from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
+from shared_runtime.shape import Purpose
 from shared_runtime.spool import Spool
 from shared_runtime.testing import ManualClock, key_store
 from starlette.types import Message, Receive, Scope, Send

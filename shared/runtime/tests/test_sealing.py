@@ -18,7 +18,7 @@ from shared_events.orders import OrderPaid
 from shared_events.registry import encode_data
 from shared_events.review import ReviewSubmitted
 from shared_events.sealed import parts_of, same_text, same_texts
-from shared_runtime.commands import Asked, Commands
+from shared_runtime.commands import CommandRequest, Commands
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.idempotency import Kept
 from shared_runtime.keys import new_key
@@ -399,7 +399,7 @@ async def test_kept_answers_hold_sealed_texts_and_are_opened_each_time_they_are_
 
 
 async def asked_of(commands: Commands, *, validate_only: bool = False) -> Response:
-    asked = Asked(
+    request = CommandRequest(
         id=UUID(ANOTHER_EVENT if validate_only else EVENT),
         fingerprint=b"same",
         expected=None,
@@ -407,7 +407,7 @@ async def asked_of(commands: Commands, *, validate_only: bool = False) -> Respon
         traceparent=None,
     )
     return await commands.run(
-        asked,
+        request,
         REVIEWS,
         Write(now=AT, actor=BUYER, text=KEY.unsealed(WRITTEN)),
         stream="evaluation-O1",

@@ -23,6 +23,7 @@ from shared_runtime.timers import (
     Arm,
     Cancel,
     DueTimer,
+    TimerName,
     fire_due,
     timer_subscription,
 )
@@ -65,7 +66,7 @@ CLOSING = Decider[int, Close, OrderPaid](initial=0, decide=close, evolve=lambda 
 async def fire(decisions: Decisions, due: Sequence[DueTimer]) -> None:
     await decisions.read(timer.stream for timer in due)
     for timer in due:
-        if timer.name == "BROKEN":
+        if timer.name.kind == "BROKEN":
             raise ValueError("a fault of this release")
         command = Close(now=timer.now, actor=TIMER)
         ask = Ask(stream=timer.stream, command=command, cause=timer.cause, correlation="O1")
@@ -200,7 +201,7 @@ async def test_a_timer_that_cannot_be_fired_holds_up_no_other_and_is_tried_again
 async def ignoring_names(mended: object, decisions: Decisions, due: Sequence[DueTimer]) -> None:
     """The release that mends it."""
     assert mended is fire
-    await fire(decisions, [replace(timer, name="CLOSE") for timer in due])
+    await fire(decisions, [replace(timer, name=TimerName("CLOSE")) for timer in due])
 
 
 async def test_the_log_arms_moves_and_cancels_timers(
@@ -210,8 +211,8 @@ async def test_the_log_arms_moves_and_cancels_timers(
 
     def timers_of(event: OrderDelivered | OrderPaid) -> list[Arm | Cancel]:
         if isinstance(event, OrderDelivered):
-            return [Arm(name="CLOSE", due=event.auto_complete_at)]
-        return [Cancel(name="CLOSE")]
+            return [Arm(name=TimerName("CLOSE"), due=event.auto_complete_at)]
+        return [Cancel(name=TimerName("CLOSE"))]
 
     def delivered(due: datetime) -> OrderDelivered:
         return OrderDelivered(
@@ -244,3 +245,16 @@ async def test_the_log_arms_moves_and_cancels_timers(
     (paid,) = close(0, Close(now=AT, actor=TIMER))
     await journal.append(facts("order-1", paid, at=AT, after=2))
     assert await armed() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        (TimerName("CLOSE"), "CLOSE"),
+        (TimerName("DUE", "A1"), "DUE/A1"),
+        (TimerName("DUE", "A/1"), "DUE/A/1"),  # somebody's own ids may have a slash
+    ],
+)
+def test_the_stored_name_of_a_timer_leads_back_to_it(name: TimerName, stored: str) -> None:
+    assert str(name) == stored
+    assert TimerName.parse(stored) == name

@@ -1,4 +1,4 @@
-"""Open matters are listed oldest first, counted, and given to one person each for a while."""
+"""Open items are listed oldest first, counted, and given to one person each for a while."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -14,7 +14,7 @@ from shared_runtime.decider import ConflictOfInterest, NotFound
 from shared_runtime.delivery import Connection
 from shared_runtime.leases import LEASE_TERM, AlreadyAssigned, Assignee, Leases, NothingToDecide
 from shared_runtime.migrate import migrate
-from shared_runtime.pages import Place
+from shared_runtime.pages import PageStart
 from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
 from shared_runtime.rows import Rows
@@ -24,7 +24,7 @@ from shared_runtime.worklist import (
     CASE_COLUMNS,
     Case,
     Counter,
-    Matter,
+    OpenItem,
     Wanted,
     WorkList,
     queue,
@@ -61,17 +61,17 @@ LEAKS = Projection(
 )
 ROWS = Rows(table="leaks_g1.leak", key="case_id", row=Leak)
 CASES = WorkList(name="leaks", projection=LEAKS, table="leak", row=Leak, kinds=("DRIP", "FLOOD"))
-DRIP = Matter(kind="DRIP", since=AT, due=AT + HOUR)
-FLOOD = Matter(kind="FLOOD", since=AT + HOUR, due=None, barred=["who-broke-it"])
+DRIP = OpenItem(kind="DRIP", since=AT, due=AT + HOUR)
+FLOOD = OpenItem(kind="FLOOD", since=AT + HOUR, due=None, barred=["who-broke-it"])
 
 
-def leak(name: str, *matters: Matter, parties: Iterable[str] = (), street: str = "Main") -> Leak:
+def leak(name: str, *items: OpenItem, parties: Iterable[str] = (), street: str = "Main") -> Leak:
     case = Leak(case_id=name, kinds=[], parties=[*parties], barred=[], street=street)
-    return summed_up(case, matters)
+    return summed_up(case, items)
 
 
-def since(hours: int, matter: Matter = DRIP) -> Matter:
-    return replace(matter, since=AT + hours * HOUR)
+def since(hours: int, item: OpenItem = DRIP) -> OpenItem:
+    return replace(item, since=AT + hours * HOUR)
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def somebody(name: str = "one", *decides: str) -> Assignee:
     return Assignee(id=name, accounts=[name], decides=decides or ("DRIP", "FLOOD"))
 
 
-def first(limit: int = 20, cursor: str | None = None) -> Place:
-    return Place(
+def first(limit: int = 20, cursor: str | None = None) -> PageStart:
+    return PageStart(
         limit=limit,
         after=CURSORS.last("leaks", cursor),
         cursor=lambda last: CURSORS.text("leaks", last),

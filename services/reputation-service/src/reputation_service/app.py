@@ -9,6 +9,7 @@ from shared_runtime.reading import Cursors
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 
+from reputation_service.domain.rules import RULES
 from reputation_service.projections import PROJECTIONS
 from reputation_service.ranking import run_ranking
 from reputation_service.references import References
@@ -31,7 +32,7 @@ TAGS = {
 
 
 def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
-    from reputation_service.api import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
+    from reputation_service.api.scores import (  # noqa: PLC0415 - of no use to a worker, a sixth of its start
         accounts_api,
         explanation_api,
         ranking_api,
@@ -70,4 +71,5 @@ SERVICE = Service(
     routers=routers,
     workload=workload,
     tags=TAGS,
+    commands={"Sellers": RULES},
 )

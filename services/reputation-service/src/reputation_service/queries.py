@@ -10,7 +10,6 @@ others are counted by the database.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -18,13 +17,14 @@ from shared_runtime.delivery import Connection
 from shared_runtime.log import Database
 from shared_runtime.skew import SKEW_MAX
 
+from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
 from reputation_service.domain.explain import FULL_MILLI, Explained, Group, explain_counted
 from reputation_service.domain.facts import K_MAX, MICROSECOND, Fact, day_of
-from reputation_service.domain.fold import Facts, State, state_sha256
+from reputation_service.domain.fold import Facts, State
 from reputation_service.domain.ledger import NOTHING, ORDER_PREFIX
-from reputation_service.domain.level import Standing, evaluations, standing
+from reputation_service.domain.level import evaluations
 from reputation_service.domain.observations import MINOR_MILLI
-from reputation_service.domain.policy import CONDUCT, DISPUTE, STARS, Band, ScorePolicy
+from reputation_service.domain.policy import CONDUCT, DISPUTE, STARS, ScorePolicy
 from reputation_service.domain.read import Bucket, Buckets
 from reputation_service.domain.readers import (
     CONCEALING,
@@ -171,47 +171,6 @@ type Correction = tuple[int, str, int, Bucket]
 """What was recorded after an instant, of one dimension and week, to be taken off."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What was known of an account at `as_of` and at the weekly evaluations before."""
-
-    seller_id: str
-    as_of: int
-    buckets_at: Mapping[int, Buckets]
-
-    @property
-    def buckets(self) -> Buckets:
-        """What is known at `as_of`, his conduct as a buyer included."""
-        return self.buckets_at[self.as_of]
-
-    @property
-    def sells(self) -> bool:
-        """Whether anything of it is about him as a seller."""
-        return any(dimension != CONDUCT for dimension in self.buckets)
-
-    @property
-    def state_sha256(self) -> str:
-        """The digest of his buckets alone."""
-        return state_sha256({self.seller_id: self.buckets})
-
-    def standing(self, policy: ScorePolicy) -> Standing:
-        """Score and level by it. Credit points and protections come with later work: none yet."""
-        return standing(lambda look: self.buckets_at[look.as_of], self.as_of, (), (), policy)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
-    """A line of the table of sellers: as he stood when it was last worked out."""
-
-    seller_id: str
-    score_micro: int
-    public_level: Band
-    rated: bool
-    stars_micro: int
-    recent_milli: int
-    as_of: datetime
-
-
 async def is_known(db: Database, seller_id: str) -> bool:
     """Whether anything was ever recorded of him as a seller."""
     return bool(await db.fetchval(IS_KNOWN, seller_id, CONDUCT))
@@ -308,7 +267,9 @@ async def buckets_up_to(db: Database, seller_id: str, as_of: int, day: int) -> B
     return found
 
 
-async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) -> list[Account]:
+async def accounts(
+    db: Database, as_of: Mapping[str, int], policy: ScorePolicy
+) -> list[ScoredAccount]:
     """What was known of each account at its instant; nothing is known of one that is not there."""
     wanted = {
         seller_id: (at, *(look.as_of for look in evaluations(at, policy)))
@@ -316,13 +277,13 @@ async def accounts(db: Database, as_of: Mapping[str, int], policy: ScorePolicy) 
     }
     known = await buckets_at(db, wanted) if wanted else {}
     return [
-        Account(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
+        ScoredAccount(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
         for seller_id, at in as_of.items()
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedExplanation:
     """Whose score is to be explained as of which instant, to whom, and how much of it is listed:
     at most `largest` facts of a kind. `entities` are asked for by their ids.
     """
@@ -334,13 +295,6 @@ class Wanted:
     entities: Sequence[str] = ()
 
 
-class Listed(NamedTuple):
-    """A fact that is listed with its share as it is printed, in micro-points."""
-
-    fact: Fact
-    share_micro: int
-
-
 class Of(NamedTuple):
     """What a fact in force is one of: there is one of each dimension and entity."""
 
@@ -348,24 +302,9 @@ class Of(NamedTuple):
     entity_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """Why a score is what it is, with the facts that this reader is shown one by one.
-
-    `listed`: of each dimension, those with the largest shares. `about`: all that is in force of
-    the entities that are listed anywhere or were asked for.
-    """
-
-    seller_id: str
-    as_of: int
-    explained: Explained
-    listed: Mapping[str, Sequence[Listed]]
-    excluded: Sequence[Fact]
-    reduced: Sequence[Fact]
-    about: Sequence[Fact]
-
-
-async def explanation(db: Connection, wanted: Wanted, policy: ScorePolicy) -> Explanation:
+async def explanation(
+    db: Connection, wanted: WantedExplanation, policy: ScorePolicy
+) -> Explanation:
     """An explanation by this policy, as of the day of the instant.
 
     Several statements: give it a transaction that reads of one moment.
@@ -415,7 +354,9 @@ def _in_force(
     return list(known.in_force(as_of))
 
 
-async def _largest(db: Connection, wanted: Wanted, explained: Explained) -> dict[Of, int]:
+async def _largest(
+    db: Connection, wanted: WantedExplanation, explained: Explained
+) -> dict[Of, int]:
     """The shares of the facts that are listed, the largest of each dimension first."""
     listed = await asyncio.to_thread(listing, explained, wanted.reader, wanted.largest)
     if not listed.candidates:
@@ -434,7 +375,7 @@ async def _largest(db: Connection, wanted: Wanted, explained: Explained) -> dict
     return {Of(dimension, entity_id): micro for dimension, entity_id, micro in rows}
 
 
-async def _less(db: Connection, wanted: Wanted, explained: Explained) -> dict[Of, bool]:
+async def _less(db: Connection, wanted: WantedExplanation, explained: Explained) -> dict[Of, bool]:
     """The facts that weigh nothing (True) or less than a full one (False), as far as each is
     shown.
     """

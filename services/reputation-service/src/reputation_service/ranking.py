@@ -13,10 +13,11 @@ from shared_runtime.clock import Clock
 from shared_runtime.delivery import Connection
 
 from reputation_service import sweeps
+from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.facts import day_of, instant, micros
 from reputation_service.domain.policy import ScorePolicy
 from reputation_service.projections import SCORE
-from reputation_service.queries import Account, accounts, is_marked, latest, newest_mark
+from reputation_service.queries import accounts, is_marked, latest, newest_mark
 from reputation_service.sweeps import FIRST, Sweep
 
 NAME = "ranking"
@@ -92,7 +93,9 @@ async def rank(db: Connection, sellers: list[str], policy: ScorePolicy, at: int)
     await db.execute(TAKE_OUT, [each.seller_id for each in found if not each.sells])
 
 
-def _row(account: Account, policy: ScorePolicy) -> tuple[str, int, str, bool, int, int, datetime]:
+def _row(
+    account: ScoredAccount, policy: ScorePolicy
+) -> tuple[str, int, str, bool, int, int, datetime]:
     standing = account.standing(policy)
     score = standing.score
     return (

@@ -6,16 +6,19 @@ from uuid import UUID, uuid5
 
 import asyncpg
 from shared_runtime.clock import Clock
-from shared_runtime.decider import Actor
 from shared_runtime.log import Ask, PostgresLog, handle_many
+from shared_runtime.rule import By, Sent
+from shared_runtime.timers import TIMER
 
 from reputation_service import sweeps
+from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.level import evaluations
 from reputation_service.domain.policy import ScorePolicy
-from reputation_service.domain.snapshot import SNAPSHOTS, EvaluateScore
-from reputation_service.queries import Account, accounts
+from reputation_service.domain.rules import SELLERS, SellerCommand
+from reputation_service.domain.snapshot import EvaluateScore
+from reputation_service.queries import accounts
 from reputation_service.sweeps import FIRST, Sweep
 
 NAME = "evaluation"
@@ -25,7 +28,6 @@ GRACE = timedelta(minutes=5)
 """What was recorded before an evaluation is taken to have arrived by then."""
 EVALUATIONS = UUID("0f0f6ad1-54a5-5d2e-93f4-5c4d1f5d3c11")
 """The namespace of the causes that are a seller, a day and a policy."""
-TIMER = Actor(role="SYSTEM", id="timer")
 
 
 async def run_snapshots(
@@ -57,7 +59,7 @@ async def evaluate(
         sellers, sweep = await sweeps.step(NAME, sweep, SELLERS_MAX, db)
         found = await accounts(db, dict.fromkeys(sellers, day * DAY_MICROS), policy)
         asks = [_ask(account, day, policy, now) for account in found if account.sells]
-        await handle_many(own_log.within(db), SNAPSHOTS, asks)
+        await handle_many(own_log.within(db), SELLERS, asks)
         return sweep.reached is not None or day < newest
 
 
@@ -74,11 +76,9 @@ def _next(sweep: Sweep | None, newest: int, policy: ScorePolicy) -> tuple[int, S
     return day, Sweep(goal=f"{day}/{policy.policy_id}", reached=FIRST)
 
 
-def _ask(account: Account, day: int, policy: ScorePolicy, now: Clock) -> Ask[EvaluateScore]:
+def _ask(account: ScoredAccount, day: int, policy: ScorePolicy, now: Clock) -> Ask[SellerCommand]:
     seller_id, standing = account.seller_id, account.standing(policy)
-    command = EvaluateScore(
-        now=now(),
-        actor=TIMER,
+    said = EvaluateScore(
         seller_id=seller_id,
         day=day,
         policy_id=policy.policy_id,
@@ -91,5 +91,8 @@ def _ask(account: Account, day: int, policy: ScorePolicy, now: Clock) -> Ask[Eva
     # The ids of events follow from their cause: an evaluation cannot be recorded twice.
     cause = uuid5(EVALUATIONS, f"{seller_id}/{day}/{policy.policy_id}")
     return Ask(
-        stream=f"seller-{seller_id}", command=command, cause=str(cause), correlation=seller_id
+        stream=f"seller-{seller_id}",
+        command=Sent(said, By(actor=TIMER, now=now(), known=None)),
+        cause=str(cause),
+        correlation=seller_id,
     )

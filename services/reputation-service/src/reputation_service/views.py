@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from shared_events.reputation import Band
+
+from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
 from reputation_service.domain.explain import (
     DimensionShares,
     Raise,
@@ -17,10 +20,9 @@ from reputation_service.domain.explain import (
 )
 from reputation_service.domain.facts import Fact, Origin, instant
 from reputation_service.domain.level import Standing, band, evaluations
-from reputation_service.domain.policy import STARS, Band, ScorePolicy
+from reputation_service.domain.policy import STARS, ScorePolicy
 from reputation_service.domain.read import NO_WEEKS, DimensionScore, SellerScore
 from reputation_service.domain.readers import Reader
-from reputation_service.queries import Account, Explanation, Listed, Ranked
 
 type NameOf = Callable[[str], str]
 """An entity in, the name out under which a party is told of it."""
@@ -328,7 +330,7 @@ class AccountPage:
 
 
 def score_view(
-    account: Account, standing: Standing, score: SellerScore, reader: Reader
+    account: ScoredAccount, standing: Standing, score: SellerScore, reader: Reader
 ) -> ScoreView:
     """A score on any day with the level of the account, as far as this reader may see it."""
     level = standing.level
@@ -597,7 +599,7 @@ def raise_view(found: Raise | None) -> RaiseView | None:
     return RaiseView(goal=found.goal, five_star_reviews=found.five_star_reviews)
 
 
-def account_view(account: Account, policy: ScorePolicy) -> AccountView:
+def account_view(account: ScoredAccount, policy: ScorePolicy) -> AccountView:
     standing = account.standing(policy) if account.sells else None
     return AccountView(
         seller_id=account.seller_id,

@@ -31,7 +31,7 @@ from shared_runtime.rows import Rows
 MADE_GOOD = ("REFUNDED", "EXCHANGED", "REPLACED", "KEPT")
 RIGHT_LOST = "RATING_RIGHT_LOST"
 
-type Standing = Literal["OPEN", "CONFIRMED", "GONE"]
+type CaseStanding = Literal["OPEN", "CONFIRMED", "GONE"]
 
 LOCK = 0x66616374
 ALONE = f"SELECT pg_advisory_xact_lock({LOCK})"
@@ -183,13 +183,13 @@ class Accusation(Struct, frozen=True, kw_only=True):
     """A case that names reviews."""
 
     case_id: str
-    standing: Standing
+    standing: CaseStanding
 
 
-type CaseFact = CaseOpened | CaseDismissed | ViolationConfirmed | ViolationAppealDecided
+type AccusationEvent = CaseOpened | CaseDismissed | ViolationConfirmed | ViolationAppealDecided
 
 
-def accusation(row: Accusation | None, event: CaseFact) -> Accusation | None:
+def accusation(row: Accusation | None, event: AccusationEvent) -> Accusation | None:
     match event:
         case CaseOpened():
             return row or Accusation(case_id=event.case_id, standing="OPEN")

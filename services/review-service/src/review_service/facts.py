@@ -20,12 +20,12 @@ from review_service.domain.order import Placed
 from review_service.domain.policy import Policies
 from review_service.domain.weight import PairReview, WeightFacts
 from review_service.fact_rows import (
+    CaseStanding,
     Delay,
     Dispute,
     GoodsReturn,
     Refund,
     RightLost,
-    Standing,
     buyer,
     seller,
 )
@@ -59,7 +59,7 @@ class Parties(Struct, frozen=True, kw_only=True):
 class Accused(Struct, frozen=True, kw_only=True):
     order_id: str
     review_id: str
-    standing: Standing
+    standing: CaseStanding
 
 
 class WrittenRow(Struct, frozen=True, kw_only=True):

@@ -65,18 +65,18 @@ class Pairs:
 
     earlier: Mapping[str, Sequence[PairRow]] = field(default_factory=dict[str, Sequence[PairRow]])
     _fresh: dict[Pair, dict[str, PairRow]] = field(default_factory=dict[Pair, dict[str, PairRow]])
-    _noted: int = 0
+    _taken_in: int = 0
 
-    def note(self, planned: Sequence[Planned]) -> None:
+    def take_in(self, planned: Sequence[Planned]) -> None:
         """Takes in what has been decided since it was told last, or takes back what was undone."""
-        if self._noted > len(planned):
+        if self._taken_in > len(planned):
             self._fresh.clear()
-            self._noted = 0
-        for each in planned[self._noted :]:
+            self._taken_in = 0
+        for each in planned[self._taken_in :]:
             if isinstance(each.event, ReviewWeighted) and each.event.side == "BUYER":
                 row = pair_row(each.event)
                 self._fresh.setdefault(row.pair, {})[row.order_id] = row
-        self._noted = len(planned)
+        self._taken_in = len(planned)
 
     def of(
         self, order_id: str, buyer_id: str, seller_id: str, at: datetime

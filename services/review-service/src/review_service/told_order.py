@@ -19,18 +19,18 @@ AHEAD_MAX = timedelta(minutes=5)
 """How far a marketplace's clock may be ahead of ours."""
 
 
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ToldPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base of all that is told: exact types, no unknown fields."""
 
 
-class ToldMoney(Part, frozen=True, kw_only=True):
+class ToldMoney(ToldPart, frozen=True, kw_only=True):
     """An amount in minor units of its currency."""
 
     amount: Annotated[int, Meta(ge=0, le=MINOR_MAX)]
     currency: str
 
 
-class ToldProduct(Part, frozen=True, kw_only=True):
+class ToldProduct(ToldPart, frozen=True, kw_only=True):
     """A line of the order. The discount is for the whole line."""
 
     line_id: str
@@ -41,7 +41,7 @@ class ToldProduct(Part, frozen=True, kw_only=True):
     line_discount: ToldMoney | None = None
 
 
-class ToldOrder(Part, frozen=True, kw_only=True):
+class ToldOrder(ToldPart, frozen=True, kw_only=True):
     """The order as it was placed. `total_ref` is the total in the policies' reference currency.
 
     `withdrawal_informed`: was the buyer told of his right of withdrawal; absent, he was.

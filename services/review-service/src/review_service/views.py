@@ -290,7 +290,7 @@ def review_view(reading: Reading, subject: Subject) -> ReviewView:
     side, review = subject.side, subject.review
     may = reading.may_have(side, review)
     own = reading.owns(side)
-    said = told_of(review.content, may)
+    said = readable_content(review.content, may)
     weighted = review.weighted
     held = review.standing if isinstance(review.standing, ReviewHeld) else None
     restricted = review.standing if isinstance(review.standing, ReviewRestricted) else None
@@ -330,7 +330,7 @@ def review_view(reading: Reading, subject: Subject) -> ReviewView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ReadableContent:
     """What is left of the words of a review for a reader."""
 
     quality: int | None = None
@@ -342,11 +342,11 @@ class Told:
     media: Sequence[str] = ()
 
 
-def told_of(content: Content, may: Shown) -> Told:
+def readable_content(content: Content, may: Shown) -> ReadableContent:
     if not isinstance(content, BuyerReview):
         rating = content.rating if may.stars else None
-        return Told(rating=rating, text=content.text if may.text else None)
-    return Told(
+        return ReadableContent(rating=rating, text=content.text if may.text else None)
+    return ReadableContent(
         quality=content.quality if may.stars else None,
         logistics=content.logistics if may.stars else None,
         service=content.service if may.stars else None,
@@ -401,7 +401,7 @@ def part_restriction(reading: Reading, subject: Subject, part: Part) -> Restrict
 def revision_view(review: Review, may: Shown) -> RevisionView | None:
     if review.granted is None:
         return None
-    was = told_of(review.was, may) if review.was else Told()
+    was = readable_content(review.was, may) if review.was else ReadableContent()
     return RevisionView(
         until=review.granted.until,
         requested_at=review.requested.requested_at if review.requested else None,

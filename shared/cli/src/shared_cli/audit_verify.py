@@ -77,7 +77,7 @@ class Verified:
     duplicates: int = 0
     differences: list[Difference] = field(default_factory=list[Difference])
 
-    def note(self, side: str, place: Place, fault: Fault) -> None:
+    def add_fault(self, side: str, place: Place, fault: Fault) -> None:
         topic, partition = place
         position, what = fault
         self.differences.append(
@@ -284,7 +284,7 @@ async def _verify_log(service: str, db: Connection, verified: Verified, say: Say
         fault = await _follow(db, place, chain) or chain.end(position, chain_hash)
         verified.events += chain.position
         if fault is not None:
-            verified.note("database", place, fault)
+            verified.add_fault("database", place, fault)
     say(f"{service}: the log has {sum(position for position, _ in heads.values()):,} events")
 
 
@@ -309,7 +309,7 @@ async def _verify_copy(
             continue
         if fault := await _follow_copy(db, place, copies[place], records):
             wrong.add(place)
-            verified.note("Kafka", place, fault)
+            verified.add_fault("Kafka", place, fault)
         if verified.records // TOLD_EVERY > told:
             told = verified.records // TOLD_EVERY
             say(f"{verified.records:,} records compared")
@@ -318,7 +318,7 @@ async def _verify_copy(
         verified.duplicates += copy.duplicates
         if place not in wrong and copy.position < position:
             fault = copy.position + 1, f"is missing at the end, the relay is at {position}"
-            verified.note("Kafka", place, fault)
+            verified.add_fault("Kafka", place, fault)
 
 
 async def _follow_copy(

@@ -105,7 +105,7 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reviews: list[BuyerReview | SellerReview] = []
 
 
-type Outcome = Literal["accepted", "unchanged", "refused"]
+type LineOutcome = Literal["accepted", "unchanged", "refused"]
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class ReviewAnswer(Struct, frozen=True, kw_only=True):
-    outcome: Outcome
+    outcome: LineOutcome
     problem: Problem | None = None
 
 
@@ -130,7 +130,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """What became of one line; or, with `summary`, the last word about all lines of a request."""
 
-    order: Outcome | None = None
+    order: LineOutcome | None = None
     problem: Problem | None = None
     reviews: list[ReviewAnswer] = []
     summary: Summary | None = None

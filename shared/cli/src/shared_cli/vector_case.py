@@ -139,7 +139,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class QueryFacts:
     """A query with what answers it."""
 
     case: Case
@@ -153,9 +153,9 @@ def expectations(file: CaseFile) -> Iterator[Expectation]:
     """Every value that the case expects, beside the computed one."""
     case = Case(file)
     for number, query in enumerate(file.queries):
-        asked = _ask(case, query)
+        known = _facts_for(case, query)
         where = f"queries[{number}] {query.seller_id}"
-        yield from compare(where, query.expect, _answer(asked))
+        yield from compare(where, query.expect, _answer(known))
         # What a ledger says must be what the facts say, whatever a file expects.
         from_rows = state_sha256(sum_rows(case.ledger, query.as_of, query.day))
         from_facts = state_sha256(case.state(query.as_of, query.day))
@@ -190,10 +190,10 @@ def fact_of(row: FactRow) -> Fact:
     )
 
 
-def _ask(case: Case, query: Query) -> Asked:
+def _facts_for(case: Case, query: Query) -> QueryFacts:
     buckets = case.buckets(query.seller_id, Evaluation(query.as_of, query.day))
     facts = case.in_force(query.as_of, query.day)
-    return Asked(
+    return QueryFacts(
         case=case,
         query=query,
         buckets=buckets,
@@ -202,8 +202,8 @@ def _ask(case: Case, query: Query) -> Asked:
     )
 
 
-def _answer(asked: Asked) -> dict[str, Any]:
-    query, score, expect = asked.query, asked.score, asked.query.expect
+def _answer(known: QueryFacts) -> dict[str, Any]:
+    query, score, expect = known.query, known.score, known.query.expect
     answer: dict[str, Any] = {
         "score_micro": score.score_micro,
         "rated": score.is_rated,
@@ -212,18 +212,18 @@ def _answer(asked: Asked) -> dict[str, Any]:
         "dimensions": {each.rules.name: _dimension(each) for each in score.dimensions},
         "overall_stars_micro": score.overall_stars_micro,
         "parts_micro": score.parts_micro,
-        "state_sha256": state_sha256(asked.case.state(query.as_of, query.day)),
-        "excluded": [[f.entity_id, f.dimension, list(f.reasons)] for f in excluded(asked.facts)],
+        "state_sha256": state_sha256(known.case.state(query.as_of, query.day)),
+        "excluded": [[f.entity_id, f.dimension, list(f.reasons)] for f in excluded(known.facts)],
     }
     if query.day == day_of(query.as_of):
-        answer |= _level(asked.case.standing(query.seller_id, query.as_of, asked.case.policy))
+        answer |= _level(known.case.standing(query.seller_id, query.as_of, known.case.policy))
     if "shares" in expect:
-        answer["shares"] = _shares(asked)
+        answer["shares"] = _shares(known)
     if "raise" in expect:
         answer["raise"] = _raise(score)
     if "score_without_micro" in expect:
         answer["score_without_micro"] = {
-            entity: score_without(asked.buckets, asked.facts, entity, query.day, score.policy)
+            entity: score_without(known.buckets, known.facts, entity, query.day, score.policy)
             for entity in query.without or expect["score_without_micro"]
         }
     return answer
@@ -262,8 +262,8 @@ def _level(found: Standing) -> dict[str, Any]:
     }
 
 
-def _shares(asked: Asked) -> dict[str, Any]:
-    explained = explain(asked.buckets, asked.facts, asked.score)
+def _shares(known: QueryFacts) -> dict[str, Any]:
+    explained = explain(known.buckets, known.facts, known.score)
     return {name: _printed(found) for name, found in explained.items() if found.shares}
 
 

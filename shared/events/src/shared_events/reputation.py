@@ -18,7 +18,7 @@ type PenaltyPoints = Annotated[int, Meta(ge=1, le=100)]
 type Balance = Annotated[int, Meta(ge=0, le=100)]
 type Severity = Literal["MINOR", "MEDIUM", "SEVERE"]
 type Level = Literal["NORMAL", "REDUCED", "RESTRICTED", "CRITICAL"]
-type Rule = Literal[
+type ViolationRule = Literal[
     "FAKE_TRANSACTION",
     "SELF_RATING",
     "REVIEW_RING",
@@ -81,7 +81,7 @@ class PenaltyApplied(AccountFact, frozen=True, kw_only=True, tag="PenaltyApplied
 
     penalty_id: Id
     case_id: Id
-    rule: Rule
+    rule: ViolationRule
     points: PenaltyPoints
     severity: Severity
     applied_at: Instant
@@ -214,7 +214,7 @@ class ScoreEvaluated(Struct, frozen=True, kw_only=True, tag="ScoreEvaluated.v1")
 
 
 class CaseOpened(CaseFact, frozen=True, kw_only=True, tag="CaseOpened.v1"):
-    rule: Rule
+    rule: ViolationRule
     cause_key: Id
     evidence_event_ids: list[Id]
     review_ids: list[Id]
@@ -231,7 +231,7 @@ class StatementSubmitted(CaseFact, frozen=True, kw_only=True, tag="StatementSubm
 class ViolationConfirmed(CaseFact, frozen=True, kw_only=True, tag="ViolationConfirmed.v1"):
     """SUSPENSION_REVIEW has no points and no severity."""
 
-    rule: Rule
+    rule: ViolationRule
     points: Points
     severity: Severity | None = None
     rule_ids: list[Id]
@@ -257,7 +257,7 @@ class ViolationAppealDecided(CaseFact, frozen=True, kw_only=True, tag="Violation
 
     appeal_id: Id
     outcome: AppealOutcome
-    rule: Rule
+    rule: ViolationRule
     points: Points
     review_ids: list[Id]
     rule_ids: list[Id]

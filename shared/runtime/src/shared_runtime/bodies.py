@@ -23,7 +23,7 @@ from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Files, Made, Purpose, Words, unfolded
 
-BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "description")
+META_BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "description")
 DIGESTS = "_sha256"
 AS_SENT: Mapping[object, object] = {
     told.Id: IdStr,
@@ -119,7 +119,7 @@ def marks_of(note: object) -> list[object]:
         case Holds():
             return [AfterValidator(holding(note))]
         case Meta():
-            told = {name: getattr(note, name) for name in BOUNDS}
+            told = {name: getattr(note, name) for name in META_BOUNDS}
             return [Field(**{name: bound for name, bound in told.items() if bound is not None})]
         case _:
             return []

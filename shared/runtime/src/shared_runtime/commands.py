@@ -18,19 +18,19 @@ from shared_runtime.decider import Command, Decider, Refused
 from shared_runtime.idempotency import Kept, command_id, find_reply, fingerprint, idempotency_key
 from shared_runtime.log import (
     AlreadyAnswered,
+    AlsoWrite,
     Ask,
     Database,
-    Learn,
+    Handled,
     Log,
-    Note,
-    Outcome,
     Reply,
     StaleVersion,
+    UnderLock,
     VersionConflict,
     decided,
     handle,
-    informed,
     read_stream,
+    read_under_lock,
 )
 from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
 from shared_runtime.reading import IfMatch, IfMatchRequired, answer, etag_of
@@ -38,7 +38,7 @@ from shared_runtime.telemetry import valid_traceparent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class CommandRequest:
     """What every request for a command carries besides its body."""
 
     id: UUID
@@ -49,7 +49,8 @@ class Asked:
 
     def require_version(self) -> None:
         """Raises `PreconditionRequired` without If-Match: where it depends on who asks. Where
-        everybody has to say it, the route asks for `AskedForVersion`, and its document tells.
+        everybody has to say it, the route takes a `VersionedCommandRequest`, and its document
+        tells.
         """
         if self.expected is None:
             raise PreconditionRequired
@@ -58,15 +59,15 @@ class Asked:
 type ValidateOnly = Annotated[bool, Query(description="Only tell which events would be recorded.")]
 
 
-async def asked(
+async def command_request(
     request: Request,
     key: Annotated[str, Depends(idempotency_key)],
     expected: IfMatch,
     *,
     validate_only: ValidateOnly = False,
-) -> Asked:
-    """A dependency of every POST: see `AskedFor`."""
-    return Asked(
+) -> CommandRequest:
+    """A dependency of every POST: see `AnyCommandRequest`."""
+    return CommandRequest(
         id=command_id(caller_of(request).sub, key),
         fingerprint=await fingerprint(request, key),
         expected=expected,
@@ -75,19 +76,21 @@ async def asked(
     )
 
 
-async def asked_of_version(
+async def versioned_command_request(
     request: Request,
     key: Annotated[str, Depends(idempotency_key)],
     expected: IfMatchRequired,
     *,
     validate_only: ValidateOnly = False,
-) -> Asked:
-    """A dependency of a POST that has to say which version it is about: see `AskedForVersion`."""
-    return await asked(request, key, expected, validate_only=validate_only)
+) -> CommandRequest:
+    """A dependency of a POST that has to say which version it is about: see
+    `VersionedCommandRequest`.
+    """
+    return await command_request(request, key, expected, validate_only=validate_only)
 
 
-type AskedFor = Annotated[Asked, Depends(asked)]
-type AskedForVersion = Annotated[Asked, Depends(asked_of_version)]
+type AnyCommandRequest = Annotated[CommandRequest, Depends(command_request)]
+type VersionedCommandRequest = Annotated[CommandRequest, Depends(versioned_command_request)]
 """For decisions of staff: a request without If-Match is refused, `PreconditionRequired`."""
 
 
@@ -103,50 +106,50 @@ class Commands:
 
     async def run[S, C: Command, E: Struct](
         self,
-        asked: Asked,
+        request: CommandRequest,
         decider: Decider[S, C, E],
         command: C,
         *,
         stream: str,
         correlation: str,
-        view: Callable[[Outcome[S, E]], object],
+        view: Callable[[Handled[S, E]], object],
         status: int = 200,
         states_time: bool = False,
         version_of: Callable[[Sequence[E]], int] = len,
-        learn: Learn[C] | None = None,
-        note: Note | None = None,
+        under_lock: UnderLock[C] | None = None,
+        also_write: AlsoWrite | None = None,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
         `view` gives anything that JSON can hold: dataclasses, structs, models, dicts. Its ETag is
         the version of the stream as its sender may see it: `version_of`, else all of it.
-        `learn` and `note` are for what a command reads and writes besides its stream; a dry run
-        notes nothing.
+        `under_lock` reads and `also_write` writes what belongs to a command besides its stream; a
+        dry run writes nothing.
         """
         ask = Ask(
             stream=stream,
             command=command,
-            cause=str(asked.id),
+            cause=str(request.id),
             correlation=correlation,
-            expected=asked.expected,
+            expected=request.expected,
             states_time=states_time,
-            traceparent=asked.traceparent,
+            traceparent=request.traceparent,
         )
         # Spares a repeat the decision; it is the append that keeps it from being recorded twice.
-        if kept := await self._find(asked.id):
-            return replayed(kept.matching(asked.fingerprint))
-        if asked.validate_only:
-            ask = await informed(ask, self._log, learn)
+        if kept := await self._find(request.id):
+            return replayed(kept.matching(request.fingerprint))
+        if request.validate_only:
+            ask = await read_under_lock(ask, self._log, under_lock)
             return await self._rehearse(decider, ask, version_of)
 
         body = b""
 
-        def reply(outcome: Outcome[S, E]) -> Reply:
+        def reply(outcome: Handled[S, E]) -> Reply:
             nonlocal body
             body = encode_json(view(outcome))
             return Reply(
-                request_id=asked.id,
-                fingerprint=asked.fingerprint,
+                request_id=request.id,
+                fingerprint=request.fingerprint,
                 status=status,
                 etag=etag_of(version_of(outcome.events)),
                 body=body,
@@ -158,15 +161,15 @@ class Commands:
                 decider,
                 ask,
                 reply=reply,
-                learn=learn,
-                note=note,
+                under_lock=under_lock,
+                also_write=also_write,
                 version_of=version_of,
             )
         except (Refused, VersionConflict, AlreadyAnswered) as lost:
-            return await self._twin(asked) or await self._refuse(lost, ask, version_of)
+            return await self._twin(request) or await self._refuse(lost, ask, version_of)
         if not outcome.recorded:
             # Nothing left to do: also what a retry finds whose first attempt has just committed.
-            twin = await self._twin(asked)
+            twin = await self._twin(request)
             return twin or answer(view(outcome), version=version_of(outcome.events))
         return answer(
             Raw(body),
@@ -175,10 +178,10 @@ class Commands:
             headers={"Consistency-Token": outcome.token or ""},
         )
 
-    async def _twin(self, asked: Asked) -> Response | None:
+    async def _twin(self, request: CommandRequest) -> Response | None:
         """The answer of the same request, sent at the same time, that was first."""
-        kept = await self._find(asked.id)
-        return replayed(kept.matching(asked.fingerprint)) if kept else None
+        kept = await self._find(request.id)
+        return replayed(kept.matching(request.fingerprint)) if kept else None
 
     async def _refuse[C](
         self, lost: Exception, ask: Ask[C], version_of: Callable[[Sequence[Any]], int]

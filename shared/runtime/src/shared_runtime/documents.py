@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from msgspec import Struct
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -57,7 +58,9 @@ def answered(
     description: str = "Successful Response",
     headers: Iterable[HeaderName] = (),
 ) -> Documented:
-    """The answer of a route, shaped like one of these models; `example` is anything JSON holds."""
+    """The answer of a route, shaped like one of these models, which are dataclasses or structs;
+    `example` is anything JSON holds.
+    """
     schemas = [{"$ref": REFERENCE.format(model=_known(model))} for model in models]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     told = msgspec.json.decode(encode_json(example))
@@ -117,9 +120,16 @@ def _add_models(told: dict[str, Any]) -> None:
     schemas = told.setdefault("components", {}).setdefault("schemas", {})
     schemas[PROBLEM_SCHEMA["title"]] = PROBLEM_SCHEMA
     referred = set(REFERRED.findall(msgspec.json.encode(told).decode()))
+    named = sorted(referred & _models.keys())
+    structs = [_models[name] for name in named if issubclass(_models[name], Struct)]
+    _, components = msgspec.json.schema_components(
+        structs, ref_template=REFERENCE.format(model="{name}")
+    )
+    schemas.update(components)
     shown: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         (name, "serialization", TypeAdapter(_models[name]))
-        for name in sorted(referred & _models.keys())
+        for name in named
+        if not issubclass(_models[name], Struct)
     ]
     if shown:
         _, definitions = TypeAdapter.json_schemas(shown, ref_template=REFERENCE)

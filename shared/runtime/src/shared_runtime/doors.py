@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from shared_runtime.auth import Caller, require
 from shared_runtime.bodies import Writer, body_of, made_for, words_of
-from shared_runtime.commands import Asked, AskedFor, AskedForVersion
+from shared_runtime.commands import AnyCommandRequest, CommandRequest, VersionedCommandRequest
 from shared_runtime.decider import NotFound, Refused, Role
 from shared_runtime.documents import Documented
 from shared_runtime.fields import Body, IdStr
@@ -68,7 +68,7 @@ class Place(Writer, Protocol):
         ...
 
     async def run(
-        self, asked: Asked, said: Struct, view: View | None, files: Sequence[MediaFile]
+        self, request: CommandRequest, said: Struct, view: View | None, files: Sequence[MediaFile]
     ) -> Response: ...
 
 
@@ -126,19 +126,23 @@ def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
     machines = MACHINES.intersection((*door.roles, *to.also))
     model = body_of(door.rule.example, to.body, without=to.gives.union(named))
 
-    async def endpoint(*, body: Body, caller: Caller, asked: Asked, **path: str) -> Response:
+    async def endpoint(
+        *, body: Body, caller: Caller, request: CommandRequest, **path: str
+    ) -> Response:
         if door.versioned and machines.isdisjoint(caller.roles):
-            asked.require_version()
+            request.require_version()
         place = await to(Arrival(path=path, body=body, caller=caller, door=door))
         given = {name: path[name] for name in named if name in command.__struct_fields__}
         words = await words_of(body, command, place)
-        said = command(**{**made_for(command, asked.id), **given, **words.values, **place.gives})
-        return await place.run(asked, said, door.view, words.files)
+        said = command(**{**made_for(command, request.id), **given, **words.values, **place.gives})
+        return await place.run(request, said, door.view, words.files)
 
     annotated: dict[str, Any] = dict.fromkeys(named, IdStr) | {
         "body": model,
         "caller": Annotated[Caller, Depends(require(*door.roles, *to.also))],
-        "asked": AskedForVersion if door.versioned and not machines else AskedFor,
+        "request": VersionedCommandRequest
+        if door.versioned and not machines
+        else AnyCommandRequest,
     }
     optional = not any(field.is_required() for field in model.model_fields.values())
     defaults = {"body": model()} if optional else {}

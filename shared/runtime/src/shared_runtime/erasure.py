@@ -16,13 +16,13 @@ NAME = "erasure"
 
 log = structlog.get_logger()
 
-type Clean = Callable[[str, Connection], Awaitable[None]]
+type CleanUp = Callable[[str, Connection], Awaitable[None]]
 """Removes what a service holds of a person besides the log, in the transaction it is given. It
 may be asked again: for a repeated event, and after a crash.
 """
 
 
-def erasure(keys: KeyStore, clean: Clean) -> Subscription:
+def erasure(keys: KeyStore, clean: CleanUp) -> Subscription:
     """Destroys the key of each person erased, then has the service clean up.
 
     The key is in another database: it is gone before anything of this transaction commits, and

@@ -94,8 +94,8 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignee:
-    """Who asks for work. `accounts`: all ids that he is known by; `decides`: the kinds of matter
-    that he may decide.
+    """Who asks for work. `accounts`: all ids that he is known by; `decides`: the kinds of open
+    items that he may decide.
     """
 
     id: str

@@ -95,7 +95,7 @@ class Ask[C](Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome[S, E]:
+class Handled[S, E]:
     """What came of an `Ask`: the stream's version, state and events after it, and what was appended
     of these.
     """
@@ -168,12 +168,12 @@ class Log(Protocol):
         ...
 
 
-type Learn[C] = Callable[[Log, C], Awaitable[C]]
+type UnderLock[C] = Callable[[Log, C], Awaitable[C]]
 """Gives a command what may not change until its events are there, in the transaction that appends
 them: it takes a lock first, no wider than what it asks for."""
-type Note = Callable[[Log, Sequence[Planned]], Awaitable[None]]
+type AlsoWrite = Callable[[Log, Sequence[Planned]], Awaitable[None]]
 """Writes what has to be there with the events of a command, in the transaction that appends them.
-It is asked when something comes of the command; a refusal takes back what is noted."""
+It is called when something comes of the command; a refusal takes back what it has written."""
 
 LOST_RACES: dict[str | None, type[Exception]] = {
     "event_stream_id_stream_version_key": VersionConflict,
@@ -552,35 +552,34 @@ async def handle[S, C: Command, E: Struct](
     decider: Decider[S, C, E],
     ask: Ask[C],
     *,
-    reply: Callable[[Outcome[S, E]], Reply] | None = None,
-    learn: Learn[C] | None = None,
-    note: Note | None = None,
+    reply: Callable[[Handled[S, E]], Reply] | None = None,
+    under_lock: UnderLock[C] | None = None,
+    also_write: AlsoWrite | None = None,
     version_of: Callable[[Sequence[E]], int] = len,
-) -> Outcome[S, E]:
+) -> Handled[S, E]:
     """Decides one command and appends what comes of it, with the answer to keep.
 
     `version_of` tells the version that the sender has seen of the stream's events, if he does not
     see all of them.
 
-
     Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
     """
-    alone = learn is None and note is None
+    alone = under_lock is None and also_write is None
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
             async with log.session() if alone else log.transaction() as session:
-                known = await informed(ask, session, learn)
+                known = await read_under_lock(ask, session, under_lock)
                 decisions = await decided(session, decider, known, version_of)
-                return await _append(decisions, decider, known, reply, note)
+                return await _append(decisions, decider, known, reply, also_write)
         except VersionConflict:
             if ask.expected is not None or attempt == ATTEMPTS_MAX:
                 raise
     raise AssertionError  # pragma: no cover - the loop returns or raises
 
 
-async def informed[C](ask: Ask[C], log: Log, learn: Learn[C] | None) -> Ask[C]:
+async def read_under_lock[C](ask: Ask[C], log: Log, under_lock: UnderLock[C] | None) -> Ask[C]:
     """The same question, with what its command has to know."""
-    return structs.replace(ask, command=await learn(log, ask.command)) if learn else ask
+    return structs.replace(ask, command=await under_lock(log, ask.command)) if under_lock else ask
 
 
 async def decided[S, C: Command, E: Struct](
@@ -601,18 +600,18 @@ async def _append[S, C: Command, E: Struct](
     decisions: Decisions,
     decider: Decider[S, C, E],
     ask: Ask[C],
-    reply: Callable[[Outcome[S, E]], Reply] | None,
-    note: Note | None,
-) -> Outcome[S, E]:
+    reply: Callable[[Handled[S, E]], Reply] | None,
+    also_write: AlsoWrite | None,
+) -> Handled[S, E]:
     state = decisions.state(decider, ask.stream)
-    outcome = Outcome[S, E](
+    outcome = Handled[S, E](
         version=decisions.version(ask.stream),
         state=state,
         events=decisions.events(ask.stream),
         recorded=[],
     )
-    if note and decisions.planned:
-        await note(decisions.log, decisions.planned)
+    if also_write and decisions.planned:
+        await also_write(decisions.log, decisions.planned)
     kept = reply(outcome) if reply and decisions.planned else None
     outcome.recorded.extend(await decisions.append(kept))
     return outcome

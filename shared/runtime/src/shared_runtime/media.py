@@ -19,7 +19,9 @@ from urllib.parse import urlencode
 
 import asyncpg
 import structlog
+from msgspec import UNSET, Struct, UnsetType
 from pydantic import Field, SecretStr, model_validator
+from shared_events.fields import Sha256
 
 from shared_runtime.clock import Clock
 from shared_runtime.decider import (
@@ -45,6 +47,7 @@ from shared_runtime.scanning import (
 )
 from shared_runtime.sealing import DoesNotOpen
 from shared_runtime.settings import Settings
+from shared_runtime.shape import Purpose
 
 LINK_LIFETIME = timedelta(minutes=5)
 UNREFERENCED_LIFETIME = timedelta(hours=24)
@@ -57,8 +60,7 @@ LOCAL_MEDIA_KEY = "local: links to files on one machine are no secret"
 
 log = structlog.get_logger()
 
-type Purpose = Literal["REVIEW", "EVIDENCE"]
-type State = Literal["UPLOADED", "CLEAN", "REJECTED"]
+type FileState = Literal["UPLOADED", "CLEAN", "REJECTED"]
 
 
 class MediaSettings(Settings):
@@ -105,8 +107,25 @@ class Upload:
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()
 
 
+class UploadView(Struct, frozen=True, kw_only=True):
+    """What is kept of a file. A video has no width and height."""
+
+    media_id: str
+    state: FileState
+    content_type: ContentType
+    bytes: int
+    sha256: Sha256
+    width: int | UnsetType = UNSET
+    height: int | UnsetType = UNSET
+
+
+def if_any[T](value: T | None) -> T | UnsetType:
+    """A member of a view that is left out where there is nothing to tell."""
+    return UNSET if value is None else value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class UploadAnswer:
     """The answer to an upload: the same to each repeat."""
 
     body: bytes
@@ -120,7 +139,7 @@ class MediaFile:
     media_id: str
     owner: str
     purpose: Purpose
-    state: State
+    state: FileState
     reason: Reason | None
     content_type: ContentType
     size: int
@@ -245,15 +264,15 @@ class MediaStore:
         self._links = links
         self._now = now
 
-    async def upload(self, upload: Upload) -> Told:
+    async def upload(self, upload: Upload) -> UploadAnswer:
         """Keeps a file. One that cannot be scanned now stays UPLOADED.
 
         Raises `FileTooLarge`, `InvalidFile` (also for what the scanner rejects: then nothing is
         kept), `SubjectErased`, `LimitReached`, `IdempotencyMismatch`.
         """
         fingerprint = await asyncio.to_thread(lambda: upload.fingerprint)
-        if (told := await self._told(upload.media_id, fingerprint)) is not None:
-            return told
+        if (first := await self._answered(upload.media_id, fingerprint)) is not None:
+            return first
         file = await asyncio.to_thread(examined, upload.data, upload.content_type)
         verdict = await self._verdict(file.data)
         if isinstance(verdict, Rejected):
@@ -261,13 +280,15 @@ class MediaStore:
         await self._keep(upload, file, fingerprint)
         return await self._finish(upload, file, fingerprint, is_clean=verdict is not None)
 
-    async def _told(self, media_id: str, fingerprint: bytes) -> Told | None:
+    async def _answered(self, media_id: str, fingerprint: bytes) -> UploadAnswer | None:
         begun = await self._db.fetchrow(BEGUN, media_id)
         if begun is None:
             return None
         if begun["fingerprint"] != fingerprint:
             raise IdempotencyMismatch
-        return None if begun["answer"] is None else Told(body=begun["answer"], replayed=True)
+        return (
+            None if begun["answer"] is None else UploadAnswer(body=begun["answer"], replayed=True)
+        )
 
     async def _keep(self, upload: Upload, file: Examined, fingerprint: bytes) -> None:
         if await self._db.fetchval(UNREFERENCED, upload.owner) >= UNREFERENCED_MAX:
@@ -300,27 +321,27 @@ class MediaStore:
 
     async def _finish(
         self, upload: Upload, file: Examined, fingerprint: bytes, *, is_clean: bool
-    ) -> Told:
-        state: State = "CLEAN" if is_clean else "UPLOADED"
-        body = {
-            "media_id": upload.media_id,
-            "state": state,
-            "content_type": file.content_type,
-            "bytes": len(file.data),
-            "sha256": hashlib.sha256(file.data).hexdigest(),
-            "width": file.width,
-            "height": file.height,
-        }
-        answer = encode_json({name: value for name, value in body.items() if value is not None})
+    ) -> UploadAnswer:
+        state: FileState = "CLEAN" if is_clean else "UPLOADED"
+        view = UploadView(
+            media_id=upload.media_id,
+            state=state,
+            content_type=file.content_type,
+            bytes=len(file.data),
+            sha256=hashlib.sha256(file.data).hexdigest(),
+            width=if_any(file.width),
+            height=if_any(file.height),
+        )
+        answer = encode_json(view)
         decided_at = self._now() if is_clean else None
         done = await self._db.execute(FINISH, upload.media_id, state, decided_at, answer)
         if done.endswith(" 1"):
             log.info("file uploaded", media_id=upload.media_id, state=state)
-            return Told(body=answer, replayed=False)
-        told = await self._told(upload.media_id, fingerprint)
-        if told is None:
+            return UploadAnswer(body=answer, replayed=False)
+        first = await self._answered(upload.media_id, fingerprint)
+        if first is None:
             raise ConcurrentChange
-        return told
+        return first
 
     async def _verdict(self, data: bytes) -> Verdict | None:
         """None if nobody can say now."""
@@ -429,7 +450,7 @@ class MediaStore:
 
     async def _decide(self, file: MediaFile, verdict: Verdict) -> None:
         reason = verdict.reason if isinstance(verdict, Rejected) else None
-        state: State = "CLEAN" if reason is None else "REJECTED"
+        state: FileState = "CLEAN" if reason is None else "REJECTED"
         await self._db.execute(DECIDE, file.media_id, state, reason, self._now())
         if state == "REJECTED":
             await self._objects.delete([file.object])

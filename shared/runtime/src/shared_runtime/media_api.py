@@ -10,15 +10,15 @@ minutes, and its answer is never shown by a browser as a part of our pages.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from msgspec import Struct
+from msgspec import UNSET, UnsetType
 from shared_events.characters import ID_LENGTH_MAX, fault_of_line
+from shared_events.fields import Instant
 from starlette.types import Receive, Scope, Send
 
 from shared_runtime.auth import BySignature, Caller, caller_of, require
@@ -33,18 +33,19 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.documents import HEADERS, HeaderName
+from shared_runtime.documents import answered
 from shared_runtime.fields import IdStr
 from shared_runtime.idempotency import command_id, idempotency_key
 from shared_runtime.media import (
     DOWNLOAD_PATH,
     LINK_LIFETIME,
+    Link,
     Links,
     MediaFile,
     MediaStore,
-    Purpose,
-    State,
     Upload,
+    UploadView,
+    if_any,
 )
 from shared_runtime.media_types import (
     CONTENT_TYPES,
@@ -52,7 +53,6 @@ from shared_runtime.media_types import (
     MIB,
     PIXELS_MAX,
     VIDEO_BYTES_MAX,
-    ContentType,
     FileTooLarge,
     InvalidFile,
     LinkExpired,
@@ -70,6 +70,7 @@ from shared_runtime.problems import (
 )
 from shared_runtime.reading import answer
 from shared_runtime.sealing import person_of
+from shared_runtime.shape import Purpose
 from shared_runtime.spool import Spool
 from shared_runtime.worker import Task
 
@@ -109,21 +110,14 @@ type Reader = Annotated[Caller, Depends(require(*OWNERS, *STAFF))]
 type Key = Annotated[str, Depends(idempotency_key)]
 
 
-class FileView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What its owner and staff see of a file."""
+class FileView(UploadView, frozen=True, kw_only=True):
+    """What its owner and staff see of a file. `reason`: why it was rejected."""
 
-    media_id: str
     purpose: Purpose
-    state: State
-    reason: Reason | None = None
-    content_type: ContentType
-    bytes: int
-    sha256: str
-    width: int | None = None
-    height: int | None = None
-    name: str | None = None
-    uploaded_at: datetime
-    decided_at: datetime | None = None
+    reason: Reason | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    uploaded_at: Instant
+    decided_at: Instant | UnsetType = UNSET
 
 
 class Places:
@@ -290,13 +284,6 @@ LINK_EXAMPLE = {
 }
 
 
-def _example(description: str, value: object, *headers: HeaderName) -> dict[str, Any]:
-    schema = {"type": "object"}
-    content = {"application/json": {"schema": schema, "example": value}}
-    told: dict[str, Any] = {"description": description, "content": content}
-    return told | ({"headers": {name: HEADERS[name] for name in headers}} if headers else {})
-
-
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 UPLOAD_BODY = {"required": True, "content": dict.fromkeys(CONTENT_TYPES, BINARY)}
 UPLOAD_REFUSALS = refusals(
@@ -331,7 +318,13 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         status_code=201,
         response_class=Response,
         responses=UPLOAD_REFUSALS
-        | {201: _example("It was taken.", FILE_EXAMPLE, "Idempotent-Replayed")},
+        | answered(
+            UploadView,
+            example=FILE_EXAMPLE,
+            status=201,
+            description="It was taken.",
+            headers=("Idempotent-Replayed",),
+        ),
         openapi_extra={"requestBody": UPLOAD_BODY},
     )
     async def upload_file(
@@ -371,7 +364,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         description="For its owner (BUYER or SELLER), and staff.",
         response_class=Response,
         responses=refusals(RoleNotAllowed, NotFound, SubjectErased)
-        | {200: _example("The file.", VIEW_EXAMPLE)},
+        | answered(FileView, example=VIEW_EXAMPLE, description="The file."),
     )
     async def get_file_info(media_id: IdStr, caller: Reader) -> Response:
         file = await seen(media_id, caller)
@@ -384,7 +377,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         status_code=201,
         response_class=Response,
         responses=refusals(IdempotencyKeyMissing, RoleNotAllowed, NotFound, WrongState)
-        | {201: _example("The link.", LINK_EXAMPLE)},
+        | answered(Link, example=LINK_EXAMPLE, status=201, description="The link."),
         dependencies=[Depends(idempotency_key)],
     )
     async def link_to_file(media_id: IdStr, caller: Reader) -> Response:
@@ -419,13 +412,13 @@ def _view(file: MediaFile, name: str | None) -> FileView:
         content_type=file.content_type,
         bytes=file.size,
         sha256=file.sha256,
-        width=file.width,
-        height=file.height,
+        width=if_any(file.width),
+        height=if_any(file.height),
         purpose=file.purpose,
-        name=name,
-        reason=file.reason,
+        reason=if_any(file.reason),
+        name=if_any(name),
         uploaded_at=file.uploaded_at,
-        decided_at=file.decided_at,
+        decided_at=if_any(file.decided_at),
     )
 
 

@@ -5,18 +5,18 @@ what comes behind that place, whatever has come and gone meanwhile.
 
     NEWEST = Keyset(columns={"at": "timestamptz", "id": "text"}, descending=True)
 
-    async def thing_page(pool: asyncpg.Pool, place: Place) -> ThingPage:
-        query = f"SELECT * FROM thing WHERE true{NEWEST.behind(place, 2)}"
+    async def thing_page(pool: asyncpg.Pool, start: PageStart) -> ThingPage:
+        query = f"SELECT * FROM thing WHERE true{NEWEST.behind(start, 2)}"
         query += f" ORDER BY {NEWEST.order()} LIMIT $1"
-        rows = await pool.fetch(query, place.rows_max, *NEWEST.values(place))
-        page, next_cursor = place.cut(rows, lambda row: (row["at"], row["id"]))
+        rows = await pool.fetch(query, start.rows_max, *NEWEST.values(start))
+        page, next_cursor = start.cut(rows, lambda row: (row["at"], row["id"]))
         return ThingPage(items=[thing_view(row) for row in page], next_cursor=next_cursor)
 
     @router.get("/v1/things")
     async def things(asked: PageAsked) -> Response:
-        place = asked.place(cursors, "things")
+        start = asked.start(cursors, "things")
         await wait_for(asked.token, projected)
-        return answer(await thing_page(pool, place))
+        return answer(await thing_page(pool, start))
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ type Column = Literal["timestamptz", "bigint", "text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PageStart:
     """Where a page begins, and how many rows it has at most. `after`: the last row before it."""
 
     limit: int
@@ -63,9 +63,9 @@ class PageQuery:
     limit: Limit = PAGE_SIZE
     cursor: CursorText = None
 
-    def place(self, cursors: Cursors, of: str) -> Place:
+    def start(self, cursors: Cursors, of: str) -> PageStart:
         """`of` names the list, filters included. Raises `InvalidValue` for a foreign cursor."""
-        return Place(
+        return PageStart(
             limit=self.limit,
             after=cursors.last(of, self.cursor),
             cursor=partial(cursors.text, of),
@@ -87,22 +87,22 @@ class Keyset:
         direction = " DESC" if self.descending else ""
         return ", ".join(f"{table}{column}{direction}" for column in self.columns)
 
-    def behind(self, place: Place, number: int) -> str:
+    def behind(self, start: PageStart, number: int) -> str:
         """The condition on the rows of the page, whose first parameter has this number."""
-        if place.after is None:
+        if start.after is None:
             return ""
         values = ", ".join(
             f"CAST(${n} AS {kind})" for n, kind in enumerate(self.columns.values(), number)
         )
         return f" AND ({', '.join(self.columns)}) {'<' if self.descending else '>'} ({values})"
 
-    def values(self, place: Place) -> list[datetime | int | str]:
+    def values(self, start: PageStart) -> list[datetime | int | str]:
         """The parameters of that condition."""
-        if place.after is None:
+        if start.after is None:
             return []
         return [
             datetime.fromisoformat(str(value)) if kind == "timestamptz" else value
-            for value, kind in zip(place.after, self.columns.values(), strict=True)
+            for value, kind in zip(start.after, self.columns.values(), strict=True)
         ]
 
 

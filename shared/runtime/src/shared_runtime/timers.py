@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import asyncpg
 import structlog
@@ -35,11 +35,28 @@ TIMER = Actor(role="SYSTEM", id="timer")
 log = structlog.get_logger()
 
 
+class TimerName(NamedTuple):
+    """Which timer of a stream: what it is for; and, where there are several of a kind, the id of
+    what this one is about. Stored as `<kind>` or `<kind>/<of>`: a kind has no slash, an id may.
+    """
+
+    kind: str
+    of: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.of}" if self.of else self.kind
+
+    @classmethod
+    def parse(cls, stored: str) -> Self:
+        kind, _, of = stored.partition("/")
+        return cls(kind, of)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """Sets the stream's timer of this name, or moves it."""
 
-    name: str
+    name: TimerName
     due: datetime
 
 
@@ -47,7 +64,7 @@ class Arm:
 class Cancel:
     """Takes the stream's timer of this name away, if it is set."""
 
-    name: str
+    name: TimerName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +72,7 @@ class DueTimer:
     """A timer whose instant has come. `now` is the instant its command is judged at."""
 
     stream: str
-    name: str
+    name: TimerName
     due: datetime
     now: datetime
     cause: str
@@ -97,7 +114,7 @@ def timer_subscription(
         last: dict[tuple[str, str], tuple[Arm | Cancel, str]] = {}
         for recorded in batch:
             for timer in timers_of(recorded.event):
-                last[recorded.stream, timer.name] = (timer, recorded.event_id)
+                last[recorded.stream, str(timer.name)] = (timer, recorded.event_id)
         gone = [place for place, (timer, _) in last.items() if isinstance(timer, Cancel)]
         armed = [
             (*place, timer.due, event_id)
@@ -181,7 +198,7 @@ async def _fire(
     await fire(
         decisions,
         [
-            due_timer(stream, name, due, str(armed_by), clock=clock)
+            due_timer(stream, TimerName.parse(name), due, str(armed_by), clock=clock)
             for stream, name, due, armed_by in rows
         ],
     )
@@ -190,7 +207,9 @@ async def _fire(
     return len(rows)
 
 
-def due_timer(stream: str, name: str, due: datetime, armed_by: str, *, clock: datetime) -> DueTimer:
+def due_timer(
+    stream: str, name: TimerName, due: datetime, armed_by: str, *, clock: datetime
+) -> DueTimer:
     """A timer as it fires when the clock says so. Its cause is the event that armed it."""
     late = clock - due > LATENESS_MAX
     return DueTimer(
@@ -198,7 +217,7 @@ def due_timer(stream: str, name: str, due: datetime, armed_by: str, *, clock: da
         name=name,
         due=due,
         now=clock if late else due,
-        cause=derived_id(armed_by, name),
+        cause=derived_id(armed_by, str(name)),
     )
 
 

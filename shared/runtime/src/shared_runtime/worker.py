@@ -84,7 +84,7 @@ class Workload:
     tasks: Sequence[Task] = ()
 
 
-class Leases:
+class SessionLocks:
     """One worker at a time reads an own log under a name; session locks of PostgreSQL, all of a
     worker's on one connection.
 
@@ -150,14 +150,14 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
         relay = Relay(self.kafka)
-        leases = Leases(self.pool)
-        own, on_kafka = self._own(relay, leases), self._on_kafka()
+        locks = SessionLocks(self.pool)
+        own, on_kafka = self._own(relay, locks), self._on_kafka()
         try:
             async with asyncio.TaskGroup() as group:
                 for name, loop in self._loops([*own, *(runner for runner, _ in on_kafka)]):
                     group.create_task(keep_running(name, loop, stop))
         finally:
-            await leases.release()
+            await locks.release()
             await relay.close()
             for _, consumer in on_kafka:
                 await consumer.close()
@@ -183,7 +183,7 @@ class Worker:
         tasks: Sequence[Task] = (watching, *self.workload.tasks)
         return loops + [(_name_of(task), task) for task in tasks]
 
-    def _own(self, relay: Relay, leases: Leases) -> list[Runner]:
+    def _own(self, relay: Relay, locks: SessionLocks) -> list[Runner]:
         topics = self.workload.own_topics
         tail = Tail()
         runners = [
@@ -194,7 +194,7 @@ class Worker:
             for projection in self.workload.own_projections
         ]
         for runner in runners:
-            runner.may_turn = partial(leases.hold, runner.subscription.name)
+            runner.may_turn = partial(locks.hold, runner.subscription.name)
         return runners
 
     def _on_kafka(self) -> list[tuple[Runner, KafkaLog]]:

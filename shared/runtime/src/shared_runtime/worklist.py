@@ -13,7 +13,7 @@ whom it is not shown to and who may not decide it; what that means, nothing here
     CASES = WorkList(
         name="returns", projection=…, table="return_case", row=ReturnCase, kinds=("REQUEST", …)
     )
-    cases, more = await CASES.page(pool, place, Wanted(overdue=True), hidden_from=…, now=now())
+    cases, more = await CASES.page(pool, start, Wanted(overdue=True), hidden_from=…, now=now())
     counts = await Counter(CASES, pool, now).counts()
 
 Whoever wants work is given the next case for a while by `shared_runtime.leases`. Where somebody is
@@ -31,7 +31,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared_runtime.clock import Clock
-from shared_runtime.pages import Keyset, Place
+from shared_runtime.pages import Keyset, PageStart
 from shared_runtime.projections import Projection
 
 COUNTS_FRESH = timedelta(seconds=10)
@@ -86,7 +86,7 @@ class Case(Struct, frozen=True, kw_only=True):
     decisions: int = 0
 
 
-class Matter(Struct, frozen=True, kw_only=True):
+class OpenItem(Struct, frozen=True, kw_only=True):
     """One thing that is open in a case. `barred`: who may not decide it, besides the parties."""
 
     kind: str
@@ -95,20 +95,20 @@ class Matter(Struct, frozen=True, kw_only=True):
     barred: Collection[str] = ()
 
 
-def summed_up[C: Case](case: C, matters: Collection[Matter]) -> C:
+def summed_up[C: Case](case: C, items: Collection[OpenItem]) -> C:
     """The case with what follows from all that is open in it."""
     return replace(
         case,
-        kinds=sorted({matter.kind for matter in matters}),
-        opened_at=min((matter.since for matter in matters), default=None),
-        due_at=min((matter.due for matter in matters if matter.due), default=None),
-        barred=sorted({*case.parties, *(who for matter in matters for who in matter.barred)}),
+        kinds=sorted({item.kind for item in items}),
+        opened_at=min((item.since for item in items), default=None),
+        due_at=min((item.due for item in items if item.due), default=None),
+        barred=sorted({*case.parties, *(who for item in items for who in item.barred)}),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which of the open cases: with a matter of this kind, past their time, and `only` those for
+    """Which of the open cases: with an item of this kind, past their time, and `only` those for
     which these conditions on the service's own columns hold, with `{}` in the place of the value.
     """
 
@@ -149,7 +149,7 @@ class WorkList[C: Case]:
     async def page(
         self,
         pool: asyncpg.Pool,
-        place: Place,
+        start: PageStart,
         wanted: Wanted = ALL,
         *,
         hidden_from: Collection[str],
@@ -159,15 +159,15 @@ class WorkList[C: Case]:
         party of.
         """
         conditions, values = wanted.conditions(3, now)
-        conditions += OLDEST_FIRST.behind(place, 3 + len(values))
+        conditions += OLDEST_FIRST.behind(start, 3 + len(values))
         rows = await pool.fetch(
             self.query(PAGE, conditions),
-            place.rows_max,
+            start.rows_max,
             [*hidden_from],
             *values,
-            *OLDEST_FIRST.values(place),
+            *OLDEST_FIRST.values(start),
         )
-        cases, more = place.cut([self.decode(told) for (told,) in rows], place_of)
+        cases, more = start.cut([self.decode(told) for (told,) in rows], place_of)
         return [*cases], more
 
 
@@ -178,7 +178,7 @@ def place_of(case: Case) -> tuple[datetime, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Of all open cases. One case may have matters of several kinds."""
+    """Of all open cases. One case may have items of several kinds."""
 
     cases: int
     overdue: int

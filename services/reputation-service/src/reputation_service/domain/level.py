@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from shared_events.reputation import Band
+
 from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import DAY_MICROS, day_of
 from reputation_service.domain.policy import (
     BALANCE_MAX,
     LEVELS,
-    Band,
     CreditLevel,
     Level,
     ScorePolicy,

@@ -12,7 +12,6 @@ from typing import Final, Literal, TypeIs, cast
 from shared_runtime.decider import FieldError, InvalidValue
 
 type Level = Literal["RED", "ORANGE", "YELLOW", "GREEN", "GOLD"]
-type Band = Literal["UNRATED", "RED", "ORANGE", "YELLOW", "GREEN", "GOLD"]
 
 LEVELS: Final[tuple[Level, ...]] = ("RED", "ORANGE", "YELLOW", "GREEN", "GOLD")
 STARS: Final = ("quality", "logistics", "service")

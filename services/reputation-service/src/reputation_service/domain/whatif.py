@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from shared_events.reputation import Band
+
 from reputation_service.domain.level import RANK, Standing
-from reputation_service.domain.policy import Band, ScorePolicy
+from reputation_service.domain.policy import ScorePolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ class NotNdjson(UnsupportedMediaType):
         return UnsupportedMediaType.slug()
 
 
-class Upload:
+class BulkUpload:
     """The body of a request, as it comes. `whole` says how it ended, when it has."""
 
     def __init__(self, receive: Receive) -> None:
@@ -78,7 +78,7 @@ class Upload:
         return await self._receive()
 
 
-async def batches(upload: Upload) -> AsyncGenerator[list[Numbered]]:
+async def batches(upload: BulkUpload) -> AsyncGenerator[list[Numbered]]:
     """The lines of an upload, as many together as are there. A line that was cut off is none."""
     lines = Lines()
     batch: list[Numbered] = []
@@ -114,7 +114,7 @@ class Exchange(Response):
         self._teller = teller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        upload = Upload(receive)
+        upload = BulkUpload(receive)
         tally = Tally()
         begun = False
         try:

@@ -18,10 +18,10 @@ from shared_events.review import (
     Side,
 )
 from shared_runtime.clock import Clock
-from shared_runtime.commands import Asked, Commands
+from shared_runtime.commands import CommandRequest, Commands
 from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import Learn, Log, Note, Planned
+from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import encode_json
 from shared_runtime.reading import Cursors, answer, etag_of
@@ -155,7 +155,7 @@ class Evaluations:
 
     async def run(
         self,
-        asked: Asked,
+        request: CommandRequest,
         before: Before,
         said: Struct,
         view: Callable[[Reading], object] | None,
@@ -171,8 +171,8 @@ class Evaluations:
             return evaluation_view(before.order_id, reading, by)
 
         response = await self.commands.run(
-            asked,
-            rehearsal(before) if asked.validate_only else EVALUATIONS,
+            request,
+            rehearsal(before) if request.validate_only else EVALUATIONS,
             Sent(said, before.by),
             stream=evaluation_stream(before.order_id),
             correlation=before.order_id,
@@ -180,8 +180,8 @@ class Evaluations:
             status=201,
             states_time=before.states_time,
             version_of=lambda events: read_by(before.actor, events).version,
-            learn=under_lock(said, before.order),
-            note=also_writing(said, self.media, files),
+            under_lock=under_lock(said, before.order),
+            also_write=also_write(said, self.media, files),
         )
         if "Idempotent-Replayed" in response.headers:
             # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
@@ -260,7 +260,7 @@ async def read_pair(order: Placed, log: Log, sent: EvaluationCommand) -> Evaluat
     return knowing(sent, facts=structs.replace(facts, pair=earlier))
 
 
-def under_lock(said: Struct, order: Placed) -> Learn[EvaluationCommand] | None:
+def under_lock(said: Struct, order: Placed) -> UnderLock[EvaluationCommand] | None:
     """What may not change until the events of a command are there, if there is anything."""
     match said:
         case FlagReview():
@@ -281,7 +281,7 @@ WRITTEN = {ReviewSubmitted, ReviewWeighted, ReviewFlagged}
 """What others have to find from the moment on that it is recorded."""
 
 
-def also_writing(said: Struct, media: MediaStore, files: Sequence[MediaFile]) -> Note | None:
+def also_write(said: Struct, media: MediaStore, files: Sequence[MediaFile]) -> AlsoWrite | None:
     """Has reviews found by their `ref`, flags and weights counted, and files stay, from the moment
     on that an event tells of them. None if there will be nothing of that.
     """

@@ -18,11 +18,11 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
 from shared_runtime.worklist import Counter
 
-from review_service.api import list_answers
-from review_service.api.public_reviews import Opened
-from review_service.lists.moderation import CASES, DECIDES, case_page, case_view, wanted_cases
+from review_service.api import query_answers
+from review_service.api.public_reviews import OpenTexts
 from review_service.projections import MODERATION_CASES
 from review_service.projections.moderation import CaseKind, ModerationCase
+from review_service.queries.moderation import CASES, DECIDES, case_page, case_view, wanted_cases
 
 type QueueReader = Annotated[Caller, Depends(require("MODERATOR", "SENIOR", "ANALYST", "AUDITOR"))]
 type Decides = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
@@ -39,7 +39,7 @@ class AssignmentBody(Body):
     """
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{}, {"kind": "APPEAL"}, {"case_id": list_answers.REF}]}
+        json_schema_extra={"examples": [{}, {"kind": "APPEAL"}, {"case_id": query_answers.REF}]}
     )
 
     kind: CaseKind | None = None
@@ -63,15 +63,17 @@ def assignee(caller: Caller) -> Assignee:
     )
 
 
-def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Opened) -> APIRouter:
-    """`opened` opens the texts of an answer."""
+def moderation_api(
+    pool: asyncpg.Pool, cursors: Cursors, now: Clock, open_texts: OpenTexts
+) -> APIRouter:
+    """`open_texts` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/moderation", tags=["moderation"])
     projected = position_of(pool, MODERATION_CASES)
     counter, leases = Counter(CASES, pool, now), Leases(CASES, pool)
 
     async def shown(assigned: Assigned[ModerationCase], reader: Assignee) -> Response:
         view = case_view(assigned.case, assigned.lease, reader, now())
-        return await opened(answer(view, status=201 if assigned.is_new else 200))
+        return await open_texts(answer(view, status=201 if assigned.is_new else 200))
 
     @router.get(
         "/cases",
@@ -83,7 +85,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         "SENIOR where there is an appeal. `counts` are of all open cases, whatever the filters, "
         "and may be ten seconds old. A Consistency-Token of `review.events` waits for what it "
         "stands for.",
-        responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.MODERATION_CASES,
+        responses=refusals(RoleNotAllowed, NotYetVisible) | query_answers.MODERATION_CASES,
     )
     async def list_moderation_cases(
         caller: QueueReader,
@@ -95,17 +97,17 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         overdue: Annotated[bool, Query(description=OVERDUE)] = False,
     ) -> Response:
         wanted = wanted_cases(kind, reason, seller_id, overdue=overdue)
-        place = asked.place(cursors, f"moderation cases {wanted}")
+        start = asked.start(cursors, f"moderation cases {wanted}")
         await wait_for(asked.token, projected)
         page = await case_page(
             pool,
-            place,
+            start,
             wanted,
             reader=assignee(caller),
             counts=await counter.counts(),
             now=now(),
         )
-        return await opened(answer(page))
+        return await open_texts(answer(page))
 
     @router.post(
         "/assignments",
@@ -127,7 +129,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
             NothingToDecide,
             AlreadyAssigned,
         )
-        | list_answers.ASSIGNMENT,
+        | query_answers.ASSIGNMENT,
     )
     async def take_assignment(
         body: AssignmentBody, caller: Decides, token: ConsistencyToken
@@ -145,7 +147,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         summary="The case that you have",
         description="For MODERATOR and SENIOR. 404: you have none, or it is decided by now. A "
         "Consistency-Token of `review.events` waits for what it stands for.",
-        responses=refusals(RoleNotAllowed, NotYetVisible, NotFound) | list_answers.OWN_CASE,
+        responses=refusals(RoleNotAllowed, NotYetVisible, NotFound) | query_answers.OWN_CASE,
     )
     async def get_own_assignment(caller: Decides, token: ConsistencyToken) -> Response:
         await wait_for(token, projected)
@@ -160,7 +162,7 @@ def moderation_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock, opened: Ope
         description="For MODERATOR and SENIOR, of a case that they have: anybody may be given it "
         "now. 404: you do not have it.",
         status_code=204,
-        responses=refusals(RoleNotAllowed, NotFound) | list_answers.GIVEN_BACK,
+        responses=refusals(RoleNotAllowed, NotFound) | query_answers.GIVEN_BACK,
     )
     async def return_assignment(case_id: IdStr, caller: Decides) -> Response:
         if not await leases.give_back(caller.sub, case_id, now()):

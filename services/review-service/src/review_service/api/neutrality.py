@@ -12,10 +12,10 @@ from shared_runtime.fields import Instant
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
 
-from review_service.api import list_answers
+from review_service.api import query_answers
 from review_service.api.public_reviews import Anybody
-from review_service.lists.neutrality import GROUP_MIN, Neutrality, day_of
 from review_service.projections import NEUTRALITY
+from review_service.queries.neutrality import GROUP_MIN, Neutrality, day_of
 
 type Since = Annotated[
     Instant | None,
@@ -51,7 +51,7 @@ def neutrality_api(pool: asyncpg.Pool, now: Clock) -> APIRouter:
         f"of a group of fewer than {GROUP_MIN} reviews nothing is told, nor of a next one from "
         "which it would follow: `suppressed` is true, and every figure null. Computed anew every "
         "minute. A Consistency-Token is waited for, but figures may be a minute old.",
-        responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.NEUTRALITY,
+        responses=refusals(RoleNotAllowed, NotYetVisible) | query_answers.NEUTRALITY,
     )
     async def get_neutrality(
         _: Anybody, token: ConsistencyToken, since: Since = None, until: Until = None

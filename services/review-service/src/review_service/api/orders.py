@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from shared_events.orders import OrderEvent
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
-from shared_runtime.commands import Asked, AskedFor, Commands
+from shared_runtime.commands import AnyCommandRequest, CommandRequest, Commands
 from shared_runtime.decider import (
     AlreadySubmitted,
     Decider,
@@ -34,7 +34,15 @@ from shared_runtime.shape import Purpose
 
 from review_service.api import answers
 from review_service.api.bodies import OrderBody, StepBody
-from review_service.api.callers import FEEDS, PARTIES, existing, feed_actor, reader, stated
+from review_service.api.callers import (
+    FEEDS,
+    PARTIES,
+    existing,
+    feed_actor,
+    read_order,
+    reader,
+    stated,
+)
 from review_service.domain.completion import (
     ATTRIBUTE_DELAY,
     CANCEL_ORDER,
@@ -44,6 +52,7 @@ from review_service.domain.completion import (
 from review_service.domain.fulfilment import MARK_DELIVERED, MARK_PAID, MARK_SHIPPED
 from review_service.domain.known import Known, Sender
 from review_service.domain.order import Order
+from review_service.domain.order_readers import may_know
 from review_service.domain.order_rules import ORDERS, OrderCommand
 from review_service.domain.placing import PLACE_ORDER
 from review_service.domain.policy import Policies
@@ -105,12 +114,6 @@ OF_EXISTING = Decider[Order, OrderCommand, OrderEvent](
 )
 
 
-async def read_order(log: Log, order_id: str) -> Order:
-    """The order as its stream tells; not placed if there is none."""
-    history = await read_stream(log, order_stream(order_id))
-    return ORDERS.fold(recorded.event for recorded in history)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """All that the routes about orders need."""
@@ -128,7 +131,7 @@ class Orders:
 
     async def run(
         self,
-        asked: Asked,
+        request: CommandRequest,
         order_id: str,
         said: Struct,
         by: Sender,
@@ -138,7 +141,7 @@ class Orders:
     ) -> Response:
         """Decides a command and answers with the order as it is then."""
         return await self.commands.run(
-            asked,
+            request,
             decider,
             Sent(said, by),
             stream=order_stream(order_id),
@@ -166,7 +169,7 @@ class OrderPlace:
 
     async def run(
         self,
-        asked: Asked,
+        request: CommandRequest,
         said: Struct,
         view: View | None,  # noqa: ARG002 - the order is always shown whole
         files: Sequence[MediaFile],  # noqa: ARG002
@@ -174,13 +177,13 @@ class OrderPlace:
         caller, body = self.arrival.caller, self.arrival.body
         assert isinstance(body, StepBody)
         is_feed = feed_actor(caller) is not None
-        if not is_feed or asked.expected is not None:
+        if not is_feed or request.expected is not None:
             # Before If-Match is looked at: it would tell others that the order is there.
             reader(caller, await read_order(self.orders.log, self.order_id))
         now = stated(body.at, self.orders.now(), may_state=is_feed)
         by = self.orders.by(caller, now, *self.arrival.door.roles)
         return await self.orders.run(
-            asked, self.order_id, said, by, states_time=body.at is not None
+            request, self.order_id, said, by, states_time=body.at is not None
         )
 
 
@@ -233,12 +236,12 @@ def placing(orders: Orders) -> APIRouter:
         responses=command_refusals(RoleNotAllowed, AlreadySubmitted) | answers.ORDER_COMMAND,
         operation_id=PLACE_ORDER.name,
     )
-    async def place(body: OrderBody, caller: Feed, asked: AskedFor) -> Response:
+    async def place(body: OrderBody, caller: Feed, request: AnyCommandRequest) -> Response:
         now = stated(body.placed_at, orders.now(), may_state=True, field="placed_at")
         said = place_order(body.told())
         with as_sent():
             return await orders.run(
-                asked,
+                request,
                 body.order_id,
                 said,
                 orders.by(caller, now),
@@ -279,7 +282,11 @@ def reading(orders: Orders) -> APIRouter:
     ) -> Response:
         history = await read_stream(orders.log, order_stream(order_id))
         actor = reader(caller, ORDERS.fold(recorded.event for recorded in history))
-        told = [replace(recorded, actor=signed(recorded, actor)) for recorded in history]
+        told = [
+            replace(recorded, actor=signed(recorded, actor))
+            for recorded in history
+            if may_know(recorded.event, actor)
+        ]
         page = event_page(told, f"events of order {order_id}", limit, cursor, orders.cursors)
         return answer(page)
 

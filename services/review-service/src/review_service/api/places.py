@@ -15,7 +15,7 @@ from pydantic import Field
 from shared_events.review import Restriction, Side
 from shared_events.sealed import parts_of
 from shared_runtime.auth import Caller
-from shared_runtime.commands import Asked
+from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, Instant
@@ -24,9 +24,8 @@ from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey, person_of
 from shared_runtime.shape import Purpose
 
-from review_service.api.callers import PARTIES, existing, party, stated
+from review_service.api.callers import PARTIES, existing, party, read_order, stated
 from review_service.api.evaluations import Before, Evaluations, account
-from review_service.api.orders import read_order
 from review_service.domain.evaluation_state import Unopened
 from review_service.domain.flags import FLAG_REVIEW
 from review_service.domain.order import Placed
@@ -73,9 +72,11 @@ class EvaluationPlace:
         return await self.evaluations.media.clean(self.account, ids, purpose)
 
     async def run(
-        self, asked: Asked, said: Struct, view: View | None, files: Sequence[MediaFile]
+        self, request: CommandRequest, said: Struct, view: View | None, files: Sequence[MediaFile]
     ) -> Response:
-        return await self.evaluations.run(asked, self.before, said, shown(self, said, view), files)
+        return await self.evaluations.run(
+            request, self.before, said, shown(self, said, view), files
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,11 @@ class ReviewPlace:
         return await self.evaluations.media.clean(person_of(self.before.actor), ids, purpose)
 
     async def run(
-        self, asked: Asked, said: Struct, view: View | None, files: Sequence[MediaFile]
+        self, request: CommandRequest, said: Struct, view: View | None, files: Sequence[MediaFile]
     ) -> Response:
-        return await self.evaluations.run(asked, self.before, said, shown(self, said, view), files)
+        return await self.evaluations.run(
+            request, self.before, said, shown(self, said, view), files
+        )
 
 
 @dataclass(frozen=True, slots=True)

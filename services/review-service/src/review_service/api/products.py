@@ -11,19 +11,19 @@ from review_service.api.public_reviews import (
     DESCRIPTION,
     RESPONSES,
     Anybody,
-    Opened,
+    OpenTexts,
     ReviewsAsked,
     public_reviews,
 )
-from review_service.lists.reviews import of_product
 from review_service.projections import PUBLIC_REVIEWS
+from review_service.queries.reviews import of_product
 
 MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two products."
 SELLER = "Only what this seller has sold by the name of it."
 
 
-def products_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRouter:
-    """`opened` opens the texts of an answer."""
+def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> APIRouter:
+    """`open_texts` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/products", tags=["products"])
     projected = position_of(pool, PUBLIC_REVIEWS)
 
@@ -45,6 +45,8 @@ def products_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRou
         seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
     ) -> Response:
         of = of_product(sku, marketplace_id, seller_id)
-        return await public_reviews(pool, cursors, asked, of, projected=projected, opened=opened)
+        return await public_reviews(
+            pool, cursors, asked, of, projected=projected, open_texts=open_texts
+        )
 
     return router

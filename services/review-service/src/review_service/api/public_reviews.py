@@ -12,18 +12,18 @@ from shared_runtime.pages import PageQuery
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import Cursors, PositionOf, answer, wait_for
 
-from review_service.api import list_answers
+from review_service.api import query_answers
 from review_service.api.callers import EVERYBODY
-from review_service.lists import reviews
-from review_service.lists.reviews import ListOf, Sort
+from review_service.queries import reviews
+from review_service.queries.reviews import ListOf, Sort
 
 type Anybody = Annotated[Caller, Depends(require(*EVERYBODY))]
-type Opened = Callable[[Response], Awaitable[Response]]
+type OpenTexts = Callable[[Response], Awaitable[Response]]
 """An answer with sealed texts in, the same with those that can be opened out."""
 
 SORT = "Newest first; or most useful first: by a sum of facts that is the same for every star."
 STARS = "Only those whose three stars have this mean, rounded half up."
-RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | list_answers.PUBLIC_REVIEWS
+RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.PUBLIC_REVIEWS
 DESCRIPTION = (
     "Each was written by the buyer of an order that was completed, and counts `weight_milli` of "
     "1000 for its reasons. There from the reveal on, but not while held or hidden by a moderator. "
@@ -50,9 +50,9 @@ async def public_reviews(
     of: ListOf,
     *,
     projected: PositionOf,
-    opened: Opened,
+    open_texts: OpenTexts,
 ) -> Response:
-    query = reviews.Query(of=of, sort=asked.sort, stars=asked.stars)
-    place = asked.place(cursors, query.name)
+    wanted = reviews.WantedReviews(of=of, sort=asked.sort, stars=asked.stars)
+    start = asked.start(cursors, wanted.name)
     await wait_for(asked.token, projected)
-    return await opened(answer(await reviews.review_page(pool, query, place)))
+    return await open_texts(answer(await reviews.review_page(pool, wanted, start)))

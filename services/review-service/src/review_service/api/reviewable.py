@@ -12,10 +12,10 @@ from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import Cursors, answer, position_of, wait_for
 
-from review_service.api import list_answers
+from review_service.api import query_answers
 from review_service.api.callers import PARTIES
-from review_service.lists.reviewable import reviewable_page
 from review_service.projections import REVIEWABLE_ORDERS
+from review_service.queries.reviewable import reviewable_page
 
 type APartyOfOrders = Annotated[Caller, Depends(require(*PARTIES))]
 type AskedSide = Annotated[
@@ -23,7 +23,7 @@ type AskedSide = Annotated[
 ]
 
 
-def account_of(caller: Caller, asked: Side | None) -> tuple[Side, str]:
+def asks_as(caller: Caller, asked: Side | None) -> tuple[Side, str]:
     """As which side he asks, and the id that orders know him by. Raises `RoleNotAllowed`."""
     side: Side = asked or ("BUYER" if "BUYER" in caller.roles else "SELLER")
     if side not in caller.roles:
@@ -43,14 +43,14 @@ def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRoute
         "no `closes_at`; the clock runs again at `cap_at` at the latest. Nothing here depends on "
         "the other side's review. A Consistency-Token of `review.events` waits for what it stands "
         "for.",
-        responses=refusals(RoleNotAllowed, NotYetVisible) | list_answers.REVIEWABLE_ORDERS,
+        responses=refusals(RoleNotAllowed, NotYetVisible) | query_answers.REVIEWABLE_ORDERS,
     )
     async def list_reviewable_orders(
         caller: APartyOfOrders, asked: PageAsked, side: AskedSide = None
     ) -> Response:
-        asks_as, account = account_of(caller, side)
-        place = asked.place(cursors, f"reviewable by {asks_as} {account}")
+        asking, account = asks_as(caller, side)
+        start = asked.start(cursors, f"reviewable by {asking} {account}")
         await wait_for(asked.token, projected)
-        return answer(await reviewable_page(pool, account, asks_as, place, now()))
+        return answer(await reviewable_page(pool, account, asking, start, now()))
 
     return router

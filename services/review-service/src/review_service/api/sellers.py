@@ -9,16 +9,16 @@ from review_service.api.public_reviews import (
     DESCRIPTION,
     RESPONSES,
     Anybody,
-    Opened,
+    OpenTexts,
     ReviewsAsked,
     public_reviews,
 )
-from review_service.lists.reviews import of_seller
 from review_service.projections import PUBLIC_REVIEWS
+from review_service.queries.reviews import of_seller
 
 
-def sellers_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRouter:
-    """`opened` opens the texts of an answer."""
+def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> APIRouter:
+    """`open_texts` opens the texts of an answer."""
     router = APIRouter(prefix="/v1/sellers", tags=["sellers"])
     projected = position_of(pool, PUBLIC_REVIEWS)
 
@@ -31,6 +31,8 @@ def sellers_api(pool: asyncpg.Pool, cursors: Cursors, opened: Opened) -> APIRout
     )
     async def list_seller_reviews(seller_id: IdStr, _: Anybody, asked: ReviewsAsked) -> Response:
         of = of_seller(seller_id)
-        return await public_reviews(pool, cursors, asked, of, projected=projected, opened=opened)
+        return await public_reviews(
+            pool, cursors, asked, of, projected=projected, open_texts=open_texts
+        )
 
     return router

@@ -17,7 +17,7 @@ from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, 
 from shared_runtime.sealing import PersonKey
 
 from review_service.bulk.line import Line, RefusedLine, decode_line, writers
-from review_service.bulk.story import LineTold, Outcome, Teller, refuse, streams_of, tell
+from review_service.bulk.story import LineOutcome, LineTold, Teller, refuse, streams_of, tell
 from review_service.domain.policy import Policies
 from review_service.fact_rows import write_reviews
 from review_service.facts import Parties, database_of, read_facts
@@ -27,7 +27,7 @@ LINES_AT_ONCE = 20
 """After so many decided lines, about 20 ms, other requests have their turn."""
 OF_A_LATER_RELEASE = (StreamsUnreadable, DecodeError)
 """What a stream raises that another release has written to."""
-OUTCOMES: tuple[Outcome, ...] = ("accepted", "unchanged", "refused")
+OUTCOMES: tuple[LineOutcome, ...] = ("accepted", "unchanged", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ReviewAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a review. `by` is null where the review does not tell it."""
 
     by: Side | None
-    outcome: Outcome
+    outcome: LineOutcome
     problem: dict[str, object] | None = None
 
 
@@ -51,7 +51,7 @@ class LineAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     line: int
     order_id: str | None
-    order: Outcome
+    order: LineOutcome
     problem: dict[str, object] | None = None
     reviews: list[ReviewAnswer]
 
@@ -62,8 +62,8 @@ class Tally:
 
     lines: int = 0
     events: int = 0
-    orders: Counter[Outcome] = field(default_factory=Counter[Outcome])
-    reviews: Counter[Outcome] = field(default_factory=Counter[Outcome])
+    orders: Counter[LineOutcome] = field(default_factory=Counter[LineOutcome])
+    reviews: Counter[LineOutcome] = field(default_factory=Counter[LineOutcome])
     reached: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def count(self, told: LineTold) -> None:
@@ -71,7 +71,7 @@ class Tally:
         self.orders[told.order] += 1
         self.reviews.update(review.outcome for review in told.reviews)
 
-    def note(self, recorded: Sequence[Recorded[Any]]) -> None:
+    def count_events(self, recorded: Sequence[Recorded[Any]]) -> None:
         self.events += len(recorded)
         for each in recorded:
             self.reached[each.topic, each.partition] = each.position
@@ -148,7 +148,7 @@ class Intake:
             except OF_A_LATER_RELEASE:
                 refused = Unavailable()
                 break
-            tally.note(recorded)
+            tally.count_events(recorded)
             return told
         if len(lines) == 1:
             return [refuse(lines[0], refused)]

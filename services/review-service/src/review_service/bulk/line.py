@@ -22,7 +22,7 @@ from shared_runtime.fields import instant, readable
 from shared_runtime.sealing import PersonKey, person
 
 from review_service.domain.double_blind import SubmitReview
-from review_service.told_order import AHEAD_MAX, Part, ToldOrder, foreign_currencies, told_error
+from review_service.told_order import AHEAD_MAX, ToldOrder, ToldPart, foreign_currencies, told_error
 
 LINE_BYTES_MAX = 64 * 1024
 FIELD_LENGTH_MAX = 100
@@ -36,33 +36,33 @@ class MalformedLine(Refused):
     """The line is not JSON."""
 
 
-class Paid(Part, frozen=True, kw_only=True):
+class Paid(ToldPart, frozen=True, kw_only=True):
     at: Instant
     payment_ref: str
 
 
-class Shipped(Part, frozen=True, kw_only=True):
+class Shipped(ToldPart, frozen=True, kw_only=True):
     at: Instant
     deliver_by: Instant | None = None
     tracking_id: str | None = None
 
 
-class Delivered(Part, frozen=True, kw_only=True):
+class Delivered(ToldPart, frozen=True, kw_only=True):
     at: Instant
     signed: bool
 
 
-class Completed(Part, frozen=True, kw_only=True):
+class Completed(ToldPart, frozen=True, kw_only=True):
     at: Instant
 
 
-class Cancelled(Part, frozen=True, kw_only=True):
+class Cancelled(ToldPart, frozen=True, kw_only=True):
     at: Instant
     by: Literal["BUYER", "SELLER", "PLATFORM"]
     reason: str
 
 
-class BuyerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="BUYER"):
+class BuyerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="BUYER"):
     at: Instant
     quality: int
     logistics: int
@@ -71,7 +71,7 @@ class BuyerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="BUYER"
     text: Text | None = None
 
 
-class SellerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
+class SellerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
     at: Instant
     rating: int
     text: Text | None = None
@@ -80,7 +80,7 @@ class SellerReviewed(Part, frozen=True, kw_only=True, tag_field="by", tag="SELLE
 type Reviewed = BuyerReviewed | SellerReviewed
 
 
-class Life(Part, frozen=True, kw_only=True):
+class Life(ToldPart, frozen=True, kw_only=True):
     """An order, and the instants of the states that it has reached."""
 
     order: ToldOrder

@@ -20,7 +20,7 @@ from shared_runtime.ids import derived_id
 from shared_runtime.log import Ask, Decisions
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import PersonKey
-from shared_runtime.timers import Arm, due_timer
+from shared_runtime.timers import Arm, TimerName, due_timer
 
 from review_service.bulk.line import (
     Life,
@@ -54,7 +54,7 @@ from review_service.told_order import place_order
 TOLD = "a7c7a6a4-6f0b-5a7e-8f0e-3d1c2b9f4e60"
 """The namespace of the causes of what is told."""
 
-type Outcome = Literal["accepted", "unchanged", "refused"]
+type LineOutcome = Literal["accepted", "unchanged", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class ReviewTold:
     """What became of a review. `by` is None where it does not tell it."""
 
     by: Side | None
-    outcome: Outcome
+    outcome: LineOutcome
     problem: Refused | None = None
 
 
@@ -98,12 +98,12 @@ class ReviewTold:
 class LineTold:
     """What came of a line. If its order was refused, nothing of the line was done."""
 
-    order: Outcome
+    order: LineOutcome
     reviews: list[ReviewTold]
     problem: Refused | None = None
 
 
-class Deadline(Struct, frozen=True, kw_only=True):
+class ArmedTimer(Struct, frozen=True, kw_only=True):
     """An armed timer. `told`: by this line, so that nobody else has it in hand yet."""
 
     due: datetime
@@ -197,7 +197,7 @@ class Story:
         self._decisions = decisions
         self._policies = policies
         self._teller = teller
-        self._deadlines: dict[tuple[str, str], Deadline] = {}
+        self._armed: dict[tuple[str, TimerName], ArmedTimer] = {}
         for stream in (self._order, self._evaluation):
             for recorded in decisions.history(stream):
                 self._arm(stream, recorded.event, recorded.event_id, told=False)
@@ -226,22 +226,22 @@ class Story:
 
         `told_alone`: what was armed before this line is the worker's to fire, and by its clock.
         """
-        while self._deadlines and (
+        while self._armed and (
             due := min(
                 (
-                    (deadline.due, place)
-                    for place, deadline in self._deadlines.items()
-                    if deadline.due <= now and (deadline.told or not told_alone)
+                    (armed.due, place)
+                    for place, armed in self._armed.items()
+                    if armed.due <= now and (armed.told or not told_alone)
                 ),
                 default=None,
             )
         ):
             self._fire(*due[1])
 
-    def _fire(self, stream: str, name: str) -> None:
-        deadline = self._deadlines.pop((stream, name))
-        due = deadline.due
-        timer = due_timer(stream, name, due, deadline.armed_by, clock=due)
+    def _fire(self, stream: str, name: TimerName) -> None:
+        armed = self._armed.pop((stream, name))
+        due = armed.due
+        timer = due_timer(stream, name, due, armed.armed_by, clock=due)
         if name == AUTO_COMPLETE:
             open_disputes = self._of_order.open_disputes(due)
             known = Known(policies=self._policies, open_disputes=open_disputes)
@@ -286,7 +286,7 @@ class Story:
     def _known(self, at: datetime) -> Known:
         order = self._decisions.state(ORDERS, self._order)
         assert isinstance(order, Placed)
-        self._facts.pairs.note(self._decisions.planned)
+        self._facts.pairs.take_in(self._decisions.planned)
         return self._facts.known(order, at, self._policies)
 
     def _asked[C: Command](self, stream: str, command: C, what: str) -> Ask[C]:
@@ -316,8 +316,8 @@ class Story:
     def _arm(self, stream: str, event: Any, event_id: str, *, told: bool) -> None:  # noqa: ANN401
         for timer in timers_of(event):
             if isinstance(timer, Arm):
-                self._deadlines[stream, timer.name] = Deadline(
+                self._armed[stream, timer.name] = ArmedTimer(
                     due=timer.due, armed_by=event_id, told=told
                 )
             else:
-                self._deadlines.pop((stream, timer.name), None)
+                self._armed.pop((stream, timer.name), None)

@@ -64,7 +64,7 @@ from review_service.domain.subject import (
 STAFF: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SENIOR", "AGENT", "AUDITOR", "SYSTEM")
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class ReaderContext(Struct, frozen=True, kw_only=True):
     """Somebody before an evaluation, as it is in truth, and what has happened to it. `seen`: up to
     which number everybody has been able to read the weights of a side, with their reasons.
     """
@@ -79,36 +79,36 @@ class Case(Struct, frozen=True, kw_only=True):
         return side_for(self.actor, accounts(self.state.sheet))
 
 
-type Reads = Callable[[Any, Case], bool]
+type Reads = Callable[[Any, ReaderContext], bool]
 """An event in, whether somebody who may know of the review may know of this too."""
 
 
-def everybody(_: EvaluationEvent, __: Case) -> bool:
+def everybody(_: EvaluationEvent, __: ReaderContext) -> bool:
     return True
 
 
-def parties(_: EvaluationEvent, case: Case) -> bool:
+def parties(_: EvaluationEvent, context: ReaderContext) -> bool:
     """And staff. A stranger reads reviews, not what goes on about them."""
-    return is_staff(case.actor) or case.side is not None
+    return is_staff(context.actor) or context.side is not None
 
 
-def staff(_: EvaluationEvent, case: Case) -> bool:
+def staff(_: EvaluationEvent, context: ReaderContext) -> bool:
     """What a detector looks at is no help to those it looks for; a delay is the platform's own."""
-    return is_staff(case.actor)
+    return is_staff(context.actor)
 
 
-def as_far_as_shown(event: ReviewWeighted, case: Case) -> bool:
+def as_far_as_shown(event: ReviewWeighted, context: ReaderContext) -> bool:
     """Everybody, of what can be seen of it. While its stars are hidden, so are the reasons of a
     weight: its author and staff read them; to others one that counts as much as the one before is
     none. Once told it stays so.
     """
-    if is_staff(case.actor) or writes_for(case.state.sheet, event.side, case.actor):
+    if is_staff(context.actor) or writes_for(context.state.sheet, event.side, context.actor):
         return True
-    if event.seq <= case.seen.get(event.side, 0):
+    if event.seq <= context.seen.get(event.side, 0):
         return True
     before = (
         each
-        for each in case.history
+        for each in context.history
         if isinstance(each, ReviewWeighted) and (each.side, each.seq) == (event.side, event.seq - 1)
     )
     return all(amount(each) != amount(event) for each in before)
@@ -118,34 +118,34 @@ def amount(weighted: ReviewWeighted) -> tuple[object, ...]:
     return weighted.weight_milli, weighted.excluded_dimensions
 
 
-def flaggers(event: ReviewFlagged | ReviewKept, case: Case) -> bool:
+def flaggers(event: ReviewFlagged | ReviewKept, context: ReaderContext) -> bool:
     """And staff: whose flag it is, or whose is among those that were answered."""
-    if is_staff(case.actor):
+    if is_staff(context.actor):
         return True
     named = [event.flag_id] if isinstance(event, ReviewFlagged) else event.flag_ids
     return any(
-        is_of(case.actor, claimant(raised.flagger_role, raised.flagger_id))
-        for raised in case.history
+        is_of(context.actor, claimant(raised.flagger_role, raised.flagger_id))
+        for raised in context.history
         if isinstance(raised, ReviewFlagged) and raised.flag_id in named
     )
 
 
-def appellants(event: ModerationAppealed | ModerationAppealDecided, case: Case) -> bool:
+def appellants(event: ModerationAppealed | ModerationAppealDecided, context: ReaderContext) -> bool:
     """And staff."""
-    if is_staff(case.actor):
+    if is_staff(context.actor):
         return True
     return any(
-        is_of(case.actor, claimant(lodged.appellant_role, lodged.appellant_id))
-        for lodged in case.history
+        is_of(context.actor, claimant(lodged.appellant_role, lodged.appellant_id))
+        for lodged in context.history
         if isinstance(lodged, ModerationAppealed) and lodged.appeal_id == event.appeal_id
     )
 
 
-def recipients(event: StatementOfReasonsIssued, case: Case) -> bool:
+def recipients(event: StatementOfReasonsIssued, context: ReaderContext) -> bool:
     """And staff."""
-    if is_staff(case.actor):
+    if is_staff(context.actor):
         return True
-    return is_of(case.actor, claimant(event.recipient_role, event.recipient_id))
+    return is_of(context.actor, claimant(event.recipient_role, event.recipient_id))
 
 
 READERS: Mapping[type[EvaluationEvent], Reads] = {
@@ -269,8 +269,8 @@ def read_by(actor: Actor, history: Sequence[EvaluationEvent]) -> Reading:
         seen |= seen_after(event, truth)
     if isinstance(truth, Unopened):
         return Reading(actor=actor, knows=(), state=truth, truth=truth)
-    case = Case(actor=actor, state=truth, history=history, seen=seen)
-    knows = tuple(may_know(event, number, case) for number, event in enumerate(history))
+    context = ReaderContext(actor=actor, state=truth, history=history, seen=seen)
+    knows = tuple(may_know(event, number, context) for number, event in enumerate(history))
     state: Evaluation = Unopened()
     for event, known in zip(history, knows, strict=True):
         if known:
@@ -289,33 +289,33 @@ def seen_after(event: EvaluationEvent, state: Evaluation) -> dict[Side, int]:
     return {side: review.weighted.seq}
 
 
-def may_know(event: EvaluationEvent, number: int, case: Case) -> bool:
+def may_know(event: EvaluationEvent, number: int, context: ReaderContext) -> bool:
     side = side_told_of(event)
-    if side is not None and not may_read(side, number, case):
+    if side is not None and not may_read(side, number, context):
         return False
-    return READERS[type(event)](event, case)
+    return READERS[type(event)](event, context)
 
 
-def may_read(side: Side, number: int, case: Case) -> bool:
+def may_read(side: Side, number: int, context: ReaderContext) -> bool:
     """What was taken back before the reveal is not revealed with what was written later."""
-    if not (may_know_of(case.state, side, case.actor) and is_before(case, side)):
+    if not (may_know_of(context.state, side, context.actor) and is_before(context, side)):
         return False
     taken_back = any(
         isinstance(event, ReviewWithdrawn) and event.before_reveal and event.side == side
-        for event in case.history[number:]
+        for event in context.history[number:]
     )
     if not taken_back:
         return True
-    return writes_for(case.state.sheet, side, case.actor) or is_staff(case.actor)
+    return writes_for(context.state.sheet, side, context.actor) or is_staff(context.actor)
 
 
-def is_before(case: Case, side: Side) -> bool:
+def is_before(context: ReaderContext, side: Side) -> bool:
     """Whether a review lies before him: after the reveal before everybody; until then before its
     author, and before those who decide on it while it is in question.
     """
-    if isinstance(case.state, Revealed) or writes_for(case.state.sheet, side, case.actor):
+    if isinstance(context.state, Revealed) or writes_for(context.state.sheet, side, context.actor):
         return True
-    review = case.state.sheet.reviews.get(side)
-    if review is None or case.actor.acts_as == "SYSTEM":
+    review = context.state.sheet.reviews.get(side)
+    if review is None or context.actor.acts_as == "SYSTEM":
         return False
     return bool(review.appeals) or isinstance(review.standing, ReviewHeld | ReviewRestricted)

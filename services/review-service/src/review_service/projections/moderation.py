@@ -33,7 +33,7 @@ from shared_events.review import (
 from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import Rows
-from shared_runtime.worklist import CASE_COLUMNS, Case, Matter, queue, summed_up
+from shared_runtime.worklist import CASE_COLUMNS, Case, OpenItem, queue, summed_up
 
 from review_service.domain.review_state import part_of
 from review_service.domain.streams import review_ref
@@ -122,7 +122,7 @@ class SideClosed(Struct, frozen=True, kw_only=True):
     side: Side
 
 
-type ReviewMatter = (
+type ModerationEvent = (
     ReviewFlagged
     | ReviewHeld
     | ReviewReleased
@@ -132,19 +132,21 @@ type ReviewMatter = (
     | ModerationAppealed
     | ModerationAppealDecided
 )
-type CaseEvent = ReviewMatter | SideClosed
+type ModerationCaseEvent = ModerationEvent | SideClosed
 SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
 ROWS = Rows(table="moderation_case", key="case_id", row=ModerationCase)
 
 
 async def moderation_cases(
-    batch: Sequence[Recorded[ReviewMatter | EvaluationClosed]], db: Connection
+    batch: Sequence[Recorded[ModerationEvent | EvaluationClosed]], db: Connection
 ) -> None:
     of_sides = [each for recorded in batch for each in of_cases(recorded)]
     await ROWS.fold_recorded(of_sides, db, key_of=case_of, evolve=evolve)
 
 
-def of_cases(recorded: Recorded[ReviewMatter | EvaluationClosed]) -> list[Recorded[CaseEvent]]:
+def of_cases(
+    recorded: Recorded[ModerationEvent | EvaluationClosed],
+) -> list[Recorded[ModerationCaseEvent]]:
     """An evaluation ends for both of its sides."""
     each: Recorded[Any] = recorded
     if not isinstance(recorded.event, EvaluationClosed):
@@ -153,22 +155,24 @@ def of_cases(recorded: Recorded[ReviewMatter | EvaluationClosed]) -> list[Record
     return [replace(each, event=SideClosed(order_id=order_id, side=side)) for side in SIDES]
 
 
-def case_of(event: CaseEvent) -> str:
+def case_of(event: ModerationCaseEvent) -> str:
     """A case is named like the review that it is about."""
     return review_ref(event.order_id, event.side)
 
 
-def evolve(before: ModerationCase | None, recorded: Recorded[CaseEvent]) -> ModerationCase | None:
+def evolve(
+    before: ModerationCase | None, recorded: Recorded[ModerationCaseEvent]
+) -> ModerationCase | None:
     event = recorded.event
     if isinstance(event, SideClosed):
         # Nothing is shown any more, so there is nothing to keep or hold. A restriction of before
         # may still be reversed: an appeal that was lodged in time is heard.
-        return before and with_matters(replace(before, flags=[], hold=None))
-    after = evolve_matters(before or first(event), event, recorded.time)
-    return with_matters(replace(after, review_id=event.review_id))
+        return before and with_open_items(replace(before, flags=[], hold=None))
+    after = evolve_open_items(before or first(event), event, recorded.time)
+    return with_open_items(replace(after, review_id=event.review_id))
 
 
-def first(event: ReviewMatter) -> ModerationCase:
+def first(event: ModerationEvent) -> ModerationCase:
     """The case of the review that an event is about."""
     parties = [event.buyer_id, event.seller_id]
     return ModerationCase(
@@ -188,8 +192,8 @@ def first(event: ReviewMatter) -> ModerationCase:
     )
 
 
-def evolve_matters(  # noqa: PLR0911 - one arm for each event
-    case: ModerationCase, event: ReviewMatter, at: datetime
+def evolve_open_items(  # noqa: PLR0911 - one arm for each event
+    case: ModerationCase, event: ModerationEvent, at: datetime
 ) -> ModerationCase:
     match event:
         case ReviewFlagged():
@@ -289,31 +293,31 @@ def decided_by(case: ModerationCase, event: ModerationAppealed) -> str | None:
     return None
 
 
-def with_matters(case: ModerationCase) -> ModerationCase:
+def with_open_items(case: ModerationCase) -> ModerationCase:
     """With what follows from all that is open."""
     grounds: set[Ground] = {flag.reason for flag in case.flags}
     if case.hold:
         grounds.add(case.hold.ground)
-    return summed_up(replace(case, reasons=sorted(grounds)), [*matters(case)])
+    return summed_up(replace(case, reasons=sorted(grounds)), [*open_items(case)])
 
 
-def matters(case: ModerationCase) -> Iterator[Matter]:
+def open_items(case: ModerationCase) -> Iterator[OpenItem]:
     """Neither who has brought one up nor who decided what is appealed may decide."""
     for flag in case.flags:
         barred = (flag.flagger_id,)
-        yield Matter(kind="FLAG", since=flag.flagged_at, due=flag.decide_by, barred=barred)
+        yield OpenItem(kind="FLAG", since=flag.flagged_at, due=flag.decide_by, barred=barred)
     if case.hold:
-        yield Matter(kind="HOLD", since=case.hold.held_at, due=case.hold.hold_until)
+        yield OpenItem(kind="HOLD", since=case.hold.held_at, due=case.hold.hold_until)
     for appeal in case.appeals:
         barred = (appeal.appellant_id, *([appeal.decided_by] if appeal.decided_by else ()))
-        yield Matter(kind="APPEAL", since=appeal.appealed_at, due=appeal.decide_by, barred=barred)
+        yield OpenItem(kind="APPEAL", since=appeal.appealed_at, due=appeal.decide_by, barred=barred)
 
 
 MODERATION_CASES = Projection(
     name="moderation_cases",
     version=4,
     topics=(review.TOPIC,),
-    handles=(*get_args(ReviewMatter.__value__), EvaluationClosed),
+    handles=(*get_args(ModerationEvent.__value__), EvaluationClosed),
     tables=("moderation_case",),
     ddl=MODERATION_CASES_DDL,
     apply=moderation_cases,

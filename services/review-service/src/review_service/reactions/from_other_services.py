@@ -28,7 +28,7 @@ from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, PostgresLog
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
-from shared_runtime.timers import ARM
+from shared_runtime.timers import ARM, TimerName
 
 from review_service.domain.completion import CompleteOrder
 from review_service.domain.known import Known
@@ -81,7 +81,7 @@ REWEIGH_ALL = f"""
     INSERT INTO es.timer (stream_id, name, due_at, armed_by)
     SELECT DISTINCT ON (told.order_id, told.side, told.review_id)
         '{evaluation_stream("")}' || told.order_id,
-        '{REWEIGH}/' || told.side || '/' || told.review_id, changed.at, changed.event_id
+        '{REWEIGH}' || told.side || '/' || told.review_id, changed.at, changed.event_id
     FROM unnest($1::text[], $2::timestamptz[], $3::uuid[]) WITH ORDINALITY
         AS changed (person, at, event_id, number)
     JOIN facts.review AS told ON told.author = changed.person
@@ -93,8 +93,10 @@ REWEIGH_ALL = f"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    """An event and an order that it is about; `named`: the reviews of that order that it names."""
+class ForeignEvent:
+    """Another service's event, and an order that it is about; `named`: the reviews of that order
+    that it names.
+    """
 
     recorded: Recorded[Any]
     order_id: str
@@ -102,9 +104,9 @@ class About:
     named: Sequence[str] = ()
 
 
-def on_event(about: About, order: KnownOrder) -> Asks:
+def on_event(foreign: ForeignEvent, order: KnownOrder) -> Asks:
     """What an event asks of an order's evaluation."""
-    recorded = about.recorded
+    recorded = foreign.recorded
     because = Because(recorded=recorded, order=order, actor=RETURNS, now=recorded.time)
     match recorded.event:
         case DisputeOpened() as opened:
@@ -116,17 +118,17 @@ def on_event(about: About, order: KnownOrder) -> Asks:
         case UnitsAccepted() | RefundIssued():
             return reweighed(because)
         case _:
-            return on_case(about, replace(because, actor=REPUTATION))
+            return on_case(foreign, replace(because, actor=REPUTATION))
 
 
-def on_case(about: About, because: Because) -> Asks:
-    match about.recorded.event:
+def on_case(foreign: ForeignEvent, because: Because) -> Asks:
+    match foreign.recorded.event:
         case ViolationConfirmed():
-            return reweighed(because, about.named)
+            return reweighed(because, foreign.named)
         case ViolationAppealDecided():
-            return [*reweighed(because, about.named), *on_case_gone(about, because)]
+            return [*reweighed(because, foreign.named), *on_case_gone(foreign, because)]
         case CaseDismissed():
-            return on_case_gone(about, because)
+            return on_case_gone(foreign, because)
         case _:
             return []
 
@@ -149,11 +151,11 @@ def on_return_closed(because: Because, closed: ReturnClosed) -> Asks:
     return [granted(because, GrantRevision(cause="RETURN", cause_id=closed.return_id))]
 
 
-def on_case_gone(about: About, because: Because) -> Asks:
+def on_case_gone(foreign: ForeignEvent, because: Because) -> Asks:
     """What waited for the case: a campaign that has not been proven by its end."""
     return [
         campaign_lifted(because, review_id)
-        for review_id in about.named
+        for review_id in foreign.named
         if review_id in because.order.campaigns
     ]
 
@@ -174,25 +176,26 @@ type Armed = tuple[str, str, datetime, str]
 
 
 def armed_again(
-    about: About, order: KnownOrder, histories: Mapping[str, Sequence[Recorded[Any]]]
+    foreign: ForeignEvent, order: KnownOrder, histories: Mapping[str, Sequence[Recorded[Any]]]
 ) -> Iterator[Armed]:
     """The timers that may have fired in vain before the end of a dispute or case was known here,
     although it came before they were due: stream, name, due, what armed it.
     """
-    now = about.recorded.time
-    match about.recorded.event:
+    now = foreign.recorded.time
+    match foreign.recorded.event:
         case DisputeClosed():
             delivered = order.order.delivered
             if order.order.stage == "DELIVERED" and delivered and delivered.auto_complete_at > now:
                 stream = order_stream(order.order_id)
                 armed_by = last_of(histories[stream], OrderDelivered)
-                yield stream, AUTO_COMPLETE, delivered.auto_complete_at, armed_by
+                yield stream, str(AUTO_COMPLETE), delivered.auto_complete_at, armed_by
         case CaseDismissed() | ViolationAppealDecided(outcome="REVERSED"):
             stream = evaluation_stream(order.order_id)
-            for review_id in about.named:
+            for review_id in foreign.named:
                 until = order.campaigns.get(review_id)
                 if until is not None and until > now:
-                    yield stream, f"{CAMPAIGN_END}/{review_id}", until, about.recorded.event_id
+                    timer = TimerName(CAMPAIGN_END, review_id)
+                    yield stream, str(timer), until, foreign.recorded.event_id
         case _:
             return
 
@@ -201,7 +204,7 @@ def last_of(history: Sequence[Recorded[Any]], kind: type[OrderDelivered]) -> str
     return [recorded.event_id for recorded in history if isinstance(recorded.event, kind)][-1]
 
 
-async def orders_of(batch: Sequence[Recorded[Any]], db: Connection) -> list[About]:
+async def orders_of(batch: Sequence[Recorded[Any]], db: Connection) -> list[ForeignEvent]:
     """Each event with the orders that it is about. A case leads to them by the reviews it names."""
     rows = await db.fetch(NAMED, [each.event.case_id for each in of_kind(batch, *CASE_EVENTS)])
     named: dict[str, dict[str, tuple[Parties, list[str]]]] = {}
@@ -209,15 +212,17 @@ async def orders_of(batch: Sequence[Recorded[Any]], db: Connection) -> list[Abou
         parties = Parties(buyer_id=buyer_id, seller_id=seller_id)
         orders_named = named.setdefault(case_id, {})
         orders_named.setdefault(order_id, (parties, []))[1].append(review_id)
-    found: list[About] = []
+    found: list[ForeignEvent] = []
     for recorded in batch:
         event = recorded.event
         if isinstance(event, ORDER_EVENTS):
             parties = Parties.of(event)
-            found.append(About(recorded=recorded, order_id=event.order_id, parties=parties))
+            found.append(ForeignEvent(recorded=recorded, order_id=event.order_id, parties=parties))
         elif isinstance(event, CASE_EVENTS):
             found += [
-                About(recorded=recorded, order_id=order_id, parties=parties, named=review_ids)
+                ForeignEvent(
+                    recorded=recorded, order_id=order_id, parties=parties, named=review_ids
+                )
                 for order_id, (parties, review_ids) in named.get(event.case_id, {}).items()
             ]
     return found
@@ -244,8 +249,8 @@ def on_elsewhere(
         await db.execute(ALONE)
         await write_facts(batch, db)
         await reweigh_all(batch, db)
-        abouts = await orders_of(batch, db)
-        parties = {about.order_id: about.parties for about in abouts}
+        foreign_events = await orders_of(batch, db)
+        parties = {foreign.order_id: foreign.parties for foreign in foreign_events}
         known = await read_known(parties, db)
         decisions = Decisions(own_log.within(db))
         known_orders = await read_orders(
@@ -254,15 +259,15 @@ def on_elsewhere(
             policies,
         )
         armed: dict[tuple[str, str], Armed] = {}
-        for about in abouts:
-            if (order := known_orders.get(about.order_id)) is None:
+        for foreign in foreign_events:
+            if (order := known_orders.get(foreign.order_id)) is None:
                 continue
-            for ask in on_event(about, order):
+            for ask in on_event(foreign, order):
                 decide_or_log(decisions, EVALUATIONS, ask)
-            if isinstance(about.recorded.event, DisputeClosed):
-                decide_or_log(decisions, ORDERS, completion(about.recorded, order))
-            stream = order_stream(about.order_id)
-            for timer in armed_again(about, order, {stream: decisions.history(stream)}):
+            if isinstance(foreign.recorded.event, DisputeClosed):
+                decide_or_log(decisions, ORDERS, completion(foreign.recorded, order))
+            stream = order_stream(foreign.order_id)
+            for timer in armed_again(foreign, order, {stream: decisions.history(stream)}):
                 armed[timer[0], timer[1]] = timer
         if armed:
             await db.execute(ARM, *columns(list(armed.values()), 4))

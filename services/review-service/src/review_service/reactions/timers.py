@@ -23,13 +23,12 @@ from shared_events.review import (
     ReviewScreened,
     ReviewsRevealed,
     ReviewWithdrawn,
-    Side,
 )
 from shared_runtime.delivery import Subscription
 from shared_runtime.log import Ask, Decisions
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log
-from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, Fire, timer_subscription
+from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, Fire, TimerName, timer_subscription
 
 from review_service.domain.closing_clock import ResumeEvaluation
 from review_service.domain.completion import CompleteOrder
@@ -47,16 +46,18 @@ from review_service.facts import database_of, parties_of, read_facts
 from review_service.pairs import Pair, lock_pairs, write_pairs
 from review_service.reactions.asks import reweighing
 
-AUTO_COMPLETE = "AUTO_COMPLETE"
-EVALUATION_CLOSE = "EVALUATION_CLOSE"
-PAUSE_CAP = "PAUSE_CAP"
-# These are of one review, flag or appeal: its id follows behind a slash.
+AUTO_COMPLETE = TimerName("AUTO_COMPLETE")
+EVALUATION_CLOSE = TimerName("EVALUATION_CLOSE")
+PAUSE_CAP = TimerName("PAUSE_CAP")
+# The kinds of those that are of one review, flag or appeal.
 HOLD_END = "HOLD_END"
 CAMPAIGN_END = "CAMPAIGN_END"
 FLAG_DUE = "FLAG_DUE"
 MODERATION_APPEAL_DUE = "MODERATION_APPEAL_DUE"
-REWEIGH = "REWEIGH"
-"""No deadline: a review whose author has lost the right to rate, or got it back. Side and id."""
+REWEIGH = "REWEIGH_"
+"""The side of the review follows. No deadline, but due at once: its author has lost the right to
+rate, or got it back. He may have written a thousand, and timers take some hundreds at a time.
+"""
 
 ARMING = (
     OrderDelivered,
@@ -108,32 +109,32 @@ def scrutiny_timers_of(  # noqa: C901, PLR0911 - one arm for each event
     """
     match event:
         case ReviewHeld(review_id=review_id, hold_until=due):
-            return [Arm(name=f"{HOLD_END}/{review_id}", due=due)]
+            return [Arm(name=TimerName(HOLD_END, review_id), due=due)]
         case ReviewReleased(review_id=review_id):
-            return [Cancel(name=f"{HOLD_END}/{review_id}")]
+            return [Cancel(name=TimerName(HOLD_END, review_id))]
         case ReviewRestricted(measures=measures) if part_of(measures):
             return []
         case ReviewRestricted(review_id=review_id):
             # The campaign's end stays: an appeal may restore the review, whose weight is lifted.
-            return [Cancel(name=f"{HOLD_END}/{review_id}")]
+            return [Cancel(name=TimerName(HOLD_END, review_id))]
         case ReviewWithdrawn(review_id=review_id, before_reveal=True):
             # Its author may write once more: the campaign is not over then.
-            return [Cancel(name=f"{HOLD_END}/{review_id}")]
+            return [Cancel(name=TimerName(HOLD_END, review_id))]
         case ReviewWithdrawn(review_id=review_id):
             return [
-                Cancel(name=f"{HOLD_END}/{review_id}"),
-                Cancel(name=f"{CAMPAIGN_END}/{review_id}"),
+                Cancel(name=TimerName(HOLD_END, review_id)),
+                Cancel(name=TimerName(CAMPAIGN_END, review_id)),
             ]
         case ReviewScreened(review_id=review_id, campaign_until=due) if due is not None:
-            return [Arm(name=f"{CAMPAIGN_END}/{review_id}", due=due)]
+            return [Arm(name=TimerName(CAMPAIGN_END, review_id), due=due)]
         case ReviewFlagged(flag_id=flag_id, decide_by=due):
-            return [Arm(name=f"{FLAG_DUE}/{flag_id}", due=due)]
+            return [Arm(name=TimerName(FLAG_DUE, flag_id), due=due)]
         case ReviewKept(flag_ids=flag_ids):
-            return [Cancel(name=f"{FLAG_DUE}/{flag_id}") for flag_id in flag_ids]
+            return [Cancel(name=TimerName(FLAG_DUE, flag_id)) for flag_id in flag_ids]
         case ModerationAppealed(appeal_id=appeal_id, decide_by=due):
-            return [Arm(name=f"{MODERATION_APPEAL_DUE}/{appeal_id}", due=due)]
+            return [Arm(name=TimerName(MODERATION_APPEAL_DUE, appeal_id), due=due)]
         case ModerationAppealDecided(appeal_id=appeal_id):
-            return [Cancel(name=f"{MODERATION_APPEAL_DUE}/{appeal_id}")]
+            return [Cancel(name=TimerName(MODERATION_APPEAL_DUE, appeal_id))]
         case _:
             return []
 
@@ -141,40 +142,40 @@ def scrutiny_timers_of(  # noqa: C901, PLR0911 - one arm for each event
 def on_order_timer(timer: DueTimer, known: Known) -> Ask[OrderCommand]:
     """AUTO_COMPLETE: nobody complained, so the order completes by itself."""
     assert timer.name == AUTO_COMPLETE
-    return asked(timer, Sent(CompleteOrder(), By(actor=TIMER, now=timer.now, known=known)))
+    return ask_of(timer, Sent(CompleteOrder(), By(actor=TIMER, now=timer.now, known=known)))
 
 
 def on_evaluation_timer(timer: DueTimer, known: Known) -> Ask[EvaluationCommand]:
     """What the passed deadline of an evaluation, or of one of its reviews, asks for."""
-    kind, _, about = timer.name.partition("/")
     by = By(actor=TIMER, now=timer.now, known=known)
-    return asked(timer, Sent(evaluation_command(kind, about, timer, by), by))
+    return ask_of(timer, Sent(evaluation_command(timer, by), by))
 
 
-def evaluation_command(kind: str, about: str, timer: DueTimer, by: Sender) -> Struct:
+def evaluation_command(timer: DueTimer, by: Sender) -> Struct:  # noqa: PLR0911 - one arm a kind
+    kind, of = timer.name
     match kind:
         case "EVALUATION_CLOSE":
             return CloseEvaluation()
         case "PAUSE_CAP":
             return ResumeEvaluation()
         case "HOLD_END":
-            return ReleaseReview(review_id=about)
+            return ReleaseReview(review_id=of)
         case "CAMPAIGN_END":
-            return LiftCampaignWeight(review_id=about)
-        case "REWEIGH":
-            told, _, review_id = about.partition("/")
-            side: Side = "BUYER" if told == "BUYER" else "SELLER"
-            return reweighing(review_id, side, facts_of(by))
+            return LiftCampaignWeight(review_id=of)
+        case "REWEIGH_BUYER":
+            return reweighing(of, "BUYER", facts_of(by))
+        case "REWEIGH_SELLER":
+            return reweighing(of, "SELLER", facts_of(by))
         case _:
             assert kind in (FLAG_DUE, MODERATION_APPEAL_DUE)
             return NoteOverdue(
                 what="FLAG" if kind == FLAG_DUE else "MODERATION_APPEAL",
-                ref_id=about,
+                ref_id=of,
                 due_at=timer.due,
             )
 
 
-def asked[C](timer: DueTimer, command: C) -> Ask[C]:
+def ask_of[C](timer: DueTimer, command: C) -> Ask[C]:
     return Ask(
         stream=timer.stream,
         command=command,
@@ -211,7 +212,7 @@ def on_deadlines(policies: Policies) -> Fire:
                 asking = Known(policies=policies, open_disputes=open_disputes)
                 decide_or_log(decisions, ORDERS, on_order_timer(timer, asking))
                 continue
-            facts.pairs.note(decisions.planned)
+            facts.pairs.take_in(decisions.planned)
             known = facts.known(placed[order_id], timer.now, policies)
             decide_or_log(decisions, EVALUATIONS, on_evaluation_timer(timer, known))
         await write_pairs(decisions.planned, db)

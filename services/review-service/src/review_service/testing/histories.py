@@ -13,7 +13,7 @@ from shared_casework.overdue import NoteOverdue
 from shared_events.envelope import Recorded
 from shared_events.review import EvaluationEvent, ModerationAppealed, ReviewFlagged
 from shared_runtime.decider import Actor, Refused
-from shared_runtime.timers import Arm, DueTimer
+from shared_runtime.timers import Arm, DueTimer, TimerName
 
 from review_service.domain.appeals import AppealModeration, DecideModerationAppeal
 from review_service.domain.attribution import ReattributeDimension
@@ -278,7 +278,7 @@ class Run:
         default_factory=list[tuple[EvaluationCommand, list[EvaluationEvent]]]
     )
     accepted: list[bool] = field(default_factory=list[bool])
-    timers: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    timers: dict[TimerName, datetime] = field(default_factory=dict[TimerName, datetime])
 
     def send(self, command: EvaluationCommand) -> bool:
         last = self.events[-1][0] if self.events else command.now
@@ -299,8 +299,8 @@ class Run:
         return True
 
     def fire(self, until: datetime, kinds: Collection[str] | None = None) -> None:
-        def is_due(name: str, at: datetime) -> bool:
-            return at <= until and (kinds is None or name.partition("/")[0] in kinds)
+        def is_due(name: TimerName, at: datetime) -> bool:
+            return at <= until and (kinds is None or name.kind in kinds)
 
         while due := {name: at for name, at in self.timers.items() if is_due(name, at)}:
             name = min(due, key=lambda name: due[name])
@@ -308,9 +308,9 @@ class Run:
                 stream="evaluation-O1", name=name, due=due[name], now=due[name], cause=""
             )
             self.timers.pop(name)
-            asked = on_evaluation_timer(timer, Known(policies=policies(), facts=WORTH))
+            ask = on_evaluation_timer(timer, Known(policies=policies(), facts=WORTH))
             for _ in range(2):  # a timer may fire twice
-                self.send(asked.command)
+                self.send(ask.command)
 
 
 def run(

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 import msgspec
 from shared_events.review import Incentive
-from shared_runtime.pages import Key, Keyset, Place
+from shared_runtime.pages import Key, Keyset, PageStart
 
 from review_service.domain.streams import review_ref
 from review_service.projections.public import (
@@ -152,7 +152,7 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class WantedReviews:
     """Which list, and in which order. `stars`: only these."""
 
     of: ListOf
@@ -164,24 +164,26 @@ class Query:
         """What its cursors belong to."""
         return f"reviews of {self.of.name} {self.sort} {self.stars or 'all'}"
 
-    def sql(self, place: Place) -> tuple[str, list[Any]]:
+    def sql(self, start: PageStart) -> tuple[str, list[Any]]:
         """The query of a page, and its parameters."""
-        values: list[Any] = [place.rows_max, *self.of.values]
+        values: list[Any] = [start.rows_max, *self.of.values]
         conditions, order = "", ORDERS[self.sort]
         if self.stars is not None:
             values.append(self.stars)
             conditions += f" AND stars = ${len(values)}"
-        conditions += order.behind(place, len(values) + 1)
+        conditions += order.behind(start, len(values) + 1)
         page = f"SELECT * FROM {self.of.rows}{conditions} ORDER BY {order.order()} LIMIT $1"  # noqa: S608
         sql = self.of.page.format(page=page, order=order.order("page."))
-        return sql, [*values, *order.values(place)]
+        return sql, [*values, *order.values(start)]
 
 
-async def review_page(pool: asyncpg.Pool, query: Query, place: Place) -> PublicReviewPage:
-    sql, values = query.sql(place)
+async def review_page(
+    pool: asyncpg.Pool, wanted: WantedReviews, start: PageStart
+) -> PublicReviewPage:
+    sql, values = wanted.sql(start)
     rows = await pool.fetch(sql, *values)
     found = [Listed(tie, marketplace_id, decode(told)) for tie, marketplace_id, told in rows]
-    page, more = place.cut(found, partial(key_of, query.sort))
+    page, more = start.cut(found, partial(key_of, wanted.sort))
     return PublicReviewPage(items=[public_review_view(each) for each in page], next_cursor=more)
 
 

@@ -32,13 +32,14 @@ from shared_runtime.reading import (
 )
 from shared_runtime.veil import PARTIES
 
-from reputation_service import answers, queries
+from reputation_service import queries
+from reputation_service.api import answers
+from reputation_service.domain.account import Explanation
 from reputation_service.domain.facts import day_of, instant, micros
 from reputation_service.domain.policy import ScorePolicy
 from reputation_service.domain.read import Buckets, read
 from reputation_service.domain.readers import Reader
 from reputation_service.projections import SCORE
-from reputation_service.queries import Explanation
 from reputation_service.references import References
 from reputation_service.views import (
     AccountPage,
@@ -176,7 +177,7 @@ def explanation_api(
     ) -> Response:
         at = await moment(seller_id, asked.as_of, token)
         reader = reader_of(caller, seller_id)
-        wanted = queries.Wanted(
+        wanted = queries.WantedExplanation(
             seller_id=seller_id,
             as_of=at,
             reader=reader,

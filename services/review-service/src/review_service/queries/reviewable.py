@@ -6,7 +6,7 @@ from typing import Literal
 
 import asyncpg
 from shared_events.review import Side
-from shared_runtime.pages import Keyset, Place
+from shared_runtime.pages import Keyset, PageStart
 
 REVIEWABLE = """
     SELECT order_id, seller_id, buyer_id, state, until, completed_at FROM read.reviewable_orders
@@ -41,20 +41,20 @@ class ReviewableOrderPage:
 
 
 async def reviewable_page(
-    pool: asyncpg.Pool, account: str, side: Side, place: Place, now: datetime
+    pool: asyncpg.Pool, account: str, side: Side, start: PageStart, now: datetime
 ) -> ReviewableOrderPage:
     """A page of the account's orders. Whether the other side has written is not read."""
     rows = await pool.fetch(
-        reviewable_query(side, place), place.rows_max, account, now, *SOONEST.values(place)
+        reviewable_query(side, start), start.rows_max, account, now, *SOONEST.values(start)
     )
-    page, more = place.cut(rows, lambda row: (row["until"], row["order_id"]))
+    page, more = start.cut(rows, lambda row: (row["until"], row["order_id"]))
     items = [reviewable_order_view(row, side) for row in page]
     return ReviewableOrderPage(items=items, next_cursor=more)
 
 
-def reviewable_query(side: Side, place: Place) -> str:
+def reviewable_query(side: Side, start: PageStart) -> str:
     return REVIEWABLE.format(
-        side=side.lower(), order=SOONEST.order(), behind=SOONEST.behind(place, 4)
+        side=side.lower(), order=SOONEST.order(), behind=SOONEST.behind(start, 4)
     )
 
 

@@ -5,22 +5,22 @@ from datetime import UTC, datetime, timedelta
 from shared_runtime.documents import Documented, answered
 
 from review_service.domain.streams import review_ref
-from review_service.lists.moderation import (
+from review_service.projections.moderation import OpenFlag
+from review_service.queries.moderation import (
     CaseCounts,
     LeaseView,
     ModerationCasePage,
     ModerationCaseView,
 )
-from review_service.lists.neutrality import COUNTED, NeutralityView, day_of, group_figures
-from review_service.lists.reviewable import ReviewableOrderPage, ReviewableOrderView
-from review_service.lists.reviews import (
+from review_service.queries.neutrality import COUNTED, NeutralityView, day_of, group_figures
+from review_service.queries.reviewable import ReviewableOrderPage, ReviewableOrderView
+from review_service.queries.reviews import (
     FormerVersionView,
     PublicFollowUpView,
     PublicReplyView,
     PublicReviewPage,
     PublicReviewView,
 )
-from review_service.projections.moderation import OpenFlag
 from review_service.views import MediaLink, ReasonView
 
 AT = datetime(2026, 1, 17, 10, tzinfo=UTC)

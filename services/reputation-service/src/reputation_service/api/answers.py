@@ -5,6 +5,7 @@ from functools import partial
 
 from shared_runtime.documents import answered
 
+from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
 from reputation_service.domain.explain import (
     Group,
     alike,
@@ -18,7 +19,6 @@ from reputation_service.domain.fold import fold
 from reputation_service.domain.level import evaluations
 from reputation_service.domain.policy import DEFAULT, STARS
 from reputation_service.domain.readers import CONCEALING
-from reputation_service.queries import Account, Explanation, Listed, Ranked
 from reputation_service.references import References
 from reputation_service.views import (
     AccountPage,
@@ -59,9 +59,9 @@ def _facts() -> list[Fact]:
     ]
 
 
-def _account() -> Account:
+def _account() -> ScoredAccount:
     instants = [AS_OF, *(look.as_of for look in evaluations(AS_OF, DEFAULT))]
-    return Account(
+    return ScoredAccount(
         seller_id=SELLER,
         as_of=AS_OF,
         buckets_at={

@@ -8,7 +8,7 @@ import asyncpg
 from shared_events.review import Ground, Side
 from shared_runtime.decider import Role
 from shared_runtime.leases import Assignee, Lease, Leases
-from shared_runtime.pages import Place
+from shared_runtime.pages import PageStart
 from shared_runtime.worklist import Counts, Wanted, WorkList
 
 from review_service.projections import MODERATION_CASES
@@ -64,7 +64,7 @@ class ModerationCaseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCounts:
-    """Of all open cases, some seconds ago at most. One case may have several matters."""
+    """Of all open cases, some seconds ago at most. One case may have several open items."""
 
     cases: int
     flags: int
@@ -94,7 +94,7 @@ def wanted_cases(
 
 async def case_page(
     pool: asyncpg.Pool,
-    place: Place,
+    start: PageStart,
     wanted: Wanted,
     *,
     reader: Assignee,
@@ -104,7 +104,7 @@ async def case_page(
     """Of orders that the reader is a party of there is no case: before the reveal, one tells that
     there is a review.
     """
-    cases, more = await CASES.page(pool, place, wanted, hidden_from=reader.accounts, now=now)
+    cases, more = await CASES.page(pool, start, wanted, hidden_from=reader.accounts, now=now)
     leases = await Leases(CASES, pool).of(cases, now)
     return ModerationCasePage(
         items=[case_view(case, leases.get(case.case_id), reader, now) for case in cases],

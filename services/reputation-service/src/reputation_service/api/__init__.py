@@ -1,0 +1,1 @@
+"""HTTP in, scores out."""

@@ -183,14 +183,21 @@ def test_an_answered_inquiry_is_as_good_as_it_was_prompt() -> None:
     assert slow[0].k == 2
 
 
-def test_an_unanswered_inquiry_is_bad_unless_it_resolved_itself() -> None:
-    for reason, expected in [("IDLE", [0]), ("CONVERTED", [0]), ("RESOLVED", [])]:
+def test_an_unanswered_inquiry_is_bad_unless_it_resolved_itself_or_was_not_yet_due() -> None:
+    for reason, overdue, expected in [
+        ("IDLE", None, [0]),
+        ("IDLE", True, [0]),
+        ("CONVERTED", True, [0]),
+        ("CONVERTED", False, []),
+        ("RESOLVED", True, []),
+    ]:
         said = inquiry(
             inquiry_id="i1",
             reason=reason,
             answered=False,
             response_seconds=None,
             sla_seconds=HOUR,
+            overdue=overdue,
         )
         assert [each.k for each in said] == expected
 
@@ -202,6 +209,7 @@ def test_an_unanswered_inquiry_is_bad_unless_it_resolved_itself() -> None:
     ("fields", "weight_and_k"),
     [
         ({"how": "WITHDRAWN"}, None),
+        ({"how": "PLATFORM", "liable": "PLATFORM"}, None),
         ({"how": "DEFAULT"}, (3000, 0)),
         ({"how": "DEFAULT", "resolved_by_seller": True}, (3000, 0)),
         ({"resolved_by_seller": True, "first_response_seconds": 96 * HOUR}, (1000, 4)),
@@ -223,7 +231,7 @@ def test_a_dispute_is_what_the_seller_did_with_it(
 ) -> None:
     usual: dict[str, Any] = {
         "dispute_id": "d1",
-        "how": "DECISION",
+        "how": "DECIDED",
         "liable": "BUYER",
         "resolved_by_seller": False,
         "seller_fault_pct": 0,
@@ -243,6 +251,8 @@ def test_a_closed_dispute_is_observed_once_and_a_withdrawn_one_only_as_a_fact_of
         "type": "DisputeClosed.v1",
         "dispute_id": "d1",
         "how": "DECIDED",
+        "reason": "DAMAGED",
+        "lines": [{"line_id": "1", "quantity": 1, "units": "1/1"}],
         "result": "REFUNDED",
         "currency": "BRL",
         "refunded_minor": 100,

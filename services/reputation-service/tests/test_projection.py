@@ -120,6 +120,8 @@ def dispute_closed(of: dict[str, Any], at: datetime, how: str) -> DisputeClosed:
         "type": "DisputeClosed.v1",
         "dispute_id": f"d-{of['order_id']}",
         "how": how,
+        "reason": "DAMAGED",
+        "lines": [{"line_id": "1", "quantity": 1, "units": "1/1"}],
         "result": "WITHDRAWN" if how == "WITHDRAWN" else "REFUNDED",
         "currency": "BRL",
         "refunded_minor": 0,

@@ -1,97 +1,37 @@
 """What no history of an order can break."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
-from msgspec.structs import asdict, replace
-from review_service.domain.completion import (
-    AttributeDelay,
-    CancelOrder,
-    CompleteOrder,
-    ReopenOrder,
-)
-from review_service.domain.fulfilment import MarkDelivered, MarkPaid, MarkShipped
+from msgspec.structs import asdict
+from review_service.domain.completion import CompleteOrder
 from review_service.domain.known import Known
 from review_service.domain.order_readers import ORDER_READERS, may_know
 from review_service.domain.order_rules import ORDER_RULES, ORDERS, OrderCommand
 from review_service.domain.placing import PlaceOrder
 from review_service.domain.policy import policies
-from review_service.testing import change, say
-from shared_events.orders import (
-    OrderCompleted,
-    OrderDelivered,
-    OrderEvent,
-    OrderLine,
-    OrderReopened,
+from review_service.testing import change
+from review_service.testing.order_histories import (
+    ACTORS,
+    DAY,
+    FEED,
+    LIFE,
+    PLACED,
+    TEMPLATES,
+    declare,
+    in_time,
+    place,
 )
+from shared_events.orders import OrderCompleted, OrderDelivered, OrderEvent, OrderReopened
 from shared_events.registry import encode_data
 from shared_runtime.decider import Actor, Refused
 from shared_runtime.rule import By
 from shared_runtime.testing import play
 
-PLACED = datetime(2025, 2, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
-FEED = Actor(role="SYSTEM", id="feed")
-BUYER = Actor(role="BUYER", id="B1")
-ACTORS = (FEED, BUYER, Actor(role="SELLER", id="S1"), Actor(role="MODERATOR", id="M1"))
-POLICIES = policies()
-KNOWN = Known(policies=POLICIES)
+KNOWN = Known(policies=policies())
 
-
-def told(said: Struct, actor: Actor = FEED, **known: Any) -> OrderCommand:  # noqa: ANN401
-    return say(said, now=PLACED, actor=actor, **known)
-
-
-line = OrderLine(line_id="1", sku="S", category="C", quantity=1, unit_price_minor=1000)
-place = PlaceOrder(
-    order_id="O1",
-    seller_id="S1",
-    buyer_id="B1",
-    marketplace_id="M1",
-    country="BR",
-    currency="BRL",
-    placed_at=PLACED,
-    lines=(line,),
-    order_discount_minor=0,
-    shipping_minor=0,
-    total_minor=1000,
-    total_ref_minor=1000,
-    deliver_by=PLACED + 6 * DAY,
-    withdrawal_right=True,
-)
-TEMPLATES: list[OrderCommand] = [
-    told(place),
-    told(replace(place, withdrawal_right=False)),
-    told(MarkPaid(payment_ref="P1")),
-    told(MarkPaid(payment_ref="P2")),
-    told(MarkShipped()),
-    told(MarkDelivered(signed=True)),
-    told(CompleteOrder()),
-    told(CompleteOrder(), open_disputes=("d1",)),
-    told(CompleteOrder(by_feed=True)),
-    told(CompleteOrder(), BUYER),
-    told(CancelOrder(by="BUYER", reason="R")),
-    told(ReopenOrder(reason="CARRIER_CORRECTION")),
-    told(ReopenOrder(reason="PAYMENT_REVERSED")),
-    told(AttributeDelay(incident_id="I1", liable="CARRIER")),
-]
-LIFE: list[OrderCommand] = [TEMPLATES[n] for n in (0, 2, 4, 5, 8, 11, 5, 9)]
-
-
-def in_time(steps: list[tuple[OrderCommand, int]]) -> list[OrderCommand]:
-    """Each command so many days after the one before."""
-    now = PLACED
-    timed: list[OrderCommand] = []
-    for command, days in steps:
-        now += days * DAY
-        timed.append(change(command, now=now))
-    return timed
-
-
-days = st.integers(min_value=0, max_value=9)
+days = st.integers(min_value=0, max_value=9).map(lambda count: count * DAY)
 some = st.lists(st.tuples(st.sampled_from(TEMPLATES), days), max_size=12)
 # Random steps alone seldom get far: most histories follow a life for a while.
 lives = st.integers(min_value=0, max_value=len(LIFE)).flatmap(
@@ -170,7 +110,7 @@ def test_what_is_offered_would_be_accepted(commands: list[OrderCommand], actor: 
     for action in ORDER_RULES.offered(played.state, By(actor=actor, now=now, known=KNOWN)):
         template = next(t for t in TEMPLATES[::-1] if type(t.said).__name__ == action.action)
         if isinstance(template.said, CompleteOrder) and actor == FEED:
-            template = told(CompleteOrder(by_feed=True))
+            template = declare
         if isinstance(template.said, PlaceOrder) or not action.allowed:
             continue
         assert play(ORDERS, [change(template, now=now, actor=actor)], played.events).events
@@ -181,7 +121,7 @@ def test_a_new_policy_changes_nothing_of_an_order_that_began_before(
     commands: list[OrderCommand],
 ) -> None:
     since = policies([(PLACED, "ae-2025-1"), (PLACED + DAY, "ae-30d")])
-    begun = [told(place), *commands]
+    begun = [place, *commands]
     events = play(ORDERS, [change(each, policies=since) for each in begun]).events
     assert events == play(ORDERS, begun).events
     assert {asdict(event)["policy_version"] for event in events} == {"ae-2025-1"}

@@ -32,6 +32,7 @@ from review_service.testing.histories import (
     WORTH,
     Run,
     answered,
+    appeal,
     by_another,
     decide,
     edit,
@@ -100,6 +101,7 @@ from shared_runtime.rule import By
 from shared_runtime.testing import Given, Played, Scenario, play
 
 HOUR = timedelta(hours=1)
+THIRD = Actor(role="MODERATOR", id="M3")
 evaluation = Scenario(EVALUATIONS)
 type History = Given[Evaluation, EvaluationCommand, EvaluationEvent]
 
@@ -281,14 +283,93 @@ def test_a_part_is_restricted_under_a_review_that_is_held_or_restricted() -> Non
     after(withdraw).when(later(hide_reply)).then_refused(WrongState, state="WITHDRAWN")
 
 
-def test_a_part_that_is_not_there_is_not_restricted_and_none_twice_by_the_same() -> None:
+def test_a_part_that_is_not_there_or_is_hidden_is_not_restricted() -> None:
     bare = evaluation.given(*play(EVALUATIONS, told()[:3]).events)
     for command in (hide_reply, hide_follow_up):
         bare.when(later(command)).then_refused(WrongState, state="VISIBLE")
-        twice = after(command).when(later(command))
-        twice.then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
-        other = change(later(command), actor=SECOND)
-        after(command).when(other).then_refused(WrongState, state="VISIBLE")
+        for other in ({"actor": SECOND}, {"ground": "ILLEGAL"}):
+            again = change(later(command), **other)
+            after(command).when(again).then_refused(WrongState, state="VISIBLE")
+
+
+@pytest.mark.parametrize("decision", [hide_reply, hide_follow_up, restrict, of_text])
+def test_the_same_decision_about_the_same_thing_once_more_is_nothing(
+    decision: EvaluationCommand,
+) -> None:
+    after(decision).when(later(decision)).then_nothing()
+    others = [flag, flag_reply, flag_follow_up]
+    kept = change(keep, flag_ids=tuple(each.said.flag_id for each in others))
+    after(*others, kept).when(later(kept)).then_nothing()
+
+
+# --- Who has decided about what
+
+
+@pytest.mark.parametrize(
+    ("first", "others"),
+    [
+        ((hide_reply,), (restrict, hide_follow_up)),
+        ((hide_follow_up,), (restrict, hide_reply)),
+        ((flag_reply, keep_reply), (restrict, hide_follow_up)),
+        ((flag_follow_up, keep_follow_up), (restrict, hide_reply)),
+        ((flag, keep), (hide_reply, hide_follow_up)),
+        ((hold, change(keep, flag_ids=())), (hide_reply, hide_follow_up)),
+    ],
+)
+def test_who_has_decided_about_one_thing_may_decide_about_another(
+    first: tuple[EvaluationCommand, ...], others: tuple[EvaluationCommand, ...]
+) -> None:
+    for other in others:
+        assert ReviewRestricted in kinds(after(*first).when(later(other)))
+
+
+def test_who_has_decided_an_appeal_about_a_part_has_not_decided_about_the_review() -> None:
+    restored = after(hide_reply, of_reply, change(decide, appeal_id="P3"))
+    for about_another in (restrict, hide_follow_up):
+        played = restored.when(change(later(about_another), actor=SECOND))
+        assert ReviewRestricted in kinds(played)
+    again = change(later(hide_reply), actor=SECOND)
+    restored.when(again).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ((flag_reply, keep_reply), hide_reply),
+        ((flag_follow_up, keep_follow_up), hide_follow_up),
+        ((flag, keep), restrict),
+        ((hold, change(keep, flag_ids=())), restrict),
+        ((hide_reply, of_reply, change(decide, appeal_id="P3")), hide_reply),
+        ((hide_follow_up, of_follow_up, change(decide, appeal_id="P4")), hide_follow_up),
+        ((restrict, appeal, decide), restrict),
+    ],
+)
+def test_who_has_decided_about_a_thing_decides_about_it_again_when_something_new_has_come_up(
+    first: tuple[EvaluationCommand, ...], again: EvaluationCommand
+) -> None:
+    before = after(*first)
+    before.when(later(again)).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
+    assert ReviewRestricted in kinds(before.when(change(later(again), actor=THIRD)))
+    part = part_of(again.said.measures)
+    for about in (None, "REPLY", "FOLLOW_UP"):
+        raised = change(later(flag), flag_id="F9", part=about, actor=ANALYST)
+        played = before.when(raised, later(again))
+        assert (ReviewRestricted in kinds(played)) == (about == part)
+
+
+def test_a_doubt_about_a_review_is_nothing_new_about_a_part_of_it() -> None:
+    kept = after(flag_reply, keep_reply, hold)
+    kept.when(later(hide_reply)).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
+    held = after(flag, keep, change(hold, ground="CAMPAIGN"))
+    assert ReviewRestricted in kinds(held.when(later(restrict)))
+
+
+def test_who_has_kept_a_part_decides_the_appeal_about_another() -> None:
+    kept_too = (flag_reply, keep_reply, change(hide_follow_up, actor=SECOND), of_follow_up)
+    reversal = change(later(decide), appeal_id="P4", actor=MODERATOR)
+    assert ReviewRestored in kinds(after(*kept_too).when(reversal))
+    by_second = change(reversal, actor=SECOND)
+    after(*kept_too).when(by_second).then_refused(ConflictOfInterest, ground="EARLIER_DECISION")
 
 
 def test_a_review_is_restricted_as_ever_when_a_part_of_it_is_hidden() -> None:

@@ -1,10 +1,14 @@
 """What a reader may know of an evaluation: laws of any history and any reader."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import get_args
+from functools import cache
+from itertools import product
+from typing import NamedTuple, get_args
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -12,18 +16,21 @@ from review_service.domain.attribution import ReattributeDimension
 from review_service.domain.evaluation_state import Evaluation, Revealed, Unopened
 from review_service.domain.known import Known, Sender
 from review_service.domain.policy import policies
-from review_service.domain.readers import READERS, Reading, read_by
+from review_service.domain.readers import READERS, Reading, read_by, side_told_of
+from review_service.domain.review_state import Review
 from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
 from review_service.domain.subject import OTHER, SIDES, Subject
 from review_service.testing import change
 from review_service.testing.histories import (
     ANALYST,
+    BEFORE,
     BUYER,
     COMPLETED,
     DAY,
     EVERYTHING,
     MODERATOR,
+    MORE,
     NO_TIME,
     PARTS,
     READER,
@@ -33,6 +40,7 @@ from review_service.testing.histories import (
     SENIOR,
     SPEAKING,
     STRANGER,
+    SYSTEM,
     WORTH,
     answered,
     events_of,
@@ -41,15 +49,29 @@ from review_service.testing.histories import (
     recorded,
     run,
     start,
+    what_is_overdue,
     written,
 )
 from review_service.views import actions, evaluation_view, readable_history
-from shared_events.review import EvaluationEvent, Side
+from shared_events.common import StatementOfReasonsIssued
+from shared_events.review import (
+    EvaluationEvent,
+    ModerationAppealDecided,
+    ModerationAppealed,
+    ReviewFlagged,
+    ReviewHeld,
+    ReviewKept,
+    ReviewRestricted,
+    ReviewWeighted,
+    ReviewWithdrawn,
+    Side,
+)
 from shared_runtime.decider import Actor, Refused
 from shared_runtime.rule import By, Sent
 from shared_runtime.rules import Row
 from shared_runtime.testing import play
 
+HOUR = timedelta(hours=1)
 PARTIES = (BUYER, SELLER)
 NO_STAFF = (*PARTIES, STRANGER, READER)
 JUDGES = (
@@ -141,6 +163,192 @@ def readings(
         after = read_by(reader, history)
         yield before, after, events
         before = after
+
+
+# --- Of each kind of event, in each state in which it can happen
+
+
+TABLE = """
+    EvaluationOpened         everybody
+    EvaluationPaused         parties
+    EvaluationResumed        parties
+    EvaluationClosed         everybody
+    ReviewSubmitted          everybody
+    ReviewAmended            everybody
+    ReviewsRevealed          everybody
+    ReviewWeighted           everybody,author
+    ReplyPublished           everybody
+    ReplyEdited              everybody
+    FollowUpAppended         everybody
+    RevisionGranted          parties
+    RevisionRequested        parties
+    ReviewRevised            everybody
+    ReviewWithdrawn          everybody
+    ReviewFlagged            concerned
+    ReviewScreened           staff
+    ReviewHeld               everybody
+    ReviewReleased           everybody
+    ReviewKept               concerned
+    ReviewRestricted         everybody
+    ReviewRestored           everybody
+    ModerationAppealed       concerned
+    ModerationAppealDecided  concerned
+    DimensionReattributed    everybody
+    DecisionOverdue          staff
+    StatementOfReasonsIssued concerned
+"""
+"""Who reads it besides staff: the author of the review, or whom it concerns: who has flagged or
+appealed, or is told why. Of a weight everybody reads what can be seen of it.
+
+Before the reveal whatever is about a review is its author's, of these; and of staff, those read it
+who decide about it while it is in question.
+"""
+READ_BY = {kind: readers.split(",") for kind, readers in map(str.split, TABLE.strip().splitlines())}
+PEOPLE: Mapping[tuple[str | None, str], Actor] = {
+    ("BUYER", "B1"): BUYER,
+    ("SELLER", "S1"): SELLER,
+    ("BUYER", "B2"): STRANGER,
+    ("SELLER", "S7"): READER,
+}
+ALL_STAFF = {SECOND, ANALYST, SENIOR, *STAFF[-2:], SYSTEM}
+ANYONE = {*PEOPLE.values(), *ALL_STAFF}
+
+
+class Happened(NamedTuple):
+    """A commit on a history, and one of its events."""
+
+    before: Sequence[EvaluationEvent]
+    commit: Sequence[EvaluationEvent]
+    event: EvaluationEvent
+
+    @property
+    def after(self) -> list[EvaluationEvent]:
+        return [*self.before, *self.commit]
+
+    @property
+    def state(self) -> Evaluation:
+        return EVALUATIONS.fold(self.after)
+
+    @property
+    def review(self) -> Review | None:
+        """The one that it is about, where it is still there."""
+        side = side_told_of(self.event)
+        assert not isinstance(self.state, Unopened)
+        return self.state.sheet.reviews.get(side) if side else None
+
+
+@cache
+def happened() -> Mapping[str, Sequence[Happened]]:
+    """By kind, whatever comes of any command in any state that the rules tell apart."""
+    found: dict[str, list[Happened]] = defaultdict(list)
+    for commands in BEFORE:
+        timed = in_time([(command, HOUR) for command in commands])
+        before = play(EVALUATIONS, timed)
+        last = timed[-1].now if timed else COMPLETED
+        asked = [*EVERYTHING, *MORE, *what_is_overdue(before.events)]
+        for command, later in product(asked, (NO_TIME, 20 * DAY)):
+            commit = play(EVALUATIONS, [command.at(last + later)], before.events).events
+            for event in commit:
+                found[type(event).__name__].append(Happened(before.events, commit, event))
+    return found
+
+
+def test_of_every_kind_it_is_stated_who_reads_it() -> None:
+    assert READ_BY.keys() == happened().keys() == {kind.__name__ for kind in READERS}
+
+
+@pytest.mark.parametrize("kind", READ_BY)
+def test_an_event_is_read_by_those_whom_its_row_names(kind: str) -> None:
+    found: set[str] = set()
+    for each in happened()[kind]:
+        number = len(each.before) + each.commit.index(each.event)
+        known_to = {reader for reader in ANYONE if read_by(reader, each.after).knows[number]}
+        name = audience(each)
+        found.add(name)
+        assert known_to == named(name, each) & on_their_side(each), each.event
+    assert found == set(READ_BY[kind])
+
+
+def audience(each: Happened) -> str:
+    """A weight that counts as much as the one before, of stars that are hidden, is its author's."""
+    usual, *otherwise = READ_BY[type(each.event).__name__]
+    return otherwise[0] if otherwise and not weight_is_seen(each) else usual
+
+
+def weight_is_seen(each: Happened) -> bool:
+    assert isinstance(each.event, ReviewWeighted)
+    assert each.review
+    weights = [event for event in each.after if isinstance(event, ReviewWeighted)]
+    of_side = [event for event in weights if event.side == each.event.side]
+    amounts = [(event.weight_milli, event.excluded_dimensions) for event in of_side]
+    if len(amounts) == 1 or amounts[-1] != amounts[-2]:
+        return True
+    match each.review.standing:
+        case ReviewHeld() | ReviewWithdrawn():
+            return False
+        case ReviewRestricted(measures=measures):
+            return "HIDE_REVIEW" not in measures
+        case _:
+            return True
+
+
+def named(name: str, each: Happened) -> set[Actor]:
+    match name:
+        case "everybody":
+            return ANYONE
+        case "parties":
+            return {*PARTIES, *ALL_STAFF}
+        case "author":
+            return {author_of(each.event), *ALL_STAFF}
+        case "concerned":
+            return {PEOPLE[one] for one in concerned(each) if one in PEOPLE} | ALL_STAFF
+        case _:
+            return ALL_STAFF
+
+
+def author_of(event: EvaluationEvent) -> Actor:
+    return BUYER if side_told_of(event) == "BUYER" else SELLER
+
+
+def concerned(each: Happened) -> set[tuple[str | None, str]]:
+    """In which role and by which account."""
+    flags = [event for event in each.after if isinstance(event, ReviewFlagged)]
+    appeals = [event for event in each.after if isinstance(event, ModerationAppealed)]
+    match each.event:
+        case ReviewFlagged(flagger_role=role, flagger_id=account):
+            return {(role, account)}
+        case ReviewKept(flag_ids=flag_ids):
+            closed = [flag for flag in flags if flag.flag_id in flag_ids]
+            return {(flag.flagger_role, flag.flagger_id) for flag in closed}
+        case ModerationAppealed(appeal_id=appeal_id) | ModerationAppealDecided(appeal_id=appeal_id):
+            (lodged,) = (one for one in appeals if one.appeal_id == appeal_id)
+            return {(lodged.appellant_role, lodged.appellant_id)}
+        case StatementOfReasonsIssued(recipient_role=role, recipient_id=account):
+            return {(role, account)}
+        case _:
+            raise AssertionError(each.event)
+
+
+def on_their_side(each: Happened) -> set[Actor]:
+    """Who may know of the review by then; everybody of the evaluation itself."""
+    if side_told_of(each.event) is None or isinstance(each.state, Revealed):
+        return ANYONE
+    judges: set[Actor] = set()
+    if each.review and each.review.appeals:
+        judges = {SECOND, ANALYST, SENIOR}
+    elif each.review and isinstance(each.review.standing, ReviewHeld | ReviewRestricted):
+        judges = {SECOND, ANALYST}
+    return {author_of(each.event), *judges}
+
+
+@pytest.mark.parametrize("kind", READ_BY)
+def test_what_somebody_may_not_know_moves_neither_what_he_sees_nor_its_version(kind: str) -> None:
+    for each in happened()[kind]:
+        for reader in ANYONE:
+            before, after = read_by(reader, each.before), read_by(reader, each.after)
+            if after.knows == (*before.knows, *(False for _ in each.commit)):
+                assert (after.version, body(after)) == (before.version, body(before))
+                assert after.state == before.state
 
 
 # --- Before the reveal

@@ -42,7 +42,9 @@ def test_which_fields_are_sealed_is_read_off_the_event() -> None:
     assert sealed_fields(ReviewWeighted) == ()
 
 
-def test_a_field_named_text_is_always_sealed() -> None:
+def test_a_field_named_text_is_always_sealed_and_what_staff_write_once_for_each_party() -> None:
     for event_type in TYPE_OF.values():
-        texts = {"text", "note", "media"} & set(event_type.__struct_fields__)
+        names = set(event_type.__struct_fields__)
+        texts = {"text", "note", "media"} & names
+        texts |= {name for name in names if name.endswith(("_for_buyer", "_for_seller"))}
         assert texts <= set(sealed_fields(event_type)), event_type

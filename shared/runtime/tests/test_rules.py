@@ -352,16 +352,30 @@ def test_a_row_tells_all_that_may_be_answered() -> None:
     assert DIM.all_refusals[0] is HumanRequired
 
 
+def test_a_row_for_machines_alone_that_lapses_names_no_refusal_that_they_never_get() -> None:
+    assert WrongState in replace_rule(DIM, human=False).all_refusals
+    for_machines = replace_rule(DIM, human=False, roles=("SYSTEM",))
+    assert for_machines.all_refusals == [RoleNotAllowed, TimeGoesBack]
+    told = replace_rule(DIM, human=False, roles=("SYSTEM",), lapses=False)
+    assert WrongState in told.all_refusals
+
+
 def test_states_are_words_of_the_matter() -> None:
     for row in RULES:
         assert set(row.states) <= set(get_args(Status.__value__))
 
 
-def replace_rule(rule: LampRule[Dim], *, human: bool, lapses: bool = True) -> LampRule[Dim]:
+def replace_rule(
+    rule: LampRule[Dim],
+    *,
+    human: bool,
+    lapses: bool = True,
+    roles: tuple[Role, ...] = DIM.roles,
+) -> LampRule[Dim]:
     return LampRule(
         rule.command,
         rule.decide,
-        roles=rule.roles,
+        roles=roles,
         human=human,
         states=rule.states,
         lapses=lapses,

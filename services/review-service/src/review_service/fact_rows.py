@@ -83,7 +83,7 @@ def is_against_seller(event: DisputeClosed) -> bool:
             return True
         case "DECIDED":
             return event.liable == "SELLER"
-        case "WITHDRAWN":
+        case "WITHDRAWN" | "PLATFORM":
             return False
 
 

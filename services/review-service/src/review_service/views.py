@@ -60,7 +60,7 @@ from review_service.domain.review_state import (
 )
 from review_service.domain.rules import RULES
 from review_service.domain.streams import review_ref
-from review_service.domain.subject import SIDES, Subject, claimant
+from review_service.domain.subject import SIDES, ReviewStatus, Subject, claimant
 
 CALLERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "SENIOR", "ANALYST")
 """Who is offered what he can do. Commands of timers and consumers are nobody's choice."""
@@ -76,7 +76,6 @@ class MediaLink:
 
 type MediaShown = MediaLink | SkipJsonSchema[str] | None
 """Sealed here, which nobody is shown; opened, a link; null when the writer's key is gone."""
-type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
 type FlagOutcome = Literal["KEPT", "RESTRICTED", "RESTORED", "WITHDRAWN"]
 
 
@@ -299,7 +298,7 @@ def review_view(reading: Reading, subject: Subject) -> ReviewView:
         review_id=review.review_id,
         ref=review_ref(subject.sheet.order_id, side),
         by=side,
-        status=standing_of(subject),
+        status=subject.standing,
         version=review.version,
         submitted_at=review.submitted_at,
         quality=said.quality,
@@ -328,19 +327,6 @@ def review_view(reading: Reading, subject: Subject) -> ReviewView:
             if is_senders(reading, appeal.lodged)
         ],
     )
-
-
-def standing_of(subject: Subject) -> ReviewStatus:
-    """Where the review itself stands, whatever has become of its evaluation."""
-    match subject.review.standing:
-        case ReviewHeld():
-            return "HELD"
-        case ReviewRestricted():
-            return "RESTRICTED"
-        case ReviewWithdrawn():
-            return "WITHDRAWN"
-        case _:
-            return "VISIBLE" if isinstance(subject.state, Revealed) else "SUBMITTED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared_events.fields import EXPLANATION_LENGTH_MAX, Id, Instant, Party
+from shared_events.fields import EXPLANATION_LENGTH_MAX, MEDIA_MAX, Id, Instant, Party
 from shared_events.sealed import Sealed
 
 type Overdue = Literal[
@@ -36,6 +36,8 @@ type Provision = Literal[
 ]
 type AccountDecision = Literal["SUSPENDED", "TERMINATED"]
 type Redress = Literal["INTERNAL_APPEAL", "OUT_OF_COURT", "COURT"]
+type Media = Annotated[list[Sealed], Meta(max_length=MEDIA_MAX)]
+"""The ids of files; beside them are their digests, `MediaDigests`."""
 
 
 class MatterFact(Struct, frozen=True, kw_only=True, omit_defaults=True):

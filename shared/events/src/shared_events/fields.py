@@ -60,4 +60,6 @@ type Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 type Unit = Annotated[str, Meta(min_length=3, max_length=80)]
 """One piece of an order's line: `<line_id>/<n>`, a replacement of it `<line_id>/<n>.r1`."""
 type Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+type MediaDigests = Annotated[list[Sha256], Meta(max_length=MEDIA_MAX)]
+"""Of files, in the order of their ids."""
 type Party = Literal["BUYER", "SELLER"]

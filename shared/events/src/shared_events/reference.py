@@ -25,8 +25,8 @@ named here, and stays readable for ever: fields may be added, never changed or r
 - Instants are RFC 3339 in UTC. A deadline is the first instant at which it is too late.
 - An event about an account or a case has the id of its `account_kind`, and not the other one.
 - What a person wrote, and the files with it, are in the events sealed with that person's key:
-  `s1.<key id>.<digest>.<event id>.<path>.<ciphertext>`. Those of disputes, returns and accounts
-  still lack some.
+  `s1.<key id>.<digest>.<event id>.<path>.<ciphertext>`. Those of returns and accounts still
+  lack some.
 - An example has every optional field, but for those that contradict another one.
 
 ## Envelope

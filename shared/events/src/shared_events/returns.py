@@ -2,21 +2,24 @@
 
 Streams `return-<return id>` (goods) and `refunds-<order id>` (the order's ledger: all money that
 is given back).
-Stored and published for ever: add optional fields and new events, never rename. Free text and
-media are sealed fields and come with sealing: until then the schemas take none.
+Stored and published for ever: add optional fields and new events, never rename. What people wrote
+is sealed with their keys; what staff write about a return is sealed once for each party. The fields
+`media_sha256` and `photos_sha256` have the digests of the files that `media` and `photos` name.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared_events.dispute import DisputeReason
+from shared_events.common import DecisionOverdue, Media, StatementOfReasonsIssued
+from shared_events.dispute import ContestGround, DisputeReason, Liable
 from shared_events.fields import (
     Code,
     Count,
     Currency,
     Id,
     Instant,
+    MediaDigests,
     Milli,
     Minor,
     Quantity,
@@ -24,6 +27,7 @@ from shared_events.fields import (
     Sha256,
     Unit,
 )
+from shared_events.sealed import Sealed
 
 TOPIC = "returns.events"
 
@@ -40,10 +44,11 @@ type ReturnReason = (
         "MISSING_PARTS",
         "SIZE_MISFIT",
         "CHANGE_OF_MIND",
+        "WITHDRAWAL",
     ]
     | DisputeReason
 )
-"""A remedy's return has the reason of its dispute."""
+"""A remedy's return has the reason of its dispute, a withdrawal none but itself."""
 type Payer = Literal["SELLER", "BUYER", "PLATFORM"]
 type UnitResult = Literal[
     "REFUNDED",
@@ -55,6 +60,7 @@ type UnitResult = Literal[
     "DECLINED",
     "REJECTED",
     "CONTESTED",
+    "LOST",
 ]
 type Resolution = UnitResult | Literal["MIXED"]
 type RefundSource = Literal[
@@ -66,9 +72,14 @@ type RefundSource = Literal[
     "CLAIM",
     "DISPUTE",
     "GOODWILL",
+    "CANCELLATION",
 ]
+type Bearer = Literal["SELLER", "PLATFORM"]
+"""At whose expense money is given back."""
+type RefundWay = Literal["ORIGINAL", "BANK_TRANSFER", "STORE_CREDIT", "OTHER"]
+"""By which the money goes out: the way it came, or another one."""
 type RuleTrace = list[Code]
-"""The tests made, in order: `code:pass` or `code:fail`."""
+"""The tests made, in order: `code:pass:input` or `code:fail:input`."""
 
 
 class RefundFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,7 +121,7 @@ class AcceptedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class RejectedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: Unit
-    reason: Literal["WRONG_ITEM", "SHORT", "NOT_OURS", "USED", "OTHER"]
+    reason: Literal["WRONG_ITEM", "SHORT", "NOT_OURS", "USED", "OTHER", "LATE"]
 
 
 class ClosedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -159,7 +170,20 @@ class ReturnRequested(ReturnFact, frozen=True, kw_only=True, tag="ReturnRequeste
     size_ordered: Code | None = None
     size_felt: Code | None = None
     size_measured: Code | None = None
+    text: Sealed | None = None
+    media: Media | None = None
+    media_sha256: MediaDigests | None = None
     requested_at: Instant
+
+
+class RemedyAttached(ReturnFact, frozen=True, kw_only=True, tag="RemedyAttached.v1"):
+    """The units stay where they are, and this return carries out the remedy for them."""
+
+    remedy_id: Id
+    units: list[Unit]
+    reason: DisputeReason
+    liable: Liable
+    seller_at_fault: bool
 
 
 class WithdrawalDeclared(ReturnFact, frozen=True, kw_only=True, tag="WithdrawalDeclared.v1"):
@@ -171,9 +195,10 @@ class WithdrawalDeclared(ReturnFact, frozen=True, kw_only=True, tag="WithdrawalD
 
 
 class WithdrawalConfirmed(ReturnFact, frozen=True, kw_only=True, tag="WithdrawalConfirmed.v1"):
-    """The second step: the receipt is the hash of what was confirmed, and the instant."""
+    """The second step: the receipt repeats what was confirmed, and the instant."""
 
     units: list[Unit]
+    content: Sealed
     content_sha256: Sha256
     confirmed_at: Instant
     refund_due: Instant
@@ -188,7 +213,8 @@ class ReturnReviewRequired(ReturnFact, frozen=True, kw_only=True, tag="ReturnRev
 class ReturnAuthorized(ReturnFact, frozen=True, kw_only=True, tag="ReturnAuthorized.v1"):
     """`kind` may differ from what was asked: silence turns a CLAIM into a RETURN.
 
-    `amount_minor` is that of a CLAIM; `ship_by` is absent if the goods stay.
+    `amount_minor` is that of a CLAIM; `ship_by` is absent if no goods are to be shipped.
+    `label_due` comes with a label that is not the buyer's, `inspect_by` with goods that are in.
     """
 
     kind: ReturnKind
@@ -199,16 +225,27 @@ class ReturnAuthorized(ReturnFact, frozen=True, kw_only=True, tag="ReturnAuthori
     currency: Currency
     amount_minor: Minor | None = None
     ship_by: Instant | None = None
+    label_due: Instant | None = None
+    inspect_by: Instant | None = None
     label_paid_by: Payer
     rule_trace: RuleTrace
     decision_seconds: Seconds
 
 
 class ReturnDeclined(ReturnFact, frozen=True, kw_only=True, tag="ReturnDeclined.v1"):
+    """A seller's has `note`; an agent's the other two and `decided_by`. `send_back_until` comes
+    with goods that are in.
+    """
+
     by: Literal["SELLER", "AGENT"]
     code: Literal["FINAL_SALE", "PERIOD_ENDED", "NOT_AS_CLAIMED", "OTHER"]
+    note: Sealed | None = None
+    note_for_buyer: Sealed | None = None
+    note_for_seller: Sealed | None = None
     units: list[Unit]
+    decided_by: Id | None = None
     contest_until: Instant
+    send_back_until: Instant | None = None
     decision_seconds: Seconds
 
 
@@ -234,25 +271,40 @@ class OfferDeclined(ReturnFact, frozen=True, kw_only=True, tag="OfferDeclined.v1
 
 
 class LabelIssued(ReturnFact, frozen=True, kw_only=True, tag="LabelIssued.v1"):
+    """`ship_by` counts anew from a label that is not the buyer's."""
+
     label_id: Id
     carrier: Id
+    tracking_id: Id
     paid_by: Payer
     currency: Currency
     cost_minor: Minor
+    ship_by: Instant | None = None
+
+
+class LabelVoided(ReturnFact, frozen=True, kw_only=True, tag="LabelVoided.v1"):
+    """The goods will not travel under it."""
+
+    label_id: Id
 
 
 class ReturnShipped(ReturnFact, frozen=True, kw_only=True, tag="ReturnShipped.v1"):
+    """`proof_sha256`: of the receipt of posting."""
+
     units: list[Unit]
     tracking_id: Id
+    proof_sha256: Sha256 | None = None
     lost_at: Instant
 
 
 class ReturnScanned(ReturnFact, frozen=True, kw_only=True, tag="ReturnScanned.v1"):
-    """`inspect_by` comes with DELIVERED_BACK."""
+    """`lost_at` comes with HANDED_OVER, `inspect_by` with DELIVERED_BACK."""
 
     kind: Literal["HANDED_OVER", "DELIVERED_BACK"]
     units: list[Unit]
+    tracking_id: Id | None = None
     scanned_at: Instant
+    lost_at: Instant | None = None
     inspect_by: Instant | None = None
 
 
@@ -263,12 +315,26 @@ class ReturnExpired(ReturnFact, frozen=True, kw_only=True, tag="ReturnExpired.v1
     ship_by: Instant
 
 
+class UnitsRevived(ReturnFact, frozen=True, kw_only=True, tag="UnitsRevived.v1"):
+    """They had expired, but a scan tells that they were shipped in time."""
+
+    units: list[Unit]
+
+
 class UnitsReceived(ReturnFact, frozen=True, kw_only=True, tag="UnitsReceived.v1"):
-    """`surplus` pieces are noted and never refunded."""
+    """`surplus` pieces are noted and never refunded. Goods that came `unasked` are sent back by
+    `send_back_until`, unless their return is approved; `inspect_by` is absent for them, and where
+    they are only noted.
+    """
 
     units: list[ReceivedUnit]
     surplus: Annotated[int, Meta(ge=0)]
-    inspect_by: Instant
+    tracking_id: Id | None = None
+    unasked: bool | None = None
+    photos: Media | None = None
+    photos_sha256: MediaDigests | None = None
+    inspect_by: Instant | None = None
+    send_back_until: Instant | None = None
 
 
 class UnitsLost(ReturnFact, frozen=True, kw_only=True, tag="UnitsLost.v1"):
@@ -289,20 +355,29 @@ class UnitsAccepted(ReturnFact, frozen=True, kw_only=True, tag="UnitsAccepted.v1
 
 
 class UnitsRejected(ReturnFact, frozen=True, kw_only=True, tag="UnitsRejected.v1"):
+    """`send_back_until` is present if goods are to be sent back."""
+
     units: list[RejectedUnit]
+    by_default: bool
+    photos: Media | None = None
+    photos_sha256: MediaDigests | None = None
     contest_until: Instant
+    send_back_until: Instant | None = None
 
 
 class AdvanceUnrecovered(ReturnFact, frozen=True, kw_only=True, tag="AdvanceUnrecovered.v1"):
-    """The amount is borne by the platform and owed to the seller."""
+    """The amount is borne by the platform, and once `confirmed` owed to the seller."""
 
     units: list[Unit]
     currency: Currency
     amount_minor: Minor
+    confirmed: bool
 
 
 class ReplacementReserved(ReturnFact, frozen=True, kw_only=True, tag="ReplacementReserved.v1"):
-    """Above 0 the buyer owes the difference by `pay_by`; below 0 it is credited."""
+    """Above 0 the buyer owes the difference by `pay_by`, and `ship_by` waits for that; below 0 it
+    is credited.
+    """
 
     units: list[Unit]
     new_units: list[Unit]
@@ -310,7 +385,7 @@ class ReplacementReserved(ReturnFact, frozen=True, kw_only=True, tag="Replacemen
     currency: Currency
     difference_minor: int
     pay_by: Instant | None = None
-    ship_by: Instant
+    ship_by: Instant | None = None
     cross_shipped: bool
 
 
@@ -341,9 +416,10 @@ class ExchangeShipped(ReturnFact, frozen=True, kw_only=True, tag="ExchangeShippe
 
 
 class ExchangeDelivered(ReturnFact, frozen=True, kw_only=True, tag="ExchangeDelivered.v1"):
-    """`original_due` is present if the original is still out."""
+    """`assumed`: nobody told of it. `original_due` is present if the original is still out."""
 
     new_units: list[Unit]
+    assumed: bool | None = None
     delivered_at: Instant
     original_due: Instant | None = None
 
@@ -357,16 +433,37 @@ class ExchangeUnreturned(ReturnFact, frozen=True, kw_only=True, tag="ExchangeUnr
 
 
 class ReturnContested(ReturnFact, frozen=True, kw_only=True, tag="ReturnContested.v1"):
-    """dispute-service opens a dispute for these units."""
+    """dispute-service opens a dispute for these units. `declined_by`: the agent who declined;
+    `file_sha256` is of all files of the return.
+    """
 
     units: list[Unit]
-    ground: Literal["DECLINED", "REJECTED", "LOST", "DEDUCTION"]
+    ground: ContestGround
+    reason: ReturnReason
+    seller_at_fault: bool
     remedy_id: Id | None = None
+    declined_by: Id | None = None
+    file_sha256: Sha256
+    text: Sealed
     contest_until: Instant
 
 
-class ReturnCancelled(ReturnFact, frozen=True, kw_only=True, tag="ReturnCancelled.v1"):
+class UnitsSentBack(ReturnFact, frozen=True, kw_only=True, tag="UnitsSentBack.v1"):
     units: list[Unit]
+    tracking_id: Id
+
+
+class GoodsWaived(ReturnFact, frozen=True, kw_only=True, tag="GoodsWaived.v1"):
+    """Their buyer does not want them back."""
+
+    units: list[Unit]
+
+
+class ReturnCancelled(ReturnFact, frozen=True, kw_only=True, tag="ReturnCancelled.v1"):
+    """`send_back_until` comes with goods that are in."""
+
+    units: list[Unit]
+    send_back_until: Instant | None = None
 
 
 class ReturnClosed(ReturnFact, frozen=True, kw_only=True, tag="ReturnClosed.v1"):
@@ -401,45 +498,61 @@ class RefundLedgerOpened(RefundFact, frozen=True, kw_only=True, tag="RefundLedge
 class RefundRequested(RefundFact, frozen=True, kw_only=True, tag="RefundRequested.v1"):
     """Reserves the money. `remaining_minor` is what is left of the whole order after it.
 
-    `clipped_from_minor` is what was asked, where less was left.
+    `clipped_from_minor` is what was asked, where less was left; `difference_minor` what a buyer had
+    paid for a replacement that he does not get. `reissues`: a refund that failed for good;
+    `outside_id`: money given elsewhere that was taken back. An agent's goodwill has a `reason`.
     """
 
     refund_id: Id
     source: RefundSource
     source_id: Id
     remedy_id: Id | None = None
+    reissues: Id | None = None
+    outside_id: Id | None = None
+    way: RefundWay
+    borne_by: Bearer
+    reason: Code | None = None
     units: list[RefundedUnit]
     currency: Currency
     shipping_minor: Minor
     goodwill_minor: Minor
+    difference_minor: Minor | None = None
     label_cost_minor: Minor
     total_minor: Minor
     clipped_from_minor: Minor | None = None
+    seller_at_fault: bool
     advance: bool
     remaining_minor: Minor
     overdue_at: Instant
 
 
 class RefundSettled(RefundFact, frozen=True, kw_only=True, tag="RefundSettled.v1"):
-    """The payment gateway's word."""
+    """The payment gateway's word. `late`: after it had failed for good."""
 
     refund_id: Id
     gateway_ref: Id
+    late: bool | None = None
     settled_at: Instant
 
 
 class RefundIssued(RefundFact, frozen=True, kw_only=True, tag="RefundIssued.v1"):
-    """The one event about a refund that other services read.
+    """The one event that other services read of money that the ledger has paid.
 
-    `refunded_total_minor` and `remaining_minor` are those of the order so far.
+    `total_minor` is that of units, shipping, goodwill and difference. `refunded_total_minor` and
+    `remaining_minor` are those of the order so far.
     """
 
     refund_id: Id
     source: RefundSource
     source_id: Id
     remedy_id: Id | None = None
+    borne_by: Bearer
     units: list[RefundedUnit]
     currency: Currency
+    shipping_minor: Minor
+    goodwill_minor: Minor
+    difference_minor: Minor | None = None
+    label_cost_minor: Minor
     total_minor: Minor
     refunded_total_minor: Minor
     remaining_minor: Minor
@@ -447,12 +560,16 @@ class RefundIssued(RefundFact, frozen=True, kw_only=True, tag="RefundIssued.v1")
 
 
 class RefundFailed(RefundFact, frozen=True, kw_only=True, tag="RefundFailed.v1"):
-    """Tried again at `retry_at`; if `final`, the reserved money is free again."""
+    """Tried again at `retry_at`; if `final`, the reserved money is free again. UNKNOWN: there was
+    no answer, and it is final by the word of a person alone, with `proof_ref`.
+    """
 
     refund_id: Id
     code: Code
+    kind: Literal["REFUSED", "RETRYABLE", "UNKNOWN"]
     attempt: Count
     final: bool
+    proof_ref: Id | None = None
     retry_at: Instant | None = None
 
 
@@ -461,11 +578,62 @@ class RefundRetried(RefundFact, frozen=True, kw_only=True, tag="RefundRetried.v1
     attempt: Count
 
 
+class RefundNotDue(RefundFact, frozen=True, kw_only=True, tag="RefundNotDue.v1"):
+    """Nothing is given: it was, by the refunds named or outside, or the original is still out."""
+
+    refund_id: Id
+    source: RefundSource
+    source_id: Id
+    remedy_id: Id | None = None
+    units: list[Unit]
+    refund_ids: list[Id]
+    why: Literal["GIVEN", "ORIGINAL_OUT"]
+
+
 class RemedyAlreadyMet(RefundFact, frozen=True, kw_only=True, tag="RemedyAlreadyMet.v1"):
-    """Nothing is left to give: the refunds named have given it."""
+    """Nothing is left to give for these units: the refunds named, or money given outside, did."""
 
     remedy_id: Id
+    units: list[Unit]
     refund_ids: list[Id]
+
+
+class RefundOverpaid(RefundFact, frozen=True, kw_only=True, tag="RefundOverpaid.v1"):
+    """More is out than was due: the excess, and what gave it. Nothing is asked of the buyer."""
+
+    currency: Currency
+    amount_minor: Minor
+    refund_ids: list[Id]
+
+
+class RefundBounced(RefundFact, frozen=True, kw_only=True, tag="RefundBounced.v1"):
+    """The money came back after it had been paid. Totals as in RefundIssued."""
+
+    refund_id: Id
+    code: Code
+    currency: Currency
+    total_minor: Minor
+    refunded_total_minor: Minor
+    remaining_minor: Minor
+    overdue_at: Instant
+
+
+class OutsideRefundRecorded(RefundFact, frozen=True, kw_only=True, tag="OutsideRefundRecorded.v1"):
+    """Money that others gave back: a bank, or the marketplace itself."""
+
+    outside_id: Id
+    kind: Literal["CHARGEBACK", "DIRECT_DEBIT_RETURN", "MARKETPLACE"]
+    units: list[RefundedUnit] | None = None
+    currency: Currency
+    total_minor: Minor
+    remaining_minor: Minor
+
+
+class OutsideRefundUndone(RefundFact, frozen=True, kw_only=True, tag="OutsideRefundUndone.v1"):
+    outside_id: Id
+    currency: Currency
+    total_minor: Minor
+    remaining_minor: Minor
 
 
 class UnitsReplaced(RefundFact, frozen=True, kw_only=True, tag="UnitsReplaced.v1"):
@@ -475,6 +643,7 @@ class UnitsReplaced(RefundFact, frozen=True, kw_only=True, tag="UnitsReplaced.v1
 
 type ReturnEvent = (
     ReturnRequested
+    | RemedyAttached
     | WithdrawalDeclared
     | WithdrawalConfirmed
     | ReturnReviewRequired
@@ -484,9 +653,11 @@ type ReturnEvent = (
     | OfferAccepted
     | OfferDeclined
     | LabelIssued
+    | LabelVoided
     | ReturnShipped
     | ReturnScanned
     | ReturnExpired
+    | UnitsRevived
     | UnitsReceived
     | UnitsLost
     | UnitsAccepted
@@ -499,8 +670,12 @@ type ReturnEvent = (
     | ExchangeDelivered
     | ExchangeUnreturned
     | ReturnContested
+    | UnitsSentBack
+    | GoodsWaived
     | ReturnCancelled
     | ReturnClosed
+    | DecisionOverdue
+    | StatementOfReasonsIssued
 )
 type RefundEvent = (
     RefundLedgerOpened
@@ -509,6 +684,12 @@ type RefundEvent = (
     | RefundIssued
     | RefundFailed
     | RefundRetried
+    | RefundNotDue
     | RemedyAlreadyMet
+    | RefundOverpaid
+    | RefundBounced
+    | OutsideRefundRecorded
+    | OutsideRefundUndone
     | UnitsReplaced
+    | DecisionOverdue
 )

@@ -8,16 +8,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
+from shared_events.common import DecisionOverdue, Media, StatementOfReasonsIssued
 from shared_events.fields import (
-    MEDIA_MAX,
     Code,
     Count,
     Id,
     Instant,
+    MediaDigests,
     Milli,
     Seconds,
-    Sha256,
     Stars,
 )
 from shared_events.sealed import Sealed
@@ -69,10 +68,6 @@ type Part = Literal["REPLY", "FOLLOW_UP"]
 """What stands under a review and is shown or hidden by itself; where it is absent, the review."""
 type Carriage = Literal["SELLER", "CARRIER", "FORCE_MAJEURE"]
 """On whose account a dimension of the delivery goes."""
-
-type Media = Annotated[list[Sealed], Meta(max_length=MEDIA_MAX)]
-"""The ids of files."""
-type MediaDigests = Annotated[list[Sha256], Meta(max_length=MEDIA_MAX)]
 
 
 class EvaluationFact(Struct, frozen=True, kw_only=True, omit_defaults=True):

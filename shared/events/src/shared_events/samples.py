@@ -83,7 +83,7 @@ VALUES: dict[str, object] = {
     "old_unit": "1/1",
     "new_unit": "1/1.r1",
     "new_units": ["1/1.r1", "1/2.r1"],
-    "rule_trace": ["D2:fail", "D4:fail", "D5:pass"],
+    "rule_trace": ["D2:fail:RETURN", "D4:fail:5399<=2000", "D5:pass:5399<=20000"],
     "size_ordered": "42",
     "size_felt": "SMALL",
     "size_measured": "41",
@@ -120,7 +120,6 @@ WORDS = (
     "UNFOUNDED",
     "EXPIRED",
     "PHOTO",
-    "EXECUTING",
     "RESTRICTED",
     "HIDE_TEXT",
     "OFFENSIVE",
@@ -148,6 +147,8 @@ FALSE = frozenset(
         "safety",
         "after_appeal",
         "advance",
+        "unasked",
+        "assumed",
     }
 )
 # Where the name alone would mislead.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
-from functools import reduce
+from functools import cache, reduce
 from typing import Literal, Protocol, Self
 
 from msgspec import Struct
@@ -67,7 +67,7 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
     @classmethod
     def slug(cls) -> str:
         """The name of the rule in a problem's `type`: `WindowClosed` -> `window-closed`."""
-        return re.sub(r"(?<=.)(?=[A-Z])", "-", cls.__name__).lower()
+        return _hyphenated(cls.__name__)
 
     @classmethod
     def message(cls) -> str:
@@ -83,6 +83,11 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error
     def __str__(self) -> str:
         members = ", ".join(f"{name}={value}" for name, value in self.members().items())
         return f"{self.slug()}({members})"
+
+
+@cache
+def _hyphenated(name: str) -> str:
+    return re.sub(r"(?<=.)(?=[A-Z])", "-", name).lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from msgspec.structs import replace
 
 from shared_runtime.decider import (
     Actor,
+    AlreadySubmitted,
     FieldError,
     HumanRequired,
+    NotFound,
     NotYetEligible,
     Refused,
     Role,
@@ -70,6 +72,11 @@ class Window(NamedTuple):
 
 
 NO_WINDOW = Window()
+MACHINE: Role = "SYSTEM"
+NO_LONGER_APPLIES = (NotFound, WrongState, NotYetEligible, WindowClosed, AlreadySubmitted)
+"""How a command is refused that is too late, too early or said before: where it `lapses`, a machine
+is answered nothing instead.
+"""
 
 
 class Guard[T, C, K]:
@@ -142,7 +149,8 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
     def all_refusals(self) -> list[type[Refused]]:
         """Besides `InvalidValue` and `NotFound`, which everything may answer."""
         asked = [*self.guards, *([self.stands] if self.stands else [])]
-        return [
+        never = NO_LONGER_APPLIES if self.lapses and self.roles == (MACHINE,) else ()
+        refusals = [
             *([HumanRequired] if self.human else []),
             RoleNotAllowed,
             *(refusal for guard in asked for refusal in guard.refuses),
@@ -152,6 +160,7 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
             TimeGoesBack,
             *self.refuses,
         ]
+        return [refusal for refusal in refusals if refusal not in never]
 
     def then(self, matter: T, events: list[E], by: By[K]) -> list[E]:  # noqa: ARG002
         """What comes of it, with what follows for every command of this kind."""

@@ -15,20 +15,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared_runtime.decider import (
-    AlreadySubmitted,
-    NotAParty,
-    NotFound,
-    NotYetEligible,
-    Refused,
-    WindowClosed,
-    WrongState,
+from shared_runtime.decider import NotAParty, Refused, WrongState
+from shared_runtime.rule import (
+    MACHINE,
+    NO_LONGER_APPLIES,
+    NO_WINDOW,
+    By,
+    Matter,
+    Rule,
+    Sent,
 )
-from shared_runtime.rule import NO_WINDOW, By, Matter, Rule, Sent
 from shared_runtime.shape import require_shape
 
 NOTHING_TO_DO = WrongState.slug()
-NO_LONGER_APPLIES = (NotFound, WrongState, NotYetEligible, WindowClosed, AlreadySubmitted)
+NOT_HIS = NotAParty.slug()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +68,55 @@ class Rules[St, K, E]:
             matter = row.find(state, said, by)
             return row.then(matter, row.run(matter, said, by), by)
         except NO_LONGER_APPLIES as refused:
-            if row.lapses and by.actor.acts_as == "SYSTEM":
+            if row.lapses and by.actor.acts_as == MACHINE:
                 return []
             if isinstance(refused, WrongState) and not refused.allowed_actions:
-                refused.allowed_actions = [
-                    action.action for action in self.offered(state, by) if action.allowed
-                ]
+                refused.allowed_actions = self.allowed(state, by)
             raise
+
+    def allowed(self, state: St, by: By[K]) -> list[str]:
+        """The names of those offered that would be taken."""
+        return [row.name for row in self._rows_of(by) if is_allowed(row, state, by)]
 
     def offered(self, state: St, by: By[K]) -> list[Action]:
         """One for each command that this role may ever send; of several matters, the one for which
         it would be taken.
         """
-        return [best(row, state, by) for row in self if by.actor.acts_as in row.roles]
+        return [best(row, state, by) for row in self._rows_of(by)]
+
+    def _rows_of(self, by: By[K]) -> Iterator[Row[St, K, E]]:
+        role = by.actor.acts_as
+        return (row for row in self if role in row.roles)
+
+
+def tries[St, K, E](row: Row[St, K, E], state: St, by: By[K]) -> Iterator[tuple[Any, Struct]]:
+    """All that is tried on whoever asks what he can do: each matter, and what is said of it."""
+    for matter in row.matters(state, by):
+        for said in row.tries(matter, by) if row.tries else [row.example]:
+            yield matter, said
+
+
+def is_allowed[St, K, E](row: Row[St, K, E], state: St, by: By[K]) -> bool:
+    """Whether anything would be recorded. A no-op is nothing to offer."""
+    for matter, said in tries(row, state, by):
+        with suppress(Refused):
+            if row.run(matter, said, by):
+                return True
+    return False
 
 
 def best[St, K, E](row: Row[St, K, E], state: St, by: By[K]) -> Action:
-    tried = [
-        attempt(row, matter, said, by)
-        for matter in row.matters(state, by)
-        for said in (row.tries(matter, by) if row.tries else [row.example])
-    ]
-    ranked = sorted(tried, key=lambda action: (not action.allowed, is_others(action)))
-    if not ranked or is_others(ranked[0]):
+    tried = [attempt(row, matter, said, by) for matter, said in tries(row, state, by)]
+    his = [action for action in tried if action.reason_if_not != NOT_HIS]
+    if not his:  # nothing is said of what is none of his
         return Action(row.name, False, NOTHING_TO_DO)
-    return ranked[0]
-
-
-def is_others(action: Action) -> bool:
-    return action.reason_if_not == NotAParty.slug()  # none of his: nothing is said of it
+    return next((action for action in his if action.allowed), his[0])
 
 
 def attempt[T: Matter, C: Struct, K, E](
     row: Rule[Any, T, Any, C, K, E], matter: T, said: C, by: By[K]
 ) -> Action:
-    """Whether anything would be recorded. A no-op is nothing to offer."""
+    """Whether this would be taken, and when."""
     earliest, latest = NO_WINDOW
     try:
         reason = None if row.run(matter, said, by) else NOTHING_TO_DO

@@ -108,11 +108,14 @@ def inquiry(
     answered: bool,
     response_seconds: int | None,
     sla_seconds: int,
+    overdue: bool | None = None,
 ) -> list[Contribution]:
-    """How soon the seller answered; an unanswered question that resolved itself says nothing."""
+    """How soon the seller answered; an unanswered question says nothing if it resolved itself, or
+    was closed while there was time to answer it (`overdue` False; the first ones do not say).
+    """
     if answered:
         k = promptness(response_seconds or 0, sla_seconds)
-    elif reason == "RESOLVED":
+    elif reason == "RESOLVED" or overdue is False:
         return []
     else:
         k = 0
@@ -131,7 +134,7 @@ def dispute(
 ) -> list[Contribution]:
     """What the seller did with a dispute; the first row that fits decides."""
     answer = first_response_seconds
-    if how == "WITHDRAWN":
+    if how in ("WITHDRAWN", "PLATFORM"):
         return []
     if how == "DEFAULT":
         weight, k = DEFAULT_JUDGEMENT_MILLI, 0
@@ -213,6 +216,7 @@ def observe(  # noqa: PLR0911 - one arm for each event
                 answered=event.answered,
                 response_seconds=event.response_seconds,
                 sla_seconds=event.sla_seconds,
+                overdue=event.overdue,
             )
             return _facts(recorded, event.seller_id, said, event.closed_at)
         case DisputeClosed() as event:

@@ -10,13 +10,22 @@ from shared_casework.parties import is_party
 from shared_runtime.auth import Caller
 from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
 from shared_runtime.history import STAFF_ROLES
+from shared_runtime.log import Log, read_stream
 
 from review_service.domain.order import Order, Placed
+from review_service.domain.order_rules import ORDERS
+from review_service.domain.streams import order_stream
 from review_service.told_order import AHEAD_MAX
 
 FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
 PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")
 EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF_ROLES, *FEEDS, "PRIVACY")
+
+
+async def read_order(log: Log, order_id: str) -> Order:
+    """The order as its stream tells; not placed if there is none."""
+    history = await read_stream(log, order_stream(order_id))
+    return ORDERS.fold(recorded.event for recorded in history)
 
 
 def existing(order: Order) -> Placed:

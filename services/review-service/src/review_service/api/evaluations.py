@@ -9,7 +9,6 @@ from typing import Any
 import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
-from shared_casework.parties import is_party, parties_of
 from shared_events.envelope import Recorded
 from shared_events.review import (
     EvaluationEvent,
@@ -22,7 +21,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import CommandRequest, Commands
 from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock, read_stream
+from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock
 from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import encode_json
 from shared_runtime.reading import Cursors, answer, etag_of
@@ -40,7 +39,7 @@ from review_service.domain.policy import Policies
 from review_service.domain.readers import Reading, read_by, side_told_of
 from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
 from review_service.domain.streams import evaluation_stream, order_stream
-from review_service.domain.subject import SIDES, sender_of
+from review_service.domain.subject import SIDES, sender_of, side_for
 from review_service.fact_rows import flagger, write_flags, write_reviews
 from review_service.facts import (
     ONE_FLAGGER,
@@ -94,11 +93,6 @@ class Evaluations:
     opener: Opener
     media: MediaStore
 
-    async def order(self, order_id: str) -> Order:
-        """The order as its stream tells; not placed if there is none."""
-        history = await read_stream(self.log, order_stream(order_id))
-        return ORDERS.fold(recorded.event for recorded in history)
-
     async def read(self, order_id: str) -> tuple[Order, History]:
         """The order, and what has happened to its evaluation."""
         names = order_stream(order_id), evaluation_stream(order_id)
@@ -126,7 +120,7 @@ class Evaluations:
         """
         facts = await self.facts(order)
         of_order = facts.of(order.placed.order_id)
-        side = side_in(order, actor)
+        side = side_for(actor, order.parties)
         flagging = flags and actor.acts_as in RULES[FlagReview].roles
         known = structs.replace(
             facts.known(order, now, self.policies),
@@ -200,15 +194,6 @@ class Evaluations:
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
         return await self.opener.response(answer(view, version=version))
-
-
-def side_in(order: Placed, actor: Actor) -> Side | None:
-    """The side of the order that somebody acts for; None for those who are no party of it."""
-    placed = order.placed
-    parties = parties_of(buyer_id=placed.buyer_id, seller_id=placed.seller_id)
-    if not is_party(actor, parties):
-        return None
-    return next((side for side in SIDES if actor.acts_as == side), None)
 
 
 def account(side: Side, order: Placed) -> str:

@@ -34,7 +34,15 @@ from shared_runtime.shape import Purpose
 
 from review_service.api import answers
 from review_service.api.bodies import OrderBody, StepBody
-from review_service.api.callers import FEEDS, PARTIES, existing, feed_actor, reader, stated
+from review_service.api.callers import (
+    FEEDS,
+    PARTIES,
+    existing,
+    feed_actor,
+    read_order,
+    reader,
+    stated,
+)
 from review_service.domain.completion import (
     ATTRIBUTE_DELAY,
     CANCEL_ORDER,
@@ -116,11 +124,6 @@ class Orders:
     cursors: Cursors
     now: Clock
 
-    async def order(self, order_id: str) -> Order:
-        """The order as its stream tells; not placed if there is none."""
-        history = await read_stream(self.log, order_stream(order_id))
-        return ORDERS.fold(recorded.event for recorded in history)
-
     def by(self, caller: Caller, now: datetime, *persons: Role) -> Sender:
         """A feed, or else a person in one of these roles."""
         actor = feed_actor(caller) or caller.actor(*persons)
@@ -176,7 +179,7 @@ class OrderPlace:
         is_feed = feed_actor(caller) is not None
         if not is_feed or request.expected is not None:
             # Before If-Match is looked at: it would tell others that the order is there.
-            reader(caller, await self.orders.order(self.order_id))
+            reader(caller, await read_order(self.orders.log, self.order_id))
         now = stated(body.at, self.orders.now(), may_state=is_feed)
         by = self.orders.by(caller, now, *self.arrival.door.roles)
         return await self.orders.run(

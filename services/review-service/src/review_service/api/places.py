@@ -24,7 +24,7 @@ from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey, person_of
 from shared_runtime.shape import Purpose
 
-from review_service.api.callers import PARTIES, existing, party, stated
+from review_service.api.callers import PARTIES, existing, party, read_order, stated
 from review_service.api.evaluations import Before, Evaluations, account
 from review_service.domain.evaluation_state import Unopened
 from review_service.domain.flags import FLAG_REVIEW
@@ -92,7 +92,7 @@ class ToEvaluation:
         body, path, at = arrival.body, arrival.path, self.evaluations
         assert isinstance(body, PersonBody)
         order_id = path["order_id"]
-        order = existing(await at.order(order_id))
+        order = existing(await read_order(at.log, order_id))
         actor = author(arrival.caller, order, body)
         now = stated(body.at, at.now(), may_state=actor.role == "IMPORTER")
         before = Before(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from shared_casework.parties import require_party
 from shared_events.fields import Id
 from shared_events.review import (
@@ -240,15 +240,8 @@ def other_words(subject: Subject, _: Sender) -> list[AmendReview]:
 
 
 AMENDED: Mapping[Side, AmendReview] = {
-    "BUYER": AmendReview(
-        review_id="R-1",
-        quality=5,
-        logistics=4,
-        service=5,
-        incentive="NONE",
-        text="Bright enough to read by. A day late.",
-    ),
-    "SELLER": AmendReview(review_id="R-2", rating=5),
+    "BUYER": AmendReview(**asdict(BY_BUYER)),
+    "SELLER": AmendReview(**asdict(BY_SELLER)),
 }
 AMEND_REVIEW = ReviewRule(
     AmendReview,
@@ -260,7 +253,6 @@ AMEND_REVIEW = ReviewRule(
     repeated=is_amended,
     stands=Guard(unsealed, WrongState, EvidenceSealed),
     window=amending_window,
-    early=True,
     events=(ReviewAmended,),
     example=AMENDED["BUYER"],
     tries=other_words,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
-from shared_casework.parties import Account, accounts_of
+from shared_casework.parties import accounts_of
 from shared_casework.reasons import REASONS
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.fields import Id
@@ -36,7 +36,14 @@ from review_service.domain.statements import (
     visibility_of,
     writer_of,
 )
-from review_service.domain.subject import ReviewRule, Subject, claimant, flagger_of, impartial
+from review_service.domain.subject import (
+    ReviewRule,
+    Subject,
+    claimant,
+    claimants_of,
+    flagger_of,
+    impartial,
+)
 
 PART_ALONE = "a part of a review is restricted alone"
 
@@ -93,8 +100,8 @@ def of_parts_alone(subject: Subject, said: KeepReview) -> bool:
 def kept_by_outsider(subject: Subject, said: KeepReview, by: Sender) -> None:
     """nobody with a stake in it, nor who raised one of the flags"""
     flags = subject.review.flags
-    named = [flags[flag_id].raised for flag_id in said.flag_ids if flag_id in flags]
-    impartial(subject, by, frozenset[Account]().union(*(claimant(*flagger_of(f)) for f in named)))
+    named = (flags[flag_id].raised for flag_id in said.flag_ids if flag_id in flags)
+    impartial(subject, by, claimants_of(named))
 
 
 def is_kept_so(subject: Subject, said: KeepReview, by: Sender) -> bool:
@@ -173,12 +180,13 @@ def restriction(subject: Subject, said: RestrictReview, by: Sender) -> ReviewRes
 def restricted_by_outsider(subject: Subject, said: RestrictReview, by: Sender) -> None:
     """nobody with a stake in it, nor who raised a flag; nor, where nothing new has
     come up, who has decided about it"""
-    review = subject.review
-    flags = review.flags_of(part_of(said.measures)).values()
-    claimants = frozenset[Account]().union(*(claimant(*flagger_of(flag)) for flag in flags))
+    review, part = subject.review, part_of(said.measures)
+    flags = review.flags_of(part).values()
     # Where nothing new has come up, who has decided about it has done so.
-    settled = isinstance(review.standing, Clear) and not flags
-    impartial(subject, by, claimants, review.deciders if settled else frozenset())
+    shown = review.has(part) if part else isinstance(review.standing, Clear)
+    settled = shown and not flags
+    deciders = review.deciders_of(part) if settled else frozenset[str]()
+    impartial(subject, by, claimants_of(flags), deciders)
 
 
 def is_restricted_so(subject: Subject, said: RestrictReview, by: Sender) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from shared_casework.parties import Account, account_of, is_party
+from shared_casework.parties import Account, account_of
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.review import (
     DimensionReattributed,
@@ -54,10 +54,10 @@ from review_service.domain.evaluation_state import (
 from review_service.domain.review_state import Review
 from review_service.domain.subject import (
     OTHER,
-    SIDES,
     accounts,
     claimant,
     may_know_of,
+    side_for,
     writes_for,
 )
 
@@ -74,6 +74,10 @@ class ReaderContext(Struct, frozen=True, kw_only=True):
     history: Sequence[EvaluationEvent]
     seen: Mapping[Side, int]
 
+    @property
+    def side(self) -> Side | None:
+        return side_for(self.actor, accounts(self.state.sheet))
+
 
 type Reads = Callable[[Any, ReaderContext], bool]
 """An event in, whether somebody who may know of the review may know of this too."""
@@ -85,7 +89,7 @@ def everybody(_: EvaluationEvent, __: ReaderContext) -> bool:
 
 def parties(_: EvaluationEvent, context: ReaderContext) -> bool:
     """And staff. A stranger reads reviews, not what goes on about them."""
-    return is_staff(context.actor) or side_for(context.state, context.actor) is not None
+    return is_staff(context.actor) or context.side is not None
 
 
 def staff(_: EvaluationEvent, context: ReaderContext) -> bool:
@@ -184,16 +188,6 @@ def is_of(actor: Actor, claimants: frozenset[Account]) -> bool:
     return account_of(actor) in claimants
 
 
-def side_for(state: Opened, actor: Actor) -> Side | None:
-    """The side that somebody acts for, himself or by an importer; None for those who are no party.
-
-    An importer speaks for whoever the party was.
-    """
-    if not is_party(actor, accounts(state.sheet)):
-        return None
-    return next((side for side in SIDES if actor.acts_as == side), None)
-
-
 def side_told_of(event: EvaluationEvent) -> Side | None:
     """The side whose review an event is about; None if it is about the evaluation."""
     side: Side | None = getattr(event, "side", None)
@@ -252,7 +246,9 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     @property
     def side(self) -> Side | None:
-        return None if isinstance(self.state, Unopened) else side_for(self.state, self.actor)
+        if isinstance(self.state, Unopened):
+            return None
+        return side_for(self.actor, accounts(self.state.sheet))
 
     def owns(self, side: Side, part: Part | None = None) -> bool:
         """Whether he has all of what a side wrote, or of a part under it: its writer, and staff."""

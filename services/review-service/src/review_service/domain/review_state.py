@@ -123,9 +123,10 @@ class Review(Struct, frozen=True, kw_only=True):
     """One side's review. `submitted` is as it first came, by which a repeat is recognised.
 
     `was`: what the author said before the revision. `weighted` is its last weight: none before the
-    reveal. `unproven`: its campaign came to nothing. `deciders` are all who have kept or restricted
-    it or decided an appeal. `reasons` are those of the restriction in force, `hidden` are the parts
-    that are restricted by themselves; `appeal_decided` is the appeal that was decided last.
+    reveal. `unproven`: its campaign came to nothing. `decided`: who has kept or restricted what of
+    it, or decided an appeal about that. `reasons` are those of the restriction in force, `hidden`
+    are the parts that are restricted by themselves; `appeal_decided` is the appeal that was decided
+    last.
     `screened` is the screening that the weight goes by. `carriage` is whose account the star for
     the delivery is on; `carriages` are the causes that moved it, and where to.
     """
@@ -147,7 +148,7 @@ class Review(Struct, frozen=True, kw_only=True):
     revised: ReviewRevised | None = None
     flags: Mapping[str, Flag] = {}
     held_for: frozenset[Ground] = frozenset()
-    deciders: frozenset[str] = frozenset()
+    decided: frozenset[tuple[Part | None, str]] = frozenset()
     appeals: Mapping[str, Appeal] = {}
     appeal_decided: str | None = None
     screened: ReviewScreened | None = None
@@ -174,6 +175,10 @@ class Review(Struct, frozen=True, kw_only=True):
         """The open flags of the review itself, or of one of its parts."""
         return {flag_id: flag for flag_id, flag in self.open_flags.items() if flag.part == part}
 
+    def deciders_of(self, part: Part | None) -> frozenset[str]:
+        """Who has decided about the review itself, or about one of its parts."""
+        return frozenset(decider for about, decider in self.decided if about == part)
+
     def has(self, part: Part) -> bool:
         """Whether the part is there, and not hidden by itself."""
         there = self.reply if part == "REPLY" else self.follow_up
@@ -196,7 +201,7 @@ def submitted(event: ReviewSubmitted, before: Review | None) -> Review:
     return replace(
         review,
         held_for=before.held_for,
-        deciders=before.deciders,
+        decided=before.decided,
         screened=before.screened,
         last_screening=before.last_screening,
         campaign_until=before.campaign_until,
@@ -278,11 +283,17 @@ def released(review: Review, _: ReviewReleased) -> Review:
 
 
 def kept(review: Review, event: ReviewKept) -> Review:
+    """It is about whatever its flags are about; without one, about the review that was held."""
+    parts = {review.flags[flag_id].raised.part for flag_id in event.flag_ids} or {None}
     flags = {
         flag_id: DismissedFlag(flag.raised, event) if flag_id in event.flag_ids else flag
         for flag_id, flag in review.flags.items()
     }
-    return replace(review, flags=flags, deciders=review.deciders | {event.decided_by})
+    return replace(
+        review,
+        flags=flags,
+        decided=review.decided | {(part, event.decided_by) for part in parts},
+    )
 
 
 def restricted(review: Review, event: ReviewRestricted) -> Review:
@@ -292,7 +303,7 @@ def restricted(review: Review, event: ReviewRestricted) -> Review:
         flag_id: FollowedFlag(flag.raised) if flag_id in review.flags_of(part) else flag
         for flag_id, flag in review.flags.items()
     }
-    decided = replace(review, flags=flags, deciders=review.deciders | {event.decided_by})
+    decided = replace(review, flags=flags, decided=review.decided | {(part, event.decided_by)})
     if part is None:
         return replace(decided, standing=event, reasons=None)
     return replace(decided, hidden={**review.hidden, part: Restricted(event)})
@@ -324,12 +335,12 @@ def restriction_of(review: Review, part: Part | None) -> ReviewRestricted:
 
 
 def appeal_decided(review: Review, event: ModerationAppealDecided) -> Review:
-    decided = replace(review.appeals[event.appeal_id], decided=event)
+    appeal = review.appeals[event.appeal_id]
     return replace(
         review,
-        appeals={**review.appeals, event.appeal_id: decided},
+        appeals={**review.appeals, event.appeal_id: replace(appeal, decided=event)},
         appeal_decided=event.appeal_id,
-        deciders=review.deciders | {event.decided_by},
+        decided=review.decided | {(appeal.lodged.part, event.decided_by)},
     )
 
 

@@ -103,7 +103,7 @@ LIFT_CAMPAIGN_WEIGHT = ReviewRule(
     LiftCampaignWeight,
     lift_campaign_weight,
     roles=("SYSTEM",),
-    states=("SUBMITTED", "VISIBLE", "HELD", "RESTRICTED"),
+    states=("VISIBLE", "HELD", "RESTRICTED"),
     lapses=True,
     events=(ReviewWeighted,),
     example=LiftCampaignWeight(review_id="R-1"),

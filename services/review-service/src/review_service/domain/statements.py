@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from msgspec import Meta, Struct
 from shared_casework import reasons
-from shared_casework.reasons import LegalGround, Source
+from shared_casework.reasons import LegalGround, Reasoned, Source
 from shared_events.common import MatterFact, StatementOfReasonsIssued, Visibility
 from shared_events.fields import Id, Party
 from shared_events.review import Ground, Part, Restriction
@@ -23,17 +23,6 @@ type Facts = Annotated[str | None, Words(5_000, sealed_for="RECIPIENT")]
 type Explanation = Annotated[str | None, Words(2_000, sealed_for=None)]
 """In plain words."""
 type Measures = Annotated[tuple[Restriction, ...], Meta(min_length=1, max_length=4), ONCE]
-
-
-class Decision(Protocol):
-    """A decision with its reasons, which its rule has asked for."""
-
-    @property
-    def rule_ids(self) -> tuple[str, ...]: ...
-    @property
-    def facts(self) -> str | None: ...
-    @property
-    def explanation(self) -> str | None: ...
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
@@ -61,7 +50,7 @@ def writer_of(subject: Subject, part: Part | None) -> Recipient:
 
 
 def statement(
-    subject: Subject, said: Decision, by: Sender, recipient: Recipient, ruling: Ruling
+    subject: Subject, said: Reasoned, by: Sender, recipient: Recipient, ruling: Ruling
 ) -> StatementOfReasonsIssued:
     review = subject.ids
     assert said.facts

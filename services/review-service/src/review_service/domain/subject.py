@@ -3,7 +3,7 @@
 Before the reveal a party finds his own review alone: the other's is as if it were not there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
 
@@ -36,7 +36,8 @@ from review_service.domain.known import Known, Sender
 from review_service.domain.review_state import Clear, Review
 from review_service.domain.reweighing import weighed
 
-type Status = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN", "CLOSED"]
+type ReviewStatus = Literal["SUBMITTED", "VISIBLE", "HELD", "RESTRICTED", "WITHDRAWN"]
+type Status = ReviewStatus | Literal["CLOSED"]
 
 SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
 OTHER: Mapping[Side, Side] = {"BUYER": "SELLER", "SELLER": "BUYER"}
@@ -68,8 +69,11 @@ class Subject(Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> Status:
-        if isinstance(self.state, Closed):
-            return "CLOSED"
+        return "CLOSED" if isinstance(self.state, Closed) else self.standing
+
+    @property
+    def standing(self) -> ReviewStatus:
+        """Where the review itself stands, whatever has become of its evaluation."""
         match self.review.standing:
             case Clear():
                 return "VISIBLE" if isinstance(self.state, Revealed) else "SUBMITTED"
@@ -112,6 +116,16 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 def accounts(sheet: Sheet) -> frozenset[Account]:
     return parties_of(buyer_id=sheet.buyer_id, seller_id=sheet.seller_id)
+
+
+def side_for(actor: Actor, parties: Collection[Account]) -> Side | None:
+    """The side that somebody acts for, himself or by an importer; None for those who are no party.
+
+    An importer speaks for whoever the party was.
+    """
+    if not is_party(actor, parties):
+        return None
+    return next((side for side in SIDES if actor.acts_as == side), None)
 
 
 def writes_for(sheet: Sheet, side: Side, actor: Actor) -> bool:
@@ -161,6 +175,11 @@ def claimant(role: Flagger | None, account_id: str) -> frozenset[Account]:
             return frozenset({Account("BUYER", account_id), Account("SELLER", account_id)})
         case _:
             return frozenset({Account("STAFF", account_id)})
+
+
+def claimants_of(flags: Iterable[ReviewFlagged]) -> frozenset[Account]:
+    """The accounts that raised these."""
+    return frozenset(account for flag in flags for account in claimant(*flagger_of(flag)))
 
 
 def impartial(

@@ -1,0 +1,151 @@
+"""What is left of an order's money, folded from the events of its ledger."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import structs
+from shared_casework.money import MONEY_EVENTS, Money, MoneyEvent, evolve
+from shared_events.registry import TYPE_OF
+from shared_events.returns import (
+    PaidUnit,
+    RefundedUnit,
+    RefundFailed,
+    RefundIssued,
+    RefundLedgerOpened,
+    RefundRequested,
+    ReplacedUnit,
+    UnitsReplaced,
+)
+from shared_events.samples import sample
+
+FOLDER = Path(__file__).resolve().parents[4] / "shared" / "vectors" / "refunds"
+FILES = [path for path in sorted(FOLDER.glob("*.json")) if not path.name.startswith("11-")]
+
+ORDER = {"order_id": "O-1", "seller_id": "S-1", "buyer_id": "B-1", "policy_version": "ae-2025-1"}
+needs_vectors = pytest.mark.skipif(
+    not FILES, reason="the vectors are not beside the repository: ../shared/vectors/refunds"
+)
+OPENED = RefundLedgerOpened(
+    **ORDER,
+    units=[PaidUnit(unit="1/1", paid_minor=1060), PaidUnit(unit="1/2", paid_minor=1061)],
+    currency="EUR",
+    shipping_minor=490,
+    total_minor=2611,
+    total_ref_minor=2611,
+)
+
+
+def refund(refund_id: str, unit: str, amount_minor: int, **more: object) -> RefundRequested:
+    known = sample(RefundRequested)
+    assert isinstance(known, RefundRequested)
+    one = structs.replace(
+        known,
+        **ORDER,
+        refund_id=refund_id,
+        source="RETURN",
+        reissues=None,
+        outside_id=None,
+        units=[RefundedUnit(unit=unit, amount_minor=amount_minor)],
+        shipping_minor=0,
+        goodwill_minor=0,
+    )
+    return structs.replace(one, **more)
+
+
+def failed(refund_id: str, *, final: bool) -> RefundFailed:
+    known = sample(RefundFailed)
+    assert isinstance(known, RefundFailed)
+    return structs.replace(known, **ORDER, refund_id=refund_id, final=final)
+
+
+def issued(refund_id: str) -> RefundIssued:
+    known = sample(RefundIssued)
+    assert isinstance(known, RefundIssued)
+    return structs.replace(known, **ORDER, refund_id=refund_id)
+
+
+def money_after(*events: MoneyEvent) -> Money:
+    money = evolve(None, OPENED)
+    for event in events:
+        money = evolve(money, event)
+    return money
+
+
+def test_money_that_was_asked_for_is_not_left_until_it_has_failed_for_good() -> None:
+    asked = refund("R1", "1/1", 1060)
+    assert money_after(asked).left_of("1/1") == 0
+    assert money_after(asked, failed("R1", final=False)).left_of("1/1") == 0
+    assert money_after(asked, failed("R1", final=True)).left_of("1/1") == 1060
+
+
+def test_of_a_refund_and_the_one_in_its_place_the_larger_counts() -> None:
+    both = (
+        refund("R1", "1/1", 1060),
+        failed("R1", final=True),
+        refund("R2", "1/1", 900, reissues="R1"),
+        issued("R2"),
+    )
+    assert money_after(*both).left_of("1/1") == 160
+    assert money_after(*both, issued("R1")).left_of("1/1") == 0
+    assert money_after(*both, issued("R1")).left_of_order == 2611 - 1060
+
+
+def test_shipping_may_be_given_with_the_last_units_alone() -> None:
+    assert money_after().ceiling(["1/1"]) == 1060
+    assert money_after().ceiling(["1/1", "1/2"]) == 2121 + 490
+    assert money_after(refund("R1", "1/1", 1000)).ceiling(["1/2"]) == 1061 + 490
+
+
+def test_goodwill_is_of_no_unit_but_of_the_order() -> None:
+    money = money_after(refund("R1", "1/1", 0, source="GOODWILL", goodwill_minor=2000))
+    assert [money.left_of("1/1"), money.left_of_order] == [1060, 611]
+    assert money.ceiling(["1/1"]) == 611
+
+
+def test_a_replacement_has_what_was_left_of_its_original() -> None:
+    pair = ReplacedUnit(old_unit="1/1", new_unit="1/1.r1", moved_minor=1060, added_minor=40)
+    money = money_after(UnitsReplaced(**ORDER, currency="EUR", pairs=[pair]))
+    assert [each.unit for each in money.units] == ["1/1", "1/1.r1", "1/2"]
+    assert [money.left_of(unit) for unit in ("1/1", "1/1.r1")] == [0, 1100]
+    assert money.units_left == ["1/1.r1", "1/2"]
+
+
+def money_events(told: list[dict[str, Any]]) -> Iterator[MoneyEvent]:
+    """Those of a step that move money. What a vector does not show is as in the samples."""
+    for fields in told:
+        event_type = TYPE_OF[f"{fields['type']}.v1"]
+        if event_type in MONEY_EVENTS:
+            known = msgspec.to_builtins(sample(event_type))
+            required = {
+                field.name: known[field.name]
+                for field in msgspec.structs.fields(event_type)
+                if field.required
+            }
+            shown = {name: value for name, value in fields.items() if name != "type"}
+            yield msgspec.convert(required | shown | {"type": f"{fields['type']}.v1"}, event_type)
+
+
+def left(money: Money) -> dict[str, Any]:
+    return {
+        "units": {each.unit: money.left_of(each.unit) for each in money.units},
+        "shipping_minor": money.left_of_shipping,
+        "order_minor": money.left_of_order,
+    }
+
+
+@needs_vectors
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_after_every_event_as_much_is_left_as_the_ledger_says(path: Path) -> None:
+    for case in msgspec.json.decode(path.read_bytes())["cases"]:
+        money: Money | None = None
+        for number, step in enumerate(case["steps"]):
+            for event in money_events(step.get("events", [])):
+                money = evolve(money, event)
+            if money is not None and "left" in step:
+                assert left(money) == step["left"], (case["name"], number)
+        assert money is not None
+        for asked in case["at_end"]["ceilings"]:
+            assert money.ceiling(asked["units"]) == asked["ceiling_minor"], case["name"]

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from local_stack.databases import Database
 from review_service.api.callers import EVERYBODY
 from review_service.queries.neutrality import (
+    ALL_STARS,
     GROUP_MIN,
     GROUPS,
     SIZES,
-    STARS,
     SUMS,
     Group,
     half_up,
@@ -381,7 +381,7 @@ def groups(**told: int) -> dict[Group, int]:
 
 
 def test_what_is_left_out_does_not_follow_from_what_is_told() -> None:
-    plenty = {f"stars_{stars}_{size.lower()}": 9 for stars in STARS for size in SIZES}
+    plenty = {f"stars_{stars}_{size.lower()}": 9 for stars in ALL_STARS for size in SIZES}
     assert too_few(groups(**plenty)) == set()
     # Another of the same stars goes with it; then, of the size of each, one other of the same.
     one = plenty | {"stars_1_large": 4, "stars_2_small": 5, "stars_2_large": 6}
@@ -390,7 +390,7 @@ def test_what_is_left_out_does_not_follow_from_what_is_told() -> None:
 
 @given(st.lists(st.sampled_from((0, 1, 4, 5, 6, 50)), min_size=15, max_size=15))
 def test_of_groups_that_add_up_never_one_alone_is_left_out(reviews: list[int]) -> None:
-    names = [f"stars_{stars}_{size.lower()}" for stars in STARS for size in SIZES]
+    names = [f"stars_{stars}_{size.lower()}" for stars in ALL_STARS for size in SIZES]
     told = groups(**dict(zip(names, reviews, strict=True)))
     hidden = too_few(told)
     assert all(told[group] >= GROUP_MIN for group in GROUPS if group not in hidden)

@@ -18,12 +18,12 @@ from shared_runtime.log import Database
 from shared_runtime.skew import SKEW_MAX
 
 from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
-from reputation_service.domain.explain import FULL_MILLI, Explained, Group, explain_counted
+from reputation_service.domain.explain import Explained, Group, explain_counted
 from reputation_service.domain.facts import K_MAX, MICROSECOND, Fact, day_of
 from reputation_service.domain.fold import Facts, State
 from reputation_service.domain.ledger import NOTHING, ORDER_PREFIX
 from reputation_service.domain.level import evaluations
-from reputation_service.domain.observations import MINOR_MILLI
+from reputation_service.domain.observations import FULL_MILLI, MINOR_MILLI
 from reputation_service.domain.policy import CONDUCT, DISPUTE, STARS, ScorePolicy
 from reputation_service.domain.read import Bucket, Buckets
 from reputation_service.domain.readers import (

@@ -35,6 +35,7 @@ from shared_runtime.decider import (
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.documents import answered
 from shared_runtime.fields import IdStr
+from shared_runtime.history import STAFF_ROLES
 from shared_runtime.idempotency import command_id, idempotency_key
 from shared_runtime.media import (
     DOWNLOAD_PATH,
@@ -76,7 +77,6 @@ from shared_runtime.worker import Task
 
 PATH = "/v1/media"
 OWNERS: tuple[Role, ...] = ("BUYER", "SELLER")
-STAFF: tuple[Role, ...] = ("AGENT", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR")
 NAME_LENGTH_MAX = 255
 LINES_MAX = 64
 """Uploads, and downloads, that come in or go out at once. What waits for them is on disk."""
@@ -106,7 +106,7 @@ DOWNLOAD_HEADERS = {
 log = structlog.get_logger()
 
 type Owner = Annotated[Caller, Depends(require(*OWNERS))]
-type Reader = Annotated[Caller, Depends(require(*OWNERS, *STAFF))]
+type Reader = Annotated[Caller, Depends(require(*OWNERS, *STAFF_ROLES))]
 type Key = Annotated[str, Depends(idempotency_key)]
 
 
@@ -307,7 +307,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
 
     async def seen(media_id: str, caller: Caller) -> MediaFile:
         file = await store.info(media_id)
-        if caller.roles.isdisjoint(STAFF) and file.owner not in _persons(caller):
+        if caller.roles.isdisjoint(STAFF_ROLES) and file.owner not in _persons(caller):
             raise NotFound
         return file
 

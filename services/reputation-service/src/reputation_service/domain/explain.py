@@ -18,6 +18,7 @@ from reputation_service.domain.decay import SCALE, WEEK_DAYS
 from reputation_service.domain.facts import K_MAX, Fact
 from reputation_service.domain.ledger import contribution
 from reputation_service.domain.level import RANK, band, is_at_least
+from reputation_service.domain.observations import FULL_MILLI
 from reputation_service.domain.policy import LEVELS, STARS, Level, ScorePolicy
 from reputation_service.domain.read import (
     NO_WEEKS,
@@ -33,7 +34,6 @@ from reputation_service.domain.read import (
     week_factors,
 )
 
-FULL_MILLI = 1000
 K_UNIT = 250_000  # one step of k, in micro
 SHARE_UNIT = 100  # micro-points of a dimension are 10^8 of the mean; the shares are in 10^6
 

@@ -22,7 +22,7 @@ type OpenTexts = Callable[[Response], Awaitable[Response]]
 """An answer with sealed texts in, the same with those that can be opened out."""
 
 SORT = "Newest first; or most useful first: by a sum of facts that is the same for every star."
-STARS = "Only those whose three stars have this mean, rounded half up."
+STARS_WANTED = "Only those whose three stars have this mean, rounded half up."
 RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.PUBLIC_REVIEWS
 DESCRIPTION = (
     "Each was written by the buyer of an order that was completed, and counts `weight_milli` of "
@@ -37,7 +37,7 @@ class ReviewQuery(PageQuery):
     """A page in one of the orders, of all stars or of some."""
 
     sort: Annotated[Sort, Query(description=SORT)] = "newest"
-    stars: Annotated[int | None, Query(ge=1, le=5, description=STARS)] = None
+    stars: Annotated[int | None, Query(ge=1, le=5, description=STARS_WANTED)] = None
 
 
 type ReviewsAsked = Annotated[ReviewQuery, Depends()]

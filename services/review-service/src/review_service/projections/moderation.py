@@ -37,6 +37,7 @@ from shared_runtime.worklist import CASE_COLUMNS, Case, OpenItem, queue, summed_
 
 from review_service.domain.review_state import part_of
 from review_service.domain.streams import review_ref
+from review_service.domain.subject import SIDES
 
 type CaseKind = Literal["FLAG", "HOLD", "APPEAL"]
 
@@ -133,7 +134,6 @@ type ModerationEvent = (
     | ModerationAppealDecided
 )
 type ModerationCaseEvent = ModerationEvent | SideClosed
-SIDES: tuple[Side, ...] = ("BUYER", "SELLER")
 ROWS = Rows(table="moderation_case", key="case_id", row=ModerationCase)
 
 

@@ -26,7 +26,7 @@ SECONDS_AN_HOUR = 3600
 
 type SellerSize = Literal["SMALL", "MEDIUM", "LARGE"]
 SIZES: tuple[SellerSize, ...] = ("SMALL", "MEDIUM", "LARGE")
-STARS = (1, 2, 3, 4, 5)
+ALL_STARS = (1, 2, 3, 4, 5)
 GROUP_MIN = 5
 
 # The median is the time that half of them took at most: one that has occurred.
@@ -95,13 +95,13 @@ class NeutralityView:
 
 
 type Group = tuple[int | None, SellerSize | None]
-OF_STARS: list[Group] = [(stars, None) for stars in STARS]
+OF_STARS: list[Group] = [(stars, None) for stars in ALL_STARS]
 OF_SIZE: list[Group] = [(None, size) for size in SIZES]
-OF_BOTH: list[Group] = [(stars, size) for stars in STARS for size in SIZES]
+OF_BOTH: list[Group] = [(stars, size) for stars in ALL_STARS for size in SIZES]
 GROUPS = [*OF_STARS, *OF_SIZE, *OF_BOTH]
 SUMS: list[Sequence[Group]] = [
-    *([(stars, None), *((stars, size) for size in SIZES)] for stars in STARS),
-    *([(None, size), *((stars, size) for stars in STARS)] for size in SIZES),
+    *([(stars, None), *((stars, size) for size in SIZES)] for stars in ALL_STARS),
+    *([(None, size), *((stars, size) for stars in ALL_STARS)] for size in SIZES),
     [*OF_STARS, *OF_SIZE],
 ]
 """Groups of which each one follows from the others."""

@@ -125,20 +125,20 @@ class Because(Struct, frozen=True, kw_only=True):
         return replace(self, now=now)
 
 
-def paused(because: Because, dispute: Dispute) -> Ask[EvaluationCommand]:
+def ask_to_pause(because: Because, dispute: Dispute) -> Ask[EvaluationCommand]:
     said = PauseEvaluation(cause="DISPUTE", cause_id=dispute.dispute_id)
     return because.at(dispute.opened_at).ask(said, f"pause/{dispute.dispute_id}")
 
 
-def resumed(because: Because, dispute_id: str) -> Ask[EvaluationCommand]:
+def ask_to_resume(because: Because, dispute_id: str) -> Ask[EvaluationCommand]:
     return because.ask(ResumeEvaluation(cause_id=dispute_id), f"resume/{dispute_id}")
 
 
-def granted(because: Because, said: GrantRevision) -> Ask[EvaluationCommand]:
+def ask_to_grant(because: Because, said: GrantRevision) -> Ask[EvaluationCommand]:
     return because.ask(said, f"grant/{said.cause_id}")
 
 
-def reattributed(because: Because) -> Asks:
+def ask_to_reattribute(because: Because) -> Asks:
     """The delivery goes on another account than the seller's, if anything says so."""
     if (carriage := because.order.facts.carriage()) is None:
         return []
@@ -146,7 +146,7 @@ def reattributed(because: Because) -> Asks:
     return [because.ask(ReattributeDimension(to=to, cause_id=cause_id), "reattribute")]
 
 
-def reweighed(because: Because, named: Sequence[str] | None = None) -> Asks:
+def ask_to_reweigh(because: Because, named: Sequence[str] | None = None) -> Asks:
     """Both reviews of an order weighed again, or those that are named."""
     facts = because.order.weight_facts(because.now)
     return [
@@ -170,7 +170,7 @@ def reweighing(review_id: str, side: Side, facts: WeightFacts) -> ReweighReview:
     )
 
 
-def campaign_lifted(because: Because, review_id: str) -> Ask[EvaluationCommand]:
+def ask_to_lift_campaign(because: Because, review_id: str) -> Ask[EvaluationCommand]:
     return because.ask(LiftCampaignWeight(review_id=review_id), f"lift/{review_id}")
 
 

@@ -52,13 +52,13 @@ from review_service.reactions.asks import (
     Asks,
     Because,
     KnownOrder,
-    campaign_lifted,
-    granted,
-    paused,
+    ask_to_grant,
+    ask_to_lift_campaign,
+    ask_to_pause,
+    ask_to_reattribute,
+    ask_to_resume,
+    ask_to_reweigh,
     read_orders,
-    reattributed,
-    resumed,
-    reweighed,
 )
 from review_service.reactions.timers import AUTO_COMPLETE, CAMPAIGN_END, REWEIGH
 
@@ -110,13 +110,14 @@ def on_event(foreign: ForeignEvent, order: KnownOrder) -> Asks:
     because = Because(recorded=recorded, order=order, actor=RETURNS, now=recorded.time)
     match recorded.event:
         case DisputeOpened() as opened:
-            return [paused(replace(because, actor=DISPUTES), as_opened(opened, recorded.time))]
+            because = replace(because, actor=DISPUTES)
+            return [ask_to_pause(because, as_opened(opened, recorded.time))]
         case DisputeClosed() as closed:
             return on_dispute_closed(replace(because, actor=DISPUTES), closed)
         case ReturnClosed() as closed:
-            return [*on_return_closed(because, closed), *reweighed(because)]
+            return [*on_return_closed(because, closed), *ask_to_reweigh(because)]
         case UnitsAccepted() | RefundIssued():
-            return reweighed(because)
+            return ask_to_reweigh(because)
         case _:
             return on_case(foreign, replace(because, actor=REPUTATION))
 
@@ -124,9 +125,9 @@ def on_event(foreign: ForeignEvent, order: KnownOrder) -> Asks:
 def on_case(foreign: ForeignEvent, because: Because) -> Asks:
     match foreign.recorded.event:
         case ViolationConfirmed():
-            return reweighed(because, foreign.named)
+            return ask_to_reweigh(because, foreign.named)
         case ViolationAppealDecided():
-            return [*reweighed(because, foreign.named), *on_case_gone(foreign, because)]
+            return [*ask_to_reweigh(because, foreign.named), *on_case_gone(foreign, because)]
         case CaseDismissed():
             return on_case_gone(foreign, because)
         case _:
@@ -138,23 +139,23 @@ def as_opened(event: DisputeOpened, at: datetime) -> Dispute:
 
 
 def on_dispute_closed(because: Because, closed: DisputeClosed) -> Asks:
-    asks = [resumed(because, closed.dispute_id)]
+    asks = [ask_to_resume(because, closed.dispute_id)]
     if closed.resolved_by_seller:
         grant = GrantRevision(cause="DISPUTE", cause_id=closed.dispute_id)
-        asks.append(granted(because, grant))
-    return asks + reattributed(because) + reweighed(because)
+        asks.append(ask_to_grant(because, grant))
+    return asks + ask_to_reattribute(because) + ask_to_reweigh(because)
 
 
 def on_return_closed(because: Because, closed: ReturnClosed) -> Asks:
     if closed.forced or closed.resolution not in MADE_GOOD:
         return []
-    return [granted(because, GrantRevision(cause="RETURN", cause_id=closed.return_id))]
+    return [ask_to_grant(because, GrantRevision(cause="RETURN", cause_id=closed.return_id))]
 
 
 def on_case_gone(foreign: ForeignEvent, because: Because) -> Asks:
     """What waited for the case: a campaign that has not been proven by its end."""
     return [
-        campaign_lifted(because, review_id)
+        ask_to_lift_campaign(because, review_id)
         for review_id in foreign.named
         if review_id in because.order.campaigns
     ]

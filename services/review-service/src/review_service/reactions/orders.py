@@ -31,9 +31,9 @@ from review_service.reactions.asks import (
     Asks,
     Because,
     KnownOrder,
+    ask_to_reattribute,
+    ask_to_reweigh,
     read_orders,
-    reattributed,
-    reweighed,
 )
 
 ORDERS = Actor(role="SYSTEM", id="orders")
@@ -81,9 +81,9 @@ def on_delivery(recorded: Recorded[OrderEvent], order: KnownOrder) -> Asks:
     because = Because(recorded=recorded, order=order, actor=ORDERS, now=recorded.time)
     match recorded.event:
         case OrderDelayAttributed():
-            return reattributed(because)
+            return ask_to_reattribute(because)
         case OrderCompleted():
-            return reweighed(because)
+            return ask_to_reweigh(because)
         case _:
             return []
 

@@ -27,12 +27,12 @@ from review_service.reactions.asks import (
     Asks,
     Because,
     KnownOrder,
-    granted,
-    paused,
+    ask_to_grant,
+    ask_to_pause,
+    ask_to_reattribute,
+    ask_to_resume,
+    ask_to_reweigh,
     read_orders,
-    reattributed,
-    resumed,
-    reweighed,
 )
 
 AGAIN = "again"
@@ -47,18 +47,18 @@ def on_opened(because: Because) -> Asks:
         closed_at = dispute.closed_at
         if closed_at is not None and closed_at <= because.now:
             continue
-        asks.append(paused(because, dispute))
+        asks.append(ask_to_pause(because, dispute))
         if closed_at is not None:
-            asks.append(resumed(because.at(closed_at), dispute.dispute_id))
+            asks.append(ask_to_resume(because.at(closed_at), dispute.dispute_id))
     return asks
 
 
 def on_written(because: Because) -> Asks:
     """What is to be said of reviews that have been submitted or weighed."""
-    asks = reattributed(because)
+    asks = ask_to_reattribute(because)
     if isinstance(because.recorded.event, ReviewWeighted):
-        asks += reweighed(because)
-        asks += [granted(because.at(at), grant) for grant, at in grants(because.order)]
+        asks += ask_to_reweigh(because)
+        asks += [ask_to_grant(because.at(at), grant) for grant, at in grants(because.order)]
     return asks
 
 

@@ -206,6 +206,36 @@ class LimitReached(Refused):
 
 
 @dataclass(kw_only=True, eq=False)
+class StaleProposal(Refused):
+    """That proposal was replaced."""
+
+    current_proposal_id: str
+
+
+@dataclass(kw_only=True, eq=False)
+class QuantityExceeded(Refused):
+    """More units than are free."""
+
+    line_id: str
+    free: int
+
+
+@dataclass(kw_only=True, eq=False)
+class AmountExceedsCeiling(Refused):
+    """More money than may be given."""
+
+    ceiling_minor: int
+    currency: str
+
+
+@dataclass(kw_only=True, eq=False)
+class EvidenceRequired(Refused):
+    """Evidence of this kind is needed."""
+
+    needed: list[str]
+
+
+@dataclass(kw_only=True, eq=False)
 class EvidenceSealed(Refused):
     """Submitted matter cannot be changed."""
 

@@ -40,6 +40,13 @@ class GivePlatformDefault(Struct, frozen=True, kw_only=True):
     facts_for_seller: Annotated[str, Words(5_000, sealed_for="SELLER")]
 
 
+def facts_of_delay(dispute: Dispute) -> str:
+    """The facts of the statement, which nobody has written: to be sealed for each party."""
+    due = dispute.decide_by
+    assert due
+    return f"The decision was due on {due:%Y-%m-%d %H:%M} UTC. There was none."
+
+
 def give_platform_default(
     dispute: Dispute, said: GivePlatformDefault, by: Sender
 ) -> list[DisputeEvent]:

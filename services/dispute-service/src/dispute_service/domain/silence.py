@@ -35,6 +35,15 @@ class GiveDefaultJudgement(Struct, frozen=True, kw_only=True):
     facts: Annotated[str, Words(5_000, sealed_for="SELLER")]
 
 
+def facts_of_silence(dispute: Dispute) -> str:
+    """The facts of the statement, which nobody has written: to be sealed for the seller."""
+    asked, due = dispute.grantable, dispute.answer_due
+    return (
+        f"Proposal {asked.proposal_id} of the buyer ({asked.terms.outcome}) was to be answered "
+        f"before {due:%Y-%m-%d %H:%M} UTC. Until then there was no act of yours in the dispute."
+    )
+
+
 def give_default_judgement(
     dispute: Dispute, said: GiveDefaultJudgement, by: Sender
 ) -> list[DisputeEvent]:

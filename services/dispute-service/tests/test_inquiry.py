@@ -218,7 +218,7 @@ def test_what_each_is_offered_is_what_he_could_do() -> None:
         return [each.action for each in INQUIRY_RULES.offered(state, by) if each.allowed]
 
     assert offered(SELLER) == ["AnswerInquiry", "AddInquiryMessage"]
-    assert offered(BUYER)[-2:] == ["AddInquiryMessage", "CloseInquiry"]
+    assert offered(BUYER) == ["AddInquiryMessage", "CloseInquiry"]
     assert offered(AGENT) == []
 
 

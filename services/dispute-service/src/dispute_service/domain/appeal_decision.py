@@ -132,6 +132,7 @@ def as_decided(dispute: Dispute, _: Sender) -> Sequence[DecideDisputeAppeal]:
             outcome=stands.outcome,
             lines=tuple(stands.lines),
             amount_minor=stands.amount_minor,
+            currency=stands.currency if stands.amount_minor else None,
             replacement_sku=stands.replacement_sku,
             liable=stands.liable,
             seller_fault_pct=stands.seller_fault_pct,

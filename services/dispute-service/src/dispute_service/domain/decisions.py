@@ -9,6 +9,7 @@ from shared_casework.reasons import require_reasons
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.dispute import (
     DisputeDecided,
+    DisputedLine,
     DisputeEvent,
     Liable,
     Outcome,
@@ -241,7 +242,7 @@ def on_these_lines[C: Decision](example: C, dispute: Dispute) -> C:
 
 DECISION = DecideDispute(
     outcome="RETURN_AND_REFUND",
-    lines=(),
+    lines=(DisputedLine(line_id="1", quantity=1),),
     liable="SELLER",
     seller_fault_pct=100,
     rule_ids=("D-7",),

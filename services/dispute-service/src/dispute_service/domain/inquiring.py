@@ -55,8 +55,9 @@ class AskingRule[C: Struct](Rule[InquiryState, Asking, OrderStage, C, Known, Inq
         inquiry = None if isinstance(state, Unasked) else state
         return Asking(order=by.known.order, inquiry=inquiry)
 
-    def matters(self, state: InquiryState, by: Sender) -> Iterable[Asking]:  # noqa: ARG002
-        return [] if by.known.order is None else [Asking(order=by.known.order)]
+    def matters(self, state: InquiryState, by: Sender) -> Iterable[Asking]:
+        order = by.known.order
+        return [Asking(order=order)] if order and isinstance(state, Unasked) else []
 
 
 class InquiryRule[C: Struct](Rule[InquiryState, Inquiry, InquiryStatus, C, Known, InquiryEvent]):

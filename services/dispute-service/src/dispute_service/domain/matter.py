@@ -55,8 +55,9 @@ class OpeningRule[C: Struct](Rule[DisputeState, Opening, OrderStage, C, Known, D
         dispute = None if isinstance(state, Unopened) else state
         return Opening(order=by.known.order, dispute=dispute)
 
-    def matters(self, state: DisputeState, by: Sender) -> Iterable[Opening]:  # noqa: ARG002
-        return [] if by.known.order is None else [Opening(order=by.known.order)]
+    def matters(self, state: DisputeState, by: Sender) -> Iterable[Opening]:
+        order = by.known.order
+        return [Opening(order=order)] if order and isinstance(state, Unopened) else []
 
 
 # --- Who may, and when

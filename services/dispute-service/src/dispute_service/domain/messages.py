@@ -1,6 +1,6 @@
 """Words to the other party in; nothing decided out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from msgspec import Struct
@@ -68,6 +68,13 @@ def is_added(dispute: Dispute, said: AddDisputeMessage, _: Sender) -> bool:
     raise taken("message_id")
 
 
+def of_role(_: Dispute, by: Sender) -> Sequence[AddDisputeMessage]:
+    if by.actor.acts_as in PARTIES:
+        return [replace(MESSAGE, message_id="M-new")]
+    told = "Please write here what you have told each other elsewhere."
+    return [AddDisputeMessage(message_id="M-new", text_for_buyer=told, text_for_seller=told)]
+
+
 MESSAGE = AddDisputeMessage(message_id="M-1", text="The parcel was opened when it came.")
 ADD_DISPUTE_MESSAGE = DisputeRule(
     AddDisputeMessage,
@@ -82,5 +89,5 @@ ADD_DISPUTE_MESSAGE = DisputeRule(
     refuses=(LimitReached,),
     events=(DisputeMessageAdded,),
     example=MESSAGE,
-    tries=lambda _, __: [replace(MESSAGE, message_id="M-new")],
+    tries=of_role,
 )

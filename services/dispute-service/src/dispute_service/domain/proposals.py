@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from shared_casework.parties import PARTY
 from shared_events.dispute import (
     DisputeClosed,
+    DisputedLine,
     DisputeEvent,
     DisputeSettled,
     Outcome,
@@ -175,7 +176,7 @@ PROPOSE = DisputeRule(
     example=Propose(
         proposal_id="P-2",
         outcome="REFUND_PARTIAL",
-        lines=(),
+        lines=(DisputedLine(line_id="1", quantity=1),),
         amount_minor=2250,
         currency="EUR",
         text="It was scratched when it was packed: half of the price.",

@@ -153,7 +153,7 @@ APPEAL_DECIDED = (*APPEAL_ANSWERED, say(upheld, now=at(21), actor=SENIOR))
 
 STORIES: Mapping[str, Story] = {
     "silent": Story(OPEN, at(5, 9)),
-    "silent, day 4": Story(OPEN, at(9)),
+    "silent day 4": Story(OPEN, at(9)),
     "default due": Story(OPEN, at(10)),
     "countered": Story(COUNTERED, at(6)),
     "negotiated": Story(COUNTERED, at(12)),
@@ -167,7 +167,7 @@ STORIES: Mapping[str, Story] = {
     "unassigned": Story(UNASSIGNED, at(12, 9)),
     "review": Story(REVIEW, at(12, 9)),
     "asked": Story(ASKED, at(13, 9)),
-    "asked, due": Story(ASKED, at(16)),
+    "asked due": Story(ASKED, at(16)),
     "nobody decides": Story(REVIEW, at(19) + 30 * (at(2) - at(1))),
     "decided": Story(DECIDED, at(14, 9)),
     "buyer waived": Story(WAIVED, at(15, 9)),

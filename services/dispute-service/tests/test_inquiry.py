@@ -169,6 +169,7 @@ def test_a_dispute_that_came_of_it_ends_it(now: Any, overdue: bool) -> None:  # 
     )[0]
     assert isinstance(opened, DisputeOpened)
     said = conversion_of(opened)
+    assert said
     assert said == CloseInquiry(reason="CONVERTED", dispute_id="D1")
     closed = last(ask, say(said, now=now, actor=SYSTEM))
     assert (closed.dispute_id, closed.overdue) == ("D1", overdue)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from dispute_service.domain.appeals import FinalizeDecision
+from dispute_service.domain.platform_default import GivePlatformDefault
 from dispute_service.domain.proposals import AcceptProposal, Propose
 from dispute_service.domain.remedies import ConfirmExecution
 from dispute_service.domain.rules import DisputeCommand
@@ -27,6 +28,7 @@ from dispute_service.testing import (
     words,
 )
 from dispute_service.testing.stories import (
+    APPEAL,
     APPEAL_DECIDED,
     ASKED,
     CLOSED,
@@ -195,6 +197,14 @@ def test_what_the_marketplace_bears_is_released_whole() -> None:
     closed = closing(*story)
     assert (closed.how, closed.liable) == ("DECIDED", "PLATFORM")
     assert (closed.refunded_minor, closed.held_released_minor) == (2000, 16198)
+
+
+def test_what_nobody_decided_is_nobodys_fault_and_the_marketplace_bears_it() -> None:
+    lapse = GivePlatformDefault(facts_for_buyer=words(), facts_for_seller=words())
+    for story, due in [(REVIEW, at(19)), (APPEAL, at(25))]:
+        closed = closing(*story, say(lapse, now=due + 30 * DAY, actor=SYSTEM))
+        assert (closed.how, closed.liable, closed.seller_fault_pct) == ("PLATFORM", "PLATFORM", 0)
+        assert (closed.resolved_by_seller, closed.held_released_minor) == (False, 16198)
 
 
 # --- Withdrawn

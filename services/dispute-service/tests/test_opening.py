@@ -1,13 +1,14 @@
 """When a dispute may be opened, on which pieces, and with which terms."""
 
 from collections.abc import Mapping
+from dataclasses import replace as with_numbers
 from datetime import datetime
 from typing import Any
 
 import pytest
 from dispute_service.domain.known import LedgerFacts, UnitFacts
 from dispute_service.domain.opening import NamedLine, OpenDispute
-from dispute_service.domain.policy import AE_2025_1
+from dispute_service.domain.policy import AE_2025_1, ALWAYS, policies
 from dispute_service.testing import (
     COMPLETED,
     DAY,
@@ -234,6 +235,17 @@ def test_an_order_has_three_open_disputes_and_six_withdrawn_ones() -> None:
     refused(opening, LimitReached, members={"limit": 3}, open_disputes=3)
     assert opened(opening, withdrawn_disputes=5)
     refused(opening, LimitReached, members={"limit": 6}, withdrawn_disputes=6)
+
+
+def test_a_version_may_allow_no_second_complaint_and_never_forbids_the_first() -> None:
+    once = with_numbers(
+        AE_2025_1, version="once", dispute_withdrawn_max=0, dispute_withdrawn_order_max=0
+    )
+    known: dict[str, Any] = {"policies": policies([(ALWAYS, "once")], [once])}
+    assert opened(opening, **known).policy_version == "once"
+    worn = tuple(replace(piece, withdrawn=1) for piece in PIECES)
+    refused(opening, LimitReached, members={"limit": 0}, units=worn, **known)
+    refused(opening, LimitReached, members={"limit": 0}, withdrawn_disputes=1, **known)
 
 
 def test_the_first_reason_that_holds_for_a_piece_passed_over_is_told() -> None:

@@ -79,8 +79,9 @@ def require_assigned(dispute: Dispute, by: Sender) -> None:
     """Of staff, none but the adjudicator who has it."""
     if by.actor.acts_as in PARTIES:
         return
-    if dispute.adjudicator is None or dispute.adjudicator.adjudicator_id != by.actor.id:
-        raise RoleNotAllowed(allowed_roles=[])
+    judge = dispute.adjudicator
+    if judge is None or judge.adjudicator_id != by.actor.id:
+        raise RoleNotAllowed(allowed_roles=[judge.level] if judge else [])
 
 
 def by_assigned(dispute: Dispute, _: object, by: Sender) -> None:

@@ -208,17 +208,28 @@ def confirm_execution(dispute: Dispute, said: ConfirmExecution, by: Sender) -> l
 
 def executed(dispute: Dispute) -> Verdict:
     """What the remedy under way was ordered on."""
-    remedy, final, decision = dispute.remedy, dispute.finalized, dispute.last_decision
+    remedy, final = dispute.remedy, dispute.finalized
     assert remedy
-    by_people = remedy.basis == "DECISION" and decision is not None
-    pct = decision.seller_fault_pct if by_people and decision else 0
     return Verdict(
         basis=remedy.basis,
         terms=Terms(outcome=remedy.outcome, lines=(), amount_minor=remedy.amount_minor),
         liable=remedy.liable,
         buyer_abuse=final.buyer_abuse if final else False,
-        seller_fault_pct=WHOLE_FAULT_PCT if remedy.basis == "DEFAULT" else pct,
+        seller_fault_pct=fault_of(dispute, remedy.basis),
     )
+
+
+def fault_of(dispute: Dispute, basis: Basis) -> int:
+    """The seller's part of it: all of his silence, what was decided, nothing of what was not."""
+    match basis:
+        case "DEFAULT":
+            return WHOLE_FAULT_PCT
+        case "DECISION":
+            decision = dispute.last_decision
+            assert decision
+            return decision.seller_fault_pct
+        case "SETTLEMENT" | "PLATFORM":
+            return 0
 
 
 def of_this_remedy(dispute: Dispute, said: ConfirmExecution, _: Sender) -> None:

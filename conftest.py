@@ -16,6 +16,8 @@ from local_stack.servers import Servers, ephemeral_servers
 from local_stack.services import Stack, ephemeral_stack
 from local_stack.topics import create_topics
 
+pytest_plugins = ("local_stack.service_kit",)
+
 settings.register_profile("check", derandomize=True, deadline=None)
 settings.register_profile("hunt", max_examples=10_000, deadline=None)
 settings.load_profile("check")  # pytest --hypothesis-profile=hunt wins

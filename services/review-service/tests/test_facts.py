@@ -13,16 +13,14 @@ from review_service.fact_rows import (
     Accusation,
     Delay,
     Dispute,
-    Lifted,
-    RightLost,
     accusation,
     dispute,
     goods_return,
     refund,
-    right_lost,
 )
 from review_service.facts import NOTHING, FactsOf, Parties, read_known
 from review_service.pairs import Pairs, read_pairs, sign_of, write_pairs
+from shared_casework.people import InForce, Lifted, in_force
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.reputation import (
     CaseDismissed,
@@ -83,29 +81,29 @@ def test_only_the_first_refund_is_kept() -> None:
 
 def test_a_measure_is_in_force_until_it_ends_or_is_lifted() -> None:
     applied = told(MeasureApplied, starts_at=AT, ends_at=AT + 9 * DAY, measure_id="m1")
-    row = right_lost(None, applied)
+    row = in_force(None, applied)
     assert row is not None
     assert [row.is_in_force(at) for at in (AT - TICK, AT, AT + 9 * DAY)] == [False, True, False]
-    lifted = right_lost(row, Lifted(measure_id="m1", by_reversal=False, at=AT + DAY))
+    lifted = in_force(row, Lifted(measure_id="m1", by_reversal=False, at=AT + DAY))
     assert lifted is not None
     assert lifted.is_in_force(AT + DAY - TICK)
     assert not lifted.is_in_force(AT + DAY)
 
 
 def test_a_measure_takes_what_was_written_before_its_end_and_a_reversal_gives_it_back() -> None:
-    row = RightLost(measure_id="m1", person="buyer:B1", starts_at=AT)
+    row = InForce(measure_id="m1", person="buyer:B1", starts_at=AT)
     assert row.takes(AT - 300 * DAY)
-    ended = right_lost(row, Lifted(measure_id="m1", by_reversal=False, at=AT + DAY))
+    ended = in_force(row, Lifted(measure_id="m1", by_reversal=False, at=AT + DAY))
     assert ended is not None
     assert ended.takes(AT + DAY - TICK)
     assert not ended.takes(AT + DAY)
-    reversed_ = right_lost(row, Lifted(measure_id="m1", by_reversal=True, at=AT + DAY))
+    reversed_ = in_force(row, Lifted(measure_id="m1", by_reversal=True, at=AT + DAY))
     assert reversed_ is not None
     assert not reversed_.takes(AT - 300 * DAY)
 
 
 def test_what_lifts_a_measure_that_is_not_known_leaves_nothing() -> None:
-    assert right_lost(None, Lifted(measure_id="m1", by_reversal=True, at=AT)) is None
+    assert in_force(None, Lifted(measure_id="m1", by_reversal=True, at=AT)) is None
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,7 @@ def test_disputes_are_open_as_of_an_instant_in_the_order_of_their_opening() -> N
 
 
 def test_the_measure_in_force_on_a_side_is_named_with_its_end() -> None:
-    lost = RightLost(measure_id="m1", person="buyer:B1", starts_at=AT, ends_at=AT + DAY)
+    lost = InForce(measure_id="m1", person="buyer:B1", starts_at=AT, ends_at=AT + DAY)
     known = FactsOf(rights_lost={"BUYER": (lost,)})
     assert known.measure_on("BUYER", AT) == Measure(measure_id="m1", until=AT + DAY)
     assert known.measure_on("BUYER", AT + DAY) is None

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 from reputation_service.domain.policy import DEFAULT, policy_data
+from shared_cli.checked import NotAVectorFile
 from shared_cli.main import app
-from shared_cli.vectors import NotAVectorFile, check_file
+from shared_cli.vectors import check_file
 from typer.testing import CliRunner
 
 NEW_YEAR = 20_454 * 86_400_000_000

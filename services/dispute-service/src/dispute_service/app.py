@@ -1,24 +1,108 @@
 """The parts of dispute-service, put together."""
 
+from collections.abc import Sequence
+
+from fastapi import APIRouter
 from shared_casework.order_rows import ORDER_FACTS
 from shared_events import dispute
-from shared_runtime.service import Service
-from shared_runtime.settings import Settings
+from shared_runtime import media_api
+from shared_runtime.commands import commands_on
+from shared_runtime.erasure import erasure
+from shared_runtime.media import Links, MediaStore
+from shared_runtime.media_api import media_router, media_tasks
+from shared_runtime.media_objects import objects_at
+from shared_runtime.reading import Cursors
+from shared_runtime.scanning import scanner_at
+from shared_runtime.sealing import Opener
+from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 
+from dispute_service.domain.inquiry_rules import INQUIRY_RULES
+from dispute_service.domain.rules import RULES
+from dispute_service.reactions.from_other_services import on_elsewhere
+from dispute_service.reactions.own_disputes import on_own_disputes
+from dispute_service.reactions.timers import deadlines, on_deadlines
+from dispute_service.settings import DisputeSettings
+
 DESCRIPTION = """
-Disputes between buyers and sellers. This release keeps the facts of every order, with which
-disputes will be decided; opening one comes with a later release.
+Questions and disputes about orders.
+
+A buyer asks the seller, or opens a dispute on pieces of an order. The two may settle it between
+them, in the open or by offers that neither sees; else both lodge evidence, which is disclosed to
+both at one moment, and a person decides with reasons that may be appealed. What was settled or
+decided is ordered from returns-service, which carries it out.
 """
 
+TAGS = {
+    "inquiries": "What a buyer asks a seller about an order, before any dispute.",
+    "disputes": "What the parties of an order cannot agree on: proposals, evidence, appeals.",
+    "adjudication": "What staff do: who decides, what is asked, decided and why.",
+}
 PROJECTIONS = (ORDER_FACTS,)
+
+
+def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
+    # Of no use to a worker: a tenth of its start.
+    from dispute_service.api.doors import matter_doors  # noqa: PLC0415
+    from dispute_service.api.matters import Matters  # noqa: PLC0415
+    from dispute_service.api.reads import dispute_reads, inquiry_reads  # noqa: PLC0415
+
+    links = Links(parts.settings.media_secret, parts.now)
+    files = media_of(parts, links)
+    matters = Matters(
+        log=parts.log,
+        pool=parts.pool,
+        commands=commands_on(parts.log, parts.pool),
+        policies=parts.settings.policies,
+        cursors=Cursors(parts.settings.cursor_secret),
+        now=parts.now,
+        keys=parts.keys,
+        opener=Opener(parts.keys, links.url),
+        media=files,
+    )
+    return [
+        *matter_doors(matters),
+        dispute_reads(matters),
+        inquiry_reads(matters),
+        media_router(files, links),
+    ]
+
+
+def media_of(parts: Parts[DisputeSettings], links: Links) -> MediaStore:
+    """The files that people add to what they ask, and bring as evidence."""
+    return MediaStore(
+        db=parts.pool,
+        objects=objects_at(parts.settings.media_url),
+        keys=parts.keys,
+        scanner=scanner_at(parts.settings.clamd),
+        links=links,
+        now=parts.now,
+    )
+
+
+def workload(parts: Parts[DisputeSettings]) -> Workload:
+    policies = parts.settings.policies
+    files = media_of(parts, Links(parts.settings.media_secret, parts.now))
+    return Workload(
+        own_topics=(dispute.TOPIC,),
+        on_own_log=(on_own_disputes(parts.log, policies), deadlines(parts.log, policies)),
+        on_kafka=(on_elsewhere(parts.log, policies), erasure(parts.keys, files.delete_of)),
+        kafka_projections=PROJECTIONS,
+        fire=on_deadlines(policies, parts.keys),
+        tasks=media_tasks(files),
+    )
+
 
 SERVICE = Service(
     name="dispute-service",
     package="dispute_service",
     description=DESCRIPTION,
-    settings=Settings,
+    settings=DisputeSettings,
     projections=PROJECTIONS,
-    routers=lambda _: [],
-    workload=lambda _: Workload(own_topics=(dispute.TOPIC,), kafka_projections=PROJECTIONS),
+    routers=routers,
+    workload=workload,
+    tags=TAGS,
+    streamed=frozenset({media_api.PATH}),
+    seals=True,
+    commands={"Inquiries": INQUIRY_RULES, "Disputes": RULES},
 )

@@ -9,15 +9,14 @@ from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from msgspec.structs import replace as replaced
+from shared_casework.people import Erased, InForce, erased, in_force, person_of, told_of
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderDelayAttributed
 from shared_events.reputation import (
     CaseDismissed,
     CaseOpened,
-    MeasureApplied,
-    MeasureLifted,
+    Measure,
     SubjectErased,
     ViolationAppealDecided,
     ViolationConfirmed,
@@ -26,10 +25,11 @@ from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
 from shared_events.review import Carriage, Flagger, ReviewFlagged, ReviewSubmitted
 from shared_runtime.delivery import Connection
 from shared_runtime.log import Database, Planned
-from shared_runtime.rows import Rows
+from shared_runtime.rows import Rows, columns
+from shared_runtime.sealing import person
 
 MADE_GOOD = ("REFUNDED", "EXCHANGED", "REPLACED", "KEPT")
-RIGHT_LOST = "RATING_RIGHT_LOST"
+RIGHT_LOST: Measure = "RATING_RIGHT_LOST"
 
 type CaseStanding = Literal["OPEN", "CONFIRMED", "GONE"]
 
@@ -132,53 +132,6 @@ def delay(row: Delay | None, event: OrderDelayAttributed) -> Delay:
     return row or Delay(order_id=event.order_id, incident_id=event.incident_id, liable=event.liable)
 
 
-class RightLost(Struct, frozen=True, kw_only=True):
-    """Nobody who has lost the right to rate counts with what was written before or meanwhile.
-
-    What was taken is `given_back` by a reversal alone: a measure that merely ends lets its person
-    write again.
-    """
-
-    measure_id: str
-    person: str
-    starts_at: datetime
-    ends_at: datetime | None = None
-    lifted_at: datetime | None = None
-    given_back: bool = False
-
-    def is_in_force(self, at: datetime) -> bool:
-        return self.starts_at <= at and not any(
-            end is not None and end <= at for end in (self.ends_at, self.lifted_at)
-        )
-
-    def takes(self, submitted_at: datetime) -> bool:
-        """Whether a review of then does not count."""
-        return not self.given_back and (
-            submitted_at < self.starts_at or self.is_in_force(submitted_at)
-        )
-
-
-class Lifted(Struct, frozen=True, kw_only=True):
-    """A measure that was lifted, with the instant, which the event itself does not tell."""
-
-    measure_id: str
-    by_reversal: bool
-    at: datetime
-
-
-def right_lost(row: RightLost | None, event: MeasureApplied | Lifted) -> RightLost | None:
-    match event:
-        case MeasureApplied():
-            return RightLost(
-                measure_id=event.measure_id,
-                person=person_of(event),
-                starts_at=event.starts_at,
-                ends_at=event.ends_at,
-            )
-        case Lifted():
-            return row and replace(row, lifted_at=event.at, given_back=event.by_reversal)
-
-
 class Accusation(Struct, frozen=True, kw_only=True):
     """A case that names reviews."""
 
@@ -202,37 +155,11 @@ def accusation(row: Accusation | None, event: AccusationEvent) -> Accusation | N
             return Accusation(case_id=event.case_id, standing="GONE") if gone else row
 
 
-class Erased(Struct, frozen=True, kw_only=True):
-    person: str
-    erased_at: datetime
-
-
-def erased(row: Erased | None, event: SubjectErased) -> Erased:
-    return row or Erased(person=person_of(event), erased_at=event.erased_at)
-
-
-def buyer(buyer_id: str) -> str:
-    return f"buyer:{buyer_id}"
-
-
-def seller(seller_id: str) -> str:
-    return f"seller:{seller_id}"
-
-
-def person_of(event: MeasureApplied | MeasureLifted | SubjectErased) -> str:
-    """Whose account the event is about."""
-    if event.account_kind == "BUYER":
-        assert event.buyer_id is not None
-        return buyer(event.buyer_id)
-    assert event.seller_id is not None
-    return seller(event.seller_id)
-
-
 DISPUTES = Rows(table="facts.dispute", key="dispute_id", row=Dispute)
 RETURNS = Rows(table="facts.goods_return", key="return_id", row=GoodsReturn)
 REFUNDS = Rows(table="facts.refund", key="order_id", row=Refund)
 DELAYS = Rows(table="facts.delay", key="order_id", row=Delay)
-RIGHTS_LOST = Rows(table="facts.right_lost", key="measure_id", row=RightLost)
+RIGHTS_LOST = Rows(table="facts.right_lost", key="measure_id", row=InForce)
 ACCUSATIONS = Rows(table="facts.accusation", key="case_id", row=Accusation)
 ERASED = Rows(table="facts.erased", key="person", row=Erased)
 
@@ -258,8 +185,8 @@ async def write_facts(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await DELAYS.fold(told, db, key_of=lambda event: event.order_id, evolve=delay)
     if told := of_kind(batch, SubjectErased):
         await ERASED.fold(told, db, key_of=person_of, evolve=erased)
-    if told := [dated(recorded) for recorded in batch if is_about_right(recorded.event)]:
-        await RIGHTS_LOST.fold(told, db, key_of=lambda event: event.measure_id, evolve=right_lost)
+    if told := [*told_of(RIGHT_LOST, batch)]:
+        await RIGHTS_LOST.fold(told, db, key_of=lambda event: event.measure_id, evolve=in_force)
     cases = of_kind(batch, CaseOpened, CaseDismissed, ViolationConfirmed, ViolationAppealDecided)
     if cases:
         await ACCUSATIONS.fold(cases, db, key_of=lambda event: event.case_id, evolve=accusation)
@@ -269,28 +196,6 @@ async def write_facts(batch: Sequence[Recorded[Any]], db: Connection) -> None:
             for review_id in recorded.event.review_ids
         ]
         await db.execute(ACCUSE, *columns(accused, 2))
-
-
-def is_about_right(event: object) -> bool:
-    return isinstance(event, MeasureApplied | MeasureLifted) and event.measure == RIGHT_LOST
-
-
-def dated(recorded: Recorded[MeasureApplied | MeasureLifted]) -> Recorded[MeasureApplied | Lifted]:
-    """With an event of our own where the instant is the envelope's alone."""
-    told: Recorded[Any] = recorded
-    if isinstance(recorded.event, MeasureLifted):
-        lifted = Lifted(
-            measure_id=recorded.event.measure_id,
-            by_reversal=recorded.event.reason == "REVERSED",
-            at=recorded.time,
-        )
-        return replaced(told, event=lifted)
-    return told
-
-
-def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    """Rows to columns, as UNNEST takes them; also of no rows."""
-    return [[row[n] for row in rows] for n in range(width)]
 
 
 # --- Reviews by their ids and authors
@@ -317,7 +222,7 @@ async def write_reviews(told: Iterable[Planned | Recorded[Any]], db: Database | 
             review.review_id,
             review.buyer_id,
             review.seller_id,
-            buyer(review.buyer_id) if review.side == "BUYER" else seller(review.seller_id),
+            author(review),
             review.submitted_at,
         )
         for each in told
@@ -326,6 +231,12 @@ async def write_reviews(told: Iterable[Planned | Recorded[Any]], db: Database | 
     if rows and db is not None:
         # Sorted: two writers of the same rows wait for each other in one order.
         await db.execute(ADD_REVIEWS, *columns(sorted(rows.values()), 7))
+
+
+def author(review: ReviewSubmitted) -> str:
+    if review.side == "BUYER":
+        return person("buyer", review.buyer_id)
+    return person("seller", review.seller_id)
 
 
 # --- Flags by who raised them

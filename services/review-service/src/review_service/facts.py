@@ -4,15 +4,18 @@ One round trip tells of disputes, returns, refunds, measures and cases, one more
 of the same pairs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Literal, Protocol
 
 import msgspec
 from msgspec import Struct
+from shared_casework.people import InForce
 from shared_events.review import Carriage, Side
-from shared_runtime.log import Database, Log, PostgresLog
+from shared_runtime.log import Database
+from shared_runtime.rows import grouped
+from shared_runtime.sealing import person
 
 from review_service.domain.flags import DAY
 from review_service.domain.known import Known, Measure
@@ -25,9 +28,6 @@ from review_service.fact_rows import (
     Dispute,
     GoodsReturn,
     Refund,
-    RightLost,
-    buyer,
-    seller,
 )
 from review_service.pairs import Pairs, read_pairs
 
@@ -53,7 +53,10 @@ class Parties(Struct, frozen=True, kw_only=True):
 
     @property
     def persons(self) -> dict[Side, str]:
-        return {"BUYER": buyer(self.buyer_id), "SELLER": seller(self.seller_id)}
+        return {
+            "BUYER": person("buyer", self.buyer_id),
+            "SELLER": person("seller", self.seller_id),
+        }
 
 
 class Accused(Struct, frozen=True, kw_only=True):
@@ -77,7 +80,7 @@ class FactsOf(Struct, frozen=True, kw_only=True):
     returns: tuple[GoodsReturn, ...] = ()
     refund: Refund | None = None
     delay: Delay | None = None
-    rights_lost: Mapping[Side, tuple[RightLost, ...]] = {}
+    rights_lost: Mapping[Side, tuple[InForce, ...]] = {}
     written_at: Mapping[Side, datetime] = {}
     accused: tuple[Accused, ...] = ()
     erased: frozenset[Side] = frozenset()
@@ -148,7 +151,7 @@ class KnownRows(Struct, frozen=True, kw_only=True):
     returns: list[GoodsReturn] | None = None
     refunds: list[Refund] | None = None
     delays: list[Delay] | None = None
-    rights_lost: list[RightLost] | None = None
+    rights_lost: list[InForce] | None = None
     written: list[WrittenRow] | None = None
     accused: list[Accused] | None = None
     erased: list[str] | None = None
@@ -224,14 +227,6 @@ def by_order(parties: Mapping[str, Parties], told: KnownRows) -> dict[str, Facts
     return known
 
 
-def grouped[R](rows: Iterable[R] | None, key_of: Callable[[R], str]) -> dict[str, tuple[R, ...]]:
-    groups: dict[str, tuple[R, ...]] = {}
-    for row in rows or ():
-        key = key_of(row)
-        groups[key] = (*groups.get(key, ()), row)
-    return groups
-
-
 # --- How often somebody has flagged
 
 FLAGGING = 0x666C6167
@@ -300,8 +295,3 @@ async def read_facts(parties: Mapping[str, Parties], upto: datetime, db: Databas
 
 def parties_of(orders: Mapping[str, Placed]) -> dict[str, Parties]:
     return {order_id: Parties.of(order.placed) for order_id, order in orders.items()}
-
-
-def database_of(log: Log) -> Database | None:
-    """Where the facts are kept beside a log; a log in memory has none."""
-    return log.db if isinstance(log, PostgresLog) else None

@@ -4,7 +4,6 @@ Money comes with its currency, amount by amount; the command has one currency an
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -15,8 +14,6 @@ from shared_runtime.decider import FieldError
 from review_service.domain.placing import PlaceOrder
 
 REFERENCE_CURRENCY = "USD"
-AHEAD_MAX = timedelta(minutes=5)
-"""How far a marketplace's clock may be ahead of ours."""
 
 
 class ToldPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

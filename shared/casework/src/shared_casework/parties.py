@@ -7,6 +7,7 @@ people. So an account is its kind and its id, and is never compared by the id al
 from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
+from shared_events.fields import Party
 from shared_runtime.decider import Actor, NotAParty
 from shared_runtime.rule import By, Guard
 
@@ -14,6 +15,7 @@ type Kind = Literal["BUYER", "SELLER", "STAFF"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind.__value__)
 PARTIES = ("BUYER", "SELLER")
+SIDES: tuple[Party, ...] = get_args(Party.__value__)
 
 
 class Account(NamedTuple):
@@ -74,6 +76,16 @@ def is_party(actor: Actor, parties: Collection[Account]) -> bool:
     An importer speaks for whoever the party was: the history that he brings names it.
     """
     return actor.role not in PARTIES or account_of(actor) in parties
+
+
+def side_for(actor: Actor, parties: Collection[Account]) -> Party | None:
+    """The side that somebody acts for, himself or by an importer; None for those who are no party.
+
+    An importer speaks for whoever the party was.
+    """
+    if not is_party(actor, parties):
+        return None
+    return next((side for side in SIDES if actor.acts_as == side), None)
 
 
 def is_involved(actor: Actor, parties: Collection[Account]) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer import Option, Typer
 
-from shared_cli import audit, clock, import_, parked, projections, score, stack, token
+from shared_cli import audit, clock, dispute, import_, parked, projections, score, stack, token
 from shared_cli.terminal import Commands
 
 app = Typer(
@@ -21,6 +21,7 @@ app = Typer(
 app.add_typer(stack.app, name="stack")
 app.add_typer(import_.app, name="import")
 app.add_typer(score.app, name="score")
+app.add_typer(dispute.app, name="dispute")
 app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")
 app.add_typer(parked.app, name="parked")

@@ -5,7 +5,6 @@ implementation here. Files say what they are by their keys; see `FORMATS`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +14,8 @@ from reputation_service.domain import observations
 from reputation_service.domain.decay import decay_table, is_nearest
 from reputation_service.domain.facts import ConflictingFact, OrderFact, OrderFactKind
 from reputation_service.domain.policy import DIMENSIONS, HALF_LIFE_DAYS_MAX, STARS
-from shared_runtime.decider import InvalidValue
 
+from shared_cli.checked import Checked, Expectation, NotAVectorFile, checked
 from shared_cli.vector_case import CaseFile, expectations
 
 ORDER_FACT_KINDS: dict[str, OrderFactKind] = {
@@ -26,30 +25,6 @@ ORDER_FACT_KINDS: dict[str, OrderFactKind] = {
     "DisputeWithdrawn": "DISPUTE_WITHDRAWN",
     "DisputeClosed": "DISPUTE_WITHDRAWN",
 }
-
-type Expectation = tuple[str, Any, Any]
-"""Where, what the file expects, what is computed."""
-
-
-class NotAVectorFile(Exception):  # noqa: N818 - the name says what was met
-    """The file cannot be read, or is no vector file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    where: str
-    expected: object
-    computed: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """One file: how many values were compared, and those that differ."""
-
-    file: str
-    values: int
-    differences: list[Difference]
-
 
 type AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -133,19 +108,9 @@ class ReturnData(msgspec.Struct, frozen=True):
 def check_file(path: Path) -> Checked:
     """Computes every value that a vector file expects. Raises NotAVectorFile."""
     try:
-        data = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        found = list(_expectations(data))
-    except OSError as failure:
-        raise NotAVectorFile(f"{path}: {failure.strerror}") from failure
-    except (msgspec.MsgspecError, InvalidValue, ConflictingFact) as failure:
-        raise NotAVectorFile(f"{path}: {_reason(failure)}") from failure
-    values = 0
-    differences: list[Difference] = []
-    for where, expected, computed in found:
-        values += 1
-        if not _same(expected, computed):
-            differences.append(Difference(where=where, expected=expected, computed=computed))
-    return Checked(file=str(path), values=values, differences=differences)
+        return checked(path, _expectations)
+    except ConflictingFact as failure:
+        raise NotAVectorFile(f"{path}: {failure}") from failure
 
 
 def _expectations(data: dict[str, Any]) -> Iterable[Expectation]:
@@ -230,17 +195,6 @@ def _order_fact(row: OrderFactRow) -> OrderFact:
         raise msgspec.ValidationError(f"no fact about an order: {row.type}")
     ref = row.dispute_id or row.completion_no
     return OrderFact("", "", kind, ref, row.day, row.recorded_at)
-
-
-def _same(expected: object, computed: object) -> bool:
-    """Equal, and of one kind: in JSON, 1 is not true."""
-    return expected == computed and isinstance(expected, bool) == isinstance(computed, bool)
-
-
-def _reason(failure: Exception) -> str:
-    if isinstance(failure, InvalidValue):
-        return "; ".join(f"policy {error.field}: {error.bound}" for error in failure.errors)
-    return str(failure)
 
 
 FORMATS: list[tuple[set[str], Callable[[dict[str, Any]], Iterable[Expectation]]]] = [

@@ -107,6 +107,14 @@ class Decider[S, C, E]:
         return reduce(self.evolve, history, self.initial)
 
 
+def events_of[S, C, E](decider: Decider[S, C, E], commands: Iterable[C]) -> list[E]:
+    """What comes of commands that are sent one after the other."""
+    history: list[E] = []
+    for command in commands:
+        history += decider.decide(decider.fold(history), command)
+    return history
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldError:
     """One field that is out of range, and the bound it breaks in words."""
@@ -208,6 +216,36 @@ class LimitReached(Refused):
     """The allowed number is used up."""
 
     limit: int
+
+
+@dataclass(kw_only=True, eq=False)
+class StaleProposal(Refused):
+    """That proposal was replaced."""
+
+    current_proposal_id: str
+
+
+@dataclass(kw_only=True, eq=False)
+class QuantityExceeded(Refused):
+    """More units than are free."""
+
+    line_id: str
+    free: int
+
+
+@dataclass(kw_only=True, eq=False)
+class AmountExceedsCeiling(Refused):
+    """More money than may be given."""
+
+    ceiling_minor: int
+    currency: str
+
+
+@dataclass(kw_only=True, eq=False)
+class EvidenceRequired(Refused):
+    """Evidence of this kind is needed."""
+
+    needed: list[str]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,6 +8,7 @@ a route is declared, anew for each: most of what a process needs to start.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -69,6 +70,30 @@ def answered(
     if named := {name: HEADERS[name] for name in headers}:
         answer["headers"] = named
     return {status: answer}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What `validate_only` answers: the events that would be recorded."""
+
+    events: list[Any]
+
+
+def commanded(model: type, example: object) -> Documented:
+    """The answers of a command: the state after it."""
+    return answered(
+        model,
+        example=example,
+        status=201,
+        description="It was recorded.",
+        headers=OF_COMMANDS,
+    ) | answered(
+        model,
+        Rehearsal,
+        example=example,
+        description="Nothing was left to record; or, with `validate_only`, what would be.",
+        headers=OF_COMMANDS,
+    )
 
 
 def operation_id(route: APIRoute) -> str:

@@ -16,9 +16,9 @@ from fastapi import APIRouter, Depends, Response
 from msgspec import Struct
 
 from shared_runtime.auth import Caller, require
-from shared_runtime.bodies import Writer, body_of, made_for, words_of
+from shared_runtime.bodies import Writer, body_of, in_words_of_body, made_for, words_of
 from shared_runtime.commands import AnyCommandRequest, CommandRequest, VersionedCommandRequest
-from shared_runtime.decider import NotFound, Refused, Role
+from shared_runtime.decider import InvalidValue, NotFound, Refused, Role
 from shared_runtime.documents import Documented
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.media import MediaFile
@@ -135,7 +135,10 @@ def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
         given = {name: path[name] for name in named if name in command.__struct_fields__}
         words = await words_of(body, command, place)
         said = command(**{**made_for(command, request.id), **given, **words.values, **place.gives})
-        return await place.run(request, said, door.view, words.files)
+        try:
+            return await place.run(request, said, door.view, words.files)
+        except InvalidValue as refused:
+            raise in_words_of_body(refused, command) from refused
 
     annotated: dict[str, Any] = dict.fromkeys(named, IdStr) | {
         "body": model,

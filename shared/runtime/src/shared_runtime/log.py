@@ -637,6 +637,11 @@ async def handle_many[S, C: Command, E: Struct](
     return answers
 
 
+def database_of(log: Log) -> Database | None:
+    """Where other tables are beside a log; one in memory has none."""
+    return log.db if isinstance(log, PostgresLog) else None
+
+
 async def read_stream(log: Log, stream: str) -> list[Recorded[Any]]:
     """The history of one stream; empty if it does not exist."""
     histories: Mapping[str, list[Recorded[Any]]] = await log.read([stream])

@@ -206,6 +206,12 @@ def answer(
     )
 
 
+def reanswered(kept: Response, view: object, version: int) -> Response:
+    """The same answer as before, with what there is to be seen now, and its version."""
+    headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
+    return Response(encode_json(view), kept.status_code, headers | {"etag": etag_of(version)})
+
+
 def etag_of(version: int) -> str:
     return f'"{version}"'
 

@@ -13,12 +13,13 @@ the driver, and PostgreSQL reads either equally fast.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from shared_events.envelope import Recorded
 
-from shared_runtime.delivery import Connection
+from shared_runtime.log import Database
 
 
 class Rows[R: Struct]:
@@ -41,16 +42,16 @@ class Rows[R: Struct]:
         self._delete = f"DELETE FROM {table} WHERE {key} = ANY($1)"  # noqa: S608
         self._decode = msgspec.json.Decoder(row).decode
 
-    async def read(self, keys: Iterable[str], db: Connection) -> dict[str, R]:
+    async def read(self, keys: Iterable[str], db: Database) -> dict[str, R]:
         """The rows that are there, by key."""
         return {key: self._decode(row) for key, row in await db.fetch(self._read, list(keys))}
 
-    async def write(self, rows: Iterable[R], db: Connection) -> None:
+    async def write(self, rows: Iterable[R], db: Database) -> None:
         """Puts whole rows in the place of those with their keys."""
         if told := list(rows):
             await db.execute(self._write, msgspec.json.encode(told).decode())
 
-    async def delete(self, keys: Sequence[str], db: Connection) -> None:
+    async def delete(self, keys: Sequence[str], db: Database) -> None:
         """Takes the rows with these keys away."""
         if keys:
             await db.execute(self._delete, keys)
@@ -58,7 +59,7 @@ class Rows[R: Struct]:
     async def fold[E](
         self,
         batch: Sequence[Recorded[E]],
-        db: Connection,
+        db: Database,
         *,
         key_of: Callable[[E], str | None],
         evolve: Callable[[R | None, E], R | None],
@@ -77,7 +78,7 @@ class Rows[R: Struct]:
     async def fold_recorded[E](
         self,
         batch: Sequence[Recorded[E]],
-        db: Connection,
+        db: Database,
         *,
         key_of: Callable[[E], str | None],
         evolve: Callable[[R | None, Recorded[E]], R | None],
@@ -98,13 +99,26 @@ class Rows[R: Struct]:
         return [*changed]
 
 
+def grouped[R](rows: Iterable[R] | None, key_of: Callable[[R], str]) -> dict[str, tuple[R, ...]]:
+    """Rows by their keys, in their order."""
+    groups: dict[str, list[R]] = {}
+    for row in rows or ():
+        groups.setdefault(key_of(row), []).append(row)
+    return {key: tuple(group) for key, group in groups.items()}
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows to columns, as UNNEST takes them; also of no rows."""
+    return [[row[number] for row in rows] for number in range(width)]
+
+
 TAKE_TURNS = """
     SELECT pg_advisory_xact_lock(hashtext(current_schema()), partition)
     FROM unnest($1::int[]) AS partition
 """
 
 
-async def take_turns(partitions: Iterable[int], db: Connection) -> None:
+async def take_turns(partitions: Iterable[int], db: Database) -> None:
     """Waits until nobody else writes rows of these partitions, until this transaction ends.
 
     For rows that follow from several topics: two workers may hold facts of one account at once, and

@@ -1,7 +1,7 @@
 """What a command says in, every field that is out of its bounds out.
 
 The bounds stand once, at the types that the fields of commands and events are made of. `Words`,
-`Files` and `Made` say besides what becomes of a field on its way in from a client.
+`Files`, `File` and `Made` say besides what becomes of a field on its way in from a client.
 """
 
 import re
@@ -30,10 +30,12 @@ class Words:
     """What a person writes: a text of so many characters at the door, sealed from there on.
 
     `sealed_for`: whose key it is sealed with, as the door knows people; None: it is no secret.
+    `said_as`: the name that the body has for it, where one text is sealed for several people.
     """
 
     length_max: int
     sealed_for: str | None = "WRITER"
+    said_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,24 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """The id of a file that the writer has uploaded for this purpose; sealed like words. The field
+    `digest` of the same command gets the file's.
+    """
+
+    purpose: Purpose
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """The id of what the command brings about: made at the door, the same for the same request."""
 
     what: str
 
 
-BOUNDS = (Meta, Holds, Words, Files)
-type Bound = Meta | Holds | Words | Files
+BOUNDS = (Meta, Holds, Words, Files, File)
+type Bound = Meta | Holds | Words | Files | File
 
 
 def are_distinct(values: tuple[Any, ...]) -> bool:
@@ -152,7 +164,7 @@ def unfolded(kind: Any) -> tuple[Any, list[object]]:  # noqa: ANN401 - annotatio
             return kind, notes
 
 
-def fits_of(bound: Bound) -> Fits:
+def fits_of(bound: Bound) -> Fits:  # noqa: PLR0911 - one arm for each kind of bound
     match bound:
         case Holds(check=check):
             return check
@@ -162,6 +174,8 @@ def fits_of(bound: Bound) -> Fits:
             return bool if bound.sealed_for else lambda text: 1 <= len(text) <= most
         case Files(count_max=most):
             return lambda files: len(files) <= most
+        case File():
+            return bool
         case Meta(tz=True):
             return lambda instant: instant.tzinfo is not None
         case Meta(pattern=str(pattern)):
@@ -185,7 +199,7 @@ def within(bound: Meta) -> Fits:
 INSTANT = "an instant with its offset"
 
 
-def described(bound: Bound) -> str:
+def described(bound: Bound) -> str:  # noqa: PLR0911 - one arm for each kind of bound
     match bound:
         case Holds():
             return bound.bound
@@ -193,6 +207,8 @@ def described(bound: Bound) -> str:
             return "not empty" if bound.sealed_for else f"1..{bound.length_max} characters"
         case Files():
             return f"0..{bound.count_max} files"
+        case File():
+            return "a file"
         case Meta(tz=True):
             return INSTANT
         case Meta(pattern=str(pattern)):

@@ -1,13 +1,10 @@
 """What the OpenAPI page says of answers: their schemas, and examples that the code itself makes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
-from shared_runtime.decider import Actor, Command, Decider
-from shared_runtime.documents import OF_COMMANDS, Documented, answered
+from shared_runtime.decider import Actor, events_of
+from shared_runtime.documents import answered, commanded
 from shared_runtime.history import EventPage, EventView
 from shared_runtime.rule import By, Sent
 
@@ -30,37 +27,6 @@ REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
 EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """What `validate_only` answers: the events that would be recorded."""
-
-    events: list[Any]
-
-
-def command(model: type, example: object) -> Documented:
-    """The answers of a command: the state after it."""
-    return answered(
-        model,
-        example=example,
-        status=201,
-        description="It was recorded.",
-        headers=OF_COMMANDS,
-    ) | answered(
-        model,
-        Rehearsal,
-        example=example,
-        description="Nothing was left to record; or, with `validate_only`, what would be.",
-        headers=OF_COMMANDS,
-    )
-
-
-def _played[S, C: Command, E](decider: Decider[S, C, E], commands: Sequence[C]) -> list[E]:
-    history: list[E] = []
-    for each in commands:
-        history += decider.decide(decider.fold(history), each)
-    return history
-
-
 def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     """An order that was delivered, then the evaluation that its buyer has written in."""
     known = policies()
@@ -75,7 +41,7 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
         MarkShipped(tracking_id="BR123"),
         MarkDelivered(signed=True),
     ]
-    order_history = _played(ORDERS, [Sent(said, by_feed) for said in told])
+    order_history = events_of(ORDERS, [Sent(said, by_feed) for said in told])
     order = ORDERS.fold(order_history)
     assert isinstance(order, Placed)
     facts = WeightFacts(
@@ -91,7 +57,7 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     )
     written = SubmitReview(review_id="R-1", quality=5, logistics=4, service=5, incentive="NONE")
     by_buyer = By(actor=buyer, now=at, known=known_then)
-    history = _played(
+    history = events_of(
         EVALUATIONS,
         [Sent(opened, By(actor=feed, now=at, known=known_then)), Sent(written, by_buyer)],
     )
@@ -112,9 +78,9 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
 
 _ORDER, _EVALUATION, _EVENTS = _example()
 ORDER = answered(OrderView, example=_ORDER, headers=("ETag",))
-ORDER_COMMAND = command(OrderView, _ORDER)
+ORDER_COMMAND = commanded(OrderView, _ORDER)
 EVALUATION = answered(EvaluationView, example=_EVALUATION, headers=("ETag",))
-EVALUATION_COMMAND = command(EvaluationView, _EVALUATION)
+EVALUATION_COMMAND = commanded(EvaluationView, _EVALUATION)
 EVENTS = answered(EventPage, example=_EVENTS)
 _FLAG = FlagView(
     ref=REF,
@@ -133,6 +99,6 @@ _APPEAL = AppealView(
     outcome=None,
 )
 FLAG = answered(FlagView, example=_FLAG)
-FLAG_COMMAND = command(FlagView, _FLAG)
+FLAG_COMMAND = commanded(FlagView, _FLAG)
 APPEAL = answered(AppealView, example=_APPEAL)
-APPEAL_COMMAND = command(AppealView, _APPEAL)
+APPEAL_COMMAND = commanded(AppealView, _APPEAL)

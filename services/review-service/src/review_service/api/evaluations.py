@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
+from shared_casework.callers import PARTIES
+from shared_casework.parties import side_for
 from shared_events.envelope import Recorded
 from shared_events.review import (
     EvaluationEvent,
@@ -21,14 +23,13 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import CommandRequest, Commands
 from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock
+from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock, database_of
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.problems import encode_json
-from shared_runtime.reading import Cursors, answer, etag_of
+from shared_runtime.reading import Cursors, answer, reanswered
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import Opener, PersonKey, person
 
-from review_service.api.callers import PARTIES, existing
+from review_service.api.callers import existing
 from review_service.domain.double_blind import SubmitReview
 from review_service.domain.evaluation_state import Evaluation, Revealed
 from review_service.domain.flags import FlagReview
@@ -39,13 +40,12 @@ from review_service.domain.policy import Policies
 from review_service.domain.readers import Reading, read_by, side_told_of
 from review_service.domain.rules import EVALUATIONS, RULES, EvaluationCommand
 from review_service.domain.streams import evaluation_stream, order_stream
-from review_service.domain.subject import SIDES, sender_of, side_for
+from review_service.domain.subject import SIDES, sender_of
 from review_service.fact_rows import flagger, write_flags, write_reviews
 from review_service.facts import (
     ONE_FLAGGER,
     Facts,
     Parties,
-    database_of,
     flagged_lately,
     is_erased,
     read_facts,
@@ -201,12 +201,6 @@ def account(side: Side, order: Placed) -> str:
     if side == "BUYER":
         return person("buyer", order.placed.buyer_id)
     return person("seller", order.placed.seller_id)
-
-
-def reanswered(kept: Response, view: object, version: int) -> Response:
-    """The same answer as before, with what there is to be seen now, and its version."""
-    headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
-    return Response(encode_json(view), kept.status_code, headers | {"etag": etag_of(version)})
 
 
 # --- What a dry run tells

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.callers import PARTIES, stated
 from shared_events.orders import OrderEvent
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
@@ -34,15 +35,7 @@ from shared_runtime.shape import Purpose
 
 from review_service.api import answers
 from review_service.api.bodies import OrderBody, StepBody
-from review_service.api.callers import (
-    FEEDS,
-    PARTIES,
-    existing,
-    feed_actor,
-    read_order,
-    reader,
-    stated,
-)
+from review_service.api.callers import FEEDS, existing, feed_actor, read_order, reader
 from review_service.domain.completion import (
     ATTRIBUTE_DELAY,
     CANCEL_ORDER,

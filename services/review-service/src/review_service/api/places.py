@@ -7,46 +7,30 @@ and who guesses the order's id can check the guess.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi import Response
 from msgspec import Struct
-from pydantic import Field
+from shared_casework.callers import PARTIES, PersonBody, author, party, stated
 from shared_events.review import Restriction, Side
 from shared_events.sealed import parts_of
-from shared_runtime.auth import Caller
 from shared_runtime.commands import CommandRequest
-from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
+from shared_runtime.decider import Actor, NotFound, Role
 from shared_runtime.doors import Arrival, View
-from shared_runtime.fields import Body, Instant
+from shared_runtime.fields import Body
 from shared_runtime.keys import new_key
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey, person_of
 from shared_runtime.shape import Purpose
 
-from review_service.api.callers import PARTIES, existing, party, read_order, stated
+from review_service.api.callers import existing, read_order
 from review_service.api.evaluations import Before, Evaluations, account
 from review_service.domain.evaluation_state import Unopened
 from review_service.domain.flags import FLAG_REVIEW
-from review_service.domain.order import Placed
 from review_service.domain.readers import Reading, read_by
 from review_service.domain.review_state import part_of
 from review_service.domain.streams import review_id_of
 from review_service.domain.subject import Subject, is_there_for
-
-type StatedAt = Annotated[
-    Instant | None, Field(description="When it happened, if an importer tells; else it is now.")
-]
-type OnBehalfOf = Annotated[
-    Literal["BUYER", "SELLER"] | None, Field(description="Whose it is, if an importer brings it.")
-]
-
-
-class PersonBody(Body):
-    """What a party sends. An importer says on whose behalf, and when it was."""
-
-    on_behalf_of: OnBehalfOf = None
-    at: StatedAt = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +77,7 @@ class ToEvaluation:
         assert isinstance(body, PersonBody)
         order_id = path["order_id"]
         order = existing(await read_order(at.log, order_id))
-        actor = author(arrival.caller, order, body)
+        actor = author(arrival.caller, order.parties, body)
         now = stated(body.at, at.now(), may_state=actor.role == "IMPORTER")
         before = Before(
             order=order,
@@ -164,7 +148,7 @@ class ToReview:
     async def __call__(self, arrival: Arrival) -> ReviewPlace:
         ref, at = arrival.path["ref"], self.evaluations
         order, history, side = await at.find(ref)
-        of_order = party(arrival.caller, order)
+        of_order = party(arrival.caller, order.parties)
         actor = of_order or arrival.caller.actor(*arrival.door.roles)
         reading = read_by(actor, [recorded.event for recorded in history])
         subject = before_him(reading, side)
@@ -195,22 +179,5 @@ def shown(place: object, said: Struct, view: View | None) -> Callable[[Reading],
     return (lambda reading: view(place, said, reading)) if view else None
 
 
-def author(caller: Caller, order: Placed, body: PersonBody) -> Actor:
-    """The side of the order that the caller writes for."""
-    if body.on_behalf_of is not None:
-        if "IMPORTER" not in caller.roles:
-            raise _invalid("on_behalf_of", "an importer says it")
-        return caller.actor("IMPORTER", on_behalf_of=body.on_behalf_of)
-    if actor := party(caller, order):
-        return actor
-    if "IMPORTER" in caller.roles:
-        raise _invalid("on_behalf_of", "required of an importer")
-    raise NotFound
-
-
 def side_of(actor: Actor) -> Side:
     return "BUYER" if actor.acts_as == "BUYER" else "SELLER"
-
-
-def _invalid(field: str, bound: str) -> InvalidValue:
-    return InvalidValue(errors=[FieldError(field=field, bound=bound)])

@@ -7,6 +7,7 @@ ETag, If-Match) counts what the party may see, and a dry run tells of the party'
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from shared_casework.callers import PARTIES, party
 from shared_events.review import Side
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import NotFound, Role, RoleNotAllowed
@@ -23,7 +24,7 @@ from shared_runtime.reading import (
 )
 
 from review_service.api import answers
-from review_service.api.callers import PARTIES, existing, party, reader
+from review_service.api.callers import existing, reader
 from review_service.api.evaluations import Evaluations
 from review_service.api.places import before_him
 from review_service.domain.appeals import APPEAL_MODERATION, is_from
@@ -80,7 +81,7 @@ def review_reads(evaluations: Evaluations) -> APIRouter:
     async def read(ref: str, caller: Caller, roles: tuple[Role, ...]) -> tuple[Reading, Side]:
         """A review that somebody has flagged or appealed about, to see what came of it."""
         order, history, side = await evaluations.find(ref)
-        actor = party(caller, order) or caller.actor(*roles)
+        actor = party(caller, order.parties) or caller.actor(*roles)
         return read_by(actor, [recorded.event for recorded in history]), side
 
     @router.get(
@@ -93,7 +94,7 @@ def review_reads(evaluations: Evaluations) -> APIRouter:
     )
     async def get_review(ref: IdStr, caller: Staff) -> Response:
         order, history, side = await evaluations.find(ref)
-        actor = party(caller, order) or caller.actor(*STAFF_ROLES)
+        actor = party(caller, order.parties) or caller.actor(*STAFF_ROLES)
         before_him(read_by(actor, [recorded.event for recorded in history]), side)
         return await evaluations.shown_to(actor, order, history)
 

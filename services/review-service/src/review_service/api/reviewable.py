@@ -4,6 +4,7 @@ from typing import Annotated
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
+from shared_casework.callers import PARTIES
 from shared_events.review import Side
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
@@ -13,7 +14,6 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import Cursors, answer, position_of, wait_for
 
 from review_service.api import query_answers
-from review_service.api.callers import PARTIES
 from review_service.projections import REVIEWABLE_ORDERS
 from review_service.queries.reviewable import reviewable_page
 

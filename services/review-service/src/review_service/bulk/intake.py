@@ -12,7 +12,14 @@ from shared_events.envelope import Recorded
 from shared_events.review import Side
 from shared_runtime.decider import Refused
 from shared_runtime.keys import KeyStore
-from shared_runtime.log import ATTEMPTS_MAX, Decisions, Log, StreamsUnreadable, VersionConflict
+from shared_runtime.log import (
+    ATTEMPTS_MAX,
+    Decisions,
+    Log,
+    StreamsUnreadable,
+    VersionConflict,
+    database_of,
+)
 from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, problem_body
 from shared_runtime.sealing import PersonKey
 
@@ -20,7 +27,7 @@ from review_service.bulk.line import Line, RefusedLine, decode_line, writers
 from review_service.bulk.story import LineOutcome, LineTold, Teller, refuse, streams_of, tell
 from review_service.domain.policy import Policies
 from review_service.fact_rows import write_reviews
-from review_service.facts import Parties, database_of, read_facts
+from review_service.facts import Parties, read_facts
 from review_service.pairs import lock_pairs, write_pairs
 
 LINES_AT_ONCE = 20

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 from msgspec.structs import replace
+from shared_casework.callers import AHEAD_MAX
 from shared_events.characters import ID, is_id
 from shared_events.fields import REVIEW_LENGTH_MAX, Instant
 from shared_events.review import Incentive, Side
@@ -22,7 +23,7 @@ from shared_runtime.fields import instant, readable
 from shared_runtime.sealing import PersonKey, person
 
 from review_service.domain.double_blind import SubmitReview
-from review_service.told_order import AHEAD_MAX, ToldOrder, ToldPart, foreign_currencies, told_error
+from review_service.told_order import ToldOrder, ToldPart, foreign_currencies, told_error
 
 LINE_BYTES_MAX = 64 * 1024
 FIELD_LENGTH_MAX = 100

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Protocol, TypedDict
 
 from msgspec import Struct
+from shared_casework.files import with_digests
 from shared_events.fields import Sha256, Stars
 from shared_events.review import Incentive, Side
 from shared_events.sealed import same_text, same_texts
@@ -68,20 +69,6 @@ def two_sided(said: Writing, actor: Actor) -> Iterator[FieldError]:
     if actor.acts_as == ("BUYER" if seller else "SELLER"):
         bound = "a buyer gives quality, logistics, service" if seller else "a seller gives rating"
         yield FieldError(field="review", bound=bound)
-
-
-class SentFiles(Protocol):
-    """A command that brings files, and their digests beside them."""
-
-    @property
-    def media(self) -> Sequence[str]: ...
-    @property
-    def media_sha256(self) -> Sequence[str]: ...
-
-
-def with_digests(said: SentFiles) -> Iterator[FieldError]:
-    if len(said.media) != len(said.media_sha256):
-        yield FieldError(field="media_sha256", bound="one for each of the media")
 
 
 class ToldContent(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from shared_casework.parties import Account, account_of
+from shared_casework.parties import Account, account_of, side_for
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.review import (
     DimensionReattributed,
@@ -57,7 +57,6 @@ from review_service.domain.subject import (
     accounts,
     claimant,
     may_know_of,
-    side_for,
     writes_for,
 )
 

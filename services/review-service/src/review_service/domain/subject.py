@@ -3,7 +3,7 @@
 Before the reveal a party finds his own review alone: the other's is as if it were not there.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
 
@@ -116,16 +116,6 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 def accounts(sheet: Sheet) -> frozenset[Account]:
     return parties_of(buyer_id=sheet.buyer_id, seller_id=sheet.seller_id)
-
-
-def side_for(actor: Actor, parties: Collection[Account]) -> Side | None:
-    """The side that somebody acts for, himself or by an importer; None for those who are no party.
-
-    An importer speaks for whoever the party was.
-    """
-    if not is_party(actor, parties):
-        return None
-    return next((side for side in SIDES if actor.acts_as == side), None)
 
 
 def writes_for(sheet: Sheet, side: Side, actor: Actor) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
+from shared_casework.people import person_of
 from shared_events import dispute, reputation, returns
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.envelope import Recorded
@@ -26,6 +27,7 @@ from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, PostgresLog
+from shared_runtime.rows import columns
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
 from shared_runtime.timers import ARM, TimerName
@@ -42,9 +44,7 @@ from review_service.fact_rows import (
     MADE_GOOD,
     RIGHT_LOST,
     Dispute,
-    columns,
     of_kind,
-    person_of,
     write_facts,
 )
 from review_service.facts import NOTHING, Parties, read_known

@@ -25,7 +25,7 @@ from shared_events.review import (
     ReviewWithdrawn,
 )
 from shared_runtime.delivery import Subscription
-from shared_runtime.log import Ask, Decisions
+from shared_runtime.log import Ask, Decisions, database_of
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log
 from shared_runtime.timers import TIMER, Arm, Cancel, DueTimer, Fire, TimerName, timer_subscription
@@ -42,7 +42,7 @@ from review_service.domain.review_state import part_of
 from review_service.domain.rules import EVALUATIONS, EvaluationCommand
 from review_service.domain.screening import LiftCampaignWeight
 from review_service.domain.streams import order_id_of, order_stream
-from review_service.facts import database_of, parties_of, read_facts
+from review_service.facts import parties_of, read_facts
 from review_service.pairs import Pair, lock_pairs, write_pairs
 from review_service.reactions.asks import reweighing
 

@@ -1,0 +1,296 @@
+"""Disputes and inquiries in their streams, and somebody who acts on one or reads it.
+
+The two kinds differ in their rules and in what is shown of them; how a command is decided, answered
+and rehearsed is one.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import asyncpg
+from fastapi import Response
+from msgspec import Struct, structs
+from shared_casework.parties import Account, side_for
+from shared_events.dispute import (
+    AdjudicationStarted,
+    DisputeSettled,
+    EvidenceDisclosed,
+    RemedyOrdered,
+)
+from shared_events.envelope import Recorded
+from shared_events.fields import Party
+from shared_runtime.clock import Clock
+from shared_runtime.commands import CommandRequest, Commands
+from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
+from shared_runtime.history import EventPage, event_page
+from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock, database_of, read_stream
+from shared_runtime.media import MediaFile, MediaStore
+from shared_runtime.reading import Cursors, answer, reanswered
+from shared_runtime.rule import By, Sent
+from shared_runtime.sealing import Opener, PersonKey, person
+
+from dispute_service.domain.blind_offers import MakeBlindOffer
+from dispute_service.domain.inquiring import OpenInquiry
+from dispute_service.domain.inquiry_rules import INQUIRIES
+from dispute_service.domain.known import Sender
+from dispute_service.domain.opening import OpenDispute
+from dispute_service.domain.policy import Policies
+from dispute_service.domain.readers import Reader, inquiry_read_by, read_by
+from dispute_service.domain.rules import DISPUTES
+from dispute_service.domain.streams import dispute_stream, inquiry_stream
+from dispute_service.domain.submission import SubmitEvidence, SubmitRebuttal
+from dispute_service.facts import NOTHING, FactsOf, read_facts
+from dispute_service.matters import lock_orders, write_matters, write_org
+from dispute_service.views import (
+    dispute_view,
+    inquiry_view,
+    readable_history,
+)
+
+type History = Sequence[Recorded[Any]]
+
+
+class Known(Protocol):
+    """What one reader may know of a matter."""
+
+    @property
+    def reader(self) -> Reader | None: ...
+    @property
+    def knows(self) -> tuple[bool, ...]: ...
+    @property
+    def events(self) -> tuple[Any, ...]: ...
+    @property
+    def state(self) -> Any: ...  # noqa: ANN401 - of either kind
+    @property
+    def version(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What makes a dispute one, and an inquiry."""
+
+    name: str
+    decider: Decider[Any, Any, Any]
+    stream: Callable[[str], str]
+    read_by: Callable[[Actor, Sequence[Any]], Known]
+    view: Callable[[Any, Sender], object]
+
+
+DISPUTE = Kind(
+    name="dispute",
+    decider=DISPUTES,
+    stream=dispute_stream,
+    read_by=read_by,
+    view=dispute_view,
+)
+INQUIRY = Kind(
+    name="inquiry",
+    decider=INQUIRIES,
+    stream=inquiry_stream,
+    read_by=inquiry_read_by,
+    view=inquiry_view,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """One of these in its order: what has happened to it, and to whom it belongs."""
+
+    kind: Kind
+    matter_id: str
+    of_order: FactsOf
+    history: History = ()
+
+    @property
+    def order_id(self) -> str:
+        assert self.of_order.order is not None
+        return self.of_order.order.order_id
+
+    @property
+    def parties(self) -> frozenset[Account]:
+        assert self.of_order.order is not None
+        return self.of_order.order.parties
+
+    @property
+    def events(self) -> list[Any]:
+        return [recorded.event for recorded in self.history]
+
+    def account(self, side: Party) -> str:
+        """The person whose key seals what a party writes, or what it is told."""
+        order = self.of_order.order
+        assert order is not None
+        if side == "BUYER":
+            return person("buyer", order.buyer_id)
+        return person("seller", order.seller_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """Somebody before a matter: who, when, and what is known besides. `states_time`: he tells when
+    it was.
+    """
+
+    matter: Matter
+    by: Sender
+    states_time: bool = False
+
+    @property
+    def actor(self) -> Actor:
+        return self.by.actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matters:
+    """All that the routes about disputes and inquiries need."""
+
+    log: Log
+    pool: asyncpg.Pool
+    commands: Commands
+    policies: Policies
+    cursors: Cursors
+    now: Clock
+    keys: KeyStore
+    opener: Opener
+    media: MediaStore
+
+    async def find(self, kind: Kind, matter_id: str) -> Matter:
+        """Raises `NotFound`."""
+        history = await read_stream(self.log, kind.stream(matter_id))
+        if not history:
+            raise NotFound
+        order_id: str = history[0].event.order_id
+        facts = await read_facts([order_id], self.pool)
+        if (of_order := facts.get(order_id)) is None:
+            raise NotFound
+        return Matter(kind=kind, matter_id=matter_id, of_order=of_order, history=history)
+
+    async def to_begin(self, kind: Kind, order_id: str) -> Matter:
+        """One that is not there yet. Raises `NotFound` where its order is not known."""
+        facts = await read_facts([order_id], self.pool)
+        if (of_order := facts.get(order_id)) is None:
+            raise NotFound
+        return Matter(kind=kind, matter_id="", of_order=of_order)
+
+    def by(self, actor: Actor, matter: Matter, now: datetime) -> Sender:
+        side = side_for(actor, matter.parties)
+        known = matter.of_order.known(now, self.policies, side)
+        return By(actor=actor, now=now, known=known)
+
+    async def key_for(self, side: Party, matter: Matter) -> PersonKey:
+        """The key of a party who is told something. Nobody can open what an erased one gets."""
+        try:
+            return await self.keys.key_of(matter.account(side))
+        except SubjectErased:
+            return new_key(matter.account(side))
+
+    async def shown_to(self, actor: Actor, matter: Matter) -> Response:
+        """A matter for somebody who reads it, with what he can do about it now."""
+        reading = matter.kind.read_by(actor, matter.events)
+        if reading.reader is None:
+            raise NotFound
+        view = matter.kind.view(reading, self.by(actor, matter, self.now()))
+        return await self.answer(view, version=reading.version)
+
+    async def history_of(
+        self, actor: Actor, matter: Matter, limit: int, cursor: str | None
+    ) -> Response:
+        """A page of what has happened to it, as somebody may know it."""
+        reading = matter.kind.read_by(actor, matter.events)
+        if reading.reader is None:
+            raise NotFound
+        of = f"events of {matter.kind.name} {matter.matter_id}"
+        known = readable_history(matter.history, reading, actor)
+        page: EventPage = event_page(known, of, limit, cursor, self.cursors)
+        return await self.answer(page)
+
+    async def run(
+        self, request: CommandRequest, before: Before, said: Struct, files: Sequence[MediaFile]
+    ) -> Response:
+        """Decides a command and answers with the matter as its sender may see it then."""
+        matter, actor = before.matter, before.actor
+        kind, stream = matter.kind, matter.kind.stream(matter.matter_id)
+
+        def shown(events: Sequence[Any]) -> object:
+            by = structs.replace(before.by, now=self.now())
+            return kind.view(kind.read_by(actor, events), by)
+
+        response = await self.commands.run(
+            request,
+            rehearsal(kind, said) if request.validate_only else kind.decider,
+            Sent(said, before.by),
+            stream=stream,
+            correlation=matter.order_id,
+            view=lambda outcome: shown(outcome.events),
+            status=201,
+            states_time=before.states_time,
+            version_of=lambda events: kind.read_by(actor, events).version,
+            under_lock=self.under_lock(said, matter),
+            also_write=also_write(before, self.media, files),
+        )
+        if "Idempotent-Replayed" in response.headers:
+            # Kept is what could be seen then: meanwhile more may have come to light.
+            history = await read_stream(self.log, stream)
+            events = [recorded.event for recorded in history]
+            version = kind.read_by(actor, events).version
+            response = reanswered(response, shown(events), version)
+        return await self.opener.response(response)
+
+    def under_lock(self, said: Struct, matter: Matter) -> UnderLock[Any] | None:
+        """What is opened on an order is decided on what there is of it by then."""
+        if not isinstance(said, OpenDispute | OpenInquiry):
+            return None
+
+        async def read_again(log: Log, sent: Sent[Any, Any]) -> Sent[Any, Any]:
+            db = database_of(log)
+            assert db is not None
+            await lock_orders([matter.order_id], db)
+            of_order = (await read_facts([matter.order_id], db)).get(matter.order_id, NOTHING)
+            side = side_for(sent.actor, matter.parties)
+            known = of_order.known(sent.now, self.policies, side)
+            return Sent(sent.said, structs.replace(sent.by, known=known))
+
+        return read_again
+
+    async def answer(self, view: object, *, version: int | None = None) -> Response:
+        """A view with the texts in it opened."""
+        return await self.opener.response(answer(view, version=version))
+
+
+TOLD_BY_THE_OTHER: Mapping[type[Struct], Collection[type[Struct]]] = {
+    MakeBlindOffer: (DisputeSettled, RemedyOrdered),
+    SubmitEvidence: (EvidenceDisclosed,),
+    SubmitRebuttal: (AdjudicationStarted,),
+}
+"""What follows of a command, if the other party has done what nobody else is to know of: to send it
+tells that, and a rehearsal would tell it for nothing."""
+
+
+def rehearsal(kind: Kind, said: Struct) -> Decider[Any, Any, Any]:
+    """Decides without telling a party what the other one has done."""
+    hidden = tuple(TOLD_BY_THE_OTHER.get(type(said), ()))
+
+    def decide(state: object, sent: Sent[Any, Any]) -> list[Any]:
+        events = kind.decider.decide(state, sent)
+        return [event for event in events if not isinstance(event, hidden)]
+
+    return replace(kind.decider, decide=decide)
+
+
+def also_write(before: Before, media: MediaStore, files: Sequence[MediaFile]) -> AlsoWrite:
+    """Has others find what is opened and what ends, who has acted for a party, and files stay, from
+    the moment on that an event tells of them.
+    """
+
+    async def write(log: Log, planned: Sequence[Planned]) -> None:
+        db = database_of(log)
+        assert db is not None
+        await write_matters(planned, db)
+        if side_for(before.actor, before.matter.parties) and before.actor.org_id:
+            await write_org(before.matter.order_id, before.actor.org_id, db)
+        if files:
+            await media.refer((file.media_id for file in files), db)
+
+    return write

@@ -1,0 +1,70 @@
+"""Who is calling and the parties of a matter in, who he is to them out.
+
+A party is a party first, whatever other roles he has. To everybody else but staff and the feeds
+the matter is not there.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+from shared_runtime.auth import Caller
+from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
+from shared_runtime.fields import Body, Instant
+
+from shared_casework.parties import Account, is_party
+
+PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")
+AHEAD_MAX = timedelta(minutes=5)
+"""How far the clock of whoever tells may be ahead of ours."""
+
+type StatedAt = Annotated[
+    Instant | None, Field(description="When it happened, if an importer tells; else it is now.")
+]
+type OnBehalfOf = Annotated[
+    Literal["BUYER", "SELLER"] | None, Field(description="Whose it is, if an importer brings it.")
+]
+
+
+class PersonBody(Body):
+    """What a party sends. An importer says on whose behalf, and when it was."""
+
+    on_behalf_of: OnBehalfOf = None
+    at: StatedAt = None
+
+
+def party(caller: Caller, parties: Collection[Account]) -> Actor | None:
+    """The buyer or the seller of a matter; None if the caller is neither."""
+    for role in PARTIES:
+        if role in caller.roles and is_party(actor := caller.actor(role), parties):
+            return actor
+    return None
+
+
+def author(caller: Caller, parties: Collection[Account], body: PersonBody) -> Actor:
+    """The party that the caller is, or that an importer brings something for."""
+    if body.on_behalf_of is not None:
+        if "IMPORTER" not in caller.roles:
+            raise _invalid("on_behalf_of", "an importer says it")
+        return caller.actor("IMPORTER", on_behalf_of=body.on_behalf_of)
+    if actor := party(caller, parties):
+        return actor
+    if "IMPORTER" in caller.roles:
+        raise _invalid("on_behalf_of", "required of an importer")
+    raise NotFound
+
+
+def stated(at: datetime | None, now: datetime, *, may_state: bool, field: str = "at") -> datetime:
+    """When it happened: as a feed or an importer says, else now."""
+    if at is None:
+        return now
+    if not may_state:
+        raise _invalid(field, "a feed or an importer says it")
+    if at > now + AHEAD_MAX:
+        raise _invalid(field, "not after now")
+    return at
+
+
+def _invalid(field: str, bound: str) -> InvalidValue:
+    return InvalidValue(errors=[FieldError(field=field, bound=bound)])

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import structs
-from shared_casework.money import MONEY_EVENTS, Money, MoneyEvent, evolve
+from shared_casework.money import MONEY_EVENTS, Money, MoneyEvent, evolve, money_of
+from shared_casework.order_facts import OrderFacts
 from shared_events.registry import TYPE_OF
 from shared_events.returns import (
     PaidUnit,
@@ -99,6 +100,27 @@ def test_shipping_may_be_given_with_the_last_units_alone() -> None:
     assert money_after(refund("R1", "1/1", 1000)).ceiling(["1/2"]) == 1061 + 490
 
 
+def order(discount_minor: int) -> OrderFacts:
+    """Three pieces at 59.99, shipping 4.90."""
+    line = {"line_id": "1", "quantity": 3, "unit_price_minor": 5999, "line_discount_minor": 0}
+    total = 3 * 5999 + 490 - discount_minor
+    money = {"shipping_minor": 490, "order_discount_minor": discount_minor}
+    totals = {"total_minor": total, "total_ref_minor": total}
+    return placed(ORDER | {"currency": "EUR", "lines": [line]} | money | totals)
+
+
+def test_a_discount_is_spread_to_the_last_cent() -> None:
+    money = money_of(order(1799))
+    assert [each.paid_minor for each in money.units] == [5399, 5399, 5400]
+    assert money.shipping_minor == 490
+
+
+def test_a_discount_above_the_goods_lessens_shipping() -> None:
+    money = money_of(order(3 * 5999 + 90))
+    assert [each.paid_minor for each in money.units] == [0, 0, 0]
+    assert (money.shipping_minor, money.left_of_order) == (400, 400)
+
+
 def test_goodwill_is_of_no_unit_but_of_the_order() -> None:
     money = money_after(refund("R1", "1/1", 0, source="GOODWILL", goodwill_minor=2000))
     assert [money.left_of("1/1"), money.left_of_order] == [1060, 611]
@@ -136,6 +158,33 @@ def left(money: Money) -> dict[str, Any]:
         "shipping_minor": money.left_of_shipping,
         "order_minor": money.left_of_order,
     }
+
+
+def placed(told: dict[str, Any]) -> OrderFacts:
+    """An order as a vector has it."""
+    return msgspec.convert(
+        {
+            "marketplace_id": "example",
+            "country": "DE",
+            "stage": "PAID",
+            "withdrawal_right": True,
+            "withdrawal_informed": True,
+            "placed_at": "2025-02-20T10:00:00Z",
+        }
+        | told
+        | {"lines": [{"sku": "sku-1", "category": "shoes"} | line for line in told["lines"]]},
+        OrderFacts,
+    )
+
+
+@needs_vectors
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_was_paid_for_each_piece_follows_from_the_order(path: Path) -> None:
+    for case in msgspec.json.decode(path.read_bytes())["cases"]:
+        told_so = next(step["events"] for step in case["steps"] if step.get("events"))
+        opened = next(money_events(told_so))
+        told = structs.replace(evolve(None, opened), order_id=case["order"]["order_id"])
+        assert money_of(placed(case["order"])) == told, case["name"]
 
 
 @needs_vectors

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import Struct
-from shared_casework.money import Money
+from shared_casework.money import Money, money_of
 from shared_casework.order_facts import OrderFacts
 from shared_casework.people import InForce
 from shared_events.fields import Party
@@ -92,7 +92,7 @@ class FactsOf(Struct, frozen=True, kw_only=True):
             policies=policies,
             order=order,
             units=tuple(self.units()) if order else (),
-            ledger=ledger_facts(self.money) if self.money else None,
+            ledger=ledger_facts(self.money or money_of(order)) if order else None,
             open_disputes=self._how_many("OPEN"),
             withdrawn_disputes=self._how_many("WITHDRAWN"),
             open_inquiries=sum(each.is_open for each in self.inquiries),

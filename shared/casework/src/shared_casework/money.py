@@ -6,7 +6,7 @@ Money counts from its request on, unless it failed for good or came back; of a r
 reissue it the largest counts, so that an excess goes away with what has bounced.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import get_args
 
 from msgspec import Struct
@@ -24,6 +24,8 @@ from shared_events.returns import (
     ReplacedUnit,
     UnitsReplaced,
 )
+
+from shared_casework.order_facts import OrderFacts
 
 ENDS_A_UNIT: tuple[RefundSource, ...] = ("RETURN", "WITHDRAWAL", "EXCHANGE_FALLBACK")
 """Of what these name nothing more is asked, whatever becomes of the refund."""
@@ -200,3 +202,47 @@ def in_place(each: UnitMoney, pair: ReplacedUnit) -> list[UnitMoney]:
     old = replace(each, paid_minor=each.paid_minor - pair.moved_minor, done=True)
     new = UnitMoney(unit=pair.new_unit, paid_minor=pair.moved_minor + pair.added_minor)
     return [old, new]
+
+
+# --- Before a ledger has told anything
+
+
+def money_of(order: OrderFacts) -> Money:
+    """What was paid for each unit after all discounts, largest remainder; nothing is given back
+    yet. What of the order's discount exceeds the goods lessens shipping: units and shipping are the
+    total, exactly.
+    """
+    gross = [
+        (f"{line.line_id}/{number}", line.unit_price_minor - share)
+        for line in order.lines
+        for number, share in enumerate(
+            shares(line.line_discount_minor, [line.unit_price_minor] * line.quantity), 1
+        )
+    ]
+    goods = sum(amount for _, amount in gross)
+    of_goods = min(order.order_discount_minor, goods)
+    discounts = shares(of_goods, [amount for _, amount in gross])
+    return Money(
+        order_id=order.order_id,
+        currency=order.currency,
+        units=[
+            UnitMoney(unit=unit, paid_minor=amount - discount)
+            for (unit, amount), discount in zip(gross, discounts, strict=True)
+        ],
+        shipping_minor=order.shipping_minor - (order.order_discount_minor - of_goods),
+        total_minor=order.total_minor,
+    )
+
+
+def shares(amount: int, weights: Sequence[int]) -> list[int]:
+    """An amount in whole parts in proportion to weights: the units that are missing after rounding
+    down go one each to the largest remainders, of equal ones to the earlier.
+    """
+    whole = sum(weights)
+    if whole == 0:
+        return [0] * len(weights)
+    parts = [amount * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda each: -(amount * weights[each] % whole))
+    for each in by_remainder[: amount - sum(parts)]:
+        parts[each] += 1
+    return parts

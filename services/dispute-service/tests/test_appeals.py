@@ -127,6 +127,7 @@ def test_the_same_appeal_sent_twice_is_one_and_its_id_is_nobody_elses() -> None:
     assert after(APPEAL, say(appeal, now=at(16))) == []
     taken = say(replace(sellers, appeal_id="ap1"), now=at(16), actor=SELLER)
     played(*APPEAL, taken).then_refused(InvalidValue)
+    played(*APPEAL, say(appeal, now=at(16), actor=SELLER)).then_refused(InvalidValue)
 
 
 def test_new_evidence_is_something_that_was_not_there_before() -> None:

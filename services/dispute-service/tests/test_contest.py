@@ -72,6 +72,9 @@ def test_while_another_dispute_has_a_piece_it_is_asked_again_and_never_dropped()
     held = (replace(PIECES[0], in_dispute="D0"), *PIECES[1:])
     asked = say(contest, now=OPENING, actor=SYSTEM, units=held)
     played(asked).then_refused(QuantityExceeded, line_id="1", free=0)
+    two = replace(contest, units=("1/1", "1/2"))
+    both = say(two, now=OPENING, actor=SYSTEM, units=held)
+    played(both).then_refused(QuantityExceeded, line_id="1", free=1)
     returned = (replace(PIECES[0], in_return="RT9", ended_by="D0"), *PIECES[1:])
     assert played(say(contest, now=OPENING, actor=SYSTEM, units=returned)).events
 

@@ -132,8 +132,7 @@ def require_decidable(dispute: Dispute, said: Decision, by: Sender) -> None:
     seen; `AmountExceedsCeiling`.
     """
     require_currency(said.currency, dispute.currency)
-    if said.lines or said.outcome != "REJECTED":
-        require_lines(said.lines, dispute.quantities)
+    require_lines(said.lines, dispute.quantities)
     if not said.lines and said.outcome != "REJECTED":
         raise refuse("lines", "what it is about")
     if dispute.goods_away and said.outcome in SHIPS_BACK:

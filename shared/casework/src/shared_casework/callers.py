@@ -8,9 +8,18 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
+from fastapi import Query
 from pydantic import Field
+from shared_events.fields import Party
 from shared_runtime.auth import Caller
-from shared_runtime.decider import Actor, FieldError, InvalidValue, NotFound, Role
+from shared_runtime.decider import (
+    Actor,
+    FieldError,
+    InvalidValue,
+    NotFound,
+    Role,
+    RoleNotAllowed,
+)
 from shared_runtime.fields import Body, Instant
 
 from shared_casework.parties import Account, is_party
@@ -24,6 +33,9 @@ type StatedAt = Annotated[
 ]
 type OnBehalfOf = Annotated[
     Literal["BUYER", "SELLER"] | None, Field(description="Whose it is, if an importer brings it.")
+]
+type AskedSide = Annotated[
+    Party | None, Query(description="For somebody who buys and sells: as which. Else his role.")
 ]
 
 
@@ -40,6 +52,16 @@ def party(caller: Caller, parties: Collection[Account]) -> Actor | None:
         if role in caller.roles and is_party(actor := caller.actor(role), parties):
             return actor
     return None
+
+
+def asks_as(caller: Caller, asked: Party | None) -> tuple[Party, str]:
+    """As which side he asks for what is his own, and the id that orders know him by. Raises
+    `RoleNotAllowed`.
+    """
+    side: Party = asked or ("BUYER" if "BUYER" in caller.roles else "SELLER")
+    if side not in caller.roles:
+        raise RoleNotAllowed(allowed_roles=[side])
+    return side, caller.sub if side == "BUYER" else caller.seller_id
 
 
 def author(caller: Caller, parties: Collection[Account], body: PersonBody) -> Actor:

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
-from shared_casework.callers import PARTIES
-from shared_events.review import Side
+from fastapi import APIRouter, Depends, Response
+from shared_casework.callers import PARTIES, AskedSide, asks_as
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
 from shared_runtime.decider import RoleNotAllowed
@@ -18,17 +17,6 @@ from review_service.projections import REVIEWABLE_ORDERS
 from review_service.queries.reviewable import reviewable_page
 
 type APartyOfOrders = Annotated[Caller, Depends(require(*PARTIES))]
-type AskedSide = Annotated[
-    Side | None, Query(description="For somebody who buys and sells: as which. Else his role.")
-]
-
-
-def asks_as(caller: Caller, asked: Side | None) -> tuple[Side, str]:
-    """As which side he asks, and the id that orders know him by. Raises `RoleNotAllowed`."""
-    side: Side = asked or ("BUYER" if "BUYER" in caller.roles else "SELLER")
-    if side not in caller.roles:
-        raise RoleNotAllowed(allowed_roles=[side])
-    return side, caller.sub if side == "BUYER" else caller.seller_id
 
 
 def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRouter:

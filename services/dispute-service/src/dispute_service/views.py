@@ -45,10 +45,10 @@ from shared_runtime.rules import Action
 from dispute_service.domain.dispute_state import OTHER, SIDES, Dispute, Evidence, Status
 from dispute_service.domain.inquiry_rules import INQUIRY_RULES
 from dispute_service.domain.inquiry_state import Inquiry, InquiryStatus
-from dispute_service.domain.known import Sender, ceiling_of
+from dispute_service.domain.known import Sender
 from dispute_service.domain.readers import InquiryReading, Reader, Reading
 from dispute_service.domain.rules import RULES
-from dispute_service.domain.terms import granted
+from dispute_service.domain.silence import granted_if_silent
 
 PEOPLE = ("BUYER", "SELLER", "AGENT", "SENIOR")
 """Who is offered what he can do. Commands of timers and consumers are nobody's choice."""
@@ -291,7 +291,7 @@ def dispute_view(reading: Reading, by: Sender) -> DisputeView:
         held=Money(amount=state.held_minor, currency=state.currency),
         opened_at=opened.opened_at,
         answer_due=state.answer_due if silent else None,
-        if_silent=granted_if_silent(state, by) if silent else None,
+        if_silent=if_silent(state, by) if silent else None,
         auto_escalate_at=state.auto_escalate_at if negotiating else None,
         buyer_may_escalate_at=opened.buyer_may_escalate_at,
         seller_may_escalate_at=opened.seller_may_escalate_at,
@@ -316,14 +316,12 @@ def dispute_view(reading: Reading, by: Sender) -> DisputeView:
     )
 
 
-def granted_if_silent(state: Dispute, by: Sender) -> TermsView | None:
-    """What the rule would grant of the buyer's proposal; None where a person would decide."""
-    if by.known.ledger is None or by.known.manual_only:
+def if_silent(state: Dispute, by: Sender) -> TermsView | None:
+    """What the rule would grant if the seller stays silent; None where a person would decide."""
+    if by.known.ledger is None:
         return None
-    asked = state.grantable.terms
-    ceiling = ceiling_of(state.units(asked.lines), by)
-    terms = granted(asked, state.reason, state.ground, ceiling, state.policy(by))
-    return terms_view(terms, state.currency)
+    terms = granted_if_silent(state, by)
+    return terms_view(terms, state.currency) if terms else None
 
 
 def line_view(line: DisputedUnits) -> LineView:

@@ -20,7 +20,7 @@ from dispute_service.domain.known import Sender, ceiling_of
 from dispute_service.domain.matter import DisputeRule, nothing_such
 from dispute_service.domain.remedies import by_default, carried_out
 from dispute_service.domain.statements import told_why
-from dispute_service.domain.terms import granted
+from dispute_service.domain.terms import Terms, granted
 
 RULE = "silence"
 EXPLANATION = (
@@ -51,14 +51,12 @@ def give_default_judgement(
     instead where a person is to decide what this buyer claims, or where nothing is said to have
     come and a delivery is known.
     """
-    if by.known.manual_only or is_known_to_have_come(dispute, by):
+    terms = granted_if_silent(dispute, by)
+    if terms is None:
         return [escalated(dispute, "SYSTEM", by)]
-    asked = dispute.grantable
-    ceiling = ceiling_of(dispute.units(asked.terms.lines), by)
-    terms = granted(asked.terms, dispute.reason, dispute.ground, ceiling, dispute.policy(by))
     given = DefaultJudgementGiven(
         **dispute.ids,
-        proposal_id=asked.proposal_id,
+        proposal_id=dispute.grantable.proposal_id,
         outcome=terms.outcome,
         currency=dispute.currency,
         amount_minor=terms.amount_minor,
@@ -75,6 +73,15 @@ def give_default_judgement(
         automated="FULLY",
     )
     return [given, carried_out(dispute, by_default(terms), by), *told]
+
+
+def granted_if_silent(dispute: Dispute, by: Sender) -> Terms | None:
+    """What the rule grants of what the buyer has asked for; None where a person is to decide."""
+    if by.known.manual_only or is_known_to_have_come(dispute, by):
+        return None
+    asked = dispute.grantable.terms
+    ceiling = ceiling_of(dispute.units(asked.lines), by)
+    return granted(asked, dispute.reason, dispute.ground, ceiling, dispute.policy(by))
 
 
 def is_known_to_have_come(dispute: Dispute, by: Sender) -> bool:

@@ -19,6 +19,7 @@ from shared_runtime.worker import Workload
 
 from dispute_service.domain.inquiry_rules import INQUIRY_RULES
 from dispute_service.domain.rules import RULES
+from dispute_service.projections import PROJECTIONS
 from dispute_service.reactions.from_other_services import on_elsewhere
 from dispute_service.reactions.own_disputes import on_own_disputes
 from dispute_service.reactions.timers import deadlines, on_deadlines
@@ -36,14 +37,17 @@ decided is ordered from returns-service, which carries it out.
 TAGS = {
     "inquiries": "What a buyer asks a seller about an order, before any dispute.",
     "disputes": "What the parties of an order cannot agree on: proposals, evidence, appeals.",
-    "adjudication": "What staff do: who decides, what is asked, decided and why.",
+    "adjudication": "What staff do: who is there, what is to be decided, asked, decided and why.",
 }
-PROJECTIONS = (ORDER_FACTS,)
 
 
 def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
     # Of no use to a worker: a tenth of its start.
+    from dispute_service.api.adjudication import adjudication_api  # noqa: PLC0415
+    from dispute_service.api.case_file import case_file_api  # noqa: PLC0415
+    from dispute_service.api.deadlines import deadlines_api  # noqa: PLC0415
     from dispute_service.api.doors import matter_doors  # noqa: PLC0415
+    from dispute_service.api.lists import lists_api  # noqa: PLC0415
     from dispute_service.api.matters import Matters  # noqa: PLC0415
     from dispute_service.api.reads import dispute_reads, inquiry_reads  # noqa: PLC0415
 
@@ -64,6 +68,10 @@ def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
         *matter_doors(matters),
         dispute_reads(matters),
         inquiry_reads(matters),
+        *lists_api(matters),
+        *deadlines_api(matters),
+        adjudication_api(matters),
+        case_file_api(matters),
         media_router(files, links),
     ]
 
@@ -87,7 +95,8 @@ def workload(parts: Parts[DisputeSettings]) -> Workload:
         own_topics=(dispute.TOPIC,),
         on_own_log=(on_own_disputes(parts.log, policies), deadlines(parts.log, policies)),
         on_kafka=(on_elsewhere(parts.log, policies), erasure(parts.keys, files.delete_of)),
-        kafka_projections=PROJECTIONS,
+        own_projections=PROJECTIONS,
+        kafka_projections=(ORDER_FACTS,),
         fire=on_deadlines(policies, parts.keys),
         tasks=media_tasks(files),
     )
@@ -98,7 +107,7 @@ SERVICE = Service(
     package="dispute_service",
     description=DESCRIPTION,
     settings=DisputeSettings,
-    projections=PROJECTIONS,
+    projections=(ORDER_FACTS, *PROJECTIONS),
     routers=routers,
     workload=workload,
     tags=TAGS,

@@ -1,29 +1,14 @@
 """Disputes and inquiries for whoever may read them: one at a time, and what has happened to it."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Response
-from shared_casework.callers import PARTIES, party
-from shared_runtime.auth import Caller, require
-from shared_runtime.decider import Actor, NotFound, Role, RoleNotAllowed
+from fastapi import APIRouter, Response
+from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit
 
 from dispute_service.api import answers
-from dispute_service.api.matters import DISPUTE, INQUIRY, Matter, Matters
-
-STAFF: tuple[Role, ...] = ("SENIOR", "AGENT", "AUDITOR")
-type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF))]
-
-
-def reader(caller: Caller, matter: Matter) -> Actor:
-    """As whom somebody reads. Raises `NotFound` for a buyer or a seller of other orders."""
-    if actor := party(caller, matter.parties):
-        return actor
-    if caller.roles.isdisjoint(STAFF):
-        raise NotFound
-    return caller.actor(*STAFF)
+from dispute_service.api.callers import Reader, reader
+from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
 
 
 def dispute_reads(matters: Matters) -> APIRouter:
@@ -39,7 +24,7 @@ def dispute_reads(matters: Matters) -> APIRouter:
     )
     async def get_dispute(dispute_id: IdStr, caller: Reader) -> Response:
         matter = await matters.find(DISPUTE, dispute_id)
-        return await matters.shown_to(reader(caller, matter), matter)
+        return await matters.shown_to(reader(caller, matter.parties), matter)
 
     @router.get(
         "/events",
@@ -52,7 +37,7 @@ def dispute_reads(matters: Matters) -> APIRouter:
         dispute_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         matter = await matters.find(DISPUTE, dispute_id)
-        return await matters.history_of(reader(caller, matter), matter, limit, cursor)
+        return await matters.history_of(reader(caller, matter.parties), matter, limit, cursor)
 
     return router
 
@@ -68,7 +53,7 @@ def inquiry_reads(matters: Matters) -> APIRouter:
     )
     async def get_inquiry(inquiry_id: IdStr, caller: Reader) -> Response:
         matter = await matters.find(INQUIRY, inquiry_id)
-        return await matters.shown_to(reader(caller, matter), matter)
+        return await matters.shown_to(reader(caller, matter.parties), matter)
 
     @router.get(
         "/events",
@@ -80,6 +65,6 @@ def inquiry_reads(matters: Matters) -> APIRouter:
         inquiry_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         matter = await matters.find(INQUIRY, inquiry_id)
-        return await matters.history_of(reader(caller, matter), matter, limit, cursor)
+        return await matters.history_of(reader(caller, matter.parties), matter, limit, cursor)
 
     return router

@@ -274,14 +274,16 @@ def test_the_demo_is_taken_whole_and_only_once(
     said: list[str] = []
     welcome.load_demo(stack, said.append)
     assert said[0] == "loading a marketplace of 300 orders"
-    assert said[-2] == "the scores are final"
-    assert said[-1].startswith("a week has passed")
+    assert said[-3] == "the scores are final"
+    assert said[-2].startswith("a week has passed")
+    assert said[-1].startswith("another week has passed")
     welcome.load_demo(stack, said.append)
     assert said[-1] == "the demo marketplace is there already"
     welcome.first_steps(stack)
     shown = capsys.readouterr().out
     assert "sellers by score:" in shown
-    assert shown.count("TOKEN=") == 3
+    assert shown.count("TOKEN=") == 4
+    assert "adjudication/cases?mine=true" in shown
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import msgspec
 from local_stack.errors import StackError
 from local_stack.services import Stack
 
-from shared_cli import bulk, clock
+from shared_cli import bulk, clock, demo_disputes
+from shared_cli.demo_disputes import Example
 from shared_cli.terminal import out
 
 SEED = 7
@@ -31,23 +32,15 @@ type Page = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """An order of the demo to try things on."""
-
-    order_id: str
-    buyer_id: str
-    seller_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What is known of the demo in a database: the instant at which its story ends, and, once
-    all of it is there, an example.
+    all of it is there, an example, and a dispute that is to be decided.
     """
 
     database: str
     ends_at: datetime
     example: Example | None = None
+    dispute_id: str | None = None
 
 
 def urls(stack: Stack) -> None:
@@ -72,13 +65,16 @@ def load_demo(stack: Stack, say: Say) -> None:
 
     say(f"loading a marketplace of {ORDERS:,} orders")
     examples: list[Example] = []
-    lines = _noting_examples(marketplace(SEED, ORDERS, mark.ends_at), examples)
+    completed: list[Example] = []
+    lines = _noting_examples(marketplace(SEED, ORDERS, mark.ends_at), examples, completed)
     asyncio.run(_load(stack, lines, say))
+    dispute_id = demo_disputes.begin(stack, completed)
     before = max(_ranked_at(stack), default=None)
     clock.move(Path(stack.description.clock_file), UNTIL_EVALUATED)
     say("a week has passed by the stack's clock: levels come with the weekly evaluation")
     _wait_until_ranked_anew(stack, before)
-    _save(stack, replace(mark, example=examples[-1]))
+    demo_disputes.carry_on(stack, dispute_id, say)
+    _save(stack, replace(mark, example=examples[-1], dispute_id=dispute_id))
 
 
 def first_steps(stack: Stack) -> None:
@@ -102,6 +98,16 @@ def first_steps(stack: Stack) -> None:
         stack.token("AUDITOR", "auditor-1"),
         [f"{reputation}/v1/sellers", f"{reputation}{seller}/score/explain"],
     )
+    if mark.dispute_id:
+        disputes = f"{stack.description.urls['dispute']}/v1"
+        _paste(
+            "an agent who decides disputes",
+            stack.token("AGENT", demo_disputes.AGENT),
+            [
+                f"'{disputes}/adjudication/cases?mine=true'",
+                f"{disputes}/disputes/{mark.dispute_id}/case-file",
+            ],
+        )
     out.print("More tokens: .venv/bin/aftersales token --role BUYER --sub B1. Ctrl-C stops it all.")
 
 
@@ -117,20 +123,24 @@ async def _load(stack: Stack, lines: Iterator[bytes], say: Say) -> None:
     say("the scores are final")
 
 
-def _noting_examples(lines: Iterator[bytes], examples: list[Example]) -> Iterator[bytes]:
+def _noting_examples(
+    lines: Iterator[bytes], reviewed: list[Example], completed: list[Example]
+) -> Iterator[bytes]:
     """The lines as they are. A completed order that both sides have reviewed has something to
-    show to everybody.
+    show to everybody; of a completed one there may be a dispute.
     """
     for line in lines:
         told = json.loads(line)
         order = told["order"]
+        example = Example(
+            order_id=order["order_id"],
+            buyer_id=order["buyer_id"],
+            seller_id=order["seller_id"],
+        )
+        if told.get("completed"):
+            completed.append(example)
         if len(told.get("reviews", ())) > 1:
-            example = Example(
-                order_id=order["order_id"],
-                buyer_id=order["buyer_id"],
-                seller_id=order["seller_id"],
-            )
-            examples.append(example)
+            reviewed.append(example)
         yield line
 
 

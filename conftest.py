@@ -5,9 +5,11 @@ servers       both servers, which stay up
 own_servers   a second pair, for tests that stop, kill and start them
 kafka         the broker's address
 make_topics   topics under names that no other test has
+impatient     reads do not wait for what their token stands for
 """
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -22,6 +24,9 @@ settings.register_profile("check", derandomize=True, deadline=None)
 settings.register_profile("hunt", max_examples=10_000, deadline=None)
 settings.load_profile("check")  # pytest --hypothesis-profile=hunt wins
 
+
+# httpx looks on the disk for what is not installed, at each request: told so, it need not.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 STARTING = {"servers", "own_servers", "stack"}
 
@@ -96,3 +101,9 @@ def stack(servers: Servers) -> Iterator[Stack]:
     """The services, shared by all tests: use ids that no other test has."""
     with ephemeral_stack(on=servers) as started:
         yield started
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that comes too early says so at once, and not after two seconds."""
+    monkeypatch.setattr("shared_runtime.reading.VISIBLE_SECONDS_MAX", 0.05)

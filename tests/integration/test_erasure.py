@@ -162,7 +162,7 @@ async def topics(stack: Stack) -> list[tuple[str, bytes]]:
     try:
         left = {
             place: end
-            for place, end in (await consumer.end_offsets(consumer.assignment())).items()
+            for place, end in (await consumer.end_offsets([*consumer.assignment()])).items()
             if end
         }
         await consumer.seek_to_beginning()

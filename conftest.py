@@ -1,11 +1,15 @@
 """What every test may ask for: PostgreSQL and Kafka, real ones, started once and when first used.
 
 database      a fresh, empty database with the addresses of its owner and of the app role
-servers       both servers; for a test that stops one of them, `own_servers`
+servers       both servers, which stay up
+own_servers   a second pair, for tests that stop, kill and start them
 kafka         the broker's address
 make_topics   topics under names that no other test has
+impatient     reads do not wait for what their token stands for
 """
 
+import gc
+import sys
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -23,7 +27,10 @@ settings.register_profile("hunt", max_examples=10_000, deadline=None)
 settings.load_profile("check")  # pytest --hypothesis-profile=hunt wins
 
 
-STARTING = {"servers", "own_servers", "stack", "own_stack"}
+# httpx looks on the disk for what is not installed, at each request: told so, it need not.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+
+STARTING = {"servers", "own_servers", "stack"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("servers")
 
 
+def pytest_collection_finish() -> None:
+    """What is there by now stays: looking through it for garbage took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Shared by all tests: leave both running."""
@@ -40,9 +53,9 @@ def servers() -> Iterator[Servers]:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def own_servers() -> Iterator[Servers]:
-    """A test's own pair, which it may stop, kill and start as it likes."""
+    """Whoever stops or kills one starts it again for the next."""
     with ephemeral_servers(durable=False) as started:
         yield started
 
@@ -52,7 +65,7 @@ def make_database(servers: Servers) -> Iterator[Callable[..., Database]]:
     """Makes any number of databases; `template` names one to copy (nobody may be using it)."""
     made: list[Database] = []
 
-    def make(template: str | None = None) -> Database:
+    def make(template: str = "template1") -> Database:
         name = f"test_{uuid4().hex[:12]}"
         made.append(create_database(servers.postgres_url, name, template))
         return made[-1]
@@ -93,7 +106,6 @@ def stack(servers: Servers) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def own_stack() -> Iterator[Stack]:
-    """A test's own services and servers, which it may stop, kill and start as it likes."""
-    with ephemeral_stack() as started:
-        yield started
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that comes too early says so at once, and not after two seconds."""
+    monkeypatch.setattr("shared_runtime.reading.VISIBLE_SECONDS_MAX", 0.05)

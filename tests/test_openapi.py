@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,8 @@ import asyncpg
 import httpx
 import pytest
 from dispute_service.app import SERVICE as DISPUTE
-from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from jsonschema_rs import validator_for
 from local_stack import issuer
 from reputation_service.app import SERVICE as REPUTATION
@@ -165,34 +167,50 @@ def test_what_an_answer_of_a_command_says_in_its_headers_is_documented(service: 
 
 
 @pytest.fixture
-async def apps(tmp_path: Path) -> dict[str, FastAPI]:
-    """The four APIs, without a database: for what is refused before anybody asks it."""
+async def parts(service: str, tmp_path: Path) -> Parts[Any]:
+    """Those of an API without a database: for what is refused before anybody asks it."""
     issuer.ensure_key(tmp_path)
+    of = SERVICES[service]
+    settings = of.settings.model_construct(
+        env="local",
+        jwks_url=f"file://{issuer.jwks_file(tmp_path)}",
+        issuer=issuer.ISSUER,
+        audience=issuer.AUDIENCE,
+    )
+    pool = asyncpg.create_pool(min_size=0)
+    log = PostgresLog(pool, source=f"/{service}", now=system_clock)
+    keys = InMemoryKeyStore() if of.seals else None
+    return Parts(settings=settings, pool=pool, log=log, now=system_clock, key_store=keys)
 
-    def app(service: Service[Any]) -> FastAPI:
-        settings = service.settings.model_construct(
-            env="local",
-            jwks_url=f"file://{issuer.jwks_file(tmp_path)}",
-            issuer=issuer.ISSUER,
-            audience=issuer.AUDIENCE,
-        )
-        pool = asyncpg.create_pool(min_size=0)
-        log = PostgresLog(pool, source=f"/{service.name}", now=system_clock)
-        keys = InMemoryKeyStore() if service.seals else None
-        parts = Parts(settings=settings, pool=pool, log=log, now=system_clock, key_store=keys)
-        return api_app(service, parts)
 
-    return {name: app(service) for name, service in SERVICES.items()}
+def calls(of: Dependant) -> Iterator[Any]:
+    """What FastAPI calls for a request: the route, and all that it depends on."""
+    assert of.call is not None
+    yield of.call
+    for each in of.dependencies:
+        yield from calls(each)
+
+
+@of_every_service
+def test_nothing_that_a_route_depends_on_is_taken_to_a_thread(
+    service: str, parts: Parts[Any]
+) -> None:
+    """FastAPI does so with whatever is no coroutine, and that takes longer than the work."""
+    routes = [each for router in SERVICES[service].routers(parts) for each in router.routes]
+    for route in routes:
+        assert isinstance(route, APIRoute)
+        for call in calls(route.dependant):
+            assert iscoroutinefunction(call) or iscoroutinefunction(call.__call__), (route, call)
 
 
 @of_every_service
 async def test_no_route_takes_a_parameter_that_it_does_not_know(
-    service: str, apps: dict[str, FastAPI], tmp_path: Path
+    service: str, parts: Parts[Any], tmp_path: Path
 ) -> None:
     token = issuer.mint(tmp_path, sub="B1", roles=[*ROLES])
     asked = 0
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(apps[service]),
+        transport=httpx.ASGITransport(api_app(SERVICES[service], parts)),
         base_url="http://service",
         headers={"Authorization": f"Bearer {token}"},
     ) as client:

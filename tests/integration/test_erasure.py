@@ -28,7 +28,6 @@ from shared_runtime.testing import facts
 
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.2
-KAFKA_SILENT_MS = 2_000
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn"
 PRICE = {"amount": 1000, "currency": "EUR"}
 
@@ -161,11 +160,17 @@ async def topics(stack: Stack) -> list[tuple[str, bytes]]:
     await consumer.start()
     found: list[tuple[str, bytes]] = []
     try:
+        left = {
+            place: end
+            for place, end in (await consumer.end_offsets([*consumer.assignment()])).items()
+            if end
+        }
         await consumer.seek_to_beginning()
-        while batch := await consumer.getmany(timeout_ms=KAFKA_SILENT_MS):
-            found += [
-                (record.topic, record.value or b"") for part in batch.values() for record in part
-            ]
+        while left:
+            for place, records in (await consumer.getmany(timeout_ms=1_000)).items():
+                found += [(record.topic, record.value or b"") for record in records]
+                if await consumer.position(place) >= left[place]:
+                    del left[place]
     finally:
         await consumer.stop()
     return found

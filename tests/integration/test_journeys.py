@@ -18,6 +18,7 @@ import httpx
 import pytest
 from local_stack import blocking
 from local_stack.databases import SERVICES
+from local_stack.servers import Servers
 from local_stack.services import Stack, ephemeral_stack
 from msgspec.structs import replace
 from reputation_service.domain.fold import Facts, fold, state_sha256
@@ -47,9 +48,9 @@ APPLIED = """
 
 
 @pytest.fixture(scope="module")
-def shaken() -> Iterator[Stack]:
+def shaken(own_servers: Servers) -> Iterator[Stack]:
     """A stack that is treated badly; each test leaves it running."""
-    with ephemeral_stack() as started:
+    with ephemeral_stack(on=own_servers) as started:
         yield started
 
 

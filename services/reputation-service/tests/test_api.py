@@ -883,6 +883,7 @@ async def test_accounts_of_which_nothing_was_known_then_are_not_listed(service: 
 # --- Tokens ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_i11_a_read_reflects_its_token_or_says_that_it_cannot_yet(service: Service) -> None:
     token = await service.tell(reviewed(1, "S1", service.clock()))
     for path in ("/v1/sellers/S1/score", "/v1/sellers/S1/score/explain", "/v1/scores"):
@@ -894,8 +895,9 @@ async def test_i11_a_read_reflects_its_token_or_says_that_it_cannot_yet(service:
 
 
 async def test_i11_the_table_of_sellers_reflects_a_token_once_it_is_worked_out(
-    service: Service,
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("reputation_service.api.scores.VISIBLE_SECONDS_MAX", 0.05)
     token = await service.tell(reviewed(1, "S1", service.clock()))
     assert slug(await service.get("/v1/sellers", token=token)) == (503, "not-yet-visible")
     await service.rank()

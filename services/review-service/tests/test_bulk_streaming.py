@@ -24,7 +24,7 @@ from shared_runtime.testing import ManualClock
 HOST = "127.0.0.1"
 EVENTS_OF_A_LINE = 11
 PADDING = b" " * 500
-LINES = 20_000
+LINES = 10_000
 GROWTH_BYTES_MAX = 4 * 1024 * 1024
 
 

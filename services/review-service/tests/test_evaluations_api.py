@@ -434,6 +434,7 @@ async def test_what_is_offered_is_what_would_be_accepted(
     await check("closed")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_read_with_the_token_of_a_completion_waits_for_its_evaluation(
     bring: Bring, buyer: httpx.AsyncClient, work: Work
 ) -> None:

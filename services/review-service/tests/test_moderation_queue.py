@@ -39,7 +39,7 @@ CASES = "/v1/moderation/cases"
 ASSIGNMENTS = "/v1/moderation/assignments"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MANY = 50_000
-ROUNDS = 200
+ROUNDS = 50
 MILLISECONDS_MAX = 50
 FILL = """
     INSERT INTO moderation_cases_g1.moderation_case
@@ -628,6 +628,7 @@ async def test_others_than_moderators_and_seniors_are_given_none(caller: Caller)
         assert (await caller(role, "X").get(CASES)).status_code == 403
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_token_waits_for_the_decision_it_stands_for(
     caller: Caller, clock: ManualClock, tell: Tell
 ) -> None:

@@ -34,7 +34,7 @@ CHECKS = [
     OPENAPI.response_schema_conformance,
 ]
 WITHOUT_BODY = {"/v1/media/{media_id}/links"}
-EXAMPLES = 6
+EXAMPLES = 4
 """For each operation and kind of data (sound, unsound)."""
 
 

@@ -26,13 +26,13 @@ type Caller = Callable[..., httpx.AsyncClient]
 type Tell = Callable[..., Awaitable[None]]
 type Work = Callable[[], Awaitable[None]]
 
-MANY = 100_000
+MANY = 20_000
 FILL = """
     INSERT INTO public_reviews_g1.public_reviews
         (order_id, seller_id, review_id, quality, logistics, service, incentive, media,
          revealed_at, weight_milli, reasons, delivery_counted, held, measures, hidden,
          withdrawn, usefulness)
-    SELECT 'O' || n, 'S' || n % 500, 'R' || n, 5, 4, 5, 'NONE', '[]',
+    SELECT 'O' || n, 'S' || n % 50, 'R' || n, 5, 4, 5, 'NONE', '[]',
            timestamptz '2026-01-01Z' + (n % 5000) * interval '1 minute', 1000,
            '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', '[]', false, 1000
     FROM generate_series(1, $1::int) AS n;
@@ -200,6 +200,7 @@ async def test_nothing_is_there_before_the_reveal_or_while_it_is_held(
     assert await of(anybody, "LAMP") == ["R-O1-B"]
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_token_of_either_topic_is_waited_for(
     anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, pool: asyncpg.Pool
 ) -> None:

@@ -2,8 +2,9 @@
 
 database     a migrated database, copied from one that is migrated once
 pool, owner  connections to it: of the app role, of the owner
-topic        a name that both its log and the broker know
+topic        a name that its log knows
 journal      the log, with all that is appended in that topic
+kafka        the broker's address, where that topic is as well
 sight        tables that tell how often and in which order events were applied
 verifier     of tokens that `issuer.mint(tmp_path, …)` makes
 dying        workers that kill themselves at a step of their work
@@ -21,7 +22,8 @@ import asyncpg
 import pytest
 from local_stack import blocking, issuer
 from local_stack.databases import Database, create_database, drop_database
-from local_stack.servers import Servers, ephemeral_servers
+from local_stack.servers import Servers
+from local_stack.topics import create_topics
 from shared_events.partition import PARTITIONS
 from shared_runtime.auth import Verifier
 from shared_runtime.clock import system_clock
@@ -53,13 +55,6 @@ SIGHT = """
     $$;
     GRANT ALL ON seen, history TO aftersales_app;
 """
-
-
-@pytest.fixture(scope="session")
-def own_servers() -> Iterator[Servers]:
-    """A pair that these tests stop, kill and start: each leaves both running for the next."""
-    with ephemeral_servers() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")
@@ -105,10 +100,16 @@ def verifier(tmp_path: Path) -> Verifier:
 
 
 @pytest.fixture
-async def topic(owner: asyncpg.Pool, make_topics: Callable[..., list[str]]) -> str:
-    (name,) = make_topics("orders.events")
+async def topic(owner: asyncpg.Pool) -> str:
+    name = f"orders.events.{uuid4().hex[:8]}"
     await owner.execute(ADD_HEADS, name, PARTITIONS)
     return name
+
+
+@pytest.fixture
+def kafka(servers: Servers, topic: str) -> str:
+    create_topics(servers.kafka, [topic])
+    return servers.kafka
 
 
 @pytest.fixture

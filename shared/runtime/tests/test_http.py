@@ -503,10 +503,8 @@ async def test_i11_a_read_with_a_token_waits_until_it_reflects_it() -> None:
     await wait_for(None, at(0))
 
 
-async def test_i11_a_read_says_that_it_cannot_reflect_its_token_yet(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("shared_runtime.reading.VISIBLE_SECONDS_MAX", 0.05)
+@pytest.mark.usefixtures("impatient")
+async def test_i11_a_read_says_that_it_cannot_reflect_its_token_yet() -> None:
     with pytest.raises(NotYetVisible):
         await wait_for(TOKEN, at(2))
 

@@ -35,7 +35,6 @@ from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.decider import InvalidValue
 from shared_runtime.http import serve, service_app
-from shared_runtime.keys import PostgresKeyStore
 from shared_runtime.media import (
     LINK_LIFETIME,
     LOCAL_MEDIA_KEY,
@@ -64,7 +63,7 @@ from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
 from shared_runtime.shape import Purpose
 from shared_runtime.spool import Spool
-from shared_runtime.testing import ManualClock, key_store
+from shared_runtime.testing import InMemoryKeyStore, ManualClock
 from starlette.types import Message, Receive, Scope, Send
 
 OWNER = "buyer:B1"
@@ -147,22 +146,15 @@ async def db(base: Database) -> AsyncIterator[asyncpg.Pool]:
         yield pool
 
 
-@pytest.fixture
-async def keys(make_database: Callable[..., Database]) -> AsyncIterator[PostgresKeyStore]:
-    made = make_database()
-    async with key_store(made.owner_url, made.app_url) as keys:
-        yield keys
-
-
 @dataclass(slots=True)
 class Shop:
     """A service that takes files, with what is around it."""
 
     db: asyncpg.Pool
-    keys: PostgresKeyStore
     clock: ManualClock
     verifier: Verifier
     folder: Path
+    keys: InMemoryKeyStore = field(default_factory=InMemoryKeyStore)
     scanner: Scanner = field(default_factory=DecodingScanner)
 
     @property
@@ -218,12 +210,11 @@ class Shop:
 @pytest.fixture
 def shop(
     db: asyncpg.Pool,
-    keys: PostgresKeyStore,
     clock: ManualClock,
     verifier: Verifier,
     tmp_path: Path,
 ) -> Shop:
-    return Shop(db=db, keys=keys, clock=clock, verifier=verifier, folder=tmp_path)
+    return Shop(db=db, clock=clock, verifier=verifier, folder=tmp_path)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
@@ -13,7 +14,7 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from local_stack.databases import Database, create_database
 from local_stack.servers import Servers
-from local_stack.topics import create_topics
+from local_stack.topics import create_topics, delete_topics
 from shared_events import orders
 from shared_events.envelope import decode_envelope
 from shared_events.orders import OrderPaid
@@ -177,7 +178,7 @@ async def test_i3_two_relays_at_once_write_what_one_writes(
 
 
 async def test_i3_what_was_appended_while_the_broker_was_away_arrives(
-    own_servers: Servers,
+    own_servers: Servers, request: pytest.FixtureRequest
 ) -> None:
     if (broker := own_servers.own_kafka) is None:
         pytest.skip("this broker is not ours to stop")
@@ -185,6 +186,7 @@ async def test_i3_what_was_appended_while_the_broker_was_away_arrives(
     await migrate("review_service", database.owner_url)
     topic = orders.TOPIC
     create_topics(own_servers.kafka, [topic])
+    request.addfinalizer(partial(delete_topics, own_servers.kafka, [topic]))
     async with (
         await open_pool(database.app_url) as pool,
         relays(database.app_url, own_servers.kafka, topic) as subscription,

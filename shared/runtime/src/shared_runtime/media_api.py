@@ -162,7 +162,7 @@ class LinkRequired(BySignature):
     def __init__(self, links: Links) -> None:
         self._links = links
 
-    def __call__(
+    async def __call__(
         self,
         media_id: IdStr,
         expires: Annotated[int, Query(ge=0, lt=2**33, description="Seconds since 1970.")],
@@ -211,7 +211,7 @@ class Download(Response):
             await send({"type": "http.response.body", "body": b""})
 
 
-def file_name(
+async def file_name(
     header: Annotated[
         str | None,
         Header(alias="File-Name", description="Percent-encoded. Kept encrypted, like the file."),

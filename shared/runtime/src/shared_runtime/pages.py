@@ -19,11 +19,12 @@ what comes behind that place, whatever has come and gone meanwhile.
         return answer(await thing_page(pool, start))
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal
+from inspect import signature
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends
 
@@ -72,7 +73,20 @@ class PageQuery:
         )
 
 
-type PageAsked = Annotated[PageQuery, Depends()]
+def query_of[Q](kind: type[Q]) -> Callable[..., Awaitable[Q]]:
+    """A dependency: a class of parameters, made of those of the request.
+
+    FastAPI makes a class in a thread, as whatever is no coroutine: that takes longer than the rest.
+    """
+
+    async def made(**parameters: Any) -> Q:  # noqa: ANN401 - whatever the class has
+        return kind(**parameters)
+
+    made.__signature__ = signature(kind)  # type: ignore[attr-defined]  # as FastAPI reads it
+    return made
+
+
+type PageAsked = Annotated[PageQuery, Depends(query_of(PageQuery))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

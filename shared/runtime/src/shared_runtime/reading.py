@@ -67,12 +67,12 @@ VERSION_SEEN = Header(
 )
 
 
-def if_match(value: Annotated[str | None, VERSION_SEEN] = None) -> int | None:
+async def if_match(value: Annotated[str | None, VERSION_SEEN] = None) -> int | None:
     """A dependency: the version that the client saw, if he says so."""
     return None if value is None else _version(value)
 
 
-def if_match_required(value: Annotated[str, VERSION_SEEN]) -> int:
+async def if_match_required(value: Annotated[str, VERSION_SEEN]) -> int:
     """A dependency: the version that the client saw. Without it: `PreconditionRequired`."""
     return _version(value)
 
@@ -84,7 +84,7 @@ def _version(value: str) -> int:
     return int(match[1])
 
 
-def consistency_token(
+async def consistency_token(
     value: Annotated[
         str | None,
         Header(alias="Consistency-Token", description="From a command's answer: wait for it."),

@@ -16,6 +16,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, Role
 from shared_runtime.delivery import Connection
 from shared_runtime.fields import INSTANT_MAX, IdStr, Instant
+from shared_runtime.pages import query_of
 from shared_runtime.problems import NotYetVisible, Unavailable, refusals
 from shared_runtime.reading import (
     LOOK_SECONDS_MAX,
@@ -88,7 +89,7 @@ class ExplanationQuery:
     without: Annotated[Sequence[IdStr], Query(max_length=WITHOUT_MAX)] = ()
 
 
-type AskedToExplain = Annotated[ExplanationQuery, Depends()]
+type AskedToExplain = Annotated[ExplanationQuery, Depends(query_of(ExplanationQuery))]
 
 
 def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> APIRouter:

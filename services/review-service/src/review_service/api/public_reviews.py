@@ -8,7 +8,7 @@ import asyncpg
 from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
-from shared_runtime.pages import PageQuery
+from shared_runtime.pages import PageQuery, query_of
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import Cursors, PositionOf, answer, wait_for
 
@@ -40,7 +40,7 @@ class ReviewQuery(PageQuery):
     stars: Annotated[int | None, Query(ge=1, le=5, description=STARS_WANTED)] = None
 
 
-type ReviewsAsked = Annotated[ReviewQuery, Depends()]
+type ReviewsAsked = Annotated[ReviewQuery, Depends(query_of(ReviewQuery))]
 
 
 async def public_reviews(

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from dispute_service.app import SERVICE
@@ -35,6 +36,12 @@ def service() -> Service[Any]:
 @pytest.fixture
 def database(make_database: Callable[..., Database], template: str) -> Database:
     return make_database(template)
+
+
+@pytest.fixture
+def followed(others: PostgresLog) -> asyncpg.Pool:
+    assert isinstance(others.db, asyncpg.Pool)
+    return others.db
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ parts       what its processes have in hand: a pool and the log of a database of
             that is moved by hand, the keys of people in memory (`key_store`)
 api         its application
 caller      a client for it, by role and account; whatever it is answered must be documented
-others      a log that stands for those of all other services
+others      a log that stands for those of all other services; a service that follows them has the
+            fixture `followed` return its pool
 work        has the worker do what there is to do, until nothing is left
 rebuilt     whether every projection that is built again equals the live one
 """
@@ -58,14 +59,56 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 type AnyService = Service[Any]
 
 
+class Templates:
+    """Databases to copy, each made when it is first wanted: at head, for the services' own logs and
+    for those of others. Fixtures of a session would be those of the first service that asked.
+    """
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._made: dict[tuple[str, str], Database] = {}
+
+    def at_head(self, service: AnyService) -> str:
+        def begin(made: Database) -> None:
+            blocking.run(migrate(service.package, made.owner_url, service.projections))
+            blocking.run(_with_cursors(made, service))
+
+        return self._once(("template", service.name), begin)
+
+    def of_others(self, service: AnyService) -> str:
+        """With the logs of all services in it."""
+        return self._once(
+            ("others", service.name),
+            lambda made: blocking.run(_with_all_topics(made)),
+            self.at_head(service),
+        )
+
+    def _once(
+        self, name: tuple[str, str], begin: Callable[[Database], None], copied: str | None = None
+    ) -> str:
+        if name not in self._made:
+            unlike = f"{name[0]}_{uuid4().hex[:12]}"
+            made = create_database(self._servers.postgres_url, unlike, copied)
+            begin(made)
+            self._made[name] = made
+        return self._made[name].name
+
+    def drop(self) -> None:
+        if self._servers.own_postgres is None:  # ours is thrown away whole
+            for made in self._made.values():
+                drop_database(self._servers.postgres_url, made.name)
+
+
 @pytest.fixture(scope="session")
-def template(servers: Servers, service: AnyService) -> Iterator[str]:
-    made = create_database(servers.postgres_url, f"template_{uuid4().hex[:12]}")
-    blocking.run(migrate(service.package, made.owner_url, service.projections))
-    blocking.run(_with_cursors(made, service))
-    yield made.name
-    if servers.own_postgres is None:  # ours is thrown away whole
-        drop_database(servers.postgres_url, made.name)
+def templates(servers: Servers) -> Iterator[Templates]:
+    made = Templates(servers)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def template(templates: Templates, service: AnyService) -> str:
+    return templates.at_head(service)
 
 
 async def _with_cursors(made: Database, service: AnyService) -> None:
@@ -142,11 +185,26 @@ def api(parts: Parts[Any], service: AnyService) -> FastAPI:
     return api_app(service, parts)
 
 
+type Check = Callable[[httpx.Response], Awaitable[None]]
+
+
 @pytest.fixture(scope="session")
-def documented(service: AnyService) -> Callable[[httpx.Response], Awaitable[None]]:
+def checks() -> dict[str, Check]:
+    """By the names of services: to read a document takes longer than most tests."""
+    return {}
+
+
+@pytest.fixture
+def documented(service: AnyService, checks: dict[str, Check]) -> Check:
     """A check that an answer is one that the OpenAPI document tells of: by its status and rule,
     its headers, and its shape.
     """
+    if service.name not in checks:
+        checks[service.name] = _check_of(service)
+    return checks[service.name]
+
+
+def _check_of(service: AnyService) -> Check:
     document: dict[str, Any] = json.loads(openapi_document(service))
     paths = document["paths"]
     patterns = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in paths}
@@ -182,7 +240,7 @@ def documented(service: AnyService) -> Callable[[httpx.Response], Awaitable[None
 
 @pytest.fixture
 async def caller(
-    api: FastAPI, keys: Path, documented: Callable[[httpx.Response], Awaitable[None]]
+    api: FastAPI, keys: Path, documented: Check
 ) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
     """`caller("SELLER", "S1")`: more roles may follow; `seller_id` is a member's account."""
     async with AsyncExitStack() as opened:
@@ -212,15 +270,6 @@ async def caller(
         yield client
 
 
-@pytest.fixture(scope="session")
-def others_template(servers: Servers, template: str) -> Iterator[str]:
-    made = create_database(servers.postgres_url, f"others_{uuid4().hex[:12]}", template)
-    blocking.run(_with_all_topics(made))
-    yield made.name
-    if servers.own_postgres is None:
-        drop_database(servers.postgres_url, made.name)
-
-
 async def _with_all_topics(made: Database) -> None:
     owner = await asyncpg.connect(made.owner_url)
     known = {topic for (topic,) in await owner.fetch("SELECT DISTINCT topic FROM es.head")}
@@ -230,21 +279,32 @@ async def _with_all_topics(made: Database) -> None:
 
 @pytest.fixture
 async def others(
-    make_database: Callable[..., Database], others_template: str, clock: ManualClock
+    make_database: Callable[..., Database],
+    templates: Templates,
+    service: AnyService,
+    clock: ManualClock,
 ) -> AsyncIterator[PostgresLog]:
-    async with await open_pool(make_database(others_template).app_url) as pool:
+    made = make_database(templates.of_others(service))
+    async with await open_pool(made.app_url) as pool:
         yield PostgresLog(pool, source="/others", now=clock)
 
 
 @pytest.fixture
+def followed() -> asyncpg.Pool | None:
+    """Where the logs of the other services are; None: they are not followed by hand."""
+    return None
+
+
+@pytest.fixture
 async def work(
-    parts: Parts[Any], service: AnyService, others: PostgresLog
+    parts: Parts[Any], service: AnyService, followed: asyncpg.Pool | None
 ) -> Callable[[], Awaitable[None]]:
     """Subscriptions, projections and timers of the worker, turn by turn."""
-    assert isinstance(others.db, asyncpg.Pool)
     fire = service.workload(parts).fire
     own, elsewhere = await subscriptions_of(service, parts)
-    following = [(each, parts.pool) for each in own] + [(each, others.db) for each in elsewhere]
+    following = [(each, parts.pool) for each in own]
+    if followed is not None:
+        following += [(each, followed) for each in elsewhere]
     runners = [
         Runner(
             subscription=subscription,
@@ -269,18 +329,19 @@ async def work(
 
 @pytest.fixture
 def rebuilt(
-    parts: Parts[Any], database: Database, service: AnyService, others: PostgresLog
+    parts: Parts[Any], database: Database, service: AnyService, followed: asyncpg.Pool | None
 ) -> Callable[[], Awaitable[bool]]:
     async def all_equal() -> bool:
-        own = {each.name for each in service.workload(parts).own_projections}
+        own = service.workload(parts).own_projections
         async with asyncpg.create_pool(database.owner_url, min_size=0) as owner:
+            logs = {
+                each.name: owner if each in own or followed is None else followed
+                for each in service.projections
+            }
             return all(
                 [
                     await rebuild(
-                        each,
-                        OwnLog(owner if each.name in own else others.db, each.topics),  # type: ignore[arg-type]
-                        owner=owner,
-                        now=parts.now,
+                        each, OwnLog(logs[each.name], each.topics), owner=owner, now=parts.now
                     )
                     for each in service.projections
                 ]

@@ -21,6 +21,7 @@ from shared_cli import clock
 
 AGENT = "agent-1"
 KNOWN_SECONDS_MAX = 30.0
+NOT_FOUND = 404
 LOOK_SECONDS = 0.2
 STEPS = (("REBUTTAL", timedelta(days=5)), ("REVIEW", timedelta(days=2)))
 """How long each party has for evidence, and for what it thinks of the other's."""
@@ -102,7 +103,7 @@ class _Person:
     def once_known(self, path: str, body: Json) -> Json:
         """Orders come to dispute-service over Kafka: its own a moment after they were placed."""
         deadline = time.monotonic() + KNOWN_SECONDS_MAX
-        while (answered := self._sent("POST", path, body)).status_code == httpx.codes.NOT_FOUND:
+        while (answered := self._sent("POST", path, body)).status_code == NOT_FOUND:
             _wait(deadline, "the order is known to dispute-service")
         return _told(answered)
 

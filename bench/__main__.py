@@ -8,7 +8,7 @@ from typing import Protocol
 import uvloop
 from local_stack.servers import Servers, ephemeral_servers
 
-from bench import appending, closings, journey, peer, projecting, relaying, replaying
+from bench import appending, closings, deadlines, journey, peer, projecting, relaying, replaying
 from bench.measure import Comparison, Ratio, compare
 from bench.world import World, world
 
@@ -37,6 +37,7 @@ ROWS: dict[str, Row] = {
 TIMED: dict[str, Callable[[], Timed]] = {
     "journey": journey.measure,
     "closings": closings.measure,
+    "deadlines": deadlines.measure,
 }
 
 

@@ -300,8 +300,11 @@ def _tested(copy: Path, broken: Broken) -> str | None:
     except subprocess.TimeoutExpired:
         return f"no end after {SECONDS_MAX} s"
     assert ran.returncode != NO_TESTS, ran.stdout
-    failed = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return failed[0].partition(" - ")[0].rpartition("::")[2] if failed else None
+    if ran.returncode == 0:
+        return None
+    failed = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    named = [line for line in failed if "::" in line]  # a log may have lines that begin alike
+    return named[0].partition(" - ")[0].rpartition("::")[2] if named else ran.stdout[-200:]
 
 
 def _copy(to: Path) -> None:

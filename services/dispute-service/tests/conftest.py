@@ -6,6 +6,8 @@ tell      events of other services into their log, and all done that there is to
 delivered an order of B-5 at S-77 that has come, with its ledger: two pieces at 25.00, shipping 4.99
 buyer     the client of its buyer
 seller    that of a member of its seller
+desk      these two with their order, who judges between them, and the clock of all
+judges    the agent and the senior come on duty
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,9 +15,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from dispute_service.app import SERVICE
+from dispute_service.testing.desk import Desk
 from local_stack.databases import Database
 from msgspec import Struct
 from shared_events.orders import OrderDelivered, OrderLine, OrderPaid, OrderPlaced, OrderShipped
@@ -125,3 +129,32 @@ def buyer(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
 @pytest.fixture
 def seller(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
     return caller("SELLER", "employee", seller_id="S-77")
+
+
+@pytest.fixture
+async def desk(  # noqa: PLR0917 - what pytest gives
+    delivered: Callable[..., Awaitable[str]],
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    caller: Callable[..., httpx.AsyncClient],
+    clock: ManualClock,
+    work: Callable[[], Awaitable[None]],
+    pool: asyncpg.Pool,
+) -> Desk:
+    return Desk(
+        buyer=buyer,
+        seller=seller,
+        agent=caller("AGENT", "agent-1"),
+        senior=caller("SENIOR", "senior-1"),
+        auditor=caller("AUDITOR", "auditor-1"),
+        order_id=await delivered(),
+        clock=clock,
+        work=work,
+        pool=pool,
+    )
+
+
+@pytest.fixture
+async def judges(desk: Desk) -> None:
+    await desk.on_duty("agent-1")
+    await desk.on_duty("senior-1", "SENIOR")

@@ -19,11 +19,11 @@ import asyncpg
 import httpx
 import pytest
 from dispute_service.app import SERVICE
+from dispute_service.testing import returned
 from dispute_service.testing.desk import Desk
 from local_stack.databases import Database
 from msgspec import Struct
 from shared_events.orders import OrderDelivered, OrderLine, OrderPaid, OrderPlaced, OrderShipped
-from shared_events.returns import PaidUnit, RefundLedgerOpened
 from shared_runtime.log import PostgresLog
 from shared_runtime.service import Service
 from shared_runtime.testing import ManualClock, facts
@@ -61,7 +61,7 @@ def tell(
 def delivered(
     tell: Callable[..., Awaitable[None]], clock: ManualClock
 ) -> Callable[..., Awaitable[str]]:
-    async def order(order_id: str = "O-1") -> str:
+    async def order(order_id: str = "O-1", *, currency: str = "EUR", ledger: bool = True) -> str:
         ids: dict[str, Any] = {
             "order_id": order_id,
             "seller_id": "S-77",
@@ -87,7 +87,7 @@ def delivered(
                 lines=[line],
                 order_discount_minor=0,
                 shipping_minor=499,
-                currency="EUR",
+                currency=currency,
                 total_minor=5499,
                 total_ref_minor=5499,
                 withdrawal_right=True,
@@ -102,20 +102,8 @@ def delivered(
                 auto_complete_at=now + 6 * DAY,
             ),
         )
-        await tell(
-            f"refunds-{order_id}",
-            RefundLedgerOpened(
-                **ids,
-                units=[
-                    PaidUnit(unit="1/1", paid_minor=2500),
-                    PaidUnit(unit="1/2", paid_minor=2500),
-                ],
-                currency="EUR",
-                shipping_minor=499,
-                total_minor=5499,
-                total_ref_minor=5499,
-            ),
-        )
+        if ledger:
+            await tell(f"refunds-{order_id}", returned.ledger(order_id, currency))
         return order_id
 
     return order

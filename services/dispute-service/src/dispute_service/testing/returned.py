@@ -7,9 +7,11 @@ from msgspec import Struct
 from shared_events.dispute import ContestGround
 from shared_events.returns import (
     ClosedUnit,
+    PaidUnit,
     RefundedUnit,
     RefundFailed,
     RefundIssued,
+    RefundLedgerOpened,
     RefundRequested,
     RemedyAlreadyMet,
     Resolution,
@@ -30,6 +32,18 @@ def ids(order_id: str = "O-1") -> dict[str, Any]:
         "buyer_id": "B-5",
         "policy_version": "ae-2025-1",
     }
+
+
+def ledger(order_id: str = "O-1", currency: str = "EUR") -> Struct:
+    """Two pieces at 25.00, shipping 4.99."""
+    return RefundLedgerOpened(
+        **ids(order_id),
+        units=[PaidUnit(unit=UNIT, paid_minor=2500), PaidUnit(unit="1/2", paid_minor=2500)],
+        currency=currency,
+        shipping_minor=499,
+        total_minor=5499,
+        total_ref_minor=5499,
+    )
 
 
 def requested(now: datetime, remedy_id: str | None = None, return_id: str = "R-1") -> Struct:

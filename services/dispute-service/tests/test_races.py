@@ -463,3 +463,17 @@ async def test_a_contest_waits_for_the_ledger_of_its_order(
     await tell("refunds-O-2", returned.ledger("O-2"))
     await desk.after(timedelta(hours=1))
     assert (await case.seen_by(desk.buyer))["order_id"] == "O-2"
+
+
+async def test_a_ledger_that_is_told_before_its_order_leads_to_the_same(
+    desk: Desk,
+    tell: Tell,
+    delivered: Callable[..., Awaitable[str]],
+    rebuilt: Callable[[], Awaitable[bool]],
+) -> None:
+    await tell("refunds-O-2", returned.ledger("O-2"))
+    there = desk.of_order(await delivered("O-2", ledger=False))
+    case = await there.opened()
+    shown = await case.seen_by(desk.buyer)
+    assert (shown["held"], shown["lines"][0]["units"]) == (eur(1000), ["1/1"])
+    assert await rebuilt()

@@ -25,7 +25,7 @@ from dispute_service.testing.desk import (
     send,
     types_at,
 )
-from shared_events.reputation import SubjectErased
+from shared_events.reputation import MeasureApplied, SubjectErased
 from shared_runtime.log import PostgresLog, read_stream
 
 type Tell = Callable[..., Awaitable[None]]
@@ -332,6 +332,34 @@ async def test_nobody_decides_it_and_the_marketplace_bears_it(desk: Desk, tell: 
     ]
 
 
+async def test_of_a_buyer_under_a_measure_a_person_decides_and_the_seller_cannot_tell(
+    desk: Desk, tell: Tell
+) -> None:
+    measure = MeasureApplied(
+        account_kind="BUYER",
+        buyer_id="B-5",
+        policy_version="ae-2025-1",
+        measure_id="M-1",
+        measure="MANUAL_ONLY",
+        cause_id="C-1",
+        starts_at=desk.clock(),
+    )
+    await tell("buyer-B-5", measure)
+    case = await desk.opened()
+    assert (await case.seen_by(desk.buyer))["if_silent"] is None
+    assert (await case.seen_by(desk.seller))["if_silent"]["outcome"] == "RETURN_AND_REFUND"
+    await desk.after(5 * DAY)
+    assert await case.types(desk.auditor) == ["DisputeOpened", "DisputeEscalated"]
+
+
+async def test_that_nothing_came_is_for_people_where_a_delivery_is_known(desk: Desk) -> None:
+    await desk.after(30 * DAY)
+    case = await desk.opened(reason="NOT_RECEIVED", outcome="REFUND_FULL", amount=None)
+    assert (await case.seen_by(desk.seller))["if_silent"] is None
+    await desk.after(5 * DAY)
+    assert await case.types(desk.auditor) == ["DisputeOpened", "DisputeEscalated"]
+
+
 # --- Carried out
 
 
@@ -454,6 +482,23 @@ async def test_cases_go_round_among_those_on_duty(
         case = await desk.of_order(f"O-{number}").in_review()
         drawn.append((await case.seen_by(desk.senior))["adjudicator_id"])
     assert drawn == ["agent-1", "agent-2", "agent-1"]
+
+
+@pytest.mark.usefixtures("judges")
+async def test_a_senior_assigns_by_hand_and_whoever_has_it_writes_to_both(
+    desk: Desk, caller: Callable[..., Client]
+) -> None:
+    case = await desk.in_review()
+    named = {"adjudicator_id": "agent-2", "level": "AGENT"}
+    await case.judged(desk.senior, "assignment", named)
+    text = {"text": "Please send the label."}
+    assert (await case.rule(desk.agent, "messages", text))[0] == "role-not-allowed"
+    await case.do(caller("AGENT", "agent-2"), "messages", text)
+    for side in (desk.buyer, desk.seller):
+        (message,) = (await case.seen_by(side))["messages"]
+        assert (message["by"], message["text"]) == ("ADJUDICATOR", text["text"])
+    rule, told = await case.rule(desk.buyer, "messages", {"text": ""})
+    assert (rule, told["errors"][0]["field"]) == ("invalid-value", "text")
 
 
 # --- Questions
@@ -588,6 +633,31 @@ async def test_a_contest_of_an_order_that_is_not_known_yet_waits_for_it(
     await delivered("O-2")
     await desk.after(timedelta(hours=1))
     assert (await case.seen_by(desk.buyer))["order_id"] == "O-2"
+
+
+@pytest.mark.usefixtures("judges")
+async def test_who_decided_the_dispute_behind_a_return_does_not_judge_the_contest_of_it(
+    desk: Desk, tell: Tell, others: PostgresLog
+) -> None:
+    back = DECISION | {"outcome": "RETURN_AND_REFUND", "amount": None}
+    before = await desk.decided(back)
+    await desk.after(7 * DAY)
+    remedy_id = remedy_id_of(before.dispute_id)
+    await tell("return-R-1", returned.requested(desk.clock(), remedy_id))
+    await tell("return-R-1", returned.contested(desk.clock(), remedy_id, ground="REJECTED"))
+    case = contest_of((await read_stream(others, "return-R-1"))[-1].event_id)
+    end = returned.closed(desk.clock(), remedy_id, resolution="CONTESTED", refunded_minor=0)
+    await tell("return-R-1", end)
+    assert (await end_of(before, desk))["result"] == "RETURN_REJECTED"
+    for days in (7, 5, 2):  # nobody says anything
+        await desk.after(days * DAY)
+    shown = await case.seen_by(desk.senior)
+    assert (shown["stage"], shown["adjudicator_id"]) == ("REVIEW", "senior-1")
+    await desk.on_duty("agent-1")
+    await desk.after(7 * DAY)
+    assert (await case.seen_by(desk.senior))["adjudicator_id"] == "senior-1"
+    await desk.on_duty("agent-2")
+    assert (await case.seen_by(desk.senior))["adjudicator_id"] == "agent-2"
 
 
 # --- Somebody who was erased

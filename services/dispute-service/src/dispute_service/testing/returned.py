@@ -90,6 +90,7 @@ def closed(
 
 def contested(
     now: datetime,
+    remedy_id: str | None = None,
     *,
     order_id: str = "O-1",
     return_id: str = "R-1",
@@ -103,6 +104,7 @@ def contested(
         ground=ground,
         reason="NOT_AS_DESCRIBED",
         seller_at_fault=True,
+        remedy_id=remedy_id,
         file_sha256="0" * 64,
         text=words("contest"),
         contest_until=now,

@@ -1,5 +1,6 @@
 """What nobody gets to know of what the other has not shown: on no route, by no answer, no time."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -197,6 +198,8 @@ async def test_to_strangers_nothing_is_there_on_any_route(
         for read in (case.path, f"/v1/inquiries/{inquiry}"):
             assert (await stranger.get(read)).status_code == 404
             assert (await stranger.get(f"{read}/events")).status_code == 404
+            assert (await stranger.get(f"{read}/deadlines")).status_code == 404
+        assert (await stranger.get("/v1/disputes")).json()["items"] == []
     for path, body in [("disputes", OPENING), ("inquiries", asking)]:
         told = await send(strangers[0], f"/v1/{path}", {"order_id": desk.order_id} | body)
         assert told.status_code == 404
@@ -215,8 +218,12 @@ async def test_staff_who_belong_to_a_party_read_nothing_and_judge_nothing(
             caller(role, "somebody", org_id="S-77"),
             caller(role, "B-5"),
         ):
-            assert (await insider.get(case.path)).status_code == 404
-            assert (await insider.get(f"{case.path}/events")).status_code == 404
+            for read in ("", "/events", "/deadlines", "/case-file", "/outcomes", "/similar"):
+                assert (await insider.get(f"{case.path}{read}")).status_code == 404
+            if role != "AUDITOR":
+                await insider.put("/v1/adjudication/duty", json={})
+            listed = await insider.get("/v1/adjudication/cases")
+            assert listed.json()["items"] == []
             if role == "AUDITOR":
                 continue
             decision = DECISION | {"evidence_ids": [evidence]}
@@ -239,17 +246,24 @@ async def got_over_http(client: Client, case: Case, before: str) -> list[object]
     """All that somebody is answered about a dispute: what he reads, and what he would be told of
     whatever he tried. `before`: the version that he saw some time ago.
     """
-    read = [await client.get(case.path), await client.get(f"{case.path}/events?limit=100")]
+    reads = ("", "/events?limit=100", "/deadlines")
+    read = [await client.get(f"{case.path}{each}") for each in reads]
+    listed = [
+        NAMES.sub("..", json.dumps(each))
+        for each in (await client.get("/v1/disputes")).json()["items"]
+        if each["dispute_id"] == case.dispute_id
+    ]
     tries = [
         await send(client, of(path, case, "x"), body, version=version, dry=True)
         for path, body in BODIES.items()
         if path.startswith("/v1/disputes")
         for version in (None, before)
     ]
-    return [
+    told = [
         (each.status_code, each.headers.get("ETag"), NAMES.sub("..", each.text))
         for each in (*read, *tries)
     ]
+    return [listed, *told]
 
 
 async def offers_in_secret(desk: Desk, case: Case) -> None:
@@ -308,7 +322,7 @@ async def test_i18_the_buyer_is_answered_the_same_whether_the_seller_acts_in_sec
         before = (await desk.buyer.get(case.path)).headers["ETag"]
         if acts:
             await secret(there, case)
-            await desk.work()
+        await desk.work()
         got.append(await got_over_http(desk.buyer, case, before))
     assert got[0] == got[1]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -14,7 +15,9 @@ from dispute_service.roster import (
     on_duty,
 )
 from shared_runtime.log import Database
+from shared_runtime.rows import columns
 from shared_runtime.testing import ManualClock
+from shared_runtime.timers import ARM
 
 HOUR = timedelta(hours=1)
 LOCKED = """
@@ -74,3 +77,19 @@ async def test_who_draws_beside_another_waits_and_does_not_draw_the_same_one(
             pass
         await note_drawn([first], clock(), one)
     assert (first, await other) == ("a", ["b", "c", "a"])
+
+
+async def test_who_comes_on_duty_wakes_what_waits_and_waits_for_nobody_who_draws(
+    pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    due = clock() + HOUR
+    for stream in ("dispute-1", "dispute-2"):
+        await pool.execute(ARM, *columns([(stream, "ASSIGN/2", due, str(uuid4()))], 4))
+    who = Adjudicator(adjudicator_id="a", level="AGENT", on_duty_until=due)
+    async with pool.acquire() as drawing, drawing.transaction():
+        await drawing.execute("SELECT FROM es.timer WHERE stream_id = 'dispute-1' FOR UPDATE")
+        async with pool.acquire() as coming, coming.transaction():
+            await go_on_duty(who, clock(), coming)
+        assert await order(clock, drawing) == ["a"]
+    dues = await pool.fetch("SELECT due_at FROM es.timer ORDER BY stream_id")
+    assert [at for (at,) in dues] == [due, clock()]

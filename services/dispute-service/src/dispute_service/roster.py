@@ -38,8 +38,13 @@ ONE = """
         SELECT adjudicator_id, level, org_id, seller_id, on_duty_until FROM work.adjudicator
         WHERE adjudicator_id = $1 AND on_duty_until > $2) AS told
 """
-# Whoever waits for a case is told at once that somebody has come: see `reactions.timers`.
-WAKE = "UPDATE es.timer SET due_at = least(due_at, $1) WHERE name LIKE 'ASSIGN/%'"
+# Whatever waits for somebody is told at once that one has come: see `reactions.timers`. Those that
+# others hold are passed over: they are being drawn for, or armed anew to be due at once.
+WAKE = """
+    UPDATE es.timer SET due_at = $1 WHERE (stream_id, name) IN (
+        SELECT stream_id, name FROM es.timer WHERE name LIKE 'ASSIGN/%' AND due_at > $1
+        FOR UPDATE SKIP LOCKED)
+"""
 # Locked until the draw is recorded: two workers do not give everything to the same one. Sorted once
 # it is locked: whoever had to wait sees whom the other one has drawn.
 ALL = """
@@ -60,7 +65,6 @@ decode = msgspec.json.Decoder(Adjudicator).decode
 
 
 async def go_on_duty(who: Adjudicator, now: datetime, db: Database) -> None:
-    """In no transaction: whoever draws has locked the timers before he locks who is on duty."""
     await db.execute(
         ON_DUTY, who.adjudicator_id, who.level, who.org_id, who.seller_id, who.on_duty_until
     )

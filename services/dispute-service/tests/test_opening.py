@@ -182,10 +182,6 @@ def test_named_by_their_number_the_lowest_that_may_be_disputed_are_taken() -> No
     )
 
 
-def test_before_it_is_known_what_was_paid_for_each_piece_none_is_disputed() -> None:
-    refused(opening, NotYetEligible, members={"eligible_from": None}, ledger=None)
-
-
 def test_a_piece_that_something_open_has_or_without_money_in_it_is_not_free() -> None:
     one = asking(lines=lines(1, "1/1"))
     first, *others = PIECES

@@ -439,30 +439,16 @@ async def test_yen_have_no_smaller_part(
 # --- What comes before its cause
 
 
-async def test_an_order_without_its_ledger_cannot_be_disputed_yet(
-    desk: Desk, delivered: Callable[..., Awaitable[str]]
+async def test_before_its_ledger_is_told_an_order_has_what_was_paid_for_it(
+    desk: Desk, tell: Tell, delivered: Callable[..., Awaitable[str]]
 ) -> None:
     there = desk.of_order(await delivered("O-2", ledger=False))
-    told = await send(desk.buyer, "/v1/disputes", opening(there))
-    assert refusal(told) == "not-yet-eligible"
-    assert (await desk.buyer.get("/v1/disputes/none")).status_code == 404
-
-
-async def test_a_contest_waits_for_the_ledger_of_its_order(
-    desk: Desk,
-    tell: Tell,
-    others: PostgresLog,
-    delivered: Callable[..., Awaitable[str]],
-) -> None:
-    await delivered("O-2", ledger=False)
-    contested = returned.contested(desk.clock(), order_id="O-2", return_id="R-2")
-    await tell("return-R-2", contested)
-    told = (await read_stream(others, "return-R-2"))[-1].event_id
-    case = Case(f"/v1/disputes/{contest_id_of(told)}")
-    assert (await desk.buyer.get(case.path)).status_code == 404
+    told = await send(desk.buyer, "/v1/disputes", opening(there, amount=eur(2500)))
+    assert (refusal(told), told.json()["ceiling_minor"]) == ("amount-exceeds-ceiling", 2500)
+    case = await there.opened()
     await tell("refunds-O-2", returned.ledger("O-2"))
-    await desk.after(timedelta(hours=1))
-    assert (await case.seen_by(desk.buyer))["order_id"] == "O-2"
+    told = await case.tried(desk.seller, "proposals", partial(2500))
+    assert (refusal(told), told.json()["ceiling_minor"]) == ("amount-exceeds-ceiling", 2500)
 
 
 async def test_a_ledger_that_is_told_before_its_order_leads_to_the_same(

@@ -1,7 +1,6 @@
 """Returns that their buyers object to, until a dispute is opened on each: rows that wait.
 
-A contest waits while a unit of it is in another open dispute, or until its order and what was paid
-for it are known here.
+A contest waits while a unit of it is in another open dispute, or until its order is known here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

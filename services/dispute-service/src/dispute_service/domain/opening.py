@@ -69,8 +69,6 @@ def open_dispute(opening: Opening, said: OpenDispute, by: Sender) -> list[Disput
     """
     order = opening.order
     require_currency(said.currency, order.currency)
-    if by.known.ledger is None:  # what was paid for each piece is not known yet
-        raise NotYetEligible
     if said.inquiry_id is not None and said.inquiry_id not in by.known.inquiry_ids:
         raise refuse("inquiry_id", "an inquiry of this order and buyer")
     lines = disputable(order, said.reason, said.lines, by)

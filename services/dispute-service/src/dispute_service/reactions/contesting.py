@@ -42,7 +42,7 @@ async def open_contests(
             continue
         order_id = waiting.told.order_id
         of_order = facts.get(order_id) if order_id not in touched else None
-        if of_order and of_order.money and is_opened(decisions, timer, waiting, of_order, policies):
+        if of_order and is_opened(decisions, timer, waiting, of_order, policies):
             opened.append(timer.stream)
         else:
             name = TimerName(CONTEST, str(int(timer.name.of) + 1))

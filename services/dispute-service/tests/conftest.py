@@ -6,6 +6,8 @@ tell      events of other services into their log, and all done that there is to
 delivered an order of B-5 at S-77 that has come, with its ledger: two pieces at 25.00, shipping 4.99
 buyer     the client of its buyer
 seller    that of a member of its seller
+desk      these two with their order, who judges between them, and the clock of all
+judges    the agent and the senior come on duty
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,10 +19,11 @@ import asyncpg
 import httpx
 import pytest
 from dispute_service.app import SERVICE
+from dispute_service.testing import returned
+from dispute_service.testing.desk import Desk
 from local_stack.databases import Database
 from msgspec import Struct
 from shared_events.orders import OrderDelivered, OrderLine, OrderPaid, OrderPlaced, OrderShipped
-from shared_events.returns import PaidUnit, RefundLedgerOpened
 from shared_runtime.log import PostgresLog
 from shared_runtime.service import Service
 from shared_runtime.testing import ManualClock, facts
@@ -64,7 +67,7 @@ def tell(
 def delivered(
     tell: Callable[..., Awaitable[None]], clock: ManualClock
 ) -> Callable[..., Awaitable[str]]:
-    async def order(order_id: str = "O-1") -> str:
+    async def order(order_id: str = "O-1", *, currency: str = "EUR", ledger: bool = True) -> str:
         ids: dict[str, Any] = {
             "order_id": order_id,
             "seller_id": "S-77",
@@ -90,7 +93,7 @@ def delivered(
                 lines=[line],
                 order_discount_minor=0,
                 shipping_minor=499,
-                currency="EUR",
+                currency=currency,
                 total_minor=5499,
                 total_ref_minor=5499,
                 withdrawal_right=True,
@@ -105,20 +108,8 @@ def delivered(
                 auto_complete_at=now + 6 * DAY,
             ),
         )
-        await tell(
-            f"refunds-{order_id}",
-            RefundLedgerOpened(
-                **ids,
-                units=[
-                    PaidUnit(unit="1/1", paid_minor=2500),
-                    PaidUnit(unit="1/2", paid_minor=2500),
-                ],
-                currency="EUR",
-                shipping_minor=499,
-                total_minor=5499,
-                total_ref_minor=5499,
-            ),
-        )
+        if ledger:
+            await tell(f"refunds-{order_id}", returned.ledger(order_id, currency))
         return order_id
 
     return order
@@ -132,3 +123,32 @@ def buyer(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
 @pytest.fixture
 def seller(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
     return caller("SELLER", "employee", seller_id="S-77")
+
+
+@pytest.fixture
+async def desk(  # noqa: PLR0917 - what pytest gives
+    delivered: Callable[..., Awaitable[str]],
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    caller: Callable[..., httpx.AsyncClient],
+    clock: ManualClock,
+    work: Callable[[], Awaitable[None]],
+    pool: asyncpg.Pool,
+) -> Desk:
+    return Desk(
+        buyer=buyer,
+        seller=seller,
+        agent=caller("AGENT", "agent-1"),
+        senior=caller("SENIOR", "senior-1"),
+        auditor=caller("AUDITOR", "auditor-1"),
+        order_id=await delivered(),
+        clock=clock,
+        work=work,
+        pool=pool,
+    )
+
+
+@pytest.fixture
+async def judges(desk: Desk) -> None:
+    await desk.on_duty("agent-1")
+    await desk.on_duty("senior-1", "SENIOR")

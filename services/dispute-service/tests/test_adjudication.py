@@ -405,3 +405,15 @@ def test_the_times_are_those_of_the_version_that_the_dispute_began_with() -> Non
     events = played(say(decision, now=at(14), actor=AGENT, policies=quick), after=begun).events
     assert events[0].policy_version == "ae-2025-1"
     assert events[0].appeal_until == at(21)
+
+
+def test_nobody_with_a_stake_in_it_says_who_decides() -> None:
+    said = AssignAdjudicator(adjudicator_id="agent-1", level="AGENT", org_id="desk")
+    for insider, ground in [
+        (Actor(role="SENIOR", id="senior-3", org_id="S1"), "PARTY"),
+        (Actor(role="SENIOR", id="B1"), "PARTY"),
+        (Actor(role="SENIOR", id="senior-3", org_id="acme"), "ORGANISATION"),
+    ]:
+        command = say(said, now=at(13), actor=insider, party_orgs=frozenset({"acme"}))
+        played(*UNASSIGNED, command).then_refused(ConflictOfInterest, ground=ground)
+    after(UNASSIGNED, say(said, now=at(13), actor=SENIOR))

@@ -19,6 +19,7 @@ from dispute_service.domain.readers import (
 )
 from dispute_service.domain.rules import RULES, DisputeCommand
 from dispute_service.domain.submission import DiscloseEvidence, SubmitRebuttal
+from dispute_service.domain.withdrawal import WithdrawDispute
 from dispute_service.testing import (
     AGENT,
     AUDITOR,
@@ -160,6 +161,14 @@ def test_to_the_parties_it_is_the_marketplace_that_decides() -> None:
     assert dispute(reading(SENIOR, *REVIEW)).adjudicator
 
 
+def test_how_long_a_seller_took_to_act_is_not_the_buyers_to_know() -> None:
+    ended = (*SHARED, say(WithdrawDispute(), now=at(9)))
+    for actor, told in [(BUYER, None), (SELLER, 3600), (AGENT, 3600)]:
+        closed = dispute(reading(actor, *ended)).closed
+        assert closed
+        assert closed.first_response_seconds == told
+
+
 def test_each_has_his_own_statement_of_reasons() -> None:
     def told(actor: Actor) -> list[str]:
         events = reading(actor, *DECIDED).events
@@ -174,9 +183,10 @@ def test_each_has_his_own_statement_of_reasons() -> None:
 
 def test_it_is_nothing_to_strangers_nor_to_staff_who_belong_to_a_party() -> None:
     insider = Actor(role="AGENT", id="agent-2", org_id="S1")
+    auditor = Actor(role="AUDITOR", id="auditor-2", org_id="S1")
     moderator = Actor(role="MODERATOR", id="moderator-1")
     other = Actor(role="SELLER", id="S2")
-    for actor in (STRANGER, other, insider, moderator):
+    for actor in (STRANGER, other, insider, auditor, moderator):
         seen = reading(actor, *REVIEW)
         assert (seen.reader, seen.version) == (None, 0)
     assert read_by(BUYER, ()).reader is None

@@ -247,12 +247,17 @@ async def test_who_loses_three_races_gives_up() -> None:
         await handle(Raced(InMemoryLog(ManualClock(AT)), 3), PAYMENTS, ask("1", "a"))
 
 
-async def test_who_said_which_version_he_saw_decides_only_once() -> None:
+async def test_who_said_which_version_he_saw_is_told_that_another_was_first() -> None:
     raced = Raced(InMemoryLog(ManualClock(AT)), 1)
-    with pytest.raises(VersionConflict):
-        await handle(raced, PAYMENTS, ask("1", "a", expected=0))
-    with pytest.raises(StaleVersion):
-        await handle(raced, PAYMENTS, ask("1", "a", expected=0))
+    for _ in range(2):
+        with pytest.raises(StaleVersion):
+            await handle(raced, PAYMENTS, ask("1", "a", expected=0))
+
+
+async def test_another_who_was_first_in_secret_makes_nothing_stale() -> None:
+    raced = Raced(InMemoryLog(ManualClock(AT)), 1)
+    outcome = await handle(raced, PAYMENTS, ask("1", "a", expected=0), version_of=lambda _: 0)
+    assert outcome.state == ("other-1", "a")
 
 
 async def test_ids_of_events_follow_from_their_cause() -> None:

@@ -38,15 +38,28 @@ ONE = """
         SELECT adjudicator_id, level, org_id, seller_id, on_duty_until FROM work.adjudicator
         WHERE adjudicator_id = $1 AND on_duty_until > $2) AS told
 """
-# Whoever waits for a case is told at once that somebody has come: see `reactions.timers`.
-WAKE = "UPDATE es.timer SET due_at = least(due_at, $1) WHERE name LIKE 'ASSIGN/%'"
-# Locked until the draw is recorded: two workers do not give everything to the same one.
-ALL = """
-    SELECT row_to_json(told) FROM (
-        SELECT adjudicator_id, level, org_id, seller_id, on_duty_until FROM work.adjudicator
-        WHERE on_duty_until > $1 ORDER BY drawn, adjudicator_id FOR UPDATE) AS told
+# Whatever waits for somebody is told at once that one has come: see `reactions.timers`. Those that
+# others hold are passed over: they are being drawn for, or armed anew to be due at once.
+WAKE = """
+    UPDATE es.timer SET due_at = $1 WHERE (stream_id, name) IN (
+        SELECT stream_id, name FROM es.timer WHERE name LIKE 'ASSIGN/%' AND due_at > $1
+        FOR UPDATE SKIP LOCKED)
 """
-DRAWN = "UPDATE work.adjudicator SET drawn = $2 WHERE adjudicator_id = ANY($1::text[])"
+# Locked until the draw is recorded: two workers do not give everything to the same one. Sorted once
+# it is locked: whoever had to wait sees whom the other one has drawn.
+ALL = """
+    SELECT json_build_object('adjudicator_id', adjudicator_id, 'level', level, 'org_id', org_id,
+                             'seller_id', seller_id, 'on_duty_until', on_duty_until)
+    FROM (SELECT * FROM work.adjudicator WHERE on_duty_until > $1
+          ORDER BY adjudicator_id FOR UPDATE) AS locked
+    ORDER BY drawn, adjudicator_id
+"""
+DRAWN = """
+    UPDATE work.adjudicator AS known
+    SET drawn = $2::timestamptz + given.place * interval '1 microsecond'
+    FROM unnest($1::text[]) WITH ORDINALITY AS given (adjudicator_id, place)
+    WHERE known.adjudicator_id = given.adjudicator_id
+"""
 
 decode = msgspec.json.Decoder(Adjudicator).decode
 
@@ -68,8 +81,10 @@ async def all_on_duty(now: datetime, db: Database) -> list[Adjudicator]:
 
 
 async def note_drawn(adjudicator_ids: Sequence[str], now: datetime, db: Database) -> None:
+    """In the order of the draws; of somebody who was drawn twice the last one counts."""
     if adjudicator_ids:
-        await db.execute(DRAWN, [*adjudicator_ids], now)
+        once = [*dict.fromkeys(reversed(adjudicator_ids))][::-1]
+        await db.execute(DRAWN, once, now)
 
 
 async def on_duty(adjudicator_id: str, now: datetime, db: Database) -> Adjudicator | None:

@@ -224,7 +224,7 @@ class EndView:
 class DisputeView:
     """A dispute as its reader may see it. `blind_offers`: his own; the other's nobody is shown.
 
-    `if_silent`: what happens by itself if the seller does not act until `answer_due`.
+    `if_silent`: the most that happens by itself if the seller does not act until `answer_due`.
     """
 
     dispute_id: str
@@ -317,7 +317,11 @@ def dispute_view(reading: Reading, by: Sender) -> DisputeView:
 
 
 def if_silent(state: Dispute, by: Sender) -> TermsView | None:
-    """What the rule would grant if the seller stays silent; None where a person would decide."""
+    """What the rule would grant if the seller stays silent; None where a person would decide. That
+    there is a measure against a buyer no seller can tell from it.
+    """
+    if by.actor.acts_as == "SELLER":
+        by = structs.replace(by, known=structs.replace(by.known, manual_only=False))
     if by.known.ledger is None:
         return None
     terms = granted_if_silent(state, by)

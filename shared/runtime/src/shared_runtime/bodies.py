@@ -197,13 +197,13 @@ async def words_of(body: Body, command: type[Struct], writer: Writer) -> Said:
                 if key := await writer.key(reader, sent):
                     values[each.name] = key.unsealed(value)
             case Files(purpose=purpose) if value:
-                clean = await writer.files(value, purpose)
+                clean = await clean_files(writer, value, purpose, said_as(each))
                 key = await own_key(writer, sent)
                 values[each.name] = tuple(key.unsealed(file.media_id) for file in clean)
                 values[f"{each.name}{DIGESTS}"] = tuple(file.sha256 for file in clean)
                 files += clean
             case File(purpose=purpose, digest=digest):
-                (file,) = await writer.files([value], purpose)
+                (file,) = await clean_files(writer, [value], purpose, said_as(each), one=True)
                 key = await own_key(writer, sent)
                 values |= {each.name: key.unsealed(file.media_id), digest: file.sha256}
                 files.append(file)
@@ -212,6 +212,25 @@ async def words_of(body: Body, command: type[Struct], writer: Writer) -> Said:
             case _:
                 values[each.name] = as_field(value, each.type)
     return Said(values=values, files=files)
+
+
+async def clean_files(
+    writer: Writer, ids: Sequence[str], purpose: Purpose, field: str, *, one: bool = False
+) -> Sequence[MediaFile]:
+    """Raises `InvalidValue` that names the field of the body, as `media` of the store or a place in
+    it; `one`: it is no list.
+    """
+    try:
+        return await writer.files(ids, purpose)
+    except InvalidValue as refused:
+        errors = [
+            FieldError(
+                field=field if one else field + error.field.removeprefix("media"),
+                bound=error.bound,
+            )
+            for error in refused.errors
+        ]
+        raise InvalidValue(errors=errors) from refused
 
 
 async def own_key(writer: Writer, sent: Mapping[str, object]) -> PersonKey:

@@ -6,7 +6,7 @@ events that would be recorded, everything else is decided and appended with its 
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -24,12 +24,10 @@ from shared_runtime.log import (
     Handled,
     Log,
     Reply,
-    StaleVersion,
     UnderLock,
     VersionConflict,
     decided,
     handle,
-    read_stream,
     read_under_lock,
 )
 from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
@@ -166,7 +164,11 @@ class Commands:
                 version_of=version_of,
             )
         except (Refused, VersionConflict, AlreadyAnswered) as lost:
-            return await self._twin(request) or await self._refuse(lost, ask, version_of)
+            if twin := await self._twin(request):
+                return twin
+            if isinstance(lost, Refused):
+                raise
+            raise ConcurrentChange from lost
         if not outcome.recorded:
             # Nothing left to do: also what a retry finds whose first attempt has just committed.
             twin = await self._twin(request)
@@ -182,17 +184,6 @@ class Commands:
         """The answer of the same request, sent at the same time, that was first."""
         kept = await self._find(request.id)
         return replayed(kept.matching(request.fingerprint)) if kept else None
-
-    async def _refuse[C](
-        self, lost: Exception, ask: Ask[C], version_of: Callable[[Sequence[Any]], int]
-    ) -> Response:
-        if isinstance(lost, VersionConflict) and ask.expected is not None:
-            history = await read_stream(self._log, ask.stream)
-            actual = version_of([recorded.event for recorded in history])
-            raise StaleVersion(expected=ask.expected, actual=actual) from lost
-        if isinstance(lost, Refused):
-            raise lost
-        raise ConcurrentChange from lost
 
     async def _rehearse[S, C: Command, E: Struct](
         self, decider: Decider[S, C, E], ask: Ask[C], version_of: Callable[[Sequence[E]], int]

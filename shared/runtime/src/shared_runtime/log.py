@@ -560,7 +560,7 @@ async def handle[S, C: Command, E: Struct](
     """Decides one command and appends what comes of it, with the answer to keep.
 
     `version_of` tells the version that the sender has seen of the stream's events, if he does not
-    see all of them.
+    see all of them: to lose a race against one that is hidden from him makes nothing stale.
 
     Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
     """
@@ -572,7 +572,7 @@ async def handle[S, C: Command, E: Struct](
                 decisions = await decided(session, decider, known, version_of)
                 return await _append(decisions, decider, known, reply, also_write)
         except VersionConflict:
-            if ask.expected is not None or attempt == ATTEMPTS_MAX:
+            if attempt == ATTEMPTS_MAX:
                 raise
     raise AssertionError  # pragma: no cover - the loop returns or raises
 

@@ -281,20 +281,21 @@ class InMemorySource:
             and place not in held
             and each.position > cursors[place].position
         ]
-        return [_delivery(each) for each in new[: self.batch_max]]
+        return [delivery_of(each) for each in new[: self.batch_max]]
 
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
         """Nothing to do: each `take` goes on right behind the cursors it is given."""
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         return [
-            _delivery(each)
+            delivery_of(each)
             for each in self.recorded
             if (each.topic, each.partition) == place and each.position in positions
         ]
 
 
-def _delivery(recorded: Recorded[Any]) -> Delivery:
+def delivery_of(recorded: Recorded[Any]) -> Delivery:
+    """An event as a log hands it on."""
     body = encode_envelope(
         recorded.event,
         event_id=recorded.event_id,

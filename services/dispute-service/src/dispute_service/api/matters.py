@@ -33,12 +33,13 @@ from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import Opener, PersonKey, person
 
 from dispute_service.domain.blind_offers import MakeBlindOffer
+from dispute_service.domain.dispute_state import SIDES
 from dispute_service.domain.inquiring import OpenInquiry
 from dispute_service.domain.inquiry_rules import INQUIRIES
 from dispute_service.domain.known import Sender
 from dispute_service.domain.opening import OpenDispute
 from dispute_service.domain.policy import Policies
-from dispute_service.domain.readers import Reader, inquiry_read_by, read_by
+from dispute_service.domain.readers import Reader, inquiry_read_by, masked, read_by
 from dispute_service.domain.rules import DISPUTES
 from dispute_service.domain.streams import dispute_stream, inquiry_stream
 from dispute_service.domain.submission import SubmitEvidence, SubmitRebuttal
@@ -217,6 +218,9 @@ class Matters:
             by = structs.replace(before.by, now=self.now())
             return kind.view(kind.read_by(actor, events), by)
 
+        if matter.history and kind.read_by(actor, matter.events).reader is None:
+            # He has seen no version: what he is told is why it is not for him.
+            request = replace(request, expected=None)
         response = await self.commands.run(
             request,
             rehearsal(kind, said) if request.validate_only else kind.decider,
@@ -269,12 +273,14 @@ tells that, and a rehearsal would tell it for nothing."""
 
 
 def rehearsal(kind: Kind, said: Struct) -> Decider[Any, Any, Any]:
-    """Decides without telling a party what the other one has done."""
+    """Decides without telling a party what the other one has done, and as it would read it."""
     hidden = tuple(TOLD_BY_THE_OTHER.get(type(said), ()))
 
     def decide(state: object, sent: Sent[Any, Any]) -> list[Any]:
         events = kind.decider.decide(state, sent)
-        return [event for event in events if not isinstance(event, hidden)]
+        told = [event for event in events if not isinstance(event, hidden)]
+        side = sent.actor.acts_as
+        return [masked(event, side) for event in told] if side in SIDES else told
 
     return replace(kind.decider, decide=decide)
 

@@ -84,9 +84,11 @@ def assign_adjudicator(dispute: Dispute, said: AssignAdjudicator, by: Sender) ->
 
 
 def assigned_to_outsider(dispute: Dispute, said: AssignAdjudicator, by: Sender) -> None:
-    """to nobody with a stake in it, nor who has decided it"""
+    """to nobody with a stake in it, nor who has decided it; and by nobody such"""
+    stakes = in_appeal_too(dispute, by)
+    require_impartial(by.actor, stakes)
     judge = Actor(role=said.level, id=said.adjudicator_id, org_id=said.org_id)
-    require_impartial(judge, in_appeal_too(dispute, by))
+    require_impartial(judge, stakes)
 
 
 def in_appeal_too(dispute: Dispute, by: Sender) -> Stakes:

@@ -167,9 +167,13 @@ INQUIRY_READERS: frozenset[type[InquiryEvent]] = frozenset(
 """What whoever may know of an inquiry may know."""
 
 
-def masked(event: DisputeEvent) -> DisputeEvent:
-    """As parties read it: without the names of who decides, and of who did before."""
+def masked(event: DisputeEvent, reader: Party) -> DisputeEvent:
+    """As a party reads it: without the names of who decides, and of who did before. When a seller
+    first acted, in secret perhaps, is not the buyer's to know.
+    """
     match event:
+        case DisputeClosed() if reader == "BUYER":
+            return replace(event, first_response_seconds=None)
         case DisputeOpened() if event.barred_ids is not None:
             return replace(event, barred_ids=None)
         case DisputeDecided() | DisputeAppealDecided():
@@ -187,7 +191,9 @@ def reader_of(actor: Actor, parties: Collection[Account]) -> Reader | None:
             return side if is_party(actor, parties) else None
         case "AGENT" | "SENIOR":
             return None if is_involved(actor, parties) else "STAFF"
-        case "AUDITOR" | "SYSTEM":
+        case "AUDITOR":
+            return None if is_involved(actor, parties) else "EVERYTHING"
+        case "SYSTEM":
             return "EVERYTHING"
         case _:
             return None
@@ -222,7 +228,7 @@ def read_by(actor: Actor, history: Sequence[DisputeEvent]) -> Reading:
     knows = tuple(may_know(event, case) for event in history)
     for event, known in zip(history, knows, strict=True):
         if known:
-            read = masked(event) if reader in SIDES else event
+            read = masked(event, reader) if reader in SIDES else event
             events.append(read)
             state = evolve(state, read)
         else:

@@ -171,7 +171,7 @@ class World:
     async def facts(self, order_id: str) -> WeightFacts:
         """What is known of an order at this moment."""
         order = await self.placed(order_id)
-        told = await read_facts(parties_of({order_id: order}), self.clock.at, self.pool)
+        told = await read_facts(parties_of({order_id: order}), {order_id: self.clock.at}, self.pool)
         return told.facts(order, self.clock.at)
 
     def submission(

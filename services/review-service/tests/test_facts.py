@@ -19,7 +19,7 @@ from review_service.fact_rows import (
     refund,
 )
 from review_service.facts import NOTHING, FactsOf, Parties, read_known
-from review_service.pairs import Pairs, read_pairs, sign_of, write_pairs
+from review_service.pairs import EACH_SIGN_MAX, Pairs, read_pairs, sign_of, write_pairs
 from shared_casework.people import InForce, Lifted, in_force
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.reputation import (
@@ -216,7 +216,8 @@ def test_the_sign_of_a_review_is_that_of_the_sum_of_its_stars(stars: int, sign: 
 
 
 async def of_pair(pool: asyncpg.Pool, order_id: str = "O9", at: datetime = AT) -> Any:  # noqa: ANN401
-    return (await read_pairs({order_id: ("B1", "S1")}, at, pool)).of(order_id, "B1", "S1", at)
+    read = await read_pairs({order_id: ("B1", "S1")}, {order_id: at}, pool)
+    return read.of(order_id, "B1", "S1")
 
 
 async def test_the_reviews_of_a_pair_that_count_are_kept(pool: asyncpg.Pool) -> None:
@@ -224,7 +225,15 @@ async def test_the_reviews_of_a_pair_that_count_are_kept(pool: asyncpg.Pool) -> 
     await write_pairs(planned(weighted("O1"), *others), pool)
     assert await of_pair(pool) == (GOOD,)
     assert await of_pair(pool, order_id="O1") == ()
-    assert await of_pair(pool, at=AT - TICK) == ()
+    assert await of_pair(pool, at=AT - TICK) == (GOOD,)
+
+
+async def test_of_many_reviews_of_a_pair_the_nearest_are_read(pool: asyncpg.Pool) -> None:
+    days = [weighted(f"O{n}", counted_at=AT + n * DAY) for n in range(-40, 40)]
+    await write_pairs(planned(*days), pool)
+    read = [told.counted_at for told in await of_pair(pool, order_id="O-other")]
+    assert len(read) == EACH_SIGN_MAX
+    assert max(abs(each - AT) for each in read) <= EACH_SIGN_MAX // 2 * DAY
 
 
 async def test_the_last_weight_of_a_review_says_whether_it_counts(pool: asyncpg.Pool) -> None:
@@ -239,13 +248,13 @@ async def test_the_last_weight_of_a_review_says_whether_it_counts(pool: asyncpg.
 def test_what_is_decided_meanwhile_is_seen_by_the_next_of_the_pair() -> None:
     pairs, so_far = Pairs(), planned(weighted("O1"))
     pairs.take_in(so_far)
-    assert pairs.of("O2", "B1", "S1", AT) == (GOOD,)
-    assert pairs.of("O1", "B1", "S1", AT) == ()
+    assert pairs.of("O2", "B1", "S1") == (GOOD,)
+    assert pairs.of("O1", "B1", "S1") == ()
     so_far += planned(weighted("O1", seq=2, weight_milli=0), weighted("O3"))
     pairs.take_in(so_far)
-    assert pairs.of("O2", "B1", "S1", AT) == (GOOD,)
+    assert pairs.of("O2", "B1", "S1") == (GOOD,)
     del so_far[1:]
     pairs.take_in(so_far)
-    assert pairs.of("O3", "B1", "S1", AT) == (GOOD,)
+    assert pairs.of("O3", "B1", "S1") == (GOOD,)
     pairs.take_in([])
-    assert pairs.of("O2", "B1", "S1", AT) == ()
+    assert pairs.of("O2", "B1", "S1") == ()

@@ -170,3 +170,38 @@ async def test_i17_whoever_decides_about_a_pair_waits_for_him_who_does_by_anothe
                 pass
             assert not deciding.done()
         await deciding
+
+
+async def test_i17_a_late_closing_counts_what_was_revealed_while_its_timer_waited(
+    caller: Caller,
+    buyer: httpx.AsyncClient,
+    seller: httpx.AsyncClient,
+    clock: ManualClock,
+    work: Work,
+) -> None:
+    clock.at = CLOSING - WINDOW
+    await bring(caller, ["due"], clock.at)
+    clock.advance(DAY)
+    await bring(caller, ["asked"], clock.at)
+    await work()
+    for order_id in ("due", "asked"):
+        await write(buyer, order_id, FIVE)
+    await work()
+    clock.at = CLOSING + timedelta(minutes=30)  # and no worker was there
+    await write(seller, "asked", GOOD)
+    await work()
+    assert await weights(buyer, ["asked"]) == {(1000, False): 1}
+    assert await weights(buyer, ["due"]) == {(0, True): 1}
+
+
+async def test_i17_old_history_in_two_uploads_is_a_repetition_as_in_one(
+    caller: Caller, buyer: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    completed = CLOSING - WINDOW
+    clock.at = CLOSING + 800 * DAY
+    for order_id, day in (("first", 1), ("second", 3)):
+        at = {"at": (completed + day * DAY).isoformat()}
+        reviews = [FIVE | {"by": "BUYER"} | at, GOOD | {"by": "SELLER"} | at]
+        await bring(caller, [order_id], completed, reviews)
+    assert await weights(buyer, ["first"]) == {(1000, False): 1}
+    assert await weights(buyer, ["second"]) == {(0, True): 1}

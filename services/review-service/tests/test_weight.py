@@ -89,8 +89,13 @@ def test_each_review_of_the_pair_within_half_a_year_halves_the_weight() -> None:
     assert weight(facts=pair(*[older] * 12)) == (50, [("REPEAT_180D", 0)])
 
 
-def test_what_began_to_count_later_is_no_repetition() -> None:
-    assert weight(facts=pair(("GOOD", -TICK))) == (1000, [("FULL", 1000)])
+def test_what_was_revealed_before_by_a_clock_that_is_ahead_is_a_repetition_too() -> None:
+    """Or while the timer of this one was late: which of the two counts, the lock says."""
+    span = timedelta(days=10)
+    both = [("REPEAT_10D", 0), ("REPEAT_180D", 500)]
+    assert weight(facts=pair(("GOOD", -TICK))) == (0, both)
+    assert weight(facts=pair(("GOOD", TICK - span))) == (0, both)
+    assert weight(facts=pair(("GOOD", -span))) == (500, [("REPEAT_180D", 500)])
 
 
 def test_every_reason_is_named_in_the_order_of_the_table() -> None:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Literal, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from shared_casework.people import InForce
 from shared_events.review import Carriage, Side
 from shared_runtime.log import Database
@@ -256,17 +256,17 @@ async def is_erased(who: str, db: Database) -> bool:
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What is known of many orders, and of earlier reviews by their buyers of their sellers."""
+    """What is known of many orders, and of other reviews by their buyers of their sellers."""
 
     by_order: Mapping[str, FactsOf] = {}
-    pairs: Pairs = Pairs()
+    pairs: Pairs = field(default_factory=Pairs)
 
     def of(self, order_id: str) -> FactsOf:
         return self.by_order.get(order_id, NOTHING)
 
     def facts(self, order: Placed, at: datetime) -> WeightFacts:
         placed = order.placed
-        pair = self.pairs.of(placed.order_id, placed.buyer_id, placed.seller_id, at)
+        pair = self.pairs.of(placed.order_id, placed.buyer_id, placed.seller_id)
         return self.of(placed.order_id).facts(order, at, pair)
 
     def known(self, order: Placed, at: datetime, policies: Policies) -> Known:
@@ -281,8 +281,10 @@ class Facts(Struct, frozen=True, kw_only=True):
         )
 
 
-async def read_facts(parties: Mapping[str, Parties], upto: datetime, db: Database | None) -> Facts:
-    """What is known of these orders. `upto`: the latest instant that is decided on.
+async def read_facts(
+    parties: Mapping[str, Parties], at: Mapping[str, datetime], db: Database | None
+) -> Facts:
+    """What is known of these orders. `at`: about which instant something is decided on each.
 
     Without a database nothing is known but what is decided beside.
     """
@@ -290,7 +292,7 @@ async def read_facts(parties: Mapping[str, Parties], upto: datetime, db: Databas
         return Facts()
     known = await read_known(parties, db)
     asked = {order_id: (each.buyer_id, each.seller_id) for order_id, each in parties.items()}
-    return Facts(by_order=known, pairs=await read_pairs(asked, upto, db))
+    return Facts(by_order=known, pairs=await read_pairs(asked, at, db))
 
 
 def parties_of(orders: Mapping[str, Placed]) -> dict[str, Parties]:

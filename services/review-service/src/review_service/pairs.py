@@ -1,4 +1,4 @@
-"""Weights of buyers' reviews in; who has reviewed whom before, and how, out."""
+"""Weights of buyers' reviews in; who has reviewed whom besides, and how, out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,9 @@ from shared_runtime.log import Database, Planned
 
 from review_service.domain.weight import GOOD_STARS_MIN, NEUTRAL_STARS_MIN, PairReview, Sign
 
-SPAN = "365 days"
-"""The longest that any policy may look back."""
 EACH_SIGN_MAX = 32
-"""The latest of each sign tell all: a tenth repetition leaves no more than the floor."""
+"""Those of each sign that are nearest in time tell all: of one sign one counts in some days, and a
+tenth repetition leaves no more than the floor."""
 
 type Pair = tuple[str, str]
 """Buyer and seller."""
@@ -58,12 +57,12 @@ def sign_of(event: ReviewWeighted) -> Sign:
 
 @dataclass(slots=True)
 class Pairs:
-    """Earlier reviews of pairs: as they were read, with what is decided meanwhile on top.
+    """Other reviews of pairs: as they were read, with what is decided meanwhile on top.
 
-    `earlier`: of each order that was asked for, those of its pair that counted when it was read.
+    `others`: of each order that was asked for, those of its pair that counted when it was read.
     """
 
-    earlier: Mapping[str, Sequence[PairRow]] = field(default_factory=dict[str, Sequence[PairRow]])
+    others: Mapping[str, Sequence[PairRow]] = field(default_factory=dict[str, Sequence[PairRow]])
     _fresh: dict[Pair, dict[str, PairRow]] = field(default_factory=dict[Pair, dict[str, PairRow]])
     _taken_in: int = 0
 
@@ -78,27 +77,27 @@ class Pairs:
                 self._fresh.setdefault(row.pair, {})[row.order_id] = row
         self._taken_in = len(planned)
 
-    def of(
-        self, order_id: str, buyer_id: str, seller_id: str, at: datetime
-    ) -> tuple[PairReview, ...]:
-        """The reviews of a pair that count and came before an order's own."""
-        rows = {row.order_id: row for row in self.earlier.get(order_id, ())}
+    def of(self, order_id: str, buyer_id: str, seller_id: str) -> tuple[PairReview, ...]:
+        """The reviews of a pair that count by now, but for an order's own: also those that began to
+        count later than this one will, by another clock or because a timer was late.
+        """
+        rows = {row.order_id: row for row in self.others.get(order_id, ())}
         rows |= self._fresh.get((buyer_id, seller_id), {})
         rows.pop(order_id, None)
         return tuple(
             PairReview(sign=row.sign, counted_at=row.counted_at)
             for row in sorted(rows.values(), key=lambda row: (row.counted_at, row.order_id))
-            if row.weight_milli > 0 and row.counted_at <= at
+            if row.weight_milli > 0
         )
 
 
 LOCK = 0x70616972
 ONE_OF_A_PAIR = f"""
     SELECT pg_advisory_xact_lock({LOCK}, pair)
-    FROM (SELECT DISTINCT hashtext(told) % 1024 AS pair FROM unnest($1::text[]) AS told
+    FROM (SELECT DISTINCT abs(hashtext(told) % 1024) AS pair FROM unnest($1::text[]) AS told
           ORDER BY pair) AS asked
 """  # noqa: S608 - constants of the code
-"""Taken before the earlier reviews of pairs are read, until what is decided on them is there: the
+"""Taken before the other reviews of pairs are read, until what is decided on them is there: the
 next review of the same pair counts it, whoever and whatever brings it. In one order, of at most
 1024 locks: whoever takes many waits for nobody who waits for him."""
 
@@ -109,34 +108,36 @@ async def lock_pairs(pairs: Iterable[Pair], db: Database) -> None:
     await db.execute(ONE_OF_A_PAIR, sorted({"\n".join(pair) for pair in pairs}))
 
 
-EARLIER = f"""
-    SELECT asked.order_id AS of_order, earlier.*
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (order_id, buyer_id, seller_id)
+OTHERS = f"""
+    SELECT asked.order_id AS of_order, other.*
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+        AS asked (order_id, buyer_id, seller_id, at)
     CROSS JOIN unnest(ARRAY['GOOD', 'NEUTRAL', 'BAD']) AS asked_sign
     CROSS JOIN LATERAL (
         SELECT * FROM facts.pair_review AS told
         WHERE told.buyer_id = asked.buyer_id AND told.seller_id = asked.seller_id
           AND told.sign = asked_sign AND told.weight_milli > 0
-          AND told.counted_at <= $4 AND told.counted_at > $4 - interval '{SPAN}'
           AND told.order_id <> asked.order_id
-        ORDER BY told.counted_at DESC LIMIT {EACH_SIGN_MAX}
-    ) AS earlier
+        ORDER BY abs(extract(epoch FROM told.counted_at - asked.at)) LIMIT {EACH_SIGN_MAX}
+    ) AS other
 """  # noqa: S608 - constants of the code
 
 
-async def read_pairs(asked: Mapping[str, Pair], upto: datetime, db: Database) -> Pairs:
-    """The earlier reviews of the pairs of these orders."""
-    earlier: dict[str, list[PairRow]] = {}
+async def read_pairs(asked: Mapping[str, Pair], at: Mapping[str, datetime], db: Database) -> Pairs:
+    """The other reviews of the pairs of these orders. `at`: about when each order's own begins to
+    count; those that are nearest to it are read.
+    """
+    others: dict[str, list[PairRow]] = {}
     rows = await db.fetch(
-        EARLIER,
+        OTHERS,
         list(asked),
         [buyer_id for buyer_id, _ in asked.values()],
         [seller_id for _, seller_id in asked.values()],
-        upto,
+        [at[order_id] for order_id in asked],
     )
     for of_order, *row in rows:
-        earlier.setdefault(of_order, []).append(PairRow(**dict(zip(FIELDS, row, strict=True))))
-    return Pairs(earlier=earlier)
+        others.setdefault(of_order, []).append(PairRow(**dict(zip(FIELDS, row, strict=True))))
+    return Pairs(others=others)
 
 
 FIELDS = PairRow.__struct_fields__

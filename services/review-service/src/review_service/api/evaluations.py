@@ -109,16 +109,16 @@ class Evaluations:
             raise NotFound
         return existing(order), history, found.side
 
-    async def facts(self, order: Placed) -> Facts:
+    async def facts(self, order: Placed, now: datetime) -> Facts:
         """What other streams tell of an order and of its parties."""
-        parties = {order.placed.order_id: Parties.of(order.placed)}
-        return await read_facts(parties, self.now(), self.pool)
+        order_id = order.placed.order_id
+        return await read_facts({order_id: Parties.of(order.placed)}, {order_id: now}, self.pool)
 
     async def by(self, actor: Actor, order: Placed, now: datetime, *, flags: bool = True) -> Sender:
         """Somebody before the order's evaluation, with what keeps him from acting. Without `flags`,
         how often he has flagged is asked for where it counts.
         """
-        facts = await self.facts(order)
+        facts = await self.facts(order, now)
         of_order = facts.of(order.placed.order_id)
         side = side_for(actor, order.parties)
         flagging = flags and actor.acts_as in RULES[FlagReview].roles
@@ -249,9 +249,9 @@ async def read_pair(order: Placed, log: Log, sent: EvaluationCommand) -> Evaluat
     assert facts is not None
     pair = placed.buyer_id, placed.seller_id
     await lock_pairs([pair], db)
-    pairs = await read_pairs({placed.order_id: pair}, sent.now, db)
-    earlier = pairs.of(placed.order_id, *pair, sent.now)
-    return knowing(sent, facts=structs.replace(facts, pair=earlier))
+    pairs = await read_pairs({placed.order_id: pair}, {placed.order_id: sent.now}, db)
+    others = pairs.of(placed.order_id, *pair)
+    return knowing(sent, facts=structs.replace(facts, pair=others))
 
 
 def under_lock(said: Struct, order: Placed) -> UnderLock[EvaluationCommand] | None:

@@ -174,6 +174,12 @@ async def keys_of_writers(
     return await keys.keys_of(wanted) if wanted else {}
 
 
+def counts_about(line: Line) -> datetime:
+    """When the reviews of an order begin to count, more or less."""
+    completed = line.life.completed
+    return completed.at if completed else line.order.placed_at
+
+
 async def decide_lines(
     lines: Sequence[Line | RefusedLine],
     decisions: Decisions,
@@ -194,7 +200,7 @@ async def decide_lines(
     db = database_of(decisions.log)
     if db is not None:
         await lock_pairs(((each.buyer_id, each.seller_id) for each in parties.values()), db)
-    facts = await read_facts(parties, now, db)
+    facts = await read_facts(parties, {line.order_id: counts_about(line) for line in read}, db)
     told: list[LineTold] = []
     for number, line in enumerate(lines, 1):
         told.append(

@@ -190,8 +190,10 @@ JUDGES: Mapping[WeightCode, Judge] = {
 
 
 def counted_within(pair: Sequence[PairReview], span: timedelta, at: datetime) -> list[PairReview]:
-    """The reviews that began to count in the span before this instant, but not after it."""
-    return [other for other in pair if timedelta(0) <= at - other.counted_at < span]
+    """The reviews that began to count less than the span away from this instant. Those that did so
+    later were revealed before all the same: by a clock that is ahead, or while a timer was late.
+    """
+    return [other for other in pair if abs(at - other.counted_at) < span]
 
 
 def sign_of(review: BuyerReview) -> Sign:

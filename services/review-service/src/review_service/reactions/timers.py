@@ -204,7 +204,8 @@ def on_deadlines(policies: Policies) -> Fire:
         db = database_of(decisions.log)
         if db is not None:
             await lock_pairs(pairs_revealed(timers, placed), db)
-        facts = await read_facts(parties_of(placed), max(timer.now for timer in timers), db)
+        dues = {order_id_of(timer.stream): timer.now for timer in timers}
+        facts = await read_facts(parties_of(placed), dues, db)
         for timer in timers:
             order_id = order_id_of(timer.stream)
             if timer.name == AUTO_COMPLETE:

@@ -353,7 +353,6 @@ async def test_a_later_line_tells_how_the_order_went_on(
 
 LONG, CONTROL = "x" * 65, "a\u0007b"
 LIKE = "an instant like 2026-01-15T12:30:00Z, with at most 6 decimals"
-UTC_ONLY = "an instant must be in UTC (Z)"
 YEARS = "from 1970 until 2200"
 WRONG: list[tuple[str, object, str, str]] = [
     ("order.lines.0.quantity", "2", "order.lines[0].quantity", "Expected int, got str"),
@@ -393,7 +392,6 @@ WRONG: list[tuple[str, object, str, str]] = [
         "cancelled.by",
         "Invalid enum value 'ME'",
     ),
-    ("order.placed_at", "2026-01-10T06:30:00-03:00", "order.placed_at", UTC_ONLY),
     ("order.placed_at", "1969-12-31T00:00:00Z", "order.placed_at", YEARS),
     (
         "order.placed_at",
@@ -407,8 +405,6 @@ WRONG: list[tuple[str, object, str, str]] = [
     ("order.placed_at", "2026-01-10t06:30:00z", "order.placed_at", LIKE),
     ("order.deliver_by", "2026-01-20T06:30:00.0000000Z", "order.deliver_by", LIKE),
     ("order.deliver_by", "2200-01-01T00:00:00Z", "order.deliver_by", YEARS),
-    ("delivered.at", "2026-01-15T11:00:00-03:00", "delivered.at", UTC_ONLY),
-    ("shipped.deliver_by", "2026-01-15T11:00:00-03:00", "shipped.deliver_by", UTC_ONLY),
     ("reviews", {}, "reviews", "Expected array, got object"),
 ]
 
@@ -441,7 +437,6 @@ WRONG_REVIEWS: list[tuple[object, str, str]] = [
     (BUYER | {"at": "2027-01-01T00:00:00Z"}, "reviews[0].at", "not after now"),
     (BUYER | {"at": "2026-01-16"}, "reviews[0].at", "Invalid RFC3339 encoded datetime"),
     (BUYER | {"at": "2026-01-16T10:00:00.1234567Z"}, "reviews[0].at", LIKE),
-    (BUYER | {"at": "2026-01-16T11:00:00-03:00"}, "reviews[0].at", UTC_ONLY),
     (BUYER | {"rating": 5}, "reviews[0].rating", "unknown field"),
     (BUYER | {"title": "Bright"}, "reviews[0].title", "unknown field"),
     (BUYER | {"quality": 4.5}, "reviews[0].quality", "Expected int, got float"),

@@ -210,9 +210,8 @@ async def test_a_wrong_value_is_named(
 @pytest.mark.parametrize(
     ("at", "bound"),
     [
-        ("2026-01-15T12:00:00+02:00", "an instant must be in UTC (Z)"),
-        ("2026-01-15T12:00:00-00:00", "an instant must be in UTC (Z)"),
-        ("2026-01-15T12:00:00", "an instant needs its offset: Z"),
+        ("2026-01-15T12:00:00", "an instant needs its offset: Z, or +01:00"),
+        ("2026-01-15T12:00:00+25:00", "offset must be"),
         ("2026-01-15", "an instant like"),
         ("2026-13-15T12:00:00Z", "month must be in 1..12"),
         ("2026-01-15T12:00:00.1234567Z", "an instant like"),
@@ -221,13 +220,16 @@ async def test_a_wrong_value_is_named(
         ("1969-12-31T23:59:59Z", "from 1970 until 2200"),
     ],
 )
-async def test_an_instant_is_in_utc(client: httpx.AsyncClient, at: object, bound: str) -> None:
+async def test_an_instant_has_its_offset(client: httpx.AsyncClient, at: object, bound: str) -> None:
     told = await bounds(client, GOOD | {"at": at})
     assert told["at"].startswith(bound)
 
 
-async def test_an_instant_in_utc_may_say_so_with_its_offset(client: httpx.AsyncClient) -> None:
-    answered = await client.post("/v1/things", json=GOOD | {"at": "2026-01-15T12:00:00.25+00:00"})
+@pytest.mark.parametrize("told", ["12:00:00.25+00:00", "12:00:00.25-00:00", "09:30:00.25-02:30"])
+async def test_an_instant_with_another_offset_is_the_same_in_utc(
+    client: httpx.AsyncClient, told: str
+) -> None:
+    answered = await client.post("/v1/things", json=GOOD | {"at": f"2026-01-15T{told}"})
     assert answered.json()["at"] == "2026-01-15T12:00:00.250000Z"
 
 

@@ -15,15 +15,16 @@ ID = (
     f"1..{ID_LENGTH_MAX} characters: letters and digits of any script and the signs of ASCII but "
     "/ , and \\; not . or .., no space at an end"
 )
+ENDED = "no direction of writing that is begun and not ended"
 SEEN = "something that can be seen: not spaces, joiners and marks alone"
 
 CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 """All but the line ends and tabs that a text is laid out with."""
 SURROGATES = "\ud800-\udfff"
-OVERRIDES = "\u202a-\u202e\u2066-\u2069"
-"""They make what follows read in another order than it is written in, and do not end by
-themselves: with them a text can rearrange the page around it. The marks U+200E and U+200F cannot.
-"""
+OVERRIDES = "\u202d\u202e"
+"""They make letters read in another order than they are written in. Embeddings and isolates do not:
+names of another script stand in them. But they have to end, or they act on what is around."""
+OPENING, CLOSING = re.compile("[\u202a\u202b\u2066-\u2068]"), re.compile("[\u202c\u2069]")
 NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
 )
@@ -56,6 +57,8 @@ def fault_of_words(text: str) -> str | None:
     if refused := _refused.search(text):
         bound = next(bound for kind, bound in _refused_as.items() if kind.match(refused[0]))
         return f"{bound}: not U+{ord(refused[0]):04X}"
+    if len(OPENING.findall(text)) > len(CLOSING.findall(text)):
+        return ENDED
     if not any(map(draws, text)):
         return SEEN
     if _sealed_text.search(text):

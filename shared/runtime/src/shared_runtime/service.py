@@ -372,7 +372,7 @@ async def _parts[S: Settings](service: Service[S], settings: S) -> AsyncGenerato
         opened.callback(pool.terminate)
         await _wait_for_database(partial(check_migrated, pool, service.package))
         if keys is not None:
-            await _wait_for_database(keys.check)
+            await _look_at_keys(keys)
         own_log = log_of(service, settings, pool, now)
         yield Parts(settings=settings, pool=pool, log=own_log, now=now, key_store=keys)
 
@@ -394,6 +394,14 @@ async def _key_store[S: Settings](
         yield PostgresKeyStore(pool, keks)
     finally:
         pool.terminate()
+
+
+async def _look_at_keys(keys: PostgresKeyStore) -> None:
+    """Never on a key database that is behind. While it is away, all that needs no text goes on."""
+    try:
+        await keys.check()
+    except WORLD_FAILURES as failure:
+        log.warning("the key database does not answer yet", failure=type(failure).__name__)
 
 
 async def _wait_for_database(check: Callable[[], Awaitable[None]]) -> None:

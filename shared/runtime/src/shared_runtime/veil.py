@@ -19,6 +19,8 @@ from shared_runtime.decider import Role
 
 HEADER = "Consistency-Token"
 NONCE_BYTES = 12
+TOKEN_LENGTH = 80
+"""All are as long: a longer number would tell that the log has grown beyond a power of ten."""
 LENGTH_MAX = 512
 NOT_OURS = "-"  # no token at all: refused like any other that is none
 PARTIES: frozenset[Role] = frozenset({"BUYER", "SELLER"})
@@ -32,7 +34,8 @@ class Veil:
 
     def over(self, token: str) -> str:
         nonce = token_bytes(NONCE_BYTES)
-        return urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, token.encode(), None)).decode()
+        padded = token.ljust(TOKEN_LENGTH).encode()
+        return urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, padded, None)).decode()
 
     def lifted(self, veiled: str) -> str | None:
         """The token under it; None if it is none of ours."""
@@ -40,7 +43,8 @@ class Veil:
             return None
         try:
             raw = urlsafe_b64decode(veiled)
-            return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
+            told = self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None)
+            return told.decode().rstrip()
         except (ValueError, InvalidTag):
             return None
 

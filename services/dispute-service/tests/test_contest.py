@@ -19,7 +19,6 @@ from dispute_service.testing import (
     say,
 )
 from dispute_service.testing.stories import CONTEST, contest
-from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.dispute import (
     ContestGround,
@@ -29,6 +28,8 @@ from shared_events.dispute import (
     Outcome,
     RemedyOrdered,
 )
+from shared_events.returns import ReturnContested
+from shared_events.samples import sample
 from shared_runtime.decider import QuantityExceeded, RoleNotAllowed
 
 
@@ -101,22 +102,25 @@ def test_a_settlement_of_it_is_the_sellers_fault_as_the_return_says(at_fault: bo
     assert ordered.seller_at_fault is at_fault
 
 
-class Contested(Struct, frozen=True, kw_only=True):
+def contested(declined_by: str | None = "agent-9") -> ReturnContested:
     """As returns-service tells it."""
-
-    return_id: str = "RT9"
-    units: list[str]
-    ground: ContestGround = "DECLINED"
-    seller_at_fault: bool = False
-    declined_by: str | None = "agent-9"
-    file_sha256: str = FILE
+    known = sample(ReturnContested)
+    assert isinstance(known, ReturnContested)
+    return replace(
+        known,
+        return_id="RT9",
+        units=["1/1"],
+        ground="DECLINED",
+        declined_by=declined_by,
+        file_sha256=FILE,
+    )
 
 
 def test_an_event_asks_for_the_same_contest_whenever_it_comes() -> None:
-    asked = contest_of("event-1", Contested(units=["1/1"]), ("senior-9", "agent-9"))
-    assert asked == contest_of("event-1", Contested(units=["1/1"]), ("senior-9", "agent-9"))
-    assert asked.dispute_id != contest_of("event-2", Contested(units=["1/1"]), ()).dispute_id
+    asked = contest_of("event-1", contested(), ("senior-9", "agent-9"))
+    assert asked == contest_of("event-1", contested(), ("senior-9", "agent-9"))
+    assert asked.dispute_id != contest_of("event-2", contested(), ()).dispute_id
     assert (asked.return_id, asked.units, asked.ground) == ("RT9", ("1/1",), "DECLINED")
     assert asked.barred_ids == ("agent-9", "senior-9")
-    assert contest_of("event-1", Contested(units=["1/1"], declined_by=None), ()).barred_ids == ()
+    assert contest_of("event-1", contested(declined_by=None), ()).barred_ids == ()
     assert kinds(played(say(asked, now=OPENING, actor=SYSTEM)).events)[0] == "DisputeOpened"

@@ -7,7 +7,6 @@ from dispute_service.domain.execution import (
     Execution,
     NotDue,
     Paid,
-    Resolution,
     ReturnEnded,
     SentInstead,
     TakenIn,
@@ -20,6 +19,7 @@ from dispute_service.domain.remedies import ConfirmExecution
 from dispute_service.testing import history
 from dispute_service.testing.stories import EXECUTING, REMEDY
 from shared_events.dispute import Executed, RemedyOrdered
+from shared_events.returns import Resolution
 
 UNITS = ("1/1", "1/2", "1/3")
 

@@ -11,6 +11,7 @@ from dispute_service.domain.appeals import AnswerAppeal
 from dispute_service.domain.inquiring import OpenInquiry
 from dispute_service.domain.inquiry_end import CloseInquiry
 from dispute_service.domain.inquiry_rules import INQUIRIES, INQUIRY_RULES
+from dispute_service.domain.messages import AddDisputeMessage
 from dispute_service.domain.opening import NamedLine
 from dispute_service.domain.policy import AE_2025_1, ALWAYS, policies
 from dispute_service.domain.proposals import AcceptProposal, RejectProposal
@@ -124,6 +125,15 @@ BESIDES: list[tuple[tuple[Said, ...], Said]] = [
     (REVIEW, say(replace(decision, amount_minor=99_999), now=at(13), actor=AGENT)),
     (REVIEW, say(decision, now=at(13), actor=MEMBER, **ACME)),
     (REVIEW, say(question, now=at(13), actor=MEMBER, **ACME)),
+    (
+        REVIEW,
+        say(
+            AddDisputeMessage(message_id="m", text_for_buyer=words(), text_for_seller=words()),
+            now=at(13),
+            actor=MEMBER,
+            **ACME,
+        ),
+    ),
     (
         REVIEW,
         say(question, now=at(13), actor=AGENT, erased_parties=frozenset({"BUYER"})),

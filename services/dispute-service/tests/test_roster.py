@@ -11,6 +11,7 @@ from dispute_service.roster import (
     all_on_duty,
     go_off_duty,
     go_on_duty,
+    known,
     note_drawn,
     on_duty,
 )
@@ -51,19 +52,35 @@ async def test_whoever_was_not_drawn_for_the_longest_time_is_first(
 
 
 @pytest.mark.usefixtures("three")
+async def test_a_draw_of_an_earlier_deadline_puts_nobody_before_those_who_still_wait(
+    pool: asyncpg.Pool, clock: ManualClock
+) -> None:
+    now = clock()
+    for name in "abc":
+        await note_drawn([name], now, pool)
+    assert await order(clock, pool) == ["a", "b", "c"]
+    await note_drawn(["a"], now - HOUR, pool)
+    assert await order(clock, pool) == ["b", "c", "a"]
+
+
+@pytest.mark.usefixtures("three")
 async def test_on_duty_is_who_has_come_until_he_goes_or_his_time_is_over(
     pool: asyncpg.Pool, clock: ManualClock
 ) -> None:
     await go_off_duty("b", pool)
     assert await order(clock, pool) == ["a", "c"]
     assert await on_duty("b", clock(), pool) is None
-    known = await on_duty("a", clock(), pool)
-    assert known
-    assert known.level == "AGENT"
+    there = await on_duty("a", clock(), pool)
+    assert there
+    assert there.level == "AGENT"
     clock.advance(HOUR - timedelta(microseconds=1))
     assert await order(clock, pool) == ["a", "c"]
     clock.advance(timedelta(microseconds=1))
     assert await order(clock, pool) == []
+    for name in "ab":
+        left = await known(name, pool)
+        assert left
+        assert left.level == "AGENT"
 
 
 @pytest.mark.usefixtures("three")

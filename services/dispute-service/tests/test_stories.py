@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Literal
+from uuid import uuid4
 
 import pytest
-from dispute_service.domain.streams import contest_id_of, remedy_id_of
+from dispute_service.domain.streams import contest_id_of, dispute_stream, remedy_id_of
 from dispute_service.testing import returned
 from dispute_service.testing.desk import (
     ALL,
@@ -27,6 +28,8 @@ from dispute_service.testing.desk import (
 )
 from shared_events.reputation import MeasureApplied, SubjectErased
 from shared_runtime.log import PostgresLog, read_stream
+from shared_runtime.rows import columns
+from shared_runtime.timers import ARM
 
 type Tell = Callable[..., Awaitable[None]]
 
@@ -499,6 +502,43 @@ async def test_a_senior_assigns_by_hand_and_whoever_has_it_writes_to_both(
         assert (message["by"], message["text"]) == ("ADJUDICATOR", text["text"])
     rule, told = await case.rule(desk.buyer, "messages", {"text": ""})
     assert (rule, told["errors"][0]["field"]) == ("invalid-value", "text")
+
+
+@pytest.mark.usefixtures("judges")
+async def test_who_was_assigned_by_hand_is_not_replaced_by_a_draw_that_comes_late(
+    desk: Desk,
+) -> None:
+    case = await desk.in_review()
+    named = {"adjudicator_id": "agent-2", "level": "AGENT"}
+    await case.judged(desk.senior, "assignment", named)
+    # As one that was due before its cause had gone.
+    late = (dispute_stream(case.dispute_id), "ASSIGN/1", desk.clock(), str(uuid4()))
+    await desk.pool.execute(ARM, *columns([late], 4))
+    await desk.work()
+    assert (await case.seen_by(desk.senior))["adjudicator_id"] == "agent-2"
+
+
+async def test_who_works_for_a_party_is_assigned_by_no_hand_whatever_is_said_of_him(
+    desk: Desk,
+) -> None:
+    case = await desk.in_review()
+    await desk.on_duty("clerk", seller_id="S-77")
+    named = {"adjudicator_id": "clerk", "level": "AGENT", "org_id": "elsewhere"}
+    version = (await desk.senior.get(case.path)).headers["ETag"]
+    told = await case.tried(desk.senior, "assignment", named, version=version)
+    assert told.json()["ground"] == "PARTY"
+
+
+async def test_an_importers_organisation_is_no_partys(
+    desk: Desk, caller: Callable[..., Client]
+) -> None:
+    case = await desk.in_rebuttal()
+    importer = caller("IMPORTER", "history", org_id="desk")
+    for side in ("BUYER", "SELLER"):
+        await case.do(importer, "rebuttal", {"text": "That is it.", "on_behalf_of": side})
+    await desk.work()
+    await desk.on_duty("agent-1", org_id="desk")
+    assert (await case.seen_by(desk.senior))["adjudicator_id"] == "agent-1"
 
 
 # --- Questions

@@ -144,5 +144,7 @@ ADD_ORG = """
 
 
 async def write_org(order_id: str, org_id: str, db: Database) -> None:
-    """Somebody of this organisation has acted for a party of the order: none of it decides."""
+    """Somebody of this organisation has acted for a party of the order, in this matter or in
+    another one: none of it decides.
+    """
     await db.execute(ADD_ORG, order_id, org_id)

@@ -38,6 +38,12 @@ ONE = """
         SELECT adjudicator_id, level, org_id, seller_id, on_duty_until FROM work.adjudicator
         WHERE adjudicator_id = $1 AND on_duty_until > $2) AS told
 """
+KNOWN = """
+    SELECT row_to_json(told) FROM (
+        SELECT adjudicator_id, level, org_id, seller_id,
+               greatest(on_duty_until, 'epoch'::timestamptz) AS on_duty_until
+        FROM work.adjudicator WHERE adjudicator_id = $1) AS told
+"""
 # Whatever waits for somebody is told at once that one has come: see `reactions.timers`. Those that
 # others hold are passed over: they are being drawn for, or armed anew to be due at once.
 WAKE = """
@@ -56,8 +62,9 @@ ALL = """
 """
 DRAWN = """
     UPDATE work.adjudicator AS known
-    SET drawn = $2::timestamptz + given.place * interval '1 microsecond'
-    FROM unnest($1::text[]) WITH ORDINALITY AS given (adjudicator_id, place)
+    SET drawn = latest.drawn + given.place * interval '1 microsecond'
+    FROM unnest($1::text[]) WITH ORDINALITY AS given (adjudicator_id, place),
+        (SELECT greatest($2::timestamptz, max(drawn)) AS drawn FROM work.adjudicator) AS latest
     WHERE known.adjudicator_id = given.adjudicator_id
 """
 
@@ -73,6 +80,12 @@ async def go_on_duty(who: Adjudicator, now: datetime, db: Database) -> None:
 
 async def go_off_duty(adjudicator_id: str, db: Database) -> None:
     await db.execute(OFF_DUTY, adjudicator_id)
+
+
+async def known(adjudicator_id: str, db: Database) -> Adjudicator | None:
+    """Also who is not on duty now."""
+    row = await db.fetchval(KNOWN, adjudicator_id)
+    return None if row is None else decode(row)
 
 
 async def all_on_duty(now: datetime, db: Database) -> list[Adjudicator]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
-from shared_casework.parties import Account, side_for
+from shared_casework.parties import PARTIES, Account, side_for
 from shared_events.dispute import (
     AdjudicationStarted,
     DisputeSettled,
@@ -32,6 +32,8 @@ from shared_runtime.reading import Cursors, answer, reanswered
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import Opener, PersonKey, person
 
+from dispute_service import roster
+from dispute_service.domain.adjudication import AssignAdjudicator
 from dispute_service.domain.blind_offers import MakeBlindOffer
 from dispute_service.domain.dispute_state import SIDES
 from dispute_service.domain.inquiring import OpenInquiry
@@ -242,6 +244,14 @@ class Matters:
             response = reanswered(response, shown(events), version)
         return await self.opener.response(response)
 
+    async def as_on_roster(self, said: AssignAdjudicator) -> AssignAdjudicator:
+        """Who is known here is of the level, organisation and seller of his own token, whatever
+        is said of him.
+        """
+        if (who := await roster.known(said.adjudicator_id, self.pool)) is None:
+            return said
+        return structs.replace(said, level=who.level, org_id=who.org_id, seller_id=who.seller_id)
+
     def under_lock(self, said: Struct, matter: Matter) -> UnderLock[Any] | None:
         """What is opened on an order is decided on what there is of it by then."""
         if not isinstance(said, OpenDispute | OpenInquiry):
@@ -294,7 +304,8 @@ def also_write(before: Before, media: MediaStore, files: Sequence[MediaFile]) ->
         db = database_of(log)
         assert db is not None
         await write_matters(planned, db)
-        if side_for(before.actor, before.matter.parties) and before.actor.org_id:
+        # An importer acts for everybody: his organisation is nobody's.
+        if before.actor.role in PARTIES and before.actor.org_id:
             await write_org(before.matter.order_id, before.actor.org_id, db)
         if files:
             await media.refer((file.media_id for file in files), db)

@@ -20,6 +20,7 @@ from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
 from dispute_service.api.matters import Before, Kind, Matter, Matters
+from dispute_service.domain.adjudication import AssignAdjudicator
 
 
 class OpeningBody(PersonBody):
@@ -70,6 +71,8 @@ class MatterPlace:
         files: Sequence[MediaFile],
     ) -> Response:
         before = self.before
+        if isinstance(said, AssignAdjudicator):
+            said = await self.matters.as_on_roster(said)
         if self.id_of:
             before = replace(before, matter=replace(before.matter, matter_id=self.id_of(said)))
         return await self.matters.run(request, before, said, files)

@@ -40,11 +40,12 @@ from dispute_service.domain.terms import refuse
 
 
 class AssignAdjudicator(Struct, frozen=True, kw_only=True):
-    """Whom the draw has brought, at which level, of which organisation."""
+    """Whom the draw has brought, at which level, of which organisation or seller."""
 
     adjudicator_id: Id
     level: Level
     org_id: Id | None = None
+    seller_id: Id | None = None
 
 
 class RequestInfo(Struct, frozen=True, kw_only=True):
@@ -87,7 +88,12 @@ def assigned_to_outsider(dispute: Dispute, said: AssignAdjudicator, by: Sender) 
     """to nobody with a stake in it, nor who has decided it; and by nobody such"""
     stakes = in_appeal_too(dispute, by)
     require_impartial(by.actor, stakes)
-    judge = Actor(role=said.level, id=said.adjudicator_id, org_id=said.org_id)
+    judge = Actor(
+        role=said.level,
+        id=said.adjudicator_id,
+        org_id=said.org_id,
+        seller_id=said.seller_id,
+    )
     require_impartial(judge, stakes)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 from shared_casework.impartial import require_impartial
 from shared_events.common import StatementOfReasonsIssued
@@ -13,11 +12,8 @@ from shared_events.dispute import (
     DisputeDecided,
     DisputeEvent,
     DisputeFinalized,
-    Liable,
-    Outcome,
     RemedyOrdered,
 )
-from shared_events.fields import Currency, Id, Minor
 from shared_runtime.decider import AmountExceedsCeiling, ConflictOfInterest
 from shared_runtime.rule import Guard, Window
 
@@ -27,10 +23,7 @@ from dispute_service.domain.decisions import (
     DECISION,
     MAY_DECIDE,
     REASONED,
-    Explanation,
-    FactsForBuyer,
-    FactsForSeller,
-    RuleIds,
+    Decision,
     facts_against,
     fields_of,
     on_these_lines,
@@ -38,31 +31,17 @@ from dispute_service.domain.decisions import (
     shape_of_decision,
 )
 from dispute_service.domain.dispute_state import SIDES, Dispute
-from dispute_service.domain.evidence import EvidenceIds
 from dispute_service.domain.known import Sender
 from dispute_service.domain.matter import DisputeRule
 from dispute_service.domain.remedies import finalized
 from dispute_service.domain.statements import told_why
-from dispute_service.domain.terms import Lines, refuse
+from dispute_service.domain.terms import refuse
 
 
-class DecideDisputeAppeal(Struct, frozen=True, kw_only=True):
+class DecideDisputeAppeal(Decision, frozen=True, kw_only=True):
     """Of all appeals together: the decision stands (UPHELD), or another one takes its place."""
 
     result: AppealResult
-    outcome: Outcome
-    lines: Lines
-    amount_minor: Minor | None = None
-    currency: Currency | None = None
-    replacement_sku: Id | None = None
-    liable: Liable
-    seller_fault_pct: int
-    buyer_abuse: bool = False
-    rule_ids: RuleIds
-    evidence_ids: EvidenceIds = ()
-    facts_for_buyer: FactsForBuyer = None
-    facts_for_seller: FactsForSeller = None
-    explanation: Explanation = None
 
 
 def decide_dispute_appeal(

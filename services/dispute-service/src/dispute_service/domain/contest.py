@@ -1,7 +1,7 @@
 """A buyer's objection to what was done with his return in, a dispute with the file of it out."""
 
 from collections import defaultdict
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from msgspec import Meta, Struct
 from shared_events.dispute import (
@@ -12,6 +12,7 @@ from shared_events.dispute import (
     EvidenceShared,
 )
 from shared_events.fields import Id, Sha256, Unit
+from shared_events.returns import ReturnContested
 from shared_runtime.decider import QuantityExceeded
 from shared_runtime.shape import ONCE
 
@@ -43,24 +44,7 @@ class OpenContest(Struct, frozen=True, kw_only=True):
     proposal_id: Id
 
 
-class ToldContested(Protocol):
-    """What returns-service tells of a contest."""
-
-    @property
-    def return_id(self) -> str: ...
-    @property
-    def units(self) -> list[str]: ...
-    @property
-    def ground(self) -> ContestGround: ...
-    @property
-    def seller_at_fault(self) -> bool: ...
-    @property
-    def declined_by(self) -> str | None: ...
-    @property
-    def file_sha256(self) -> str: ...
-
-
-def contest_of(event_id: str, told: ToldContested, deciders: tuple[str, ...]) -> OpenContest:
+def contest_of(event_id: str, told: ReturnContested, deciders: tuple[str, ...]) -> OpenContest:
     """The contest that an event asks for: the same one whenever it comes. `deciders`: of the
     dispute whose remedy the return was.
     """

@@ -1,7 +1,7 @@
 """A person's decision in, with the reasons for whom it goes against out."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -50,7 +50,7 @@ type Explanation = Annotated[str | None, Words(2_000, sealed_for=None)]
 """In plain words."""
 
 
-class DecideDispute(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True):
     """What is to be done, whom it is attributed to, and why: `facts` are sealed for each."""
 
     outcome: Outcome
@@ -68,35 +68,8 @@ class DecideDispute(Struct, frozen=True, kw_only=True):
     explanation: Explanation = None
 
 
-class Decision(Protocol):
-    """What a decision and that of its appeal have in common."""
-
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def lines(self) -> Lines: ...
-    @property
-    def amount_minor(self) -> Minor | None: ...
-    @property
-    def currency(self) -> Currency | None: ...
-    @property
-    def replacement_sku(self) -> Id | None: ...
-    @property
-    def liable(self) -> Liable: ...
-    @property
-    def seller_fault_pct(self) -> int: ...
-    @property
-    def buyer_abuse(self) -> bool: ...
-    @property
-    def rule_ids(self) -> RuleIds: ...
-    @property
-    def evidence_ids(self) -> EvidenceIds: ...
-    @property
-    def facts_for_buyer(self) -> FactsForBuyer: ...
-    @property
-    def facts_for_seller(self) -> FactsForSeller: ...
-    @property
-    def explanation(self) -> Explanation: ...
+class DecideDispute(Decision, frozen=True, kw_only=True):
+    """What is to be done, whom it is attributed to, and why."""
 
 
 def decide_dispute(dispute: Dispute, said: DecideDispute, by: Sender) -> list[DisputeEvent]:

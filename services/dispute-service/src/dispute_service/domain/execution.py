@@ -5,27 +5,14 @@ is done once money was given for it, or nothing was due any more.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.dispute import Executed, RemedyOrdered
+from shared_events.returns import Resolution
 
 from dispute_service.domain.remedies import ConfirmExecution
 
-type Resolution = Literal[
-    "REFUNDED",
-    "EXCHANGED",
-    "REPLACED",
-    "KEPT",
-    "EXPIRED",
-    "CANCELLED",
-    "DECLINED",
-    "REJECTED",
-    "CONTESTED",
-    "LOST",
-    "MIXED",
-]
 FIRST: tuple[Executed, ...] = (
     "REFUNDED",
     "EXCHANGED",

@@ -5,16 +5,18 @@ from typing import Annotated
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.impartial import require_impartial
 from shared_casework.parties import PARTIES, PARTY
 from shared_events.dispute import DisputeEvent, DisputeMessageAdded
 from shared_events.fields import Id
 from shared_events.sealed import same_text
-from shared_runtime.decider import FieldError, LimitReached
+from shared_runtime.decider import ConflictOfInterest, FieldError, LimitReached
+from shared_runtime.rule import Guard
 from shared_runtime.shape import Made, Words
 
 from dispute_service.domain.dispute_state import BEFORE_DECISION, Dispute
 from dispute_service.domain.known import PERSON, Sender
-from dispute_service.domain.matter import ASSIGNED, DisputeRule, taken
+from dispute_service.domain.matter import ASSIGNED, DisputeRule, of_matter, taken
 
 
 class AddDisputeMessage(Struct, frozen=True, kw_only=True):
@@ -75,6 +77,12 @@ def of_role(_: Dispute, by: Sender) -> Sequence[AddDisputeMessage]:
     return [AddDisputeMessage(message_id="M-new", text_for_buyer=told, text_for_seller=told)]
 
 
+def by_staff_without_stake(dispute: Dispute, said: AddDisputeMessage, by: Sender) -> None:
+    """of staff, nobody with a stake in it"""
+    if by.actor.acts_as not in PARTIES:
+        require_impartial(by.actor, of_matter(dispute, said, by))
+
+
 MESSAGE = AddDisputeMessage(message_id="M-1", text="The parcel was opened when it came.")
 ADD_DISPUTE_MESSAGE = DisputeRule(
     AddDisputeMessage,
@@ -82,6 +90,7 @@ ADD_DISPUTE_MESSAGE = DisputeRule(
     roles=("BUYER", "SELLER", "AGENT", "SENIOR"),
     shape=shape_of_message,
     party=PARTY,
+    impartial=Guard(by_staff_without_stake, ConflictOfInterest),
     barred=PERSON,
     repeated=is_added,
     states=BEFORE_DECISION,

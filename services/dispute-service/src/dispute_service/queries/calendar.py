@@ -10,16 +10,16 @@ from dispute_service.domain.deadlines import RULES, DueName
 
 PRODUCT = "-//aftersales//dispute-service//EN"
 TITLES: dict[DueName, str] = {
-    "INQUIRY_ANSWER": "Answer a question",
+    "INQUIRY_ANSWER": "The seller is to answer a question by now",
     "INQUIRY_IDLE": "A question is closed",
-    "DISPUTE_ANSWER": "Act in a dispute",
+    "DISPUTE_ANSWER": "The seller is to act in a dispute by now",
     "DISPUTE_ESCALATE": "The platform takes a dispute over",
     "EVIDENCE_DUE": "Evidence is disclosed",
     "REBUTTAL_DUE": "Rebuttals end",
     "DECISION_DUE": "A dispute is to be decided",
     "INFO_DUE": "An answer to the adjudicator is due",
     "APPEAL_WINDOW": "A decision becomes final",
-    "APPEAL_ANSWER": "Answer an appeal",
+    "APPEAL_ANSWER": "An appeal is to be answered by now",
     "DISPUTE_APPEAL_DUE": "An appeal is to be decided",
     "PLATFORM_DEFAULT": "A dispute ends undecided",
     "EXECUTION_DUE": "A remedy is to be carried out",

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
+from shared_casework.figures import milli
 from shared_events.dispute import DisputeReason, Outcome
 from shared_runtime.log import Database
-
-from dispute_service.queries.statistics import milli
 
 SIMILAR_OF = 5_000
 """Among so many of the latest decisions of a reason they are looked for."""

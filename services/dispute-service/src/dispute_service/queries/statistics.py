@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from shared_casework.figures import milli
 from shared_events.dispute import DisputeReason
 
 PERIOD_DEFAULT = timedelta(days=365)
@@ -81,8 +82,3 @@ def figures(row: asyncpg.Record) -> dict[str, Any]:
         "late_milli": milli(row["late"], row["decided"]),
         "reversed_milli": milli(row["reversed"], row["answered"]),
     }
-
-
-def milli(part: int, whole: int) -> int | None:
-    """Per thousand, rounded half up; None of nothing."""
-    return None if whole == 0 else (2000 * part + whole) // (2 * whole)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from shared_casework.parties import Account
 from shared_events.common import DecisionOverdue
 from shared_events.dispute import AdjudicationStarted, AdjudicatorAssigned, DisputeAppealed
 from shared_events.envelope import Recorded
@@ -62,7 +61,7 @@ async def assign(
         if who := draw(decisions, timer, known[timer.stream], waiting):
             waiting = [each for each in waiting if each != who] + [who]
             drawn.append(who.adjudicator_id)
-        elif is_to_be_decided(decisions, timer):
+        elif is_wanted(decisions, timer):
             name = TimerName(ASSIGN, str(int(timer.name.of) + 1))
             armed_by = decisions.history(timer.stream)[-1].event_id
             again.append((timer.stream, str(name), timer.now + AGAIN_AFTER, armed_by))
@@ -76,11 +75,14 @@ def draw(
 ) -> Adjudicator | None:
     """The first who may judge it, recorded as assigned; None if there is nobody."""
     dispute = decisions.state(DISPUTES, timer.stream)
-    if not isinstance(dispute, Dispute):
+    if not isinstance(dispute, Dispute) or not is_wanted(decisions, timer):
         return None
     for each in candidates(dispute, waiting):
         said = AssignAdjudicator(
-            adjudicator_id=each.adjudicator_id, level=each.level, org_id=each.org_id
+            adjudicator_id=each.adjudicator_id,
+            level=each.level,
+            org_id=each.org_id,
+            seller_id=each.seller_id,
         )
         ask = Ask(
             stream=timer.stream,
@@ -99,21 +101,16 @@ def draw(
 
 
 def candidates(dispute: Dispute, waiting: Sequence[Adjudicator]) -> list[Adjudicator]:
-    """Of an appeal SENIORs alone; else AGENTs first. Who belongs to a party is none of them, nor is
-    who has it already.
-    """
+    """Of an appeal SENIORs alone; else AGENTs first. Who has it already is none of them."""
     holder = dispute.adjudicator.adjudicator_id if dispute.adjudicator else None
-    free = [
-        each
-        for each in waiting
-        if each.adjudicator_id != holder
-        and Account("SELLER", each.seller_id or "") not in dispute.parties
-    ]
+    free = [each for each in waiting if each.adjudicator_id != holder]
     seniors = [each for each in free if each.level == "SENIOR"]
     if dispute.status == "APPEAL":
         return seniors
     return [each for each in free if each.level == "AGENT"] + seniors
 
 
-def is_to_be_decided(decisions: Decisions, timer: DueTimer) -> bool:
-    return decisions.state(DISPUTES, timer.stream).status in TO_DECIDE
+def is_wanted(decisions: Decisions, timer: DueTimer) -> bool:
+    """Meanwhile somebody may have been assigned by hand, or drawn by another worker."""
+    to_decide = decisions.state(DISPUTES, timer.stream).status in TO_DECIDE
+    return to_decide and wanted_since(decisions.history(timer.stream)) is not None

@@ -19,8 +19,10 @@ from dispute_service.domain.streams import dispute_stream
 from dispute_service.facts import NOTHING, FactsOf, read_facts
 from dispute_service.matters import lock_orders
 
-AGAIN_AFTER = timedelta(hours=1)
+AGAIN_AFTER = timedelta(minutes=10)
 """Tried again then at the latest; at once when a dispute of the order is over."""
+ORDER_KNOWN_AFTER = timedelta(minutes=1)
+"""An order that returns-service knows is about to be known here."""
 
 
 async def open_contests(
@@ -46,12 +48,16 @@ async def open_contests(
             opened.append(timer.stream)
         else:
             name = TimerName(CONTEST, str(int(timer.name.of) + 1))
-            due = timer.now if order_id in touched else timer.now + AGAIN_AFTER
+            due = timer.now if order_id in touched else timer.now + waits(facts, order_id)
             again.append((timer.stream, str(name), due, waiting.event_id))
         touched.add(order_id)
     await forget_contests(opened, db)
     if again:
         await db.execute(ARM, *columns(again, 4))
+
+
+def waits(facts: Mapping[str, FactsOf], order_id: str) -> timedelta:
+    return AGAIN_AFTER if order_id in facts else ORDER_KNOWN_AFTER
 
 
 def streams_behind(contests: Iterable[Waiting], facts: Mapping[str, FactsOf]) -> set[str]:

@@ -47,7 +47,8 @@ type Armed = dict[str, tuple[datetime, str]]
 
 # Whatever else is set for these streams has lost its cause.
 CLEAR = """
-    DELETE FROM es.timer WHERE stream_id = ANY($1::text[]) AND NOT EXISTS (
+    DELETE FROM es.timer
+    WHERE stream_id = ANY($1::text[]) AND name NOT LIKE 'CONTEST/%' AND NOT EXISTS (
         SELECT FROM unnest($2::text[], $3::text[]) AS kept (stream_id, name)
         WHERE kept.stream_id = es.timer.stream_id AND kept.name = es.timer.name)
 """

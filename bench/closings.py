@@ -9,22 +9,22 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import httpx
-from local_stack import processes
-from local_stack.services import Service, Stack, ephemeral_stack
+from local_stack.services import Stack, ephemeral_stack
 from shared_cli import bulk, clock
+
+from bench.stacks import replica_of, until
 
 EVALUATIONS = 100_000
 SECONDS_MAX = 60.0
 PAGE_SECONDS_MAX = 0.05
 PAGES = 300
 PAGE = 50
-LOOK_SECONDS = 0.5
 SETTLE_SECONDS = 15.0
 SELLER = "S-large"
 READY = "SELECT count(*) FROM es.timer WHERE name = 'EVALUATION_CLOSE'"
@@ -64,25 +64,13 @@ def measure() -> Closed:
     """Brings the orders in with the buyers' reviews, and moves the clock over their closing."""
     with ephemeral_stack() as stack:
         asyncio.run(_bring(stack))
-        replica = _replica(stack.services["review-worker"])
+        replica = replica_of(stack.services["review-worker"])
         replica.start()
         try:
             replica.wait_ready()
             return asyncio.run(_close(stack))
         finally:
             replica.stop()
-
-
-def _replica(worker: Service) -> Service:
-    """A second worker of the same service: one for each core of the least machine."""
-    port = processes.free_port()
-    return replace(
-        worker,
-        name=f"{worker.name}-2",
-        port=port,
-        log=worker.log.with_name(f"{worker.name}-2.log"),
-        env={**worker.env, "AFTERSALES_WORKER_PORT": str(port)},
-    )
 
 
 async def _bring(stack: Stack) -> None:
@@ -94,22 +82,16 @@ async def _bring(stack: Stack) -> None:
 
 async def _close(stack: Stack) -> Closed:
     db = await asyncpg.connect(_database(stack))
-    await _until(db, READY, EVALUATIONS)
+    await until(db, READY, EVALUATIONS)
     began = time.perf_counter()
     clock.move(Path(stack.description.clock_file), timedelta(days=2))
-    await _until(db, GONE, 1)
+    await until(db, GONE, 1)
     seconds = time.perf_counter() - began
-    await _until(db, SHOWN, EVALUATIONS)
+    await until(db, SHOWN, EVALUATIONS)
     listed = time.perf_counter() - began
     await db.close()
     await asyncio.sleep(SETTLE_SECONDS)  # the other services have come so far as well
     return Closed(seconds, listed, await _pages(stack))
-
-
-async def _until(db: asyncpg.Connection, counted: str, wanted: int) -> None:
-    """Other processes are at work, and nothing tells when they have done it."""
-    while await db.fetchval(counted) < wanted:  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _pages(stack: Stack) -> list[float]:

@@ -8,7 +8,7 @@ running stack with two workers of dispute-service; one of them is killed on the 
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from local_stack import processes
 from local_stack.services import Service, Stack, ephemeral_stack
 from msgspec import Struct
 from shared_cli import clock
@@ -25,12 +24,13 @@ from shared_events.orders import OrderLine, OrderPlaced
 from shared_runtime.clock import system_clock
 from shared_runtime.log import Planned, PostgresLog
 
+from bench.stacks import LOOK_SECONDS, replica_of, until
+
 DISPUTES = 100_000
 DUE = 10_000
 SECONDS_MAX = 30.0
 PAGE_SECONDS_MAX = 0.1
 PAGES = 200
-LOOK_SECONDS = 0.2
 BATCH = 1_000
 KILLED_AFTER = 2_000
 SELLER = "S-large"
@@ -76,7 +76,7 @@ class Passed:
 def measure() -> Passed:
     """Opens the disputes, and moves the clock over the deadlines of some of them."""
     with ephemeral_stack() as stack:
-        replica = _replica(stack.services["dispute-worker"])
+        replica = replica_of(stack.services["dispute-worker"])
         replica.start()
         replica.wait_ready()
         try:
@@ -85,26 +85,15 @@ def measure() -> Passed:
             replica.stop()
 
 
-def _replica(worker: Service) -> Service:
-    port = processes.free_port()
-    return replace(
-        worker,
-        name=f"{worker.name}-2",
-        port=port,
-        log=worker.log.with_name(f"{worker.name}-2.log"),
-        env={**worker.env, "AFTERSALES_WORKER_PORT": str(port)},
-    )
-
-
 async def _pass(stack: Stack, replica: Service) -> Passed:
     now = datetime.now(UTC)
     placed = [(f"order-d{n}", _order(n, now)) for n in range(DISPUTES)]
     await _append(stack, "review", placed)
     db = await asyncpg.connect(stack.description.databases["dispute"].owner_url)
-    await _until(db, KNOWN, DISPUTES)
+    await until(db, KNOWN, DISPUTES)
     opened = [(f"dispute-D{n}", _dispute(n, now)) for n in range(DISPUTES)]
     await _append(stack, "dispute", opened)
-    await _until(db, ARMED, DISPUTES)
+    await until(db, ARMED, DISPUTES)
     began = time.perf_counter()
     clock.move(Path(stack.description.clock_file), 2 * DAY)
     due = now + 2 * DAY
@@ -140,12 +129,6 @@ def _planned(stream: str, event: Struct, at: datetime) -> Planned:
         correlation=stream,
         cause=cause,
     )
-
-
-async def _until(db: asyncpg.Connection, counted: str, wanted: int) -> None:
-    """Other processes are at work, and nothing tells when they have done it."""
-    while await db.fetchval(counted) < wanted:  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _pages(stack: Stack) -> list[float]:

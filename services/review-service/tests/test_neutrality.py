@@ -19,10 +19,9 @@ from review_service.queries.neutrality import (
     SIZES,
     SUMS,
     Group,
-    half_up,
-    milli,
     too_few,
 )
+from shared_casework.figures import half_up, milli
 from shared_events.common import DecisionOverdue
 from shared_events.orders import OrderCompleted, OrderReopened
 from shared_events.review import (

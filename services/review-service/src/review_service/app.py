@@ -8,10 +8,8 @@ from shared_runtime import media_api
 from shared_runtime.commands import commands_on
 from shared_runtime.erasure import erasure
 from shared_runtime.media import Links, MediaStore
-from shared_runtime.media_api import media_router, media_tasks
-from shared_runtime.media_objects import objects_at
+from shared_runtime.media_api import media_at, media_router, media_tasks
 from shared_runtime.reading import Cursors
-from shared_runtime.scanning import scanner_at
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
@@ -88,15 +86,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
 
 
 def media_of(parts: Parts[ReviewSettings], links: Links) -> MediaStore:
-    """The files that people add to what they write."""
-    return MediaStore(
-        db=parts.pool,
-        objects=objects_at(parts.settings.media_url),
-        keys=parts.keys,
-        scanner=scanner_at(parts.settings.clamd),
-        links=links,
-        now=parts.now,
-    )
+    return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
 
 
 def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:

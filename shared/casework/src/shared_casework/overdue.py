@@ -102,7 +102,7 @@ def from_the_deadline(matter: Pending | NotPending, _: NoteOverdue, __: By[Any])
 
 
 def overdue(matter: Pending | NotPending, said: NoteOverdue, _: By[Any]) -> list[Any]:
-    """An event that every service's streams may have; the type of theirs is the service's."""
+    """Told once that it is late, in public figures. No party loses anything by it."""
     assert isinstance(matter, Pending)
     what, ref_id, due_at = deadline_of(said)
     return [DecisionOverdue(**ids_of(matter.about), what=what, ref_id=ref_id, due_at=due_at)]

@@ -1,5 +1,8 @@
 """Files in and out over HTTP, and what a worker does for them.
 
+    links = Links(settings.media_secret, now)
+    store = media_at(settings, db=pool, keys=keys, links=links, now=now)
+
     routers: media_router(store, links), in the service's `streamed` paths: media_api.PATH
     tasks:   *media_tasks(store)
 
@@ -14,6 +17,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
+import asyncpg
 import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from msgspec import UNSET, UnsetType
@@ -22,6 +26,7 @@ from shared_events.fields import Instant
 from starlette.types import Receive, Scope, Send
 
 from shared_runtime.auth import BySignature, Caller, caller_of, require
+from shared_runtime.clock import Clock
 from shared_runtime.decider import (
     FieldError,
     InvalidValue,
@@ -37,17 +42,20 @@ from shared_runtime.documents import answered
 from shared_runtime.fields import IdStr
 from shared_runtime.history import STAFF_ROLES
 from shared_runtime.idempotency import command_id, idempotency_key
+from shared_runtime.keys import KeyStore
 from shared_runtime.media import (
     DOWNLOAD_PATH,
     LINK_LIFETIME,
     Link,
     Links,
     MediaFile,
+    MediaSettings,
     MediaStore,
     Upload,
     UploadView,
     if_any,
 )
+from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import (
     CONTENT_TYPES,
     IMAGE_BYTES_MAX,
@@ -70,6 +78,7 @@ from shared_runtime.problems import (
     refusals,
 )
 from shared_runtime.reading import answer
+from shared_runtime.scanning import scanner_at
 from shared_runtime.sealing import person_of
 from shared_runtime.shape import Purpose
 from shared_runtime.spool import Spool
@@ -419,6 +428,20 @@ def _view(file: MediaFile, name: str | None) -> FileView:
         name=if_any(name),
         uploaded_at=file.uploaded_at,
         decided_at=if_any(file.decided_at),
+    )
+
+
+def media_at(
+    settings: MediaSettings, *, db: asyncpg.Pool, keys: KeyStore, links: Links, now: Clock
+) -> MediaStore:
+    """The files that people add to what they write, and bring as evidence."""
+    return MediaStore(
+        db=db,
+        objects=objects_at(settings.media_url),
+        keys=keys,
+        scanner=scanner_at(settings.clamd),
+        links=links,
+        now=now,
     )
 
 

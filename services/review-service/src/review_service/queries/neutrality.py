@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import asyncpg
+from shared_casework.figures import half_up, milli
 from shared_runtime.clock import Clock
 
 SMALL_BELOW = 100
@@ -206,12 +207,3 @@ COUNTED = (
     "appeals_reversed",
     "appeals_overdue",
 )
-
-
-def milli(part: int, whole: int) -> int | None:
-    """Per thousand; null of nothing."""
-    return None if whole == 0 else half_up(1000 * part, whole)
-
-
-def half_up(dividend: int, divisor: int) -> int:
-    return (2 * dividend + divisor) // (2 * divisor)

@@ -11,7 +11,7 @@ from dispute_service.domain.policy import AE_2025_1, policies
 from dispute_service.domain.readers import READERS, Reading, read_by
 from dispute_service.domain.submission import ExtendEvidence
 from dispute_service.projections import adjudication, decided, disputes
-from dispute_service.projections.disputes import ListedDispute, next_due, waits_for
+from dispute_service.projections.disputes import ListedDispute, dues, next_due, waits_for
 from dispute_service.queries.calendar import TITLES, Entry, calendar_of
 from dispute_service.queries.deadlines import DeadlinesView, DeadlineView, dispute_deadlines_view
 from dispute_service.queries.outcomes import outcomes_view
@@ -23,6 +23,7 @@ from dispute_service.testing import (
     SELLER,
     SENIOR,
     SYSTEM,
+    TICK,
     at,
     history,
     ledger,
@@ -147,7 +148,7 @@ def test_a_list_says_what_the_dispute_says_to_the_same_reader(story: Story) -> N
                 key=lambda due: due[1] or at(1),
                 default=None,
             )
-            assert next_due(row, side) == soonest
+            assert next_due(row, side, at(1)) == soonest
             assert getattr(row, f"{side.lower()}_due") == (soonest and soonest[1])
 
 
@@ -163,7 +164,15 @@ def test_what_is_hidden_from_a_party_moves_nothing_in_its_list(story: Story) -> 
                 ), event
                 seen = state_of(read_by(ACTORS[side], before)).seller_acted
                 if seen or getattr(event, "by_role", None) != "SELLER":
-                    assert next_due(listed(before), side) == next_due(listed(after), side)
+                    assert dues(listed(before), side) == dues(listed(after), side)
+
+
+def test_an_appeal_that_was_not_answered_in_time_is_due_to_be_decided() -> None:
+    row = listed(history(*APPEAL))
+    until = row.answers_until["SELLER"]
+    assert next_due(row, "SELLER", until - TICK) == ("APPEAL_ANSWER", until)
+    assert next_due(row, "SELLER", until) == ("DISPUTE_APPEAL_DUE", row.stage_due)
+    assert next_due(row, "BUYER", until - TICK) == ("DISPUTE_APPEAL_DUE", row.stage_due)
 
 
 def test_of_every_hidden_act_it_is_told_what_lists_make_of_it() -> None:

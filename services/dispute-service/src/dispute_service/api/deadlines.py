@@ -36,7 +36,7 @@ from dispute_service.views import readable_history
 
 DECIDES = ("AGENT", "SENIOR")
 CALENDAR_MAX = 500
-"""Of each kind of matters, those that are due soonest."""
+"""Of each kind of matters: those that are due soonest, of an adjudicator's cases the oldest."""
 SOONEST = PageStart(limit=CALENDAR_MAX, after=None, cursor=str)
 
 type HasMatters = Annotated[Caller, Depends(require(*PARTIES, "AGENT", "SENIOR"))]
@@ -104,10 +104,10 @@ def calendar_api(matters: Matters) -> APIRouter:
         "",
         summary="What is due in your open matters, as a calendar",
         description="For BUYER, SELLER, AGENT and SENIOR: iCalendar (RFC 5545). What is due next "
-        "in each of your disputes and questions, and the cases that you have to decide; of each "
-        f"kind the {CALENDAR_MAX} that are due soonest. It names orders and matters by their ids, "
-        "and has nobody's words in it. A Consistency-Token of `dispute.events` waits for what it "
-        "stands for.",
+        "in each of your disputes and questions, and the cases that you have to decide; "
+        f"{CALENDAR_MAX} of each kind at most: those due soonest, of cases the oldest. It names "
+        "orders and matters by their ids, and has nobody's words in it. A Consistency-Token of "
+        "`dispute.events` waits for what it stands for.",
         response_class=CalendarResponse,
         responses=refusals(RoleNotAllowed, NotYetVisible) | query_answers.CALENDAR,
     )
@@ -139,7 +139,7 @@ async def due_to_party(matters: Matters, caller: Caller) -> Sequence[Entry]:
                 due=due[1],
             )
             for row in own
-            if (due := disputes.next_due(row, asking))
+            if (due := disputes.next_due(row, asking, matters.now()))
         ]
         entries += [
             Entry(

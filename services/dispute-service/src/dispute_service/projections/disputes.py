@@ -46,6 +46,7 @@ from dispute_service.domain.deadlines import DueName
 from dispute_service.domain.dispute_state import OTHER, SIDES, Status
 
 type WaitsFor = Party | Literal["ADJUDICATOR", "MARKETPLACE"]
+type DueAt = tuple[DueName, datetime]
 
 # Soonest first or newest first, page by page, of all stages or of one: a seller may have very many.
 LISTED_DISPUTES_DDL = """
@@ -242,9 +243,9 @@ def in_course(  # noqa: C901, PLR0911 - one arm for each event
 
 
 def with_dues(row: ListedDispute) -> ListedDispute:
-    buyer, seller = next_due(row, "BUYER"), next_due(row, "SELLER")
+    buyer, seller = dues(row, "BUYER"), dues(row, "SELLER")
     return replace(
-        row, buyer_due=buyer[1] if buyer else None, seller_due=seller[1] if seller else None
+        row, buyer_due=buyer[0][1] if buyer else None, seller_due=seller[0][1] if seller else None
     )
 
 
@@ -260,25 +261,31 @@ STAGE_ENDS: dict[Status, DueName] = {
 }
 
 
-def next_due(row: ListedDispute, side: Party) -> tuple[DueName, datetime] | None:
+def next_due(row: ListedDispute, side: Party, now: datetime) -> DueAt | None:
     """What is due next, and when. It stays, also when its time is past, until what was due is done
-    or something else follows of it.
+    or something else follows of it; but an appeal that was not answered in time goes on without.
     """
+    left = (each for each in dues(row, side) if each[0] != "APPEAL_ANSWER" or now < each[1])
+    return next(left, None)
+
+
+def dues(row: ListedDispute, side: Party) -> list[DueAt]:
+    """All that is due to or from a side, soonest first; nothing once it is closed."""
     if row.stage == "CLOSED":
-        return None
+        return []
     if row.stage == "NEGOTIATING":
         if row.seller_acted:
-            return "DISPUTE_ESCALATE", row.escalates_at
-        return "DISPUTE_ANSWER", row.answer_due
+            return [("DISPUTE_ESCALATE", row.escalates_at)]
+        return [("DISPUTE_ANSWER", row.answer_due)]
     assert row.stage_due
-    dues: list[tuple[DueName, datetime]] = []
+    due: list[DueAt] = []
     if row.stage == "APPEAL" and side in row.answers_until:
-        dues.append(("APPEAL_ANSWER", row.answers_until[side]))
+        due.append(("APPEAL_ANSWER", row.answers_until[side]))
     if row.asked and row.asked_until:
-        dues.append(("INFO_DUE", row.asked_until))  # meanwhile the decision is not due
+        due.append(("INFO_DUE", row.asked_until))  # meanwhile the decision is not due
     else:
-        dues.append((STAGE_ENDS[row.stage], row.stage_due))
-    return min(dues, key=lambda due: due[1])
+        due.append((STAGE_ENDS[row.stage], row.stage_due))
+    return sorted(due, key=lambda each: each[1])
 
 
 def waits_for(  # noqa: PLR0911 - one arm for each stage

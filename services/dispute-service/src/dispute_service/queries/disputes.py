@@ -62,7 +62,7 @@ def listed_dispute_view(
         ground=row.ground,
         stage=row.stage,
         held=Money(amount=row.held_minor, currency=row.currency),
-        deadline=next_due_view(next_due(row, side)),
+        deadline=next_due_view(next_due(row, side, now)),
         waits_for=waits_for(row, side, now),
         if_silent=if_silent,
         opened_at=row.opened_at,

@@ -53,6 +53,9 @@ type AskedBy = Literal[
 """The sources of a refund that nobody asks for in person."""
 
 
+type Standing = Literal["ACCEPTED", "COVERED", "ADVANCED"]
+
+
 class NothingReceived(Refused):
     """No accepted unit stands behind this refund."""
 
@@ -64,7 +67,7 @@ class AskedUnit(Struct, frozen=True, kw_only=True):
 
     unit: Unit
     deduction_milli: Milli = 0
-    standing: Literal["ACCEPTED", "COVERED", "ADVANCED"] | None = None
+    standing: Standing | None = None
 
 
 def each_unit_once(units: tuple[AskedUnit, ...]) -> bool:
@@ -268,7 +271,7 @@ def nothing_left(
         source_id=said.source_id,
         remedy_id=said.remedy_id,
         units=units,
-        refund_ids=sorted(givers),
+        refund_ids=[each.given_id for each in ledger.money.given if each.given_id in givers],
     )
 
 

@@ -123,7 +123,7 @@ def commands_of(act: Act, ledger: Ledger, number: int) -> tuple[Struct, Actor]:
         remedy(new, *pieces, remedy_id=remedy_id, seller_at_fault=fault),
         remedy(new, *pieces, **partial),
         asks(new, *pieces, **whole, outside_id=gone),
-        asks(new, *pieces, **whole, reissues=old),
+        asked_anew(new, ledger.refunds[old]) if old in ledger.refunds else asks(new, *pieces),
         paid(old),
         refused(old, attempt),
         not_paid(old, attempt),
@@ -142,6 +142,19 @@ def commands_of(act: Act, ledger: Ledger, number: int) -> tuple[Struct, Actor]:
         (ResolveRefund(refund_id=old, paid=fault, proof_ref=f"desk-{number}"), AGENT),
     ]
     return in_person[act.what - len(of_system)]
+
+
+def asked_anew(refund_id: str, stopped: Refund) -> RequestRefund:
+    """What asked for a refund that the gateway has stopped asks again."""
+    told = stopped.requested
+    return asks(
+        refund_id,
+        *(each.unit for each in told.units),
+        source="RETURN" if told.source == "GOODWILL" else told.source,
+        source_id=told.source_id,
+        remedy_id=told.remedy_id,
+        reissues=told.refund_id,
+    )
 
 
 def lived(doing: Sequence[Act]) -> Life:

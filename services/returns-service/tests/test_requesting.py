@@ -393,6 +393,18 @@ def test_a_refund_that_was_stopped_is_asked_anew_by_the_rules() -> None:
     assert ledger_after(*story, say(refused("f-1")), say(anew)).refunds["f-1"].reissued_by == "f-2"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        asks("f-2", "1/2", reissues="f-1"),
+        asks("f-2", "1/1", reissues="f-1", source_id="RT-2"),
+        remedy("f-2", "1/1", reissues="f-1"),
+    ],
+)
+def test_what_is_asked_anew_is_what_was_stopped(said: RequestRefund) -> None:
+    played(say(said), after=history(*FAILED)).then_refused(InvalidValue)
+
+
 def test_what_the_desk_has_reissued_meanwhile_is_not_asked_anew() -> None:
     story = (*FAILED, say(reissue("f-3", "f-1"), NOW, AGENT))
     played(say(asks("f-2", "1/1", reissues="f-1")), after=history(*story)).then_nothing()

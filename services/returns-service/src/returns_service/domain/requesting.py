@@ -138,6 +138,18 @@ def require_of_order(ledger: Ledger, said: RequestRefund) -> None:
             raise refuse("units", "pieces of the order")
     if said.refund_id in ledger.outside:
         raise refuse("refund_id", "not that of money given outside")
+    if said.reissues is not None and not asks_the_same(
+        said, ledger.refunds[said.reissues].requested
+    ):
+        raise refuse("reissues", "a refund of the same source, for the same units")
+
+
+def asks_the_same(said: RequestRefund, stopped: RefundRequested) -> bool:
+    one = (said.source, said.source_id, said.remedy_id)
+    units = {each.unit for each in stopped.units}
+    return one == (stopped.source, stopped.source_id, stopped.remedy_id) and units >= {
+        each.unit for each in said.units
+    }
 
 
 def to_answer(ledger: Ledger, said: RequestRefund) -> list[str]:

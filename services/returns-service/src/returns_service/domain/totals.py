@@ -182,5 +182,11 @@ def nothing_due(
     if not new:
         return []
     return [
-        RemedyAlreadyMet(**ledger.ids, remedy_id=remedy_id, units=new, refund_ids=[*refund_ids])
+        RemedyAlreadyMet(
+            **ledger.ids,
+            refund_id=refund_id,
+            remedy_id=remedy_id,
+            units=new,
+            refund_ids=[*refund_ids],
+        )
     ]

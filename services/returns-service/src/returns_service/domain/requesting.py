@@ -5,7 +5,7 @@ for once: one that finally failed or bounced is paid by its reissue alone. Only 
 because others' money was undone, or because the gateway has stopped a refund, is asked twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -117,10 +117,11 @@ def request_refund(book: Book, said: RequestRefund, by: Sender) -> list[RefundEv
     label, a deduction or a price of 0 leaves, the gateway is not asked.
     """
     ledger = book.open_ledger
+    known = {each.unit for each in ledger.money.units}
     require_currency(said.currency, ledger.currency)
-    require_of_order(ledger, said)
-    named = [*to_answer(ledger, said)]
-    still_out = [each for each in named if each not in ledger.remaining.units]
+    require_of_order(ledger, said, known)
+    named = to_answer(ledger, said)
+    still_out = [each for each in named if each not in known]
     here = in_order(ledger.money, named)
     events: list[RefundEvent] = []
     if here:
@@ -130,9 +131,8 @@ def request_refund(book: Book, said: RequestRefund, by: Sender) -> list[RefundEv
     return events
 
 
-def require_of_order(ledger: Ledger, said: RequestRefund) -> None:
+def require_of_order(ledger: Ledger, said: RequestRefund, known: Collection[str]) -> None:
     """Raises `InvalidValue` unless each is a piece of the order, or to take the place of one."""
-    known = ledger.remaining.units
     for each in said.units:
         if each.unit not in known and not is_replacement_in(each.unit, known):
             raise refuse("units", "pieces of the order")

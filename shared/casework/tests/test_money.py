@@ -53,6 +53,7 @@ def refund(refund_id: str, unit: str, amount_minor: int, **more: object) -> Refu
         units=[RefundedUnit(unit=unit, amount_minor=amount_minor)],
         shipping_minor=0,
         goodwill_minor=0,
+        difference_minor=None,
     )
     return structs.replace(one, **more)
 
@@ -119,6 +120,14 @@ def test_only_what_is_out_is_overpaid() -> None:
     again = (asked, failed("R1", final=True), refund("R2", "1/1", 1060, reissues="R1"))
     assert money_after(*again, issued("R1")).overpaid_minor == 0
     assert money_after(*again, issued("R1"), issued("R2")).overpaid_minor == 1060
+
+
+def test_a_difference_is_of_no_ceiling_but_is_not_paid_twice() -> None:
+    first = refund("R1", "1/1", 0, difference_minor=150)
+    second = refund("R2", "1/1", 0, difference_minor=150, reissues="R1")
+    once = money_after(first, failed("R1", final=True), second, issued("R2"))
+    assert (once.remaining.order_minor, once.overpaid_minor) == (2611, 0)
+    assert evolve(once, issued("R1")).overpaid_minor == 150
 
 
 def test_shipping_may_be_given_with_the_last_units_alone() -> None:

@@ -52,14 +52,16 @@ class UnitMoney(Struct, frozen=True, kw_only=True):
 
 class Given(Struct, frozen=True, kw_only=True):
     """Money on its way to the buyer, or out: of units, of shipping, and of neither (`other_minor`,
-    which counts in the order alone). `counts` is false once it failed for good, or came back;
-    `out` is true from the word on that it has been paid.
+    which counts in the order alone). `difference_minor`, paid for a replacement that did not come,
+    counts in no ceiling, but is not to be given twice. `counts` is false once it failed for good or
+    came back; `out` is true from the word on that it has been paid.
     """
 
     given_id: str
     units: list[RefundedUnit]
     shipping_minor: int
     other_minor: int
+    difference_minor: int = 0
     reissues: str | None = None
     counts: bool = True
     out: bool = False
@@ -135,21 +137,29 @@ class Money(Struct, frozen=True, kw_only=True):
         """What is out beyond the ceilings, or twice for one refund."""
         out = [each for each in self.given if each.out]
         due = min(self.total_minor, self.within(self.parts(out)).total_minor)
-        return sum(each.total_minor for each in out) - due
+        differences = sum(each.difference_minor for each in out)
+        once = sum(max(each.difference_minor for each in chain) for chain in self.chains(out))
+        return sum(each.total_minor for each in out) - due + differences - once
 
     def parts(self, given: Iterable[Given]) -> Parts:
         """Of a refund and those that reissue it the largest of each part."""
-        chains: dict[str, list[Given]] = {}
-        for each in given:
-            chains.setdefault(self.first_of(each), []).append(each)
+        chains = self.chains(given)
         units: Counter[str] = Counter()
-        for chain in chains.values():
+        for chain in chains:
             units.update(largest_of_units(chain))
         return Parts(
             units=units,
-            shipping_minor=sum(max(each.shipping_minor for each in one) for one in chains.values()),
-            other_minor=sum(max(each.other_minor for each in one) for one in chains.values()),
+            shipping_minor=sum(max(each.shipping_minor for each in chain) for chain in chains),
+            other_minor=sum(max(each.other_minor for each in chain) for chain in chains),
         )
+
+    def chains(self, given: Iterable[Given]) -> list[list[Given]]:
+        """Each refund with those that reissue it."""
+        by_id = {each.given_id: each for each in self.given}
+        found: dict[str, list[Given]] = {}
+        for each in given:
+            found.setdefault(first_of(each, by_id), []).append(each)
+        return [*found.values()]
 
     def within(self, parts: Parts) -> Parts:
         """What of it uses up the order: no unit more than was paid for it, nor shipping."""
@@ -162,12 +172,12 @@ class Money(Struct, frozen=True, kw_only=True):
             other_minor=parts.other_minor,
         )
 
-    def first_of(self, given: Given) -> str:
-        """The refund that the one given takes the place of, or itself."""
-        by_id = {each.given_id: each for each in self.given}
-        while given.reissues is not None:
-            given = by_id[given.reissues]
-        return given.given_id
+
+def first_of(given: Given, by_id: Mapping[str, Given]) -> str:
+    """The refund that the one given takes the place of, or itself."""
+    while given.reissues is not None:
+        given = by_id[given.reissues]
+    return given.given_id
 
 
 def largest_of_units(chain: Iterable[Given]) -> dict[str, int]:
@@ -230,6 +240,7 @@ def requested(money: Money, event: RefundRequested) -> Money:
         units=event.units,
         shipping_minor=event.shipping_minor,
         other_minor=event.goodwill_minor,
+        difference_minor=event.difference_minor or 0,
         reissues=event.reissues,
     )
     named = {each.unit for each in event.units} if event.source in ENDS_A_UNIT else set[str]()

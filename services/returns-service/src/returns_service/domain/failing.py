@@ -88,8 +88,7 @@ def retry_refund(one: OneRefund, said: RetryRefund, _: Sender) -> list[RefundEve
 
 def once_due(one: OneRefund, _: RetryRefund, __: Sender) -> Window:
     failure = one.refund.failure
-    assert failure
-    return Window(earliest=failure.retry_at)
+    return Window(earliest=failure.retry_at if failure else None)
 
 
 RETRY_REFUND = RefundRule(

@@ -15,6 +15,7 @@ from shared_runtime.decider import (
     ConflictOfInterest,
     FieldError,
     Refused,
+    Role,
 )
 from shared_runtime.rule import Guard
 from shared_runtime.shape import Made
@@ -23,6 +24,8 @@ from returns_service.domain.known import PERSON, Known, Sender
 from returns_service.domain.ledger_state import Ledger
 from returns_service.domain.matter import Book, LedgerRule, of_order
 from returns_service.domain.totals import gave, with_remaining
+
+DESK: tuple[Role, ...] = ("AGENT", "SENIOR")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -46,8 +49,10 @@ class GiveGoodwill(Struct, frozen=True, kw_only=True):
 
 
 def shape_of_goodwill(said: GiveGoodwill, by: Sender) -> Iterator[FieldError]:
-    if (said.reason is not None) == (by.actor.acts_as == "SELLER"):
-        yield FieldError(field="reason", bound="there where the desk gives, and there alone")
+    if by.actor.acts_as in DESK and said.reason is None:
+        yield FieldError(field="reason", bound="there where the desk gives")
+    if by.actor.acts_as == "SELLER" and said.reason is not None:
+        yield FieldError(field="reason", bound="of the desk alone")
 
 
 def give_goodwill(book: Book, said: GiveGoodwill, by: Sender) -> list[RefundEvent]:
@@ -56,7 +61,7 @@ def give_goodwill(book: Book, said: GiveGoodwill, by: Sender) -> list[RefundEven
     """
     ledger = book.open_ledger
     require_currency(said.currency, ledger.currency)
-    is_desk = by.actor.acts_as != "SELLER"
+    is_desk = by.actor.acts_as in DESK
     left = ledger.remaining.order_minor
     if left == 0:
         raise AlreadyRefunded(refund_ids=gave(ledger))
@@ -107,13 +112,13 @@ def is_given(book: Book, said: GiveGoodwill, _: Sender) -> bool:
 
 def by_outsider(book: Book, said: GiveGoodwill, by: Sender) -> None:
     """of the desk, nobody who has a stake in it"""
-    if by.actor.acts_as != "SELLER":
+    if by.actor.acts_as in DESK:
         require_impartial(by.actor, of_order(book, said, by))
 
 
 def of_role(book: Book, by: Sender) -> Sequence[GiveGoodwill]:
     """The least that can be given."""
-    reason = None if by.actor.acts_as == "SELLER" else "LATE_ANSWER"
+    reason = "LATE_ANSWER" if by.actor.acts_as in DESK else None
     currency = book.open_ledger.currency
     return [GiveGoodwill(refund_id="f-new", goodwill_minor=1, currency=currency, reason=reason)]
 
@@ -121,7 +126,7 @@ def of_role(book: Book, by: Sender) -> Sequence[GiveGoodwill]:
 GIVE_GOODWILL = LedgerRule(
     GiveGoodwill,
     give_goodwill,
-    roles=("SELLER", "AGENT", "SENIOR"),
+    roles=("SELLER", *DESK),
     shape=shape_of_goodwill,
     human=True,
     party=PARTY,

@@ -43,8 +43,8 @@ def happened(  # noqa: PLR0911 - one arm for each event
         case RefundNotDue():
             return not_due(state, event)
         case RemedyAlreadyMet(remedy_id=remedy_id, units=units):
-            met = state.met | {remedy_id: state.met.get(remedy_id, frozenset()).union(units)}
-            return replace(answered(state, remedy_id, units), met=met)
+            met = state.met.get(remedy_id, frozenset()).union(units)
+            return replace(not_due(state, event), met=state.met | {remedy_id: met})
         case OutsideRefundRecorded(outside_id=outside_id):
             return replace(state, outside=state.outside | {outside_id: "RECORDED"})
         case OutsideRefundUndone(outside_id=outside_id):
@@ -92,9 +92,10 @@ def requested(state: Ledger, event: RefundRequested) -> Ledger:
     )
 
 
-def not_due(state: Ledger, event: RefundNotDue) -> Ledger:
+def not_due(state: Ledger, event: RefundNotDue | RemedyAlreadyMet) -> Ledger:
     told = answered(state, event.remedy_id, event.units)
-    return replace(told, not_due=state.not_due | {event.refund_id})
+    asked = state.not_due | ({event.refund_id} if event.refund_id else frozenset[str]())
+    return replace(told, not_due=asked)
 
 
 def answered(state: Ledger, remedy_id: str | None, units: Iterable[str]) -> Ledger:

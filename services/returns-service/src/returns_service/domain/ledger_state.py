@@ -81,8 +81,8 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
     `outside`: what others gave, by its id. `not_due`: requests that nothing came of. `answered`:
     the units for which a remedy was, by its id; `met`: those for which nothing was left. `amends`:
-    a return so far was a withdrawal or the seller's fault, so that shipping goes back with the last
-    unit. `overdue`: what was told to be.
+    a refund so far was of a withdrawal or the seller's fault, so that shipping goes back with the
+    last unit. `overdue`: what was told to be.
     """
 
     opened: RefundLedgerOpened

@@ -5,7 +5,7 @@ for once: one that finally failed or bounced is paid by its reissue alone. Only 
 because others' money was undone, or because the gateway has stopped a refund, is asked twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -53,6 +53,9 @@ type AskedBy = Literal[
 """The sources of a refund that nobody asks for in person."""
 
 
+type Standing = Literal["ACCEPTED", "COVERED", "ADVANCED"]
+
+
 class NothingReceived(Refused):
     """No accepted unit stands behind this refund."""
 
@@ -64,7 +67,7 @@ class AskedUnit(Struct, frozen=True, kw_only=True):
 
     unit: Unit
     deduction_milli: Milli = 0
-    standing: Literal["ACCEPTED", "COVERED", "ADVANCED"] | None = None
+    standing: Standing | None = None
 
 
 def each_unit_once(units: tuple[AskedUnit, ...]) -> bool:
@@ -114,10 +117,11 @@ def request_refund(book: Book, said: RequestRefund, by: Sender) -> list[RefundEv
     label, a deduction or a price of 0 leaves, the gateway is not asked.
     """
     ledger = book.open_ledger
+    known = {each.unit for each in ledger.money.units}
     require_currency(said.currency, ledger.currency)
-    require_of_order(ledger, said)
-    named = [*to_answer(ledger, said)]
-    still_out = [each for each in named if each not in ledger.remaining.units]
+    require_of_order(ledger, said, known)
+    named = to_answer(ledger, said)
+    still_out = [each for each in named if each not in known]
     here = in_order(ledger.money, named)
     events: list[RefundEvent] = []
     if here:
@@ -127,14 +131,25 @@ def request_refund(book: Book, said: RequestRefund, by: Sender) -> list[RefundEv
     return events
 
 
-def require_of_order(ledger: Ledger, said: RequestRefund) -> None:
+def require_of_order(ledger: Ledger, said: RequestRefund, known: Collection[str]) -> None:
     """Raises `InvalidValue` unless each is a piece of the order, or to take the place of one."""
-    known = ledger.remaining.units
     for each in said.units:
         if each.unit not in known and not is_replacement_in(each.unit, known):
             raise refuse("units", "pieces of the order")
     if said.refund_id in ledger.outside:
         raise refuse("refund_id", "not that of money given outside")
+    if said.reissues is not None and not asks_the_same(
+        said, ledger.refunds[said.reissues].requested
+    ):
+        raise refuse("reissues", "a refund of the same source, for the same units")
+
+
+def asks_the_same(said: RequestRefund, stopped: RefundRequested) -> bool:
+    one = (said.source, said.source_id, said.remedy_id)
+    units = {each.unit for each in stopped.units}
+    return one == (stopped.source, stopped.source_id, stopped.remedy_id) and units >= {
+        each.unit for each in said.units
+    }
 
 
 def to_answer(ledger: Ledger, said: RequestRefund) -> list[str]:
@@ -268,7 +283,7 @@ def nothing_left(
         source_id=said.source_id,
         remedy_id=said.remedy_id,
         units=units,
-        refund_ids=sorted(givers),
+        refund_ids=[each.given_id for each in ledger.money.given if each.given_id in givers],
     )
 
 

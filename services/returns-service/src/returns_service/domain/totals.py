@@ -87,12 +87,12 @@ def overpaid(
             **ledger.ids,
             currency=ledger.currency,
             amount_minor=excess,
-            refund_ids=twice_given(ledger, after, given_id),
+            refund_ids=twice_given(after, given_id),
         )
     ]
 
 
-def twice_given(ledger: Ledger, after: Money, given_id: str) -> list[str]:
+def twice_given(after: Money, given_id: str) -> list[str]:
     """Which money gave what this has given too: of the same chain of reissues, for a unit or for
     shipping beyond what was paid for them, or beyond the order.
     """
@@ -103,13 +103,14 @@ def twice_given(ledger: Ledger, after: Money, given_id: str) -> list[str]:
     over = {unit for unit in of(last) if parts.units[unit] > paid.get(unit, 0)}
     over_shipping = last.shipping_minor > 0 and parts.shipping_minor > after.shipping_minor
     over_order = after.within(parts).total_minor > after.total_minor
+    (chain,) = (each for each in after.chains(out) if last in each)
     return [
         each.given_id
         for each in out
-        if after.first_of(each) == after.first_of(last)
+        if each in chain
         or not over.isdisjoint(of(each))
         or (over_shipping and each.shipping_minor > 0)
-        or (over_order and gave_any(ledger, each))
+        or (over_order and gave_any(each))
     ]
 
 
@@ -123,12 +124,11 @@ def of(given: Given) -> Iterator[str]:
 
 def gave(ledger: Ledger) -> list[str]:
     """All that gave any money which counts; a difference is money too."""
-    return [each.given_id for each in ledger.money.given if each.counts and gave_any(ledger, each)]
+    return [each.given_id for each in ledger.money.given if each.counts and gave_any(each)]
 
 
-def gave_any(ledger: Ledger, given: Given) -> bool:
-    refund = ledger.refunds.get(given.given_id)
-    return bool(given.total_minor or (refund and refund.total_minor))
+def gave_any(given: Given) -> bool:
+    return given.total_minor + given.difference_minor > 0
 
 
 def gave_for(ledger: Ledger, units: Iterable[str]) -> list[str]:
@@ -182,5 +182,11 @@ def nothing_due(
     if not new:
         return []
     return [
-        RemedyAlreadyMet(**ledger.ids, remedy_id=remedy_id, units=new, refund_ids=[*refund_ids])
+        RemedyAlreadyMet(
+            **ledger.ids,
+            refund_id=refund_id,
+            remedy_id=remedy_id,
+            units=new,
+            refund_ids=[*refund_ids],
+        )
     ]

@@ -7,9 +7,8 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +17,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer
 from local_stack import blocking
+from local_stack.people import complete_order, until
 from local_stack.services import Stack
 from local_stack.topics import TOPICS
 from PIL import Image
@@ -27,17 +27,7 @@ from shared_runtime.log import PostgresLog
 from shared_runtime.testing import facts
 
 PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.2
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn"
-PRICE = {"amount": 1000, "currency": "EUR"}
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Looks until it holds: other processes are at work, and nothing tells of them."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
-        time.sleep(LOOK_SECONDS)
 
 
 class Person:
@@ -66,30 +56,6 @@ class Person:
         read = httpx.get(f"{self._base}/v1/reviews/{ref}", headers=self._who, timeout=30)
         version = {"If-Match": read.headers["ETag"]}
         return self.post(f"/v1/reviews/{ref}/{path}", body, headers=version)
-
-
-def completed(stack: Stack, order_id: str, seller: str, buyer: str) -> None:
-    at = f"{datetime.now(UTC) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
-    line = {"line_id": "1", "sku": "lamp", "category": "home", "quantity": 1, "unit_price": PRICE}
-    feed = Person(stack, "SYSTEM", "market")
-    order = {
-        "order_id": order_id,
-        "seller_id": seller,
-        "buyer_id": buyer,
-        "marketplace_id": "market",
-        "country": "FR",
-        "currency": "EUR",
-        "placed_at": at,
-        "lines": [line],
-        "shipping": {"amount": 0, "currency": "EUR"},
-        "total": PRICE,
-        "total_ref": {"amount": 1100, "currency": "USD"},
-        "withdrawal_right": True,
-    }
-    feed.post("/v1/orders", order)
-    feed.post(f"/v1/orders/{order_id}/payment", {"at": at, "payment_ref": "P"})
-    feed.post(f"/v1/orders/{order_id}/shipment", {"at": at})
-    feed.post(f"/v1/orders/{order_id}/completion", {"at": at})
 
 
 def photo() -> bytes:
@@ -212,7 +178,7 @@ def test_i12_after_an_erasure_nothing_that_is_kept_has_the_words_and_nothing_els
     mark = uuid4().hex[:12]
     word, reply = f"quixotic-{mark}", f"obliging-{mark}"
     order_id, seller, buyer = f"O-{mark}", f"S-{mark}", f"B-{mark}"
-    completed(stack, order_id, seller, buyer)
+    complete_order(stack, order_id, seller, buyer)
     evaluation = f"/v1/orders/{order_id}/evaluation"
     writer, other = Person(stack, "BUYER", buyer), Person(stack, "SELLER", seller)
     until(lambda: writer.get(evaluation)["state"] == "OPEN", "the evaluation is open")

@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import batched
@@ -18,6 +17,7 @@ import httpx
 import pytest
 from local_stack import blocking
 from local_stack.databases import SERVICES
+from local_stack.people import until
 from local_stack.servers import Servers
 from local_stack.services import Stack, ephemeral_stack
 from msgspec.structs import replace
@@ -35,7 +35,6 @@ from shared_runtime.testing import InMemoryKeyStore, InMemoryLog
 ORDERS = 900
 LINES_A_REQUEST = 100
 PATIENCE_SECONDS = 90.0
-LOOK_SECONDS = 0.2
 KILL_EVERY_SECONDS = 0.7
 WORKERS = tuple(f"{name}-worker" for name in SERVICES)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -52,14 +51,6 @@ def shaken(own_servers: Servers) -> Iterator[Stack]:
     """A stack that is treated badly; each test leaves it running."""
     with ephemeral_stack(on=own_servers) as started:
         yield started
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Looks until it holds: other processes are at work, and nothing tells of them."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
-        time.sleep(LOOK_SECONDS)
 
 
 def as_role(stack: Stack, role: str, sub: str = "test") -> dict[str, str]:

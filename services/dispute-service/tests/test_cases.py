@@ -20,7 +20,7 @@ from dispute_service.domain.execution import NotDue, Paid, after, begun, confirm
 from dispute_service.domain.inquiring import OpenInquiry
 from dispute_service.domain.inquiry_end import conversion_of
 from dispute_service.domain.inquiry_rules import INQUIRIES
-from dispute_service.domain.known import LedgerFacts, UnitFacts
+from dispute_service.domain.known import UnitFacts
 from dispute_service.domain.opening import NamedLine
 from dispute_service.domain.proposals import AcceptProposal
 from dispute_service.domain.remedies import ConfirmExecution
@@ -60,6 +60,7 @@ from dispute_service.testing.stories import (
     photo,
 )
 from msgspec.structs import replace
+from shared_casework.money import LedgerFacts
 from shared_events.dispute import (
     DisputeClosed,
     DisputedLine,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from dispute_service.domain.known import LedgerFacts, UnitFacts
+from dispute_service.domain.known import UnitFacts
 from dispute_service.domain.opening import NamedLine, OpenDispute
 from dispute_service.domain.policy import AE_2025_1
 from dispute_service.testing import (
@@ -27,6 +27,7 @@ from dispute_service.testing import (
 )
 from dispute_service.testing.stories import OPEN, opening
 from msgspec.structs import replace
+from shared_casework.money import LedgerFacts
 from shared_casework.order_facts import OrderFacts
 from shared_events.dispute import DisputedUnits, DisputeOpened, DisputeReason
 from shared_events.orders import OrderLine

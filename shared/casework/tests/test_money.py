@@ -11,6 +11,7 @@ from shared_casework.money import MONEY_EVENTS, Money, MoneyEvent, evolve, money
 from shared_casework.order_facts import OrderFacts
 from shared_events.registry import TYPE_OF
 from shared_events.returns import (
+    OutsideRefundRecorded,
     PaidUnit,
     RefundedUnit,
     RefundFailed,
@@ -52,6 +53,7 @@ def refund(refund_id: str, unit: str, amount_minor: int, **more: object) -> Refu
         units=[RefundedUnit(unit=unit, amount_minor=amount_minor)],
         shipping_minor=0,
         goodwill_minor=0,
+        difference_minor=None,
     )
     return structs.replace(one, **more)
 
@@ -77,9 +79,9 @@ def money_after(*events: MoneyEvent) -> Money:
 
 def test_money_that_was_asked_for_is_not_left_until_it_has_failed_for_good() -> None:
     asked = refund("R1", "1/1", 1060)
-    assert money_after(asked).left_of("1/1") == 0
-    assert money_after(asked, failed("R1", final=False)).left_of("1/1") == 0
-    assert money_after(asked, failed("R1", final=True)).left_of("1/1") == 1060
+    assert money_after(asked).remaining.units["1/1"] == 0
+    assert money_after(asked, failed("R1", final=False)).remaining.units["1/1"] == 0
+    assert money_after(asked, failed("R1", final=True)).remaining.units["1/1"] == 1060
 
 
 def test_of_a_refund_and_the_one_in_its_place_the_larger_counts() -> None:
@@ -89,15 +91,49 @@ def test_of_a_refund_and_the_one_in_its_place_the_larger_counts() -> None:
         refund("R2", "1/1", 900, reissues="R1"),
         issued("R2"),
     )
-    assert money_after(*both).left_of("1/1") == 160
-    assert money_after(*both, issued("R1")).left_of("1/1") == 0
-    assert money_after(*both, issued("R1")).left_of_order == 2611 - 1060
+    assert money_after(*both).remaining.units["1/1"] == 160
+    assert money_after(*both, issued("R1")).remaining.units["1/1"] == 0
+    assert money_after(*both, issued("R1")).remaining.order_minor == 2611 - 1060
+
+
+def outside(outside_id: str, amount_minor: int, *units: str) -> OutsideRefundRecorded:
+    """Money of a bank, all of it for the first of these units."""
+    known = sample(OutsideRefundRecorded)
+    assert isinstance(known, OutsideRefundRecorded)
+    shared = [RefundedUnit(unit=unit, amount_minor=amount_minor) for unit in units[:1]]
+    told = {"outside_id": outside_id, "units": shared or None, "total_minor": amount_minor}
+    return structs.replace(known, **ORDER, **told)
+
+
+def test_what_a_unit_has_got_twice_takes_nothing_from_the_others() -> None:
+    money = money_after(refund("R1", "1/1", 1060), issued("R1"), outside("X1", 1060, "1/1"))
+    assert money.remaining.units == {"1/1": 0, "1/2": 1061}
+    assert money.remaining.order_minor == 1061 + 490
+    assert money.overpaid_minor == 1060
+
+
+def test_only_what_is_out_is_overpaid() -> None:
+    asked = refund("R1", "1/1", 1060)
+    of_no_unit = outside("X1", 2611)
+    assert money_after(asked, of_no_unit).overpaid_minor == 0
+    assert money_after(asked, of_no_unit, issued("R1")).overpaid_minor == 1060
+    again = (asked, failed("R1", final=True), refund("R2", "1/1", 1060, reissues="R1"))
+    assert money_after(*again, issued("R1")).overpaid_minor == 0
+    assert money_after(*again, issued("R1"), issued("R2")).overpaid_minor == 1060
+
+
+def test_a_difference_is_of_no_ceiling_but_is_not_paid_twice() -> None:
+    first = refund("R1", "1/1", 0, difference_minor=150)
+    second = refund("R2", "1/1", 0, difference_minor=150, reissues="R1")
+    once = money_after(first, failed("R1", final=True), second, issued("R2"))
+    assert (once.remaining.order_minor, once.overpaid_minor) == (2611, 0)
+    assert evolve(once, issued("R1")).overpaid_minor == 150
 
 
 def test_shipping_may_be_given_with_the_last_units_alone() -> None:
-    assert money_after().ceiling(["1/1"]) == 1060
-    assert money_after().ceiling(["1/1", "1/2"]) == 2121 + 490
-    assert money_after(refund("R1", "1/1", 1000)).ceiling(["1/2"]) == 1061 + 490
+    assert money_after().remaining.ceiling_minor(["1/1"]) == 1060
+    assert money_after().remaining.ceiling_minor(["1/1", "1/2"]) == 2121 + 490
+    assert money_after(refund("R1", "1/1", 1000)).remaining.ceiling_minor(["1/2"]) == 1061 + 490
 
 
 def order(discount_minor: int) -> OrderFacts:
@@ -118,21 +154,21 @@ def test_a_discount_is_spread_to_the_last_cent() -> None:
 def test_a_discount_above_the_goods_lessens_shipping() -> None:
     money = money_of(order(3 * 5999 + 90))
     assert [each.paid_minor for each in money.units] == [0, 0, 0]
-    assert (money.shipping_minor, money.left_of_order) == (400, 400)
+    assert (money.shipping_minor, money.remaining.order_minor) == (400, 400)
 
 
 def test_goodwill_is_of_no_unit_but_of_the_order() -> None:
     money = money_after(refund("R1", "1/1", 0, source="GOODWILL", goodwill_minor=2000))
-    assert [money.left_of("1/1"), money.left_of_order] == [1060, 611]
-    assert money.ceiling(["1/1"]) == 611
+    assert [money.remaining.units["1/1"], money.remaining.order_minor] == [1060, 611]
+    assert money.remaining.ceiling_minor(["1/1"]) == 611
 
 
 def test_a_replacement_has_what_was_left_of_its_original() -> None:
     pair = ReplacedUnit(old_unit="1/1", new_unit="1/1.r1", moved_minor=1060, added_minor=40)
     money = money_after(UnitsReplaced(**ORDER, currency="EUR", pairs=[pair]))
     assert [each.unit for each in money.units] == ["1/1", "1/1.r1", "1/2"]
-    assert [money.left_of(unit) for unit in ("1/1", "1/1.r1")] == [0, 1100]
-    assert money.units_left == ["1/1.r1", "1/2"]
+    assert [money.remaining.units[unit] for unit in ("1/1", "1/1.r1")] == [0, 1100]
+    assert money.remaining.left == {"1/1.r1", "1/2"}
 
 
 def money_events(told: list[dict[str, Any]]) -> Iterator[MoneyEvent]:
@@ -153,10 +189,11 @@ def money_events(told: list[dict[str, Any]]) -> Iterator[MoneyEvent]:
 
 
 def left(money: Money) -> dict[str, Any]:
+    remaining = money.remaining
     return {
-        "units": {each.unit: money.left_of(each.unit) for each in money.units},
-        "shipping_minor": money.left_of_shipping,
-        "order_minor": money.left_of_order,
+        "units": remaining.units,
+        "shipping_minor": remaining.shipping_minor,
+        "order_minor": remaining.order_minor,
     }
 
 
@@ -199,4 +236,6 @@ def test_after_every_event_as_much_is_left_as_the_ledger_says(path: Path) -> Non
                 assert left(money) == step["left"], (case["name"], number)
         assert money is not None
         for asked in case["at_end"]["ceilings"]:
-            assert money.ceiling(asked["units"]) == asked["ceiling_minor"], case["name"]
+            assert money.remaining.ceiling_minor(asked["units"]) == asked["ceiling_minor"], case[
+                "name"
+            ]

@@ -17,7 +17,7 @@ from shared_runtime.log import Database
 from shared_runtime.rows import grouped
 from shared_runtime.sealing import person
 
-from dispute_service.domain.known import Known, LedgerFacts, UnitFacts
+from dispute_service.domain.known import Known, UnitFacts
 from dispute_service.domain.policy import Policies
 from dispute_service.fact_rows import GoodsReturn, Replacement
 from dispute_service.matters import DisputeRow, InquiryRow
@@ -92,7 +92,7 @@ class FactsOf(Struct, frozen=True, kw_only=True):
             policies=policies,
             order=order,
             units=tuple(self.units()) if order else (),
-            ledger=ledger_facts(self.money or money_of(order)) if order else None,
+            ledger=(self.money or money_of(order)).remaining if order else None,
             open_disputes=self._how_many("OPEN"),
             withdrawn_disputes=self._how_many("WITHDRAWN"),
             open_inquiries=sum(each.is_open for each in self.inquiries),
@@ -145,15 +145,6 @@ NOTHING = FactsOf()
 
 def first(disputes: Iterable[DisputeRow], standing: str) -> str | None:
     return next((each.dispute_id for each in disputes if each.standing == standing), None)
-
-
-def ledger_facts(money: Money) -> LedgerFacts:
-    return LedgerFacts(
-        units={each.unit: money.left_of(each.unit) for each in money.units},
-        left=frozenset(money.units_left),
-        shipping_minor=money.left_of_shipping,
-        order_minor=money.left_of_order,
-    )
 
 
 async def read_facts(order_ids: Collection[str], db: Database) -> Mapping[str, FactsOf]:

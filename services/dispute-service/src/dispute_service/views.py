@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeIs
 
 from msgspec import structs
 from pydantic.json_schema import SkipJsonSchema
+from shared_casework.readers import Reader
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.dispute import (
     AppealGround,
@@ -46,7 +47,7 @@ from dispute_service.domain.dispute_state import OTHER, SIDES, Dispute, Evidence
 from dispute_service.domain.inquiry_rules import INQUIRY_RULES
 from dispute_service.domain.inquiry_state import Inquiry, InquiryStatus
 from dispute_service.domain.known import Sender
-from dispute_service.domain.readers import InquiryReading, Reader, Reading
+from dispute_service.domain.readers import InquiryReading, Reading
 from dispute_service.domain.rules import RULES
 from dispute_service.domain.silence import granted_if_silent
 

@@ -6,9 +6,12 @@ from shared_runtime.service import Service
 from shared_runtime.settings import Settings
 from shared_runtime.worker import Workload
 
+from returns_service.domain.ledger_rules import LEDGER_RULES
+
 DESCRIPTION = """
-Returns, exchanges and refunds. This release keeps the facts of every order, with which returns
-will be decided; asking for one comes with a later release.
+Returns, exchanges and refunds. This release keeps the facts of every order, and has the rules of
+its refund ledger: what was paid for each piece, and what is given back of it, whoever orders it.
+The routes that ask the ledger, and returns themselves, come with a later release.
 """
 
 PROJECTIONS = (ORDER_FACTS,)
@@ -21,4 +24,5 @@ SERVICE = Service(
     projections=PROJECTIONS,
     routers=lambda _: [],
     workload=lambda _: Workload(own_topics=(returns.TOPIC,), kafka_projections=PROJECTIONS),
+    commands={"Refund ledgers": LEDGER_RULES},
 )

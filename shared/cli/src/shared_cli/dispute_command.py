@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 from dispute_service.domain.contest import OpenContest
 from dispute_service.domain.dispute_state import DisputeState, Unopened
-from dispute_service.domain.known import Known, LedgerFacts, UnitFacts
+from dispute_service.domain.known import Known, UnitFacts
 from dispute_service.domain.overdue import owed
 from dispute_service.domain.policy import ALWAYS, DisputePolicy, Policies, policies
 from dispute_service.domain.rules import RULES
 from dispute_service.domain.streams import file_id_of, refusal_id_of, remedy_id_of
 from msgspec import Struct
+from shared_casework.money import LedgerFacts
 from shared_casework.order_facts import OrderFacts
 from shared_events.orders import OrderLine
 from shared_runtime.decider import Actor, FieldError, InvalidValue

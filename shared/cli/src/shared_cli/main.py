@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 from typer import Option, Typer
 
-from shared_cli import audit, clock, dispute, import_, parked, projections, score, stack, token
+from shared_cli import (
+    audit,
+    clock,
+    dispute,
+    import_,
+    parked,
+    projections,
+    refund,
+    score,
+    stack,
+    token,
+)
 from shared_cli.terminal import Commands
 
 app = Typer(
@@ -22,6 +33,7 @@ app.add_typer(stack.app, name="stack")
 app.add_typer(import_.app, name="import")
 app.add_typer(score.app, name="score")
 app.add_typer(dispute.app, name="dispute")
+app.add_typer(refund.app, name="refund")
 app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")
 app.add_typer(parked.app, name="parked")

@@ -591,8 +591,12 @@ class RefundNotDue(RefundFact, frozen=True, kw_only=True, tag="RefundNotDue.v1")
 
 
 class RemedyAlreadyMet(RefundFact, frozen=True, kw_only=True, tag="RemedyAlreadyMet.v1"):
-    """Nothing is left to give for these units: the refunds named, or money given outside, did."""
+    """Nothing is left to give for these units: the refunds named, or money given outside, did.
 
+    `refund_id`: the one that was asked for.
+    """
+
+    refund_id: Id | None = None
     remedy_id: Id
     units: list[Unit]
     refund_ids: list[Id]

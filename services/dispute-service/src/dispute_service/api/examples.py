@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from shared_casework.money import LedgerFacts
 from shared_casework.order_facts import OrderFacts
 from shared_events.orders import OrderLine
 from shared_runtime.decider import Actor, events_of
@@ -9,7 +10,7 @@ from shared_runtime.rule import By, Sent
 
 from dispute_service.domain.inquiring import OPEN_INQUIRY
 from dispute_service.domain.inquiry_rules import INQUIRIES
-from dispute_service.domain.known import Known, LedgerFacts, UnitFacts
+from dispute_service.domain.known import Known, UnitFacts
 from dispute_service.domain.opening import OPEN_DISPUTE
 from dispute_service.domain.policy import policies
 from dispute_service.domain.readers import InquiryReading, Reading, inquiry_read_by, read_by

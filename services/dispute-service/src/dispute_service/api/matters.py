@@ -13,6 +13,7 @@ import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
 from shared_casework.parties import PARTIES, Account, side_for
+from shared_casework.readers import Reader
 from shared_events.dispute import (
     AdjudicationStarted,
     DisputeSettled,
@@ -41,7 +42,7 @@ from dispute_service.domain.inquiry_rules import INQUIRIES
 from dispute_service.domain.known import Sender
 from dispute_service.domain.opening import OpenDispute
 from dispute_service.domain.policy import Policies
-from dispute_service.domain.readers import Reader, inquiry_read_by, masked, read_by
+from dispute_service.domain.readers import inquiry_read_by, masked, read_by
 from dispute_service.domain.rules import DISPUTES
 from dispute_service.domain.streams import dispute_stream, inquiry_stream
 from dispute_service.domain.submission import SubmitEvidence, SubmitRebuttal

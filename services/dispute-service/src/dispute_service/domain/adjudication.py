@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Struct
 from shared_casework.impartial import Stakes, require_impartial
 from shared_casework.parties import PARTY
+from shared_casework.values import refuse, utc
 from shared_events.dispute import (
     AdjudicatorAssigned,
     DisputeEvent,
@@ -27,7 +28,7 @@ from shared_runtime.shape import Words
 
 from dispute_service.domain.dispute_state import TO_DECIDE, Dispute
 from dispute_service.domain.evidence import EvidenceIds
-from dispute_service.domain.known import PERSON, Known, Sender, party_of, utc
+from dispute_service.domain.known import PERSON, Known, Sender, party_of
 from dispute_service.domain.matter import (
     ASSIGNED,
     IMPARTIAL,
@@ -36,7 +37,6 @@ from dispute_service.domain.matter import (
     of_matter,
     require_own,
 )
-from dispute_service.domain.terms import refuse
 
 
 class AssignAdjudicator(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import utc
 from shared_events.dispute import (
     InquiryAnswered,
     InquiryEvent,
@@ -19,7 +20,7 @@ from shared_runtime.shape import Made, Words
 
 from dispute_service.domain.inquiring import InquiryRule, Media, shape_of_files
 from dispute_service.domain.inquiry_state import Inquiry
-from dispute_service.domain.known import PERSON, Sender, party_of, utc
+from dispute_service.domain.known import PERSON, Sender, party_of
 from dispute_service.domain.matter import taken
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 from shared_casework.impartial import require_impartial
+from shared_casework.values import refuse
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.dispute import (
     AppealResult,
@@ -35,7 +36,6 @@ from dispute_service.domain.known import Sender
 from dispute_service.domain.matter import DisputeRule
 from dispute_service.domain.remedies import finalized
 from dispute_service.domain.statements import told_why
-from dispute_service.domain.terms import refuse
 
 
 class DecideDisputeAppeal(Decision, frozen=True, kw_only=True):

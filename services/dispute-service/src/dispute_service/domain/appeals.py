@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from shared_casework.appeals import in_time
 from shared_casework.parties import PARTY
+from shared_casework.values import utc
 from shared_events.dispute import (
     AppealAnswered,
     AppealGround,
@@ -32,7 +33,7 @@ from shared_runtime.shape import Made, Words
 
 from dispute_service.domain.dispute_state import APPEALABLE, OTHER, Dispute
 from dispute_service.domain.evidence import EvidenceIds
-from dispute_service.domain.known import PERSON, Sender, party_of, utc
+from dispute_service.domain.known import PERSON, Sender, party_of
 from dispute_service.domain.matter import (
     DisputeRule,
     nothing_such,

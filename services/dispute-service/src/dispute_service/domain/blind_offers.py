@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import require_currency, utc
 from shared_events.dispute import (
     BlindOfferMade,
     DisputeEvent,
@@ -14,10 +15,10 @@ from shared_events.fields import Currency, Minor, Party
 from shared_runtime.decider import AmountExceedsCeiling, FieldError, LimitReached
 
 from dispute_service.domain.dispute_state import OTHER, Dispute
-from dispute_service.domain.known import PERSON, Sender, ceiling_of, party_of, utc
+from dispute_service.domain.known import PERSON, Sender, ceiling_of, party_of
 from dispute_service.domain.matter import DisputeRule, while_answering
 from dispute_service.domain.remedies import settled
-from dispute_service.domain.terms import Terms, require_currency
+from dispute_service.domain.terms import Terms
 
 
 class MakeBlindOffer(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from shared_casework.values import utc
 from shared_events.dispute import (
     ContestGround,
     DisputeEvent,
@@ -17,7 +18,7 @@ from shared_runtime.decider import QuantityExceeded
 from shared_runtime.shape import ONCE
 
 from dispute_service.domain.dispute_state import Ids, units_in
-from dispute_service.domain.known import Sender, line_of, utc
+from dispute_service.domain.known import Sender, line_of
 from dispute_service.domain.matter import Opening, OpeningRule
 from dispute_service.domain.opening import Contested, opened
 from dispute_service.domain.streams import (

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 from shared_casework.reasons import require_reasons
+from shared_casework.values import refuse, require_currency, utc
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.dispute import (
     DisputeDecided,
@@ -27,7 +28,7 @@ from shared_runtime.shape import ONCE, Words
 
 from dispute_service.domain.dispute_state import Dispute
 from dispute_service.domain.evidence import EvidenceIds
-from dispute_service.domain.known import Sender, ceiling_of, utc
+from dispute_service.domain.known import Sender, ceiling_of
 from dispute_service.domain.matter import IMPARTIAL, DisputeRule, nothing_such, require_assigned
 from dispute_service.domain.remedies import WHOLE_FAULT_PCT
 from dispute_service.domain.statements import against, told_why
@@ -36,9 +37,7 @@ from dispute_service.domain.terms import (
     Lines,
     Terms,
     faults_of,
-    refuse,
     require_below,
-    require_currency,
     require_lines,
     sorted_lines,
 )

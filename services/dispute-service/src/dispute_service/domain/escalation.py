@@ -4,11 +4,12 @@ from typing import Literal
 
 from msgspec import Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import utc
 from shared_events.dispute import DisputeEscalated, DisputeEvent
 from shared_runtime.rule import Window
 
 from dispute_service.domain.dispute_state import Dispute
-from dispute_service.domain.known import PERSON, Sender, ceiling_of, utc
+from dispute_service.domain.known import PERSON, Sender, ceiling_of
 from dispute_service.domain.matter import DisputeRule
 
 

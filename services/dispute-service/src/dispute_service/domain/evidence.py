@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import utc
 from shared_events.dispute import (
     DisputeEvent,
     EvidenceKind,
@@ -20,7 +21,7 @@ from shared_runtime.rule import Window
 from shared_runtime.shape import ONCE, File, Made, Words
 
 from dispute_service.domain.dispute_state import APPEALABLE, BEFORE_DECISION, Dispute
-from dispute_service.domain.known import PERSON, Sender, party_of, utc
+from dispute_service.domain.known import PERSON, Sender, party_of
 from dispute_service.domain.matter import (
     DisputeRule,
     nothing_such,

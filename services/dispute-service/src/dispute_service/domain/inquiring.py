@@ -8,6 +8,7 @@ from shared_casework.files import SentFiles, with_digests
 from shared_casework.order_facts import OrderFacts
 from shared_casework.order_facts import Stage as OrderStage
 from shared_casework.parties import PARTY, Account
+from shared_casework.values import refuse, utc
 from shared_events.dispute import InquiryEvent, InquiryOpened, InquiryTopic
 from shared_events.fields import LINES_MAX, MEDIA_MAX, Id, Sha256
 from shared_events.sealed import same_text, same_texts
@@ -16,8 +17,7 @@ from shared_runtime.rule import Rule
 from shared_runtime.shape import ONCE, Files, Made, Words
 
 from dispute_service.domain.inquiry_state import Inquiry, InquiryState, InquiryStatus, Unasked
-from dispute_service.domain.known import PERSON, Known, Sender, utc
-from dispute_service.domain.terms import refuse
+from dispute_service.domain.known import PERSON, Known, Sender
 
 type Media = Annotated[tuple[str, ...], Files("EVIDENCE", MEDIA_MAX)]
 

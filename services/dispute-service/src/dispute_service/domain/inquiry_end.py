@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import utc
 from shared_events.dispute import DisputeOpened, InquiryClosed, InquiryEvent
 from shared_events.fields import Id
 from shared_runtime.decider import FieldError
@@ -12,7 +13,7 @@ from shared_runtime.rule import Window
 
 from dispute_service.domain.inquiring import InquiryRule
 from dispute_service.domain.inquiry_state import Inquiry
-from dispute_service.domain.known import PERSON, Sender, utc
+from dispute_service.domain.known import PERSON, Sender
 
 
 class CloseInquiry(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
 """What a decision about a dispute or an inquiry needs to know besides its stream."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec import Struct
+from shared_casework.money import LedgerFacts
 from shared_casework.order_facts import OrderFacts
 from shared_events.fields import Party
 from shared_runtime.decider import SubjectErased
@@ -36,27 +37,6 @@ class UnitFacts(Struct, frozen=True, kw_only=True):
     @property
     def is_replacement(self) -> bool:
         return ".r" in self.unit.rpartition("/")[2]
-
-
-class LedgerFacts(Struct, frozen=True, kw_only=True):
-    """What of an order can still be given back, in minor units of its currency.
-
-    `units`: of each. `left`: those that no refund has done with; the last of them brings the
-    shipping along. `order_minor`: of all together, which may be less.
-    """
-
-    units: Mapping[str, int]
-    left: frozenset[str]
-    shipping_minor: int
-    order_minor: int
-
-    def ceiling_minor(self, units: Iterable[str]) -> int:
-        """The most that may be given for these units."""
-        named = set(units)
-        whole = sum(self.units.get(unit, 0) for unit in named)
-        if self.left <= named:
-            whole += self.shipping_minor
-        return min(whole, self.order_minor)
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -93,11 +73,6 @@ def ceiling_of(units: Iterable[str], by: Sender) -> int:
 
 def line_of(unit: str) -> str:
     return unit.rpartition("/")[0]
-
-
-def utc(instant: datetime) -> datetime:
-    """The same instant as events have it, whatever offset it was told with."""
-    return instant.astimezone(UTC)
 
 
 def party_of(by: Sender) -> Party:

@@ -9,6 +9,7 @@ from shared_casework.impartial import Stakes, impartial
 from shared_casework.order_facts import OrderFacts
 from shared_casework.order_facts import Stage as OrderStage
 from shared_casework.parties import PARTIES, Account
+from shared_casework.values import refuse
 from shared_events.dispute import DisputeEvent
 from shared_events.fields import Party
 from shared_runtime.decider import InvalidValue, NotFound, RoleNotAllowed, WrongState
@@ -16,7 +17,6 @@ from shared_runtime.rule import Guard, Rule, Window
 
 from dispute_service.domain.dispute_state import Dispute, DisputeState, Status, Unopened
 from dispute_service.domain.known import Known, Sender, party_of
-from dispute_service.domain.terms import refuse
 
 
 class DisputeRule[C: Struct](Rule[DisputeState, Dispute, Status, C, Known, DisputeEvent]):

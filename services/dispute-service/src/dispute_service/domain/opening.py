@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import refuse, require_currency, utc
 from shared_events.dispute import (
     ContestGround,
     DisputedUnits,
@@ -26,17 +27,9 @@ from shared_runtime.decider import (
 )
 from shared_runtime.shape import ONCE, Made, Words
 
-from dispute_service.domain.known import PERSON, Sender, ceiling_of, utc
+from dispute_service.domain.known import PERSON, Sender, ceiling_of
 from dispute_service.domain.matter import Opening, OpeningRule
-from dispute_service.domain.terms import (
-    SHIPS_BACK,
-    Terms,
-    faults_of,
-    held_for,
-    refuse,
-    require_below,
-    require_currency,
-)
+from dispute_service.domain.terms import SHIPS_BACK, Terms, faults_of, held_for, require_below
 from dispute_service.domain.units import disputable
 
 

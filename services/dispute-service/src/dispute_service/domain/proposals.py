@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import refuse, require_currency, utc
 from shared_events.dispute import (
     DisputeClosed,
     DisputedLine,
@@ -28,7 +29,7 @@ from shared_runtime.decider import (
 from shared_runtime.shape import Made, Words
 
 from dispute_service.domain.dispute_state import BEFORE_DECISION, OTHER, Dispute, Proposal
-from dispute_service.domain.known import PERSON, Sender, ceiling_of, party_of, utc
+from dispute_service.domain.known import PERSON, Sender, ceiling_of, party_of
 from dispute_service.domain.matter import DisputeRule, nothing_such, while_answering
 from dispute_service.domain.remedies import settled
 from dispute_service.domain.terms import (
@@ -37,9 +38,7 @@ from dispute_service.domain.terms import (
     Terms,
     faults_of,
     held_for,
-    refuse,
     require_below,
-    require_currency,
     require_lines,
     sorted_lines,
 )

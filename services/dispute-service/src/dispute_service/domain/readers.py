@@ -5,12 +5,12 @@ its history, its version and what he is offered all come from that. The tables a
 that is not in one is nobody's to read, and a test says so. Texts are sealed besides.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from shared_casework.parties import Account, is_involved, is_party
+from shared_casework.readers import Reader, reader_of
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
 from shared_events.dispute import (
     AdjudicationStarted,
@@ -59,9 +59,6 @@ from dispute_service.domain import inquiry_state
 from dispute_service.domain.dispute_fold import evolve, seller_acting
 from dispute_service.domain.dispute_state import SIDES, Dispute, DisputeState, Unopened
 from dispute_service.domain.inquiry_state import InquiryState, Unasked
-
-type Reader = Party | Literal["STAFF", "EVERYTHING"]
-"""STAFF decides disputes; an auditor and the service itself read everything."""
 
 SOMEBODY = "ADJUDICATOR"
 """In the place of who decided: for the parties it is the marketplace."""
@@ -180,23 +177,6 @@ def masked(event: DisputeEvent, reader: Party) -> DisputeEvent:
             return replace(event, decided_by=SOMEBODY)
         case _:
             return event
-
-
-def reader_of(actor: Actor, parties: Collection[Account]) -> Reader | None:
-    """As what somebody reads; None if it is nothing to him. Staff who belong to a party are none:
-    they would read what the other one has not shown.
-    """
-    match actor.acts_as:
-        case "BUYER" | "SELLER" as side:
-            return side if is_party(actor, parties) else None
-        case "AGENT" | "SENIOR":
-            return None if is_involved(actor, parties) else "STAFF"
-        case "AUDITOR":
-            return None if is_involved(actor, parties) else "EVERYTHING"
-        case "SYSTEM":
-            return "EVERYTHING"
-        case _:
-            return None
 
 
 class Reading(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from msgspec import Struct
+from shared_casework.values import utc
 from shared_events.dispute import (
     Basis,
     DisputeClosed,
@@ -21,7 +22,7 @@ from shared_runtime.decider import WrongState
 from shared_runtime.rule import Guard
 
 from dispute_service.domain.dispute_state import Dispute
-from dispute_service.domain.known import Sender, utc
+from dispute_service.domain.known import Sender
 from dispute_service.domain.matter import DisputeRule, nothing_such
 from dispute_service.domain.streams import remedy_id_of
 from dispute_service.domain.terms import SHIPS_BACK, Terms

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Struct
 from shared_casework.parties import PARTY
+from shared_casework.values import utc
 from shared_events.dispute import (
     AdjudicationStarted,
     DisputeEvent,
@@ -24,7 +25,7 @@ from shared_runtime.shape import Words
 
 from dispute_service.domain.dispute_state import OTHER, SIDES, Dispute
 from dispute_service.domain.evidence import EvidenceIds
-from dispute_service.domain.known import PERSON, Sender, party_of, utc
+from dispute_service.domain.known import PERSON, Sender, party_of
 from dispute_service.domain.matter import DisputeRule, require_own
 
 ANY_KIND = "ANY"

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
+from shared_casework.values import refuse
 from shared_events.dispute import ContestGround, DisputedLine, DisputeReason, Outcome
 from shared_events.fields import LINES_MAX, Currency, Id, Minor
-from shared_runtime.decider import AmountExceedsCeiling, FieldError, InvalidValue
+from shared_runtime.decider import AmountExceedsCeiling, FieldError
 
 from dispute_service.domain.policy import DisputePolicy
 
@@ -66,10 +67,6 @@ def sorted_lines(lines: Iterable[DisputedLine]) -> tuple[DisputedLine, ...]:
     return tuple(sorted(lines, key=lambda line: line.line_id))
 
 
-def refuse(field: str, bound: str) -> InvalidValue:
-    return InvalidValue(errors=[FieldError(field=field, bound=bound)])
-
-
 def require_lines(lines: Sequence[DisputedLine], disputed: Mapping[str, int]) -> None:
     """Raises `InvalidValue` unless each is a line of the dispute, once, and not too many of it."""
     named = {line.line_id for line in lines}
@@ -77,12 +74,6 @@ def require_lines(lines: Sequence[DisputedLine], disputed: Mapping[str, int]) ->
         not 1 <= line.quantity <= disputed.get(line.line_id, 0) for line in lines
     ):
         raise refuse("lines", "what is disputed, each line once")
-
-
-def require_currency(told: str | None, currency: str) -> None:
-    """Raises `InvalidValue` if it is another one than the order's; None: no money is named."""
-    if told not in (None, currency):
-        raise refuse("currency", f"that of the order: {currency}")
 
 
 def require_below(terms: Terms, ceiling_minor: int, currency: str) -> None:

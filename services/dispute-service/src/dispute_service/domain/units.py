@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 from shared_casework.order_facts import OrderFacts
+from shared_casework.values import refuse
 from shared_events.dispute import DisputedUnits, DisputeReason
 from shared_runtime.decider import (
     AlreadySubmitted,
@@ -20,7 +21,6 @@ from shared_runtime.rule import Window
 from dispute_service.domain.dispute_state import units_in
 from dispute_service.domain.known import Sender, UnitFacts
 from dispute_service.domain.policy import DisputePolicy
-from dispute_service.domain.terms import refuse
 
 TOO_EARLY_OR_LATE, TOO_MANY, ENDED, TAKEN = range(4)
 """Why a piece is passed over, in the order in which that is told."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import get_args
 
+from shared_casework.money import LedgerFacts
 from shared_events.dispute import Outcome
 from shared_runtime.fields import Money
 
 from dispute_service.domain.dispute_state import Dispute
-from dispute_service.domain.known import LedgerFacts
 from dispute_service.domain.terms import REPLACES, SHIPS_BACK
 
 

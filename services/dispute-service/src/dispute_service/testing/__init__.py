@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.money import LedgerFacts
 from shared_casework.order_facts import OrderFacts
 from shared_events.dispute import DisputedLine, DisputeEvent
 from shared_events.orders import OrderLine
@@ -17,7 +18,7 @@ from shared_runtime.decider import Actor
 from shared_runtime.rule import By, Sent
 from shared_runtime.testing import Played, play
 
-from dispute_service.domain.known import Known, LedgerFacts, UnitFacts
+from dispute_service.domain.known import Known, UnitFacts
 from dispute_service.domain.policy import policies
 from dispute_service.domain.rules import DISPUTES, DisputeCommand
 

@@ -1,1 +1,1 @@
-"""What returns are decided with: no clock, no chance, no input or output."""
+"""What returns and refunds are decided with: no clock, no chance, no input or output."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_casework.reasons import REASONS
+from shared_casework.values import utc
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.fields import Id
 from shared_events.review import (
@@ -34,7 +35,7 @@ from shared_runtime.rule import Guard, Window
 from shared_runtime.shape import Made, Words
 
 from review_service.domain.flags import PARTS
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.review_state import (
     HIDING,
     Appeal,

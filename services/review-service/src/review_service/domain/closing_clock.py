@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
+from shared_casework.values import utc
 from shared_events.fields import Count, Id, Instant
 from shared_events.review import (
     EvaluationEvent,
@@ -24,7 +25,7 @@ from review_service.domain.evaluation_state import (
     evolve,
     ids,
 )
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.policy import ReviewPolicy
 from review_service.domain.subject import EvaluationRule
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+from shared_casework.values import utc
 from shared_events.fields import Code, Id
 from shared_events.orders import (
     OrderCancelled,
@@ -14,7 +15,7 @@ from shared_events.orders import (
 )
 from shared_runtime.decider import AlreadySubmitted, Role
 
-from review_service.domain.known import Sender, utc
+from review_service.domain.known import Sender
 from review_service.domain.order import (
     ITS_BUYER,
     Order,

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 from shared_casework.parties import require_party
+from shared_casework.values import utc
 from shared_events.fields import Id
 from shared_events.review import (
     EvaluationClosed,
@@ -49,7 +50,7 @@ from review_service.domain.evaluation_state import (
     evolve,
     ids,
 )
-from review_service.domain.known import Sender, facts_of, policy_of, utc
+from review_service.domain.known import Sender, facts_of, policy_of
 from review_service.domain.policy import ReviewPolicy
 from review_service.domain.reweighing import first_weight
 from review_service.domain.subject import (

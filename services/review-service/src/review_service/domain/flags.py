@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.values import utc
 from shared_events.fields import Id
 from shared_events.review import EvaluationEvent, FlagReason, Part, ReviewFlagged
 from shared_events.sealed import same_text
@@ -19,7 +20,7 @@ from shared_runtime.decider import (
 from shared_runtime.rule import Guard
 from shared_runtime.shape import Made, Words
 
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.subject import PERSON, ReviewRule, Subject, flagger_of, sender_of
 
 DAY = timedelta(days=1)

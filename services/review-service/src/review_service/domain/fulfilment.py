@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from msgspec import Struct
+from shared_casework.values import utc
 from shared_events.fields import Id, Instant
 from shared_events.orders import OrderDelivered, OrderEvent, OrderPaid, OrderShipped
 from shared_runtime.decider import AlreadySubmitted
 
-from review_service.domain.known import Sender, utc
+from review_service.domain.known import Sender
 from review_service.domain.order import (
     Order,
     OrderRule,

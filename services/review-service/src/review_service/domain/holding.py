@@ -5,6 +5,7 @@ from typing import get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.values import utc
 from shared_events.fields import Id
 from shared_events.review import (
     EvaluationEvent,
@@ -17,7 +18,7 @@ from shared_events.review import (
 from shared_runtime.decider import ConflictOfInterest, LimitReached
 from shared_runtime.rule import Guard
 
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.subject import ReviewRule, Subject, by_outsider
 
 HOLDS_FOR_A_GROUND_MAX = 1

@@ -1,6 +1,6 @@
 """What a decision about an evaluation needs to know besides its stream."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 from shared_runtime.rule import By
@@ -47,8 +47,3 @@ def policy_of(sheet: Sheet, by: Sender) -> ReviewPolicy:
 def facts_of(by: Sender) -> WeightFacts:
     assert by.known.facts is not None
     return by.known.facts
-
-
-def utc(instant: datetime) -> datetime:
-    """The same instant as events have it, whatever offset it was told with."""
-    return instant.astimezone(UTC)

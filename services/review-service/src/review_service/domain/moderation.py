@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from shared_casework.parties import accounts_of
 from shared_casework.reasons import REASONS
+from shared_casework.values import utc
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.fields import Id
 from shared_events.review import (
@@ -23,7 +24,7 @@ from shared_runtime.decider import ConflictOfInterest, FieldError, InvalidValue,
 from shared_runtime.rule import Guard
 from shared_runtime.shape import ONCE
 
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.review_state import HIDING, Clear, DismissedFlag, part_of
 from review_service.domain.statements import (
     Explanation,

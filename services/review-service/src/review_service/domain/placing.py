@@ -6,11 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
+from shared_casework.values import utc
 from shared_events.fields import LINES_MAX, Country, Currency, Holds, Id, Instant, Minor
 from shared_events.orders import OrderEvent, OrderLine, OrderPlaced
 from shared_runtime.decider import AlreadySubmitted, FieldError
 
-from review_service.domain.known import Sender, utc
+from review_service.domain.known import Sender
 from review_service.domain.order import Order, OrderRule, Placed
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Struct
 from shared_casework.files import with_digests
+from shared_casework.values import utc
 from shared_events.fields import Id, Sha256
 from shared_events.review import EvaluationEvent, FollowUpAppended, ReplyEdited, ReplyPublished
 from shared_events.sealed import same_text, same_texts
@@ -12,7 +13,7 @@ from shared_runtime.decider import AlreadySubmitted, FieldError, WrongState
 from shared_runtime.rule import Guard, Window
 from shared_runtime.shape import Files, Made, Words
 
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.subject import (
     AUTHOR,
     PERSON,

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from msgspec import Struct
+from shared_casework.values import utc
 from shared_events.fields import Id, Stars
 from shared_events.review import (
     EvaluationEvent,
@@ -17,7 +18,7 @@ from shared_runtime.rule import Window
 from shared_runtime.shape import Words
 
 from review_service.domain.content import BuyerReview
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.subject import (
     AUTHOR,
     PERSON,

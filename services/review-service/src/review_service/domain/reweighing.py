@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
+from shared_casework.values import utc
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.review import (
     DimensionReattributed,
@@ -30,7 +31,7 @@ from review_service.domain.evaluation_state import (
     Unopened,
     evolve,
 )
-from review_service.domain.known import Sender, facts_of, policy_of, utc
+from review_service.domain.known import Sender, facts_of, policy_of
 from review_service.domain.policy import ReviewPolicy
 from review_service.domain.weight import (
     FOLLOWING,

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from shared_casework.values import utc
 from shared_events.fields import MINOR_MAX, Id
 from shared_events.review import EvaluationEvent, ReviewScreened, ReviewWeighted, ScreeningTerm
 
 from review_service.domain.evaluation_state import Revealed
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.reweighing import reweighed
 from review_service.domain.subject import ReviewRule, Subject
 

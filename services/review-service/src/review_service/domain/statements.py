@@ -7,12 +7,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from shared_casework import reasons
 from shared_casework.reasons import LegalGround, Reasoned, Source
+from shared_casework.values import utc
 from shared_events.common import MatterFact, StatementOfReasonsIssued, Visibility
 from shared_events.fields import Id, Party
 from shared_events.review import Ground, Part, Restriction
 from shared_runtime.shape import ONCE, Words
 
-from review_service.domain.known import Sender, policy_of, utc
+from review_service.domain.known import Sender, policy_of
 from review_service.domain.subject import Subject
 
 APPEAL = "AppealModeration"

@@ -1,0 +1,44 @@
+"""A refund that the bank has sent back in, money that is owed again out."""
+
+from shared_casework.values import utc
+from shared_events.fields import Code
+from shared_events.returns import RefundBounced, RefundEvent
+
+from returns_service.domain.known import Sender
+from returns_service.domain.matter import OfRefund, OneRefund, RefundRule
+from returns_service.domain.totals import with_remaining
+
+
+class BounceRefund(OfRefund, frozen=True, kw_only=True):
+    """The buyer's account is closed, say."""
+
+    code: Code
+
+
+def bounce_refund(one: OneRefund, said: BounceRefund, by: Sender) -> list[RefundEvent]:
+    """It counts no more. Nothing is opened again: it is paid by its reissue."""
+    ledger, refund = one.ledger, one.refund
+    if refund.total_minor == 0:
+        return []  # no bank has ever seen it
+    bounced = RefundBounced(
+        **ledger.ids,
+        refund_id=refund.refund_id,
+        code=said.code,
+        currency=ledger.currency,
+        total_minor=refund.total_minor,
+        refunded_total_minor=ledger.refunded_minor - refund.total_minor,
+        remaining_minor=0,
+        overdue_at=utc(by.now) + ledger.policy(by).refund_legal,
+    )
+    return [with_remaining(ledger, bounced)]
+
+
+BOUNCE_REFUND = RefundRule(
+    BounceRefund,
+    bounce_refund,
+    roles=("SYSTEM",),
+    states=("SETTLED",),
+    lapses=True,
+    events=(RefundBounced,),
+    example=BounceRefund(refund_id="f-1", code="ACCOUNT_CLOSED"),
+)

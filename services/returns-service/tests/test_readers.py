@@ -1,0 +1,60 @@
+"""Who may know of what in a ledger."""
+
+from typing import get_args
+
+import pytest
+from returns_service.domain.ledger_readers import READERS, ledger_read_by
+from returns_service.testing import (
+    AGENT,
+    AUDITOR,
+    BUYER,
+    SELLER,
+    SYSTEM,
+    at,
+    history,
+    kinds,
+    paid,
+    say,
+)
+from returns_service.testing.stories import LATE, REQUESTED
+from shared_casework.overdue import NoteOverdue
+from shared_events.returns import RefundEvent
+from shared_runtime.decider import Actor
+
+NOTED = say(NoteOverdue(what="REFUND", ref_id="f-1", due_at=at(16)), at(16))
+
+
+def test_the_table_of_readers_knows_every_event() -> None:
+    assert set(READERS) == set(get_args(RefundEvent.__value__))
+
+
+def test_both_parties_and_the_desk_read_of_refunds_and_the_delay_is_the_platforms_own() -> None:
+    events = history(*REQUESTED, NOTED)
+    for party in (BUYER, SELLER):
+        assert kinds(ledger_read_by(party, events).events) == kinds(events)[:-1]
+    for staff in (AGENT, AUDITOR, SYSTEM):
+        assert ledger_read_by(staff, events).version == len(events)
+
+
+def test_what_was_given_twice_is_told_to_those_who_bear_it() -> None:
+    events = history(*LATE, say(paid("f-3"), at(6)))
+    assert kinds(events)[-1] == "RefundOverpaid"
+    reading = ledger_read_by(BUYER, events)
+    assert "RefundOverpaid" not in kinds(reading.events)
+    assert reading.knows == (*[True] * (len(events) - 1), False)
+    assert ledger_read_by(SELLER, events).version == len(events)
+    assert reading.state == ledger_read_by(SELLER, events).state
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        Actor(role="BUYER", id="B2"),
+        Actor(role="SELLER", id="S2"),
+        Actor(role="AGENT", id="agent-2", org_id="S1"),
+        Actor(role="MODERATOR", id="mod-1"),
+    ],
+)
+def test_nobody_else_reads_of_it(actor: Actor) -> None:
+    assert ledger_read_by(actor, history(*REQUESTED)).reader is None
+    assert ledger_read_by(BUYER, []).reader is None

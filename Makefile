@@ -1,14 +1,16 @@
 # Everything that one does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit check mechanisms bench docs clean lock tools
+.PHONY: help setup run test test-unit check deploy-check mechanisms drills campaign soak torture bench docs clean lock tools
 
 BIN := .venv/bin
 SERVICES := review dispute returns reputation
 CODE := shared services deploy tests bench conftest.py
-TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests tests)
+EXPORT := $(BIN)/uv export --quiet --no-emit-workspace --no-header --python 3.13 \
+	--format requirements-txt
+TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests deploy/tests/* tests)
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## install what the rest needs, into .venv (the others do it by themselves)
 	@deploy/local/setup
@@ -20,10 +22,10 @@ run: tools setup  ## servers, services, demo data; prints the URLs; Ctrl-C stops
 	@$(BIN)/aftersales stack run
 
 test: tools setup  ## every test, with a real PostgreSQL and a real Kafka
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 test-unit: setup  ## the fast ones: no server is started
-	@$(BIN)/pytest -m "not servers"
+	@$(BIN)/pytest -m "not servers and not drill"
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)
@@ -34,16 +36,35 @@ check: setup  ## format, lint, types, import contracts
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
+drills: tools setup  ## the runbooks, carried out on a real stack; some minutes
+	@$(BIN)/pytest -m drill tests/drills
+
+deploy-check: tools setup  ## the manifests, the image and the alerts, tried with what this machine has
+	@deploy/setup
+	@$(BIN)/pytest -m deploy -n 2 --dist loadfile deploy/tests
+
+campaign: tools setup  ## RUNS=1000 SEED=1: random histories with kills, freezes and repeats, checked
+	@$(BIN)/python -m local_stack.campaign --runs $(or $(RUNS),1000) --seed $(or $(SEED),1)
+
+soak: tools setup  ## MINUTES=30: a stack at work, whose memory and tables must not grow
+	@$(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30)
+
 mechanisms: tools setup  ## takes away what keeps each promise, once: its test must fail
 	@$(BIN)/python tests/mechanisms.py
+
+torture: tools setup  ## 10,000 refunds against a provider that misbehaves, the worker being killed
+	@$(BIN)/aftersales refund torture
 
 bench: tools setup  ## the ratios of speed, measured side by side
 	@$(BIN)/python -m bench
 
-docs: setup  ## the reference under docs/reference, from the code
+docs: setup  ## the reference under docs/reference, and manifests that repeat the code, from it
 	@$(BIN)/python -m shared_events
 	@for service in $(SERVICES); do \
 	  $(BIN)/python -m $${service}_service openapi > docs/reference/openapi/$$service-service.json; done
+	@$(BIN)/python -m deploy_checks.generated
+	@$(BIN)/python -m deploy_tools.routes
+	@$(BIN)/python tests/authorization.py > docs/reference/authorization.md
 	@{ $(BIN)/python -m shared_runtime.reference; for service in $(SERVICES); do \
 	  $(BIN)/python -m $${service}_service commands; done; } > docs/reference/commands.md
 
@@ -52,8 +73,12 @@ clean:  ## remove the environment, the local stack's data and every cache of the
 	rm -rf .venv .stack .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-lock: setup  ## resolve the dependencies anew into requirements.lock: hashes, no addresses
+lock: setup  ## resolve the dependencies anew into the lock files: hashes, no addresses
 	$(BIN)/uv lock --quiet --upgrade --python 3.13
-	$(BIN)/uv export --quiet --all-groups --no-emit-workspace --no-header \
-	  --format requirements-txt --python 3.13 --output-file requirements.lock > /dev/null
-	@! grep -nE '(index-url|find-links|://)' requirements.lock
+	$(EXPORT) --output-file requirements.lock > /dev/null
+	$(EXPORT) --no-dev --prune local-stack --prune shared-cli --prune deploy-checks \
+	  --prune deploy-tools \
+	  --output-file deploy/images/requirements.lock > /dev/null
+	$(EXPORT) --only-group image --output-file deploy/images/build.lock > /dev/null
+	$(EXPORT) --only-group deploy --output-file deploy/tools.lock > /dev/null
+	@! grep -nE '(index-url|find-links|://)' requirements.lock deploy/*.lock deploy/images/*.lock

@@ -9,8 +9,9 @@ impatient     reads do not wait for what their token stands for
 """
 
 import gc
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from uuid import uuid4
 
 import pytest
@@ -33,11 +34,28 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 STARTING = {"servers", "own_servers", "stack"}
 
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start servers are marked, so that the fast ones can be run alone."""
+    """Tests that start servers are marked, so that the fast ones can be run alone. Two processes
+    (`make test`) share them file by file, but those of whole services stay together: one stack.
+    They take longest, so they are begun first where others run beside them; alone they come last,
+    since a stack that waits for others to be done takes a part of a core.
+    """
     for item in items:
-        if STARTING.intersection(getattr(item, "fixturenames", ())):
+        if STARTING.intersection(fixtures_of(item)):
             item.add_marker("servers")
+        group = "stack" if needs_stack(item) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    first = "PYTEST_XDIST_WORKER" in os.environ
+    items.sort(key=lambda item: needs_stack(item) is not first)
+
+
+def needs_stack(item: pytest.Item) -> bool:
+    return "stack" in fixtures_of(item)
+
+
+def fixtures_of(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 def pytest_collection_finish() -> None:
@@ -109,3 +127,5 @@ def stack(servers: Servers) -> Iterator[Stack]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that comes too early says so at once, and not after two seconds."""
     monkeypatch.setattr("shared_runtime.reading.VISIBLE_SECONDS_MAX", 0.05)
+
+

@@ -8,7 +8,19 @@ from typing import Protocol
 import uvloop
 from local_stack.servers import Servers, ephemeral_servers
 
-from bench import appending, closings, deadlines, journey, peer, projecting, relaying, replaying
+from bench import (
+    appending,
+    closings,
+    deadlines,
+    journey,
+    peer,
+    projecting,
+    rebuilding,
+    relaying,
+    replaying,
+    returning,
+    scoring,
+)
 from bench.measure import Comparison, Ratio, compare
 from bench.world import World, world
 
@@ -25,6 +37,7 @@ type Row = Callable[[World], Awaitable[Comparison]]
 
 ROWS: dict[str, Row] = {
     "commands": appending.commands,
+    "command-alone": appending.alone,
     "batches": appending.batches,
     "relay": relaying.relay,
     "projection": projecting.project,
@@ -38,6 +51,12 @@ TIMED: dict[str, Callable[[], Timed]] = {
     "journey": journey.measure,
     "closings": closings.measure,
     "deadlines": deadlines.measure,
+    "returns": returning.measure,
+    "rebuild": rebuilding.measure,
+    "score-reads": scoring.measure_reads,
+    "score-explanations": scoring.measure_explanations,
+    "score-ranking": scoring.measure_ranking,
+    "score-what-if": scoring.measure_trial,
 }
 
 
@@ -59,16 +78,22 @@ def line(ratio: Ratio) -> str:
     )
 
 
+def measured(names: list[str]) -> list[Ratio]:
+    if not names:
+        return []
+    with (
+        ephemeral_servers(say=lambda what: print(what, file=sys.stderr)) as servers,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(run(servers, names))
+
+
 def main() -> None:
     every = [*ROWS, *TIMED]
     names = sys.argv[1:] or every
     if unknown := set(names) - set(every):
         sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
-    with (
-        ephemeral_servers(say=lambda what: print(what, file=sys.stderr)) as servers,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        ratios = runner.run(run(servers, [name for name in names if name in ROWS]))
+    ratios = measured([name for name in names if name in ROWS])
     hold = all(ratio.holds for ratio in ratios)
     for name in (name for name in names if name in TIMED):
         took = TIMED[name]()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from review_service.domain.rules import EVALUATIONS
-from shared_runtime.log import Decisions, handle, handle_many
+from shared_runtime.committing import Committer
+from shared_runtime.log import Decisions, handle_many
 
 from bench.measure import ROUNDS, WARM_UP_ROUNDS, Comparison
 from bench.world import (
@@ -21,6 +22,7 @@ from bench.world import (
 
 WRITERS = 32
 COMMANDS = 3_000
+COMMANDS_ALONE = 500
 BATCH = 1_000
 BATCHES = 10
 OPENED_AT_ONCE = 500
@@ -41,24 +43,34 @@ OPENED_RAW = """
 
 async def commands(world: World) -> Comparison:
     """Each command meets a stream of one event and adds one: a review is submitted."""
+    return await _commands(world, WRITERS, COMMANDS, at_least=1.2)
+
+
+async def alone(world: World) -> Comparison:
+    """The same, one at a time."""
+    return await _commands(world, 1, COMMANDS_ALONE, at_least=0.65)
+
+
+async def _commands(world: World, writers: int, count: int, *, at_least: float) -> Comparison:
     rounds = [
-        [f"order-{number * COMMANDS + i}" for i in range(COMMANDS)]
+        [f"order-{number * count + i}" for i in range(count)]
         for number in range(WARM_UP_ROUNDS + ROUNDS)
     ]
     asked = [[submission(order) for order in orders] for orders in rounds]
     submitted = [await _open(world, orders) for orders in rounds]
     await world.pool.execute(OPENED_RAW)
     await world.pool.execute("ANALYZE")
+    committer = Committer(world.log)
 
     async def ours(number: int) -> int:
         waiting = iter(asked[number])
 
         async def writer() -> None:
             for ask in waiting:
-                await handle(world.log, EVALUATIONS, ask)
+                await committer.handle(EVALUATIONS, ask)
 
-        await asyncio.gather(*(writer() for _ in range(WRITERS)))
-        return COMMANDS
+        await asyncio.gather(*(writer() for _ in range(writers)))
+        return count
 
     async def raw(number: int) -> int:
         waiting = iter(submitted[number])
@@ -69,14 +81,14 @@ async def commands(world: World) -> Comparison:
                     await db.fetch(READ, row[3])
                     await db.execute(INSERT, *row)
 
-        await asyncio.gather(*(writer() for _ in range(WRITERS)))
-        return COMMANDS
+        await asyncio.gather(*(writer() for _ in range(writers)))
+        return count
 
     return Comparison(
-        name=f"command through the handler, {WRITERS} at once",
+        name=f"command through the handler, {f'{writers} at once' if writers > 1 else 'alone'}",
         against="read and insert the same bytes, no order, hash or check",
         unit="commands/s",
-        at_least=0.7,
+        at_least=at_least,
         ours=ours,
         raw=raw,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+from local_stack.oracle import reviewed
 from local_stack.services import Stack, ephemeral_stack
 from shared_cli import bulk, clock
 
@@ -115,49 +116,32 @@ async def _pages(stack: Stack) -> list[float]:
 def _lines() -> Iterator[bytes]:
     completed = datetime.now(UTC).replace(microsecond=0) - timedelta(days=14)
     for number in range(EVALUATIONS):
-        yield json.dumps(_line(number, completed)).encode() + b"\n"
+        text = f"The mug number {number} holds what it promises."
+        line = reviewed(_order(number), completed, 1 + number % 5, text)
+        yield json.dumps(line).encode() + b"\n"
 
 
-def _line(number: int, completed: datetime) -> dict[str, object]:
-    def at(hours: int) -> str:
-        return (completed + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
+def _order(number: int) -> dict[str, object]:
     return {
-        "order": {
-            "order_id": f"closing-{number}",
-            "seller_id": SELLER,
-            "buyer_id": f"B-{number}",
-            "marketplace_id": "bench",
-            "country": "FR",
-            "currency": "EUR",
-            "placed_at": at(-48),
-            "lines": [
-                {
-                    "line_id": "1",
-                    "sku": f"mug-{number % 100}",
-                    "category": "home",
-                    "quantity": 1,
-                    "unit_price": PRICE,
-                }
-            ],
-            "shipping": {"amount": 0, "currency": "EUR"},
-            "total": PRICE,
-            "total_ref": {"amount": 1100, "currency": "USD"},
-            "withdrawal_right": True,
-        },
-        "paid": {"at": at(-47), "payment_ref": f"P-{number}"},
-        "shipped": {"at": at(-24)},
-        "completed": {"at": at(0)},
-        "reviews": [
+        "order_id": f"closing-{number}",
+        "seller_id": SELLER,
+        "buyer_id": f"B-{number}",
+        "marketplace_id": "bench",
+        "country": "FR",
+        "currency": "EUR",
+        "lines": [
             {
-                "by": "BUYER",
-                "at": at(1),
-                "quality": 1 + number % 5,
-                "logistics": 4,
-                "service": 5,
-                "text": f"The mug number {number} holds what it promises.",
+                "line_id": "1",
+                "sku": f"mug-{number % 100}",
+                "category": "home",
+                "quantity": 1,
+                "unit_price": PRICE,
             }
         ],
+        "shipping": {"amount": 0, "currency": "EUR"},
+        "total": PRICE,
+        "total_ref": {"amount": 1100, "currency": "USD"},
+        "withdrawal_right": True,
     }
 
 

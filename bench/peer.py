@@ -19,8 +19,8 @@ from review_service.domain.rules import EVALUATIONS
 from shared_events import review
 from shared_events.envelope import Recorded
 from shared_events.review import ReviewWeighted
+from shared_runtime.committing import Committer
 from shared_runtime.delivery import NO_CHAIN, Connection, Subscription
-from shared_runtime.log import handle
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner, decoded
 
@@ -81,13 +81,14 @@ async def append(world: World) -> Comparison:
     """New streams of one event each, by as many writers."""
     application = await peer(world)
     numbers = itertools.count()
+    committer = Committer(world.log)
 
     async def ours(_: int) -> int:
         waiting = iter([opening(f"mine-{next(numbers)}") for _ in range(STREAMS)])
 
         async def writer() -> None:
             for ask in waiting:
-                await handle(world.log, EVALUATIONS, ask)
+                await committer.handle(EVALUATIONS, ask)
 
         await asyncio.gather(*(writer() for _ in range(WRITERS)))
         return STREAMS

@@ -27,7 +27,7 @@ def contract(container: str) -> dict[str, Any]:
 
 
 def test_every_package_of_the_workspace_is_looked_at() -> None:
-    assert set(CONTRACTS["root_packages"]) == packages("shared/*", "services/*", "deploy/local")
+    assert set(CONTRACTS["root_packages"]) == packages("shared/*", "services/*", "deploy/*")
 
 
 def test_every_service_is_laid_out_alike_and_kept_from_the_command_line() -> None:

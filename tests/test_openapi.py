@@ -20,15 +20,24 @@ from reputation_service.app import SERVICE as REPUTATION
 from returns_service.app import SERVICE as RETURNS
 from review_service.app import SERVICE as REVIEW
 from shared_runtime import media_api
+from shared_runtime.auth import RolesRequired
 from shared_runtime.clock import system_clock
 from shared_runtime.documents import OF_COMMANDS
 from shared_runtime.log import PostgresLog
 from shared_runtime.service import Parts, Service, api_app, openapi_document
 from shared_runtime.testing import InMemoryKeyStore
+from starlette.routing import BaseRoute
 
 SERVICES: dict[str, Service[Any]] = {
     service.name: service for service in (REVIEW, DISPUTE, RETURNS, REPUTATION)
 }
+BY_LINK = {
+    ("returns-service", "post", "/v1/withdrawals"),
+    ("returns-service", "post", "/v1/withdrawals/{return_id}/confirmation"),
+    ("returns-service", "get", "/v1/returns/{return_id}"),
+    ("returns-service", "get", "/v1/orders/{order_id}/return-eligibility"),
+}
+"""All that a token of scope `withdrawal` opens, of four services."""
 ROLES = ("BUYER", "SELLER", "SENIOR", "MODERATOR", "ANALYST", "AUDITOR", "SYSTEM", "IMPORTER")
 
 of_every_service = pytest.mark.parametrize("service", SERVICES)
@@ -140,6 +149,15 @@ def test_who_is_to_try_again_is_told_when(service: str) -> None:
 
 
 @of_every_service
+def test_a_header_or_a_parameter_is_there_or_it_is_not(service: str) -> None:
+    """An address has no null: a client that was made from the document would send the word."""
+    for path, _, operation in operations(document(service)):
+        for parameter in operation.get("parameters", ()):
+            kinds = [parameter["schema"], *parameter["schema"].get("anyOf", ())]
+            assert "null" not in [kind.get("type") for kind in kinds], (path, parameter["name"])
+
+
+@of_every_service
 def test_what_every_request_needs_is_required(service: str) -> None:
     """Who may leave it out is not told that it is missing."""
     for path, _, operation in operations(document(service)):
@@ -164,6 +182,12 @@ def test_what_an_answer_of_a_command_says_in_its_headers_is_documented(service: 
         for status in operation["responses"].keys() & {"200", "201"}:
             headers = operation["responses"][status].get("headers", {}).keys()
             assert headers >= {*OF_COMMANDS}, (method, path, status)
+
+
+@pytest.fixture
+def of(service: str) -> dict[str, Any]:
+    """Its document, made before a loop runs: making it takes one."""
+    return document(service)
 
 
 @pytest.fixture
@@ -205,7 +229,7 @@ def test_nothing_that_a_route_depends_on_is_taken_to_a_thread(
 
 @of_every_service
 async def test_no_route_takes_a_parameter_that_it_does_not_know(
-    service: str, parts: Parts[Any], tmp_path: Path
+    service: str, of: dict[str, Any], parts: Parts[Any], tmp_path: Path
 ) -> None:
     token = issuer.mint(tmp_path, sub="B1", roles=[*ROLES])
     asked = 0
@@ -214,7 +238,7 @@ async def test_no_route_takes_a_parameter_that_it_does_not_know(
         base_url="http://service",
         headers={"Authorization": f"Bearer {token}"},
     ) as client:
-        for path, method, operation in operations(document(service)):
+        for path, method, operation in operations(of):
             parameters = operation.get("parameters", ())
             query = {each["name"]: "x" for each in parameters if each["in"] == "query"}
             filled = re.sub(r"{\w+}", "X1", path)
@@ -223,3 +247,34 @@ async def test_no_route_takes_a_parameter_that_it_does_not_know(
             assert (answered.status_code, answered.json()["errors"]) == (422, errors), path
             asked += 1
     assert asked >= 2
+
+
+@of_every_service
+async def test_i21_a_token_to_withdraw_opens_what_says_so_and_no_other_door(
+    service: str, of: dict[str, Any], parts: Parts[Any], tmp_path: Path
+) -> None:
+    """Whatever roles its issuer has given it besides."""
+    token = issuer.mint(tmp_path, sub="B1", roles=[*ROLES], withdrawal_of="O-1")
+    asked = 0
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(api_app(SERVICES[service], parts)),
+        base_url="http://service",
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        for path, method, operation in operations(of):
+            if "security" not in operation:
+                continue  # signed, or told to anybody
+            answered = await client.request(method, re.sub(r"{\w+}", "X1", path))
+            is_refused = answered.json()["type"] == "/problems/scope-not-allowed"
+            is_told = "token of scope `withdrawal`" in operation["description"]
+            by_link = (service, method, path) in BY_LINK
+            assert (is_refused, is_told) == (not by_link, by_link), (method, path, answered.text)
+            asked += 1
+    routes = [each for router in SERVICES[service].routers(parts) for each in router.routes]
+    assert asked == sum(bool(roles_of(each)) for each in routes) >= 20
+
+
+def roles_of(route: BaseRoute) -> list[RolesRequired]:
+    """Whom it is for; none are asked for where it is signed."""
+    assert isinstance(route, APIRoute)
+    return [call for call in calls(route.dependant) if isinstance(call, RolesRequired)]

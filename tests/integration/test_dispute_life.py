@@ -1,5 +1,5 @@
-"""Disputes on whole services: orders come over Kafka, deadlines by the stack's clock, and what
-returns-service tells by its log.
+"""Disputes on whole services: orders come over Kafka, deadlines by the stack's clock, money by the
+ledgers of returns-service.
 """
 
 from datetime import timedelta
@@ -8,19 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from local_stack.people import Person, complete_order, record, until
+from local_stack.people import Person, Provider, complete_order, record, until
 from local_stack.services import Stack
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_cli import clock
 from shared_events.returns import (
     ClosedUnit,
-    PaidUnit,
-    RefundedUnit,
-    RefundFailed,
-    RefundIssued,
-    RefundLedgerOpened,
-    RefundRequested,
     ReturnClosed,
     ReturnRequested,
 )
@@ -139,43 +133,26 @@ class Parties:
 
 
 class Returns:
-    """What returns-service will tell of these orders."""
+    """What returns-service tells of goods that come back, as long as no buyer sends them."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
+        self.agent = Person(stack, "AGENT", f"desk-{MARK}", "returns")
 
-    def refund(self, name: str, remedy_id: str, amount_minor: int, *, fails: bool = False) -> None:
-        """One that comes at once, or by another way after the first one has failed."""
-        first, second = f"F-{MARK}-{name}-1", f"F-{MARK}-{name}-2"
-        opened = told(RefundLedgerOpened, name, units=[PaidUnit(unit="1/1", paid_minor=1000)])
-        asked = ordered(remedy_id, amount_minor)
-        if not fails:
-            self.on_ledger(
-                name,
-                opened,
-                told(RefundRequested, name, **asked, refund_id=first, reissues=None),
-                told(RefundIssued, name, **asked, refund_id=first),
-            )
-            return
-        failed = {"kind": "REFUSED", "final": True, "retry_at": None}
-        self.on_ledger(
-            name,
-            opened,
-            told(RefundRequested, name, **asked, refund_id=first, reissues=None),
-            told(RefundFailed, name, refund_id=first, **failed),
-            told(
-                RefundRequested,
-                name,
-                **asked,
-                refund_id=second,
-                reissues=first,
-                way="BANK_TRANSFER",
-            ),
-            told(RefundIssued, name, **asked, refund_id=second),
-        )
+    def reissue(self, name: str, provider: Provider) -> None:
+        """By another way, once the first one has failed."""
+        at = f"/v1/orders/{order_of(name)}/refunds"
 
-    def on_ledger(self, name: str, *events: Struct) -> None:
-        record(self.stack, "returns", f"refunds-{order_of(name)}", *events)
+        def failed() -> list[str]:
+            found = self.agent.look(at)
+            refunds: list[dict[str, str]] = found.json()["refunds"] if found.is_success else []
+            return [each["refund_id"] for each in refunds if each["state"] == "FAILED_FINAL"]
+
+        until(lambda: bool(failed()), f"the refund of {name} has failed")
+        provider.pays(order_of(name))
+        (refund_id,) = failed()
+        way = {"way": "BANK_TRANSFER", "consented": True}
+        self.agent.judge(at, f"{refund_id}/reissue", way)
 
     def take_back(self, name: str, remedy_id: str) -> None:
         """The piece comes back, and all the money goes out for it."""
@@ -196,17 +173,6 @@ class Returns:
                 refunded_minor=1000,
             ),
         )
-
-
-def ordered(remedy_id: str, amount_minor: int) -> dict[str, Any]:
-    return {
-        "source": "DISPUTE",
-        "source_id": remedy_id,
-        "remedy_id": remedy_id,
-        "units": [RefundedUnit(unit="1/1", amount_minor=amount_minor)],
-        "shipping_minor": 0,
-        "total_minor": amount_minor,
-    }
 
 
 def order_of(name: str) -> str:
@@ -238,18 +204,19 @@ def senior(stack: Stack) -> Person:
     return Person(stack, "SENIOR", f"senior-{MARK}", "dispute")
 
 
-def test_the_parties_end_disputes_themselves(parties: Parties, returns: Returns) -> None:
+def test_the_parties_end_disputes_themselves(
+    parties: Parties, returns: Returns, provider: Provider
+) -> None:
     names = ("answered", "reissued", "offers", "withdrawn")
     answered, reissued, offers, withdrawn = map(parties.opens, names)
+    provider.refuses(order_of("reissued"))
     for at in (answered, reissued):
         assert parties.answer(at, "acceptance")["stage"] == "EXECUTING"
     met = parties.offer(offers, 600, 800)["remedy"]
     assert met["amount"] == {"amount": 700, "currency": "EUR"}  # in the middle
     parties.buyer.post(f"{withdrawn}/withdrawal", {})
 
-    returns.refund("answered", parties.remedy_of(answered), 1000)
-    returns.refund("reissued", parties.remedy_of(reissued), 1000, fails=True)
-    returns.refund("offers", met["remedy_id"], 700)
+    returns.reissue("reissued", provider)
     for at in (answered, reissued, offers):
         parties.reaches(at, "CLOSED")
 
@@ -305,7 +272,7 @@ def test_time_ends_what_nobody_ends(parties: Parties, returns: Returns) -> None:
 
 
 def test_people_decide_for_each_side_for_both_and_against_abuse(
-    parties: Parties, returns: Returns, agent: Person
+    parties: Parties, agent: Person
 ) -> None:
     names = ("right", "wrong", "split", "abuse")
     right, wrong, split, abuse = map(parties.opens, names)
@@ -324,8 +291,6 @@ def test_people_decide_for_each_side_for_both_and_against_abuse(
     agent.judge(abuse, "decision", NOTHING | {"buyer_abuse": True})
     for at in (right, wrong, split):
         parties.waive(at)
-    returns.refund("right", parties.remedy_of(right), 1000)
-    returns.refund("split", parties.remedy_of(split), 500)
     parties.time_goes_by(7 * DAY)  # nobody appeals
     for at in (right, wrong, split, abuse):
         parties.reaches(at, "CLOSED")
@@ -338,7 +303,7 @@ def test_people_decide_for_each_side_for_both_and_against_abuse(
 
 
 def test_who_is_not_content_appeals_and_a_senior_decides_otherwise(
-    parties: Parties, returns: Returns, agent: Person, senior: Person
+    parties: Parties, agent: Person, senior: Person
 ) -> None:
     at = parties.opens("appealed")
     parties.answer(at, "rejection")
@@ -356,7 +321,6 @@ def test_who_is_not_content_appeals_and_a_senior_decides_otherwise(
     for appeal, who in zip(senior.get(at)["appeals"], (parties.seller, parties.buyer), strict=True):
         who.post(f"{at}/appeals/{appeal['appeal_id']}/answer", {"text": "They are not."})
     senior.judge(at, "appeals/decision", FULL | {"result": "REVERSED"})
-    returns.refund("appealed", parties.remedy_of(at), 1000)
     parties.reaches(at, "CLOSED")
     assert parties.auditor.events(at) == [
         *SPLIT,

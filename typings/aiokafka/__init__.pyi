@@ -80,6 +80,7 @@ class AIOKafkaProducer:
         max_request_size: int = 1048576,
         linger_ms: int = 0,
         request_timeout_ms: int = 40000,
+        metadata_max_age_ms: int = 300000,
         compression_type: str | None = None,
         transactional_id: str | None = None,
     ) -> None: ...

@@ -103,3 +103,9 @@ def test_a_port_in_use_is_told_with_the_way_out() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUse, match=f"port {port}, wanted for Kafka(.|\n)*THE_SETTING"):
             processes.take_port(port, "Kafka", "THE_SETTING")
+
+
+def test_no_port_is_given_twice_before_anybody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "FREE_PORTS", range(29_000, 29_008))
+    first = processes.free_port()
+    assert first not in {processes.free_port() for _ in range(3)}

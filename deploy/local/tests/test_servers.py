@@ -21,13 +21,14 @@ from local_stack.errors import MissingTools
 from local_stack.postgres import PostgresServer
 from local_stack.servers import Servers
 from local_stack.servers import servers as start_servers
-from local_stack.topics import create_topics
+from local_stack.services import Stack
 
 pytestmark = pytest.mark.servers
 
 PARENT = """
 import time
 from local_stack.servers import ephemeral_servers
+from local_stack.services import Stack
 with ephemeral_servers() as started:
     folder = started.own_kafka.folder.parent
     print(started.own_postgres.port, started.own_kafka.port, folder, flush=True)
@@ -67,10 +68,10 @@ async def test_a_test_gets_topics_that_take_what_it_sends(
 
 
 async def test_our_topics_are_kept_for_ever_and_what_others_announce_for_a_week(
-    kafka: str,
+    stack: Stack,
 ) -> None:
     """An announced review has its text in the clear: an erasure would not reach it."""
-    create_topics(kafka, ["orders.events", "marketplace.orders"])
+    kafka = stack.description.kafka
     assert (await configs(kafka, "orders.events"))["retention.ms"] == "-1"
     feed = await configs(kafka, "marketplace.orders")
     assert int(feed["retention.ms"]) == 7 * 24 * 60 * 60 * 1000

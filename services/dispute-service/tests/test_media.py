@@ -5,7 +5,8 @@ from hashlib import sha256
 
 import asyncpg
 import httpx
-from dispute_service.testing.desk import Client, Desk, done, picture, refusal, send, uploaded
+from dispute_service.testing.desk import Desk
+from shared_runtime.testing_http import Client, done, picture, refusal, send, uploaded
 
 type Work = Callable[[], Awaitable[None]]
 

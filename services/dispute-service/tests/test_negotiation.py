@@ -162,7 +162,6 @@ def test_what_is_no_longer_there_cannot_be_accepted() -> None:
         (OPEN, Propose(proposal_id="p2", outcome="REJECTED", lines=ALL), BUYER),
         (CONTEST, Propose(proposal_id="p2", outcome="EXCHANGE", lines=ALL[:0]), SELLER),
     ],
-    ids=str,
 )
 def test_a_proposal_that_makes_no_sense_here_is_refused(
     story: tuple[DisputeCommand, ...], said: Propose, actor: Actor

@@ -13,20 +13,7 @@ from dispute_service.domain.dispute_state import OTHER, SIDES, Dispute
 from dispute_service.domain.readers import read_by
 from dispute_service.domain.withdrawal import WithdrawDispute
 from dispute_service.testing import AGENT, BUYER, SELLER, SENIOR, at, say
-from dispute_service.testing.desk import (
-    DAY,
-    DECISION,
-    OPENING,
-    Case,
-    Client,
-    Desk,
-    Json,
-    done,
-    eur,
-    partial,
-    refusal,
-    send,
-)
+from dispute_service.testing.desk import DAY, DECISION, OPENING, Case, Desk, eur, partial
 from dispute_service.testing.lives import Act, Life, after, attempts, lived
 from dispute_service.testing.stories import OPEN, STORIES, Story, photo
 from dispute_service.views import dispute_view
@@ -46,6 +33,7 @@ from shared_events.fields import Party
 from shared_runtime.decider import Actor, Refused
 from shared_runtime.problems import encode_json
 from shared_runtime.rule import Sent
+from shared_runtime.testing_http import Client, Json, done, refusal, send
 
 ACTORS: dict[Party, Actor] = {"BUYER": BUYER, "SELLER": SELLER}
 IN_SECRET = (

@@ -9,7 +9,6 @@ import asyncpg
 import httpx
 import pytest
 from dispute_service.domain.streams import contest_id_of, dispute_stream, remedy_id_of
-from dispute_service.matters import lock_orders
 from dispute_service.reactions.from_other_services import on_elsewhere
 from dispute_service.testing import returned
 from dispute_service.testing.desk import (
@@ -19,16 +18,14 @@ from dispute_service.testing.desk import (
     TICK,
     Case,
     Desk,
-    Json,
-    done,
     eur,
     partial,
-    refusal,
-    send,
 )
+from shared_casework.order_locks import lock_orders
 from shared_runtime.log import PostgresLog, read_stream
 from shared_runtime.service import Parts
-from shared_runtime.testing import delivery_of
+from shared_runtime.testing import delivery_of, waits_for
+from shared_runtime.testing_http import Json, done, refusal, send
 
 type Tell = Callable[..., Awaitable[None]]
 type Answer = Awaitable[httpx.Response]
@@ -218,22 +215,9 @@ async def test_i17_of_many_questions_at_once_as_many_are_open_as_may_be(desk: De
     assert {refusal(each) for each in told if each.is_error} == {"limit-reached"}
 
 
-WAITING = """
-    SELECT count(*) FROM pg_locks
-    WHERE locktype = 'advisory' AND NOT granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-
-
 async def waits(doing: Awaitable[None], pool: asyncpg.Pool, order_id: str) -> bool:
     """Whether something is done only after whoever has the order has let it go."""
-    async with pool.acquire() as db, db.transaction():
-        await lock_orders([order_id], db)
-        task = asyncio.ensure_future(doing)
-        while not (waiting := await pool.fetchval(WAITING)) and not task.done():
-            pass
-    await task
-    return bool(waiting)
+    return await waits_for(lambda db: lock_orders([order_id], db), doing, pool)
 
 
 async def test_i17_what_returns_tell_of_an_order_waits_for_whoever_opens_something_on_it(

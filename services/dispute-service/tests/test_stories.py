@@ -16,19 +16,14 @@ from dispute_service.testing.desk import (
     REJECTED,
     TICK,
     Case,
-    Client,
     Desk,
-    Json,
-    done,
     eur,
     partial,
-    refusal,
-    send,
-    types_at,
 )
 from shared_events.reputation import MeasureApplied, SubjectErased
 from shared_runtime.log import PostgresLog, read_stream
 from shared_runtime.rows import columns
+from shared_runtime.testing_http import Client, Json, done, refusal, send, types_at
 from shared_runtime.timers import ARM
 
 type Tell = Callable[..., Awaitable[None]]

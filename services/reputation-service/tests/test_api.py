@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,18 +15,20 @@ from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import SecretStr
-from reputation_service.api.scores import EXPLANATIONS_MAX
+from reputation_service.api.explanations import EXPLANATIONS_EACH, EXPLANATIONS_MAX
 from reputation_service.app import SERVICE
 from reputation_service.domain.facts import instant, micros
 from reputation_service.domain.fold import Facts, fold, state_sha256
 from reputation_service.domain.observations import observe
-from reputation_service.domain.policy import DEFAULT, STARS
-from reputation_service.domain.read import read
+from reputation_service.domain.policy import CONDUCT, CONDUCT_RULES, DEFAULT, STARS
+from reputation_service.domain.read import read, read_dimension
 from reputation_service.domain.readers import Reader
 from reputation_service.projections import SCORE
 from reputation_service.queries import AHEAD_MICROS_MAX
 from reputation_service.ranking import refresh
+from reputation_service.score_policies import ScorePolicies
 from reputation_service.settings import ReputationSettings
+from reputation_service.testing.histories import penalised, protected
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted
 from shared_events.review import (
@@ -45,7 +47,14 @@ from shared_runtime.projections import live_subscription
 from shared_runtime.service import Parts, api_app
 from shared_runtime.settings import LOCAL_VEIL
 from shared_runtime.subscription import Runner
-from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
+from shared_runtime.testing import (
+    InMemoryKeyStore,
+    InMemoryLog,
+    InMemorySource,
+    ManualClock,
+    facts,
+    stream_for,
+)
 from shared_runtime.veil import Veil
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday: sellers are evaluated
@@ -156,6 +165,8 @@ class Service:
         self.clock = clock
         self.log = InMemoryLog(now=clock)
         self.told: list[Recorded[Any]] = []
+        self.own_log = PostgresLog(pool, source="/reputation-service", now=clock)
+        self.policies = ScorePolicies(self.own_log, DEFAULT)
 
     async def tell(self, *events: Struct) -> str:
         """Events are recorded now and brought in. The Consistency-Token of the last one."""
@@ -175,7 +186,7 @@ class Service:
         return f"{last.topic}/{last.partition}:{last.position}"
 
     async def rank(self) -> None:
-        while await refresh(self.pool, DEFAULT, self.clock):
+        while await refresh(self.pool, self.policies, self.clock):
             pass
 
     async def get(
@@ -241,7 +252,7 @@ async def service(pool: asyncpg.Pool, database: Database, tmp_path: Path) -> Asy
     )
     clock = ManualClock(NEW_YEAR - 60 * DAY)
     log = PostgresLog(pool, source="/test", now=clock)
-    parts = Parts(settings=settings, pool=pool, log=log, now=clock)
+    parts = Parts(settings=settings, pool=pool, log=log, now=clock, key_store=InMemoryKeyStore())
     transport = httpx.ASGITransport(api_app(SERVICE, parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://reputation") as client:
         service = Service(pool, client, tmp_path, clock)
@@ -327,11 +338,11 @@ async def test_levels_are_those_of_the_weekly_evaluations(service: Service) -> N
     )
 
 
-PRIVATE = {"real_level", "base_level", "balance", "credit_level", "protected_until"}
+PRIVATE = {"real_level", "base_level", "balance", "credit_level", "protected_until", "reasons"}
 READERS: list[tuple[str | Sequence[str], str, str | None, Reader]] = [
     ("BUYER", "S1", None, "PUBLIC"),
-    ("SELLER", "S1", None, "SELLER"),
-    ("SELLER", "member-7", "S1", "SELLER"),
+    ("SELLER", "S1", None, "HOLDER"),
+    ("SELLER", "member-7", "S1", "HOLDER"),
     ("SELLER", "S2", None, "PUBLIC"),
     ("SELLER", "member-7", "S2", "PUBLIC"),
     # His own id is another seller's: only the account counts that he is a member of.
@@ -343,12 +354,13 @@ READERS: list[tuple[str | Sequence[str], str, str | None, Reader]] = [
     ("AUDITOR", "a", None, "STAFF"),
     # Who belongs to the seller is no staff to him, and a party is a party first.
     ("MODERATOR", "a", "S1", "PUBLIC"),
-    (("SELLER", "MODERATOR"), "a", "S1", "SELLER"),
+    (("SELLER", "MODERATOR"), "a", "S1", "HOLDER"),
     (("SELLER", "MODERATOR"), "a", "S2", "PUBLIC"),
     (("BUYER", "AUDITOR"), "a", None, "PUBLIC"),
     ("SYSTEM", "a", None, "PUBLIC"),
     ("IMPORTER", "a", None, "PUBLIC"),
     ("PRIVACY", "a", None, "PUBLIC"),
+    ("STOREFRONT", "a", None, "PUBLIC"),
 ]
 
 
@@ -665,6 +677,11 @@ CONCEALED: dict[str, Concealing] = {
         reviewed(1, "S1", at, stars=2, seq=2, weight=0, code="RESTRICTED"),
     ],
     "restricted, hidden but counted": lambda at: [restricted(1, "S1", at, "HIDE_REVIEW")],
+    "hidden, and then the answer to it": lambda at: [
+        restricted(1, "S1", at, "HIDE_REVIEW"),
+        restricted(1, "S1", at, "HIDE_REPLY"),
+        replace(restored(1, "S1"), part="REPLY"),
+    ],
     "withdrawn": lambda at: [
         withdrawn(1, "S1"),
         reviewed(1, "S1", at, stars=2, seq=2, weight=0, code="WITHDRAWN"),
@@ -766,14 +783,17 @@ async def test_a_hidden_review_that_counts_is_one_of_five_in_a_sum(service: Serv
 
 
 async def test_so_many_explanations_are_worked_out_at_once_and_no_more(
-    service: Service, owner: asyncpg.Pool
+    service: Service, owner: asyncpg.Pool, until_they_wait: Callable[[int], Awaitable[None]]
 ) -> None:
     await service.tell(reviewed(1, "S1", service.clock()))
     path = "/v1/sellers/S1/score/explain"
     async with owner.acquire() as db, db.transaction():
         await db.execute("LOCK TABLE score_g1.concealed IN ACCESS EXCLUSIVE MODE")
-        working = [asyncio.create_task(service.get(path)) for _ in range(EXPLANATIONS_MAX)]
-        await until_they_wait(owner, EXPLANATIONS_MAX)
+        callers = [service.authorization("BUYER", f"B{n}") for n in range(EXPLANATIONS_MAX)]
+        working = [
+            asyncio.create_task(service.client.get(path, headers=caller)) for caller in callers
+        ]
+        await until_they_wait(EXPLANATIONS_MAX)
         refused = await service.get(path)
         assert slug(refused) == (503, "unavailable")
         assert refused.headers["Retry-After"] == "1"
@@ -782,16 +802,6 @@ async def test_so_many_explanations_are_worked_out_at_once_and_no_more(
     answers = await asyncio.gather(*working)
     assert [answered.status_code for answered in answers] == [200] * EXPLANATIONS_MAX
     assert (await service.get(path)).status_code == 200
-
-
-async def until_they_wait(pool: asyncpg.Pool, how_many: int) -> None:
-    waiting = """
-        SELECT count(*) FROM pg_locks JOIN pg_database AS base ON base.oid = pg_locks.database
-        WHERE NOT granted AND locktype = 'relation' AND datname = current_database()
-    """
-    async with asyncio.timeout(10):
-        while await pool.fetchval(waiting) < how_many:  # noqa: ASYNC110 - the server is asked
-            await asyncio.sleep(0)
 
 
 # --- All sellers -----------------------------------------------------------------------------
@@ -828,6 +838,7 @@ async def test_sellers_are_listed_best_first_page_by_page(service: Service) -> N
         "seller_id": "S2",
         "score_micro": score["score_micro"],
         "public_level": "UNRATED",
+        "real_level": None,
         "rated": False,
         "stars_micro": score["stars_micro"],
         "recent_milli": 1000,
@@ -984,7 +995,7 @@ async def test_a_cursor_belongs_to_its_list(service: Service) -> None:
 
 
 async def test_a_token_of_a_topic_that_no_score_reads_is_refused(service: Service) -> None:
-    other = "reputation.events/3:1"
+    other = "parcels.events/3:1"
     answered = await service.get("/v1/sellers/S1/score", token=other)
     assert slug(answered) == (422, "invalid-value")
 
@@ -1002,3 +1013,187 @@ async def test_the_pages_of_its_openapi_document_have_examples(service: Service)
 def test_instants_survive_the_way_through_microseconds() -> None:
     at = NEW_YEAR + timedelta(microseconds=1)
     assert instant(micros(at)) == at
+
+
+# --- The course of a score, and its outlook ----------------------------------------------------
+
+
+async def history(service: Service, role: str = "BUYER", **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    answered = await service.get("/v1/sellers/S1/score/history", role, **query)
+    assert answered.status_code == 200, answered.text
+    found: list[dict[str, Any]] = answered.json()["items"]
+    return found
+
+
+async def outlook(service: Service, role: str = "AUDITOR", **query: Any) -> dict[str, Any]:  # noqa: ANN401
+    answered = await service.get("/v1/sellers/S1/score/raise", role, **query)
+    assert answered.status_code == 200, answered.text
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+async def test_the_course_of_a_score_is_that_of_its_evaluations(service: Service) -> None:
+    for week in range(5):
+        service.clock.at = NEW_YEAR - (35 - 7 * week) * DAY + timedelta(hours=1)
+        reviews = [reviewed(10 * week + n, "S1", service.clock()) for n in range(4)]
+        await service.tell(*reviews)
+    service.clock.at = NEW_YEAR + 2 * DAY
+    points = await history(service, weeks=6)
+    assert [point["day"] for point in points] == [20454 - 7 * back for back in range(6)]
+    for point in points:
+        told = await service.score(role="BUYER", as_of=point["evaluated_at"])
+        assert point["as_it_was"]["score_micro"] == told["score_micro"]
+        assert point["as_it_was"]["stars_micro"] == told["stars_micro"]
+        assert point["as_known_now"] == point["as_it_was"]
+    rising = [point["as_it_was"]["score_micro"] for point in points]
+    assert rising == sorted(rising, reverse=True)
+    assert [point["as_it_was"]["band"] for point in points].count("UNRATED") == 3
+
+
+async def test_a_correction_moves_what_is_known_now_and_leaves_what_was(service: Service) -> None:
+    began = NEW_YEAR - 20 * DAY
+    service.clock.at = began
+    await service.tell(*[reviewed(n, "S1", began, stars=1 + 4 * (n > 2)) for n in range(12)])
+    service.clock.at = NEW_YEAR + DAY
+    before = await history(service, weeks=4)
+    await service.tell(
+        *[
+            reviewed(n, "S1", began, stars=1, seq=2, weight=0, code="FAKE_CONFIRMED")
+            for n in range(3)
+        ]
+    )
+    after = await history(service, weeks=4)
+    assert [point["as_it_was"] for point in after] == [point["as_it_was"] for point in before]
+    for old, new in zip(before[:3], after[:3], strict=True):
+        assert new["as_known_now"]["score_micro"] > old["as_known_now"]["score_micro"]
+    # It goes where it would be had it been so from the start.
+    facts_now = Facts(fact for each in service.told for fact in observe(each, DEFAULT.sla))
+    for point in after:
+        at = micros(service.clock())
+        known = fold(facts_now.in_force(at, point["day"] - 1)).get("S1", {})
+        score = read(known, point["day"], DEFAULT).score_micro
+        assert point["as_known_now"]["score_micro"] == score
+
+
+async def test_what_one_more_is_worth_is_what_it_brings(service: Service) -> None:
+    service.clock.at = NEW_YEAR - 2 * DAY
+    await service.tell(*[reviewed(n, "S1", service.clock(), stars=4) for n in range(12)])
+    # The middle of a week's four days has not passed: what is added has the age of today.
+    service.clock.at = NEW_YEAR + timedelta(hours=3)
+    told = await outlook(service)
+    gain = {each["what"]: each for each in told["gains"]}
+    assert all(each["ten_micro"] > each["one_micro"] > 0 for each in told["gains"])
+    await service.tell(completed(99, "S1", service.clock()))
+    assert (await service.score())["score_micro"] - told["score_micro"] == (
+        gain["ORDER_WITHOUT_DISPUTE"]["one_micro"]
+    )
+    now = (await outlook(service))["score_micro"]
+    await service.tell(reviewed(99, "S1", service.clock()))
+    assert (await service.score())["score_micro"] > now
+
+
+async def test_an_outlook_says_how_a_score_fades(service: Service) -> None:
+    service.clock.at = NEW_YEAR - 30 * DAY
+    await service.tell(*[reviewed(n, "S1", service.clock()) for n in range(12)])
+    service.clock.at = NEW_YEAR
+    told = await outlook(service)
+    for later in told["if_nothing_happens"]:
+        aged = await service.score(day=later["day"])
+        assert aged["score_micro"] == later["score_micro"] < told["score_micro"]
+
+
+async def test_a_seller_is_told_why_his_level_is_another(service: Service) -> None:
+    service.clock.at = NEW_YEAR - 8 * DAY
+    await service.tell(*[reviewed(n, "S1", service.clock(), stars=1) for n in range(12)])
+    service.clock.at = NEW_YEAR - 2 * DAY
+    await service.tell(*[reviewed(n, "S1", service.clock()) for n in range(20, 40)])
+    early = await service.client.get(
+        "/v1/sellers/S1/score", headers=service.authorization("SELLER", "S1")
+    )
+    assert [each["why"] for each in early.json()["reasons"]] == ["EVALUATED_WEEKLY"]
+    service.clock.at = NEW_YEAR
+    rising = await outlook(service)
+    assert [each["why"] for each in rising["reasons"]] == ["RISES_AT_THE_NEXT_EVALUATION"]
+    assert rising["reasons"][0]["until"] == rising["next_evaluation_at"] == "2026-01-08T00:00:00Z"
+
+
+async def test_an_outlook_is_the_sellers_own(service: Service) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    for role, sub, status in (("SELLER", "S1", 200), ("SELLER", "S2", 404), ("BUYER", "B1", 404)):
+        headers = service.authorization(role, sub)
+        answered = await service.client.get("/v1/sellers/S1/score/raise", headers=headers)
+        assert answered.status_code == status
+
+
+async def test_a_level_that_is_capped_is_in_the_table_at_once_and_until_its_end(
+    service: Service,
+) -> None:
+    service.clock.at = NEW_YEAR - 20 * DAY
+    await service.tell(*[reviewed(n, "S1", service.clock()) for n in range(90)])
+    service.clock.at = NEW_YEAR + timedelta(hours=1)
+    await service.rank()
+
+    async def levels(role: str = "AUDITOR") -> tuple[str, str | None]:
+        await service.rank()
+        (ranked,) = (await service.get("/v1/sellers", role)).json()["items"]
+        return ranked["public_level"], ranked["real_level"]
+
+    assert await levels() == ("GOLD", "GOLD")
+    await service.tell(protected("S1", service.clock() + timedelta(hours=3)))
+    service.clock.advance(timedelta(seconds=1))
+    await service.tell(penalised("S1", "l1", service.clock(), 45, days=1))
+    assert await levels() == ("GOLD", "ORANGE")
+    assert await levels("BUYER") == ("GOLD", None)
+    told = await outlook(service)
+    assert [each["why"] for each in told["reasons"]] == ["CAPPED_BY_POINTS", "PROTECTED"]
+    assert told["level_changes_at"] == told["reasons"][1]["until"] == "2026-01-01T04:00:00Z"
+    of_level = (await service.get("/v1/sellers", level="GOLD")).json()["items"]
+    assert [each["seller_id"] for each in of_level] == ["S1"]
+    assert (await service.get("/v1/sellers", level="GREEN")).json()["items"] == []
+    service.clock.advance(timedelta(hours=4))
+    assert await levels() == ("ORANGE", "ORANGE")
+    service.clock.advance(timedelta(hours=21))
+    assert await levels() == ("GOLD", "GOLD")
+
+
+async def test_one_caller_does_not_take_all_places(
+    service: Service, owner: asyncpg.Pool, until_they_wait: Callable[[int], Awaitable[None]]
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    path = "/v1/sellers/S1/score/explain"
+    async with owner.acquire() as db, db.transaction():
+        await db.execute("LOCK TABLE score_g1.concealed IN ACCESS EXCLUSIVE MODE")
+        working = [asyncio.create_task(service.get(path)) for _ in range(EXPLANATIONS_EACH)]
+        await until_they_wait(EXPLANATIONS_EACH)
+        assert slug(await service.get(path)) == (503, "unavailable")
+        other = asyncio.create_task(
+            service.client.get(path, headers=service.authorization("BUYER", "another"))
+        )
+        await until_they_wait(EXPLANATIONS_EACH + 1)
+    assert {answered.status_code for answered in await asyncio.gather(*working, other)} == {200}
+
+
+# --- Buyers ----------------------------------------------------------------------------------
+
+
+async def test_a_buyer_reads_how_he_was_rated_and_nobody_else_does(service: Service) -> None:
+    service.clock.at = NEW_YEAR - DAY
+    await service.tell(*[rated(n, "S1", service.clock()) for n in range(3)])
+    service.clock.at = NEW_YEAR
+    asked = [("BUYER", "B1", 200), ("AUDITOR", "a1", 200), ("BUYER", "B2", 404)]
+    asked += [("SELLER", "S1", 404), ("SELLER", "B1", 404)]
+    for role, sub, status in asked:
+        headers = service.authorization(role, sub)
+        answered = await service.client.get("/v1/buyers/B1/score", headers=headers)
+        assert answered.status_code == status, (role, sub)
+    headers = service.authorization("BUYER", "B1")
+    told = (await service.client.get("/v1/buyers/B1/score", headers=headers)).json()
+    facts_told = Facts(fact for each in service.told for fact in observe(each, DEFAULT.sla))
+    weeks = fold(facts_told.in_force())["B1"][CONDUCT]
+    score = read_dimension(weeks, told["day"], CONDUCT_RULES, DEFAULT)
+    assert (told["n_milli"], told["stars_micro"]) == (3000, score.stars_micro)
+    early = service.clock() - 2 * DAY
+    before = await service.client.get(
+        f"/v1/buyers/B1/score?as_of={rfc3339(early)}", headers=headers
+    )
+    assert before.json()["n_milli"] == 0

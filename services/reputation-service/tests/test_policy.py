@@ -57,7 +57,7 @@ def test_the_slas_may_be_left_out() -> None:
         ("dimensions.quality.prior_mean_micro", 0, 1_000_000),
         ("dimensions.quality.display_mean_micro", 0, 1_000_000),
         ("dimensions.quality.prior_var_micro", 1, 250_000),
-        ("credit.start", 0, 100),
+        ("credit.start", 100, 100),
         ("sla.dispute_seconds", 1, 31_622_400),
         ("sla.return_seconds", 1, 31_622_400),
     ],
@@ -116,6 +116,11 @@ def test_bands_fall_from_gold_to_red_at_nothing(bands: object) -> None:
         [["NORMAL", 80, "PLATINUM"], ["CRITICAL", 0, "RED"]],
         [["", 80, "GOLD"], ["CRITICAL", 0, "RED"]],
         [["NORMAL", 101, "GOLD"], ["CRITICAL", 0, "RED"]],
+        [["NORMAL", 80, "GOLD"], ["NORMAL", 0, "RED"]],
+        [["NORMAL", 80, "RED"], ["CRITICAL", 0, "GOLD"]],
+        [["NORMAL", 80, "GOLD"], ["a\x00b", 0, "RED"]],
+        [["NORMAL", 80, "GOLD"], ["x" * 65, 0, "RED"]],
+        [["NORMAL", 80, "GOLD"], [["LAST"], 0, "RED"]],
     ],
 )
 def test_credit_levels_fall_to_nothing(levels: object) -> None:

@@ -1,15 +1,12 @@
 """What is in the tables is the fold of the events, however and by whomever they are brought in."""
 
 import asyncio
-import random
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
-from msgspec import Struct
 from reputation_service import queries
 from reputation_service.domain.account import Explanation
 from reputation_service.domain.explain import DimensionExplanation, excluded, explain, reduced
@@ -19,219 +16,37 @@ from reputation_service.domain.ledger import LedgerRow
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import CONDUCT, DEFAULT, DIMENSIONS
 from reputation_service.domain.read import read
-from reputation_service.projections import SCORE, SCORE_DDL, fact_of, order_fact_of
-from shared_events.dispute import DisputeClosed, DisputeOpened, InquiryClosed
+from reputation_service.explanation_queries import (
+    WantedExplanation,
+    explanation,
+    facts_about,
+)
+from reputation_service.projections.scores import SCORE, SCORE_DDL, fact_of, order_fact_of
+from reputation_service.testing.histories import (
+    DAY,
+    SELLERS,
+    START,
+    History,
+    a_log,
+    batches,
+    completed,
+    dice,
+    disputed,
+    history,
+    ids,
+    interleaved,
+    rated,
+    reviewed,
+    tell,
+)
 from shared_events.envelope import Recorded
-from shared_events.orders import OrderCompleted, OrderPaid, OrderReopened
-from shared_events.returns import ReturnClosed
-from shared_events.review import ReviewWeighted, WeightCode, WeightReason
 from shared_runtime.delivery import Connection, enter_tables
 from shared_runtime.parking import ask_retry, list_parked
 from shared_runtime.projections import live_subscription, rebuild
 from shared_runtime.subscription import Runner
-from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
+from shared_runtime.testing import InMemorySource
 
-START = datetime(2026, 1, 1, 9, tzinfo=UTC)
-DAY = timedelta(days=1)
-SELLERS = ("S1", "S2", "S3", "S4")
 FOR_EVER = micros(START + 1000 * DAY)
-
-type History = list[Recorded[Any]]
-
-
-# --- What happens ----------------------------------------------------------------------------
-
-
-def ids(order: int, seller: str, buyer: str = "B1") -> dict[str, Any]:
-    return {
-        "order_id": f"o{order}",
-        "seller_id": seller,
-        "buyer_id": buyer,
-        "policy_version": "p1",
-    }
-
-
-def completed(of: dict[str, Any], at: datetime, number: int = 1) -> OrderCompleted:
-    return OrderCompleted(
-        **of, completed_at=at, completion_no=number, how="FEED", total_ref_minor=1, late=False
-    )
-
-
-def reopened(of: dict[str, Any], at: datetime) -> OrderReopened:
-    return OrderReopened(**of, reopened_at=at, completion_no=1, reason="PAYMENT_REVERSED")
-
-
-def reviewed(
-    of: dict[str, Any], at: datetime, *, stars: int = 5, seq: int = 1, weight: int = 1000
-) -> ReviewWeighted:
-    code: WeightCode = "FULL" if weight == 1000 else "HELD"
-    return ReviewWeighted(
-        **of,
-        review_id=f"r-{of['order_id']}",
-        side="BUYER",
-        seq=seq,
-        quality=stars,
-        logistics=stars,
-        service=3,
-        weight_milli=weight,
-        reasons=[WeightReason(code=code, effect_milli=weight)],
-        excluded_dimensions=[],
-        counted_at=at,
-        decided_by="RULE",
-    )
-
-
-def rated(of: dict[str, Any], at: datetime, stars: int) -> ReviewWeighted:
-    """The seller's word on the buyer."""
-    said = reviewed(of, at)
-    return msgspec.structs.replace(
-        said,
-        review_id=f"b-{of['order_id']}",
-        side="SELLER",
-        quality=None,
-        logistics=None,
-        service=None,
-        rating=stars,
-    )
-
-
-def disputed(of: dict[str, Any], at: datetime) -> DisputeOpened:
-    said = {
-        "type": "DisputeOpened.v1",
-        "dispute_id": f"d-{of['order_id']}",
-        "reason": "DAMAGED",
-        "lines": [{"line_id": "1", "quantity": 1, "units": "1/1"}],
-        "proposal_id": "q1",
-        "outcome": "REFUND_FULL",
-        "currency": "BRL",
-        "ceiling_minor": 100,
-        "held_minor": 100,
-        "opened_at": at,
-        "answer_due": at + DAY,
-        "auto_escalate_at": at + DAY,
-        "buyer_may_escalate_at": at + DAY,
-        "seller_may_escalate_at": at + DAY,
-    }
-    return msgspec.convert(of | said, DisputeOpened)
-
-
-def dispute_closed(of: dict[str, Any], at: datetime, how: str) -> DisputeClosed:
-    said = {
-        "type": "DisputeClosed.v1",
-        "dispute_id": f"d-{of['order_id']}",
-        "how": how,
-        "reason": "DAMAGED",
-        "lines": [{"line_id": "1", "quantity": 1, "units": "1/1"}],
-        "result": "WITHDRAWN" if how == "WITHDRAWN" else "REFUNDED",
-        "currency": "BRL",
-        "refunded_minor": 0,
-        "liable": "SELLER",
-        "resolved_by_seller": False,
-        "buyer_abuse": False,
-        "seller_fault_pct": 100,
-        "stage_reached": "NEGOTIATING",
-        "opened_at": at,
-        "closed_at": at,
-        "held_released_minor": 100,
-    }
-    return msgspec.convert(of | said, DisputeClosed)
-
-
-def inquiry_closed(of: dict[str, Any], at: datetime) -> InquiryClosed:
-    said = {
-        "type": "InquiryClosed.v1",
-        "inquiry_id": f"i-{of['order_id']}",
-        "reason": "IDLE",
-        "answered": True,
-        "within_sla": True,
-        "response_seconds": 60,
-        "sla_seconds": 86_400,
-        "closed_at": at,
-    }
-    return msgspec.convert(of | said, InquiryClosed)
-
-
-def return_closed(of: dict[str, Any], at: datetime) -> ReturnClosed:
-    said: dict[str, Any] = {
-        "type": "ReturnClosed.v1",
-        "return_id": f"t-{of['order_id']}",
-        "kind": "RETURN",
-        "reason": "DEFECTIVE",
-        "resolution": "REFUNDED",
-        "units": [],
-        "currency": "BRL",
-        "refunded_minor": 100,
-        "seller_at_fault": True,
-        "timely": True,
-        "forced": False,
-        "closed_at": at,
-    }
-    return msgspec.convert(of | said, ReturnClosed)
-
-
-async def tell(*events: Struct, log: InMemoryLog) -> History:
-    """Events as their logs have them, each recorded a while after the one before."""
-    told: History = []
-    for event in events:
-        at = log.now()
-        stream = stream_for(event, str(len(log.event_ids)))
-        told += await log.append(facts(stream, event, at=at))
-        assert isinstance(log.now, ManualClock)
-        log.now.advance(timedelta(hours=7))
-    return told
-
-
-def a_log() -> InMemoryLog:
-    return InMemoryLog(now=ManualClock(START))
-
-
-def dice(seed: int) -> random.Random:
-    """Falls the same way every time."""
-    return random.Random(seed)
-
-
-async def history(seed: int, orders: int = 24) -> History:
-    """Orders of four sellers with all that may become of them, in the order of recording."""
-    chance = dice(seed)
-    events: list[tuple[int, Struct]] = []
-    for order in range(orders):
-        of = ids(order, chance.choice(SELLERS), f"B{chance.randrange(3)}")
-        at = START + chance.randrange(40) * DAY
-        begins = chance.randrange(60)
-        follows: list[Struct] = [OrderPaid(**of, paid_at=at, payment_ref="p"), completed(of, at)]
-        follows.append(reviewed(of, at, stars=chance.randint(1, 5)))
-        follows.append(rated(of, at, chance.randint(1, 5)))
-        if chance.random() < 0.4:
-            follows.append(reviewed(of, at, seq=2, weight=chance.choice((0, 250))))
-            follows.append(reviewed(of, at + DAY, seq=3, stars=2))
-        if chance.random() < 0.3:
-            follows += [reopened(of, at), completed(of, at + 9 * DAY, 2)]
-        if chance.random() < 0.5:
-            ends = chance.choice(("WITHDRAWN", "DECIDED", "DEFAULT"))
-            follows += [disputed(of, at), dispute_closed(of, at + DAY, ends)]
-        if chance.random() < 0.3:
-            follows += [inquiry_closed(of, at), return_closed(of, at)]
-        events += [(begins + chance.randrange(9) * n, event) for n, event in enumerate(follows)]
-    in_turn = [event for _, event in sorted(events, key=lambda each: each[0])]
-    return await tell(*in_turn, log=a_log())
-
-
-def interleaved(told: History, chance: random.Random) -> History:
-    """Another order of arrival: each partition of each topic keeps its own."""
-    places: dict[tuple[str, int], History] = {}
-    for recorded in told:
-        places.setdefault((recorded.topic, recorded.partition), []).append(recorded)
-    arriving: History = []
-    while places:
-        place = chance.choice(sorted(places))
-        arriving.append(places[place].pop(0))
-        if not places[place]:
-            del places[place]
-    return arriving
-
-
-def batches(told: History, size: int) -> Iterable[History]:
-    return (told[i : i + size] for i in range(0, len(told), size))
 
 
 # --- What is in the tables -------------------------------------------------------------------
@@ -268,8 +83,14 @@ def handled(batch: History) -> History:
 
 async def buckets(db: asyncpg.Pool | Connection, schema: str = "read") -> State:
     state: State = {}
-    rows = await db.fetch(f"SELECT * FROM {schema}.bucket WHERE n > 0")  # noqa: S608
-    for seller, dimension, week, n, a, b, s in rows:
+    of_recording_weeks = await db.fetch(
+        f"""
+        SELECT seller_id, dimension, week, sum(n)::bigint, sum(a)::bigint, sum(b)::bigint,
+               sum(s)::bigint
+        FROM {schema}.bucket GROUP BY 1, 2, 3 HAVING sum(n) > 0
+        """  # noqa: S608
+    )
+    for seller, dimension, week, n, a, b, s in of_recording_weeks:
         state.setdefault(seller, {}).setdefault(dimension, {})[week] = (n, a, b, s)
     return state
 
@@ -499,7 +320,8 @@ async def test_i15_rebuilt_tables_equal_the_live_ones(
     # The topics arrive in another order: the rows of the ledger differ, what they say does not.
     again = InMemorySource(interleaved(told, chance), batch_max=23)
     assert await rebuild(SCORE, again, owner=owner, now=lambda: START)
-    assert await pool.fetchval("SELECT generation FROM es.projection") == 2
+    generation = "SELECT generation FROM es.projection WHERE name = 'score'"
+    assert await pool.fetchval(generation) == 2
     assert await buckets(pool) == before
     more = await tell(reviewed(ids(99, "S1"), START), log=a_log())
     later = [msgspec.structs.replace(each, position=each.position + 1000) for each in more]
@@ -562,9 +384,9 @@ def one_by_one(facts: Iterable[Fact], seller: str, as_of: int) -> dict[str, Dime
     return explain(state, in_force, read(state, day_of(as_of), DEFAULT))
 
 
-async def explained(pool: asyncpg.Pool, wanted: queries.WantedExplanation) -> Explanation:
+async def explained(pool: asyncpg.Pool, wanted: WantedExplanation) -> Explanation:
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
-        return await queries.explanation(db, wanted, DEFAULT)
+        return await explanation(db, wanted, DEFAULT)
 
 
 @pytest.mark.parametrize("largest", [1, 3, 1000])
@@ -583,9 +405,7 @@ async def test_counting_facts_explains_to_the_bit_what_they_say_one_by_one(
             known = one_by_one(of_seller, seller, as_of)
             found = await explained(
                 pool,
-                queries.WantedExplanation(
-                    seller_id=seller, as_of=as_of, reader="STAFF", largest=largest
-                ),
+                WantedExplanation(account_id=seller, as_of=as_of, reader="STAFF", largest=largest),
             )
             assert found.explained.buckets == {
                 name: fold(of_seller).get(seller, {}).get(name, {}) for name in DIMENSIONS
@@ -619,7 +439,7 @@ async def test_a_version_is_in_force_until_a_higher_one_was_known(
         await project(batch, pool)
     for stars, recorded in enumerate(told, 1):
         at = micros(recorded.recorded_at)
-        wanted = queries.WantedExplanation(seller_id="S1", as_of=at, reader="STAFF", largest=9)
+        wanted = WantedExplanation(account_id="S1", as_of=at, reader="STAFF", largest=9)
         found = await explained(pool, wanted)
         assert [listed.fact.k for listed in found.listed["quality"]] == [stars - 1]
 
@@ -632,7 +452,7 @@ async def test_an_explanation_brings_no_more_facts_than_it_lists(pool: asyncpg.P
         log=log,
     )
     await project(told, pool)
-    wanted = queries.WantedExplanation(seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
+    wanted = WantedExplanation(account_id="S1", as_of=FOR_EVER, reader="STAFF", largest=2)
     found = await explained(pool, wanted)
     assert found.explained.dimensions["quality"].events == 60
     entities = {fact.entity_id for fact in found.about}
@@ -645,8 +465,8 @@ async def test_a_buyers_conduct_explains_no_sellers_score(pool: asyncpg.Pool) ->
         reviewed(ids(1, "S1"), START), rated(ids(2, "S2", buyer="S1"), START, 1), log=a_log()
     )
     await project(told, pool)
-    wanted = queries.WantedExplanation(
-        seller_id="S1", as_of=FOR_EVER, reader="STAFF", largest=9, entities=["b-o2"]
+    wanted = WantedExplanation(
+        account_id="S1", as_of=FOR_EVER, reader="STAFF", largest=9, entities=["b-o2"]
     )
     found = await explained(pool, wanted)
     assert CONDUCT not in {fact.dimension for fact in found.about}
@@ -664,5 +484,5 @@ async def test_facts_about_entities_are_those_of_the_instant(pool: asyncpg.Pool)
                 if f.seller_id == seller and f.dimension != CONDUCT
             ]
             entities = {fact.entity_id for fact in known}
-            found = await queries.facts_about(pool, seller, as_of, [*entities, "nothing"])
+            found = await facts_about(pool, seller, as_of, [*entities, "nothing"], DIMENSIONS)
             assert sorted(found) == sorted(known)

@@ -10,10 +10,11 @@ from msgspec import Struct
 from reputation_service import ranking, snapshots, sweeps
 from reputation_service.domain.account import Ranked
 from reputation_service.domain.facts import DAY_MICROS, micros
-from reputation_service.domain.policy import DEFAULT
+from reputation_service.domain.policy import DEFAULT, always
 from reputation_service.projections import SCORE
 from reputation_service.queries import accounts, ranked_after
 from reputation_service.ranking import SELLERS_MAX, TAKE_CHANGED, rank, refresh, run_ranking
+from reputation_service.score_policies import ScorePolicies
 from reputation_service.snapshots import GRACE, evaluate, run_snapshots
 from shared_events.envelope import Recorded
 from shared_events.reputation import ScoreEvaluated
@@ -61,6 +62,7 @@ class Sellers:
         self.clock = ManualClock(THURSDAY - DAY)
         self.log = InMemoryLog(now=self.clock)
         self.own_log = PostgresLog(pool, source="/reputation-service", now=self.clock)
+        self.policies = ScorePolicies(self.own_log, DEFAULT)
         self.told: list[Recorded[Any]] = []
 
     async def tell(self, *events: Struct) -> None:
@@ -78,7 +80,7 @@ class Sellers:
             pass
 
     async def refresh(self) -> bool:
-        return bool(await refresh(self.pool, DEFAULT, self.clock))
+        return bool(await refresh(self.pool, self.policies, self.clock))
 
     async def refresh_all(self) -> None:
         while await self.refresh():
@@ -88,7 +90,7 @@ class Sellers:
         return await ranked_after(self.pool, None, 10_000)
 
     async def evaluate_all(self) -> None:
-        while await evaluate(self.pool, self.own_log, DEFAULT, self.clock):
+        while await evaluate(self.pool, self.own_log, self.policies, self.clock):
             pass
 
     async def evaluations(self, seller: str = "S1") -> list[Recorded[ScoreEvaluated]]:
@@ -112,12 +114,13 @@ async def test_a_seller_is_in_the_table_once_he_was_worked_out(sellers: Sellers)
     await sellers.refresh_all()
     first, second = await sellers.table()
     assert (first.seller_id, second.seller_id) == ("S1", "S2")
-    (account,) = await accounts(sellers.pool, {"S1": micros(sellers.clock())}, DEFAULT)
+    (account,) = await accounts(sellers.pool, {"S1": micros(sellers.clock())}, always(DEFAULT))
     score = account.standing(DEFAULT).score
     assert first == Ranked(
         seller_id="S1",
         score_micro=score.score_micro,
         public_level="UNRATED",
+        real_level="UNRATED",
         rated=False,
         stars_micro=score.overall_stars_micro,
         recent_milli=1000,
@@ -194,7 +197,7 @@ async def test_a_seller_who_changes_while_he_is_worked_out_is_worked_out_again(
     await sellers.tell(reviewed(2, "S1", at, stars=1))
     async with sellers.pool.acquire() as db, db.transaction():
         (taken,) = await db.fetch(TAKE_CHANGED, SELLERS_MAX)
-        await rank(db, [taken["seller_id"]], DEFAULT, micros(at))
+        await rank(db, [taken["seller_id"]], always(DEFAULT), micros(at))
         changing = asyncio.create_task(sellers.tell(reviewed(3, "S1", at, stars=1)))
         async with asyncio.timeout(10):
             while not await sellers.pool.fetchval(SOMEBODY_WAITS):  # noqa: ASYNC110 - the server is asked
@@ -248,7 +251,7 @@ async def test_a_rebuilt_projection_is_read_anew(sellers: Sellers, owner: asyncp
     before = await sellers.table()
     await sellers.pool.execute("UPDATE ranking.seller SET score_micro = 1")
     await sellers.pool.execute(
-        "INSERT INTO ranking.seller SELECT 'S0', 1, 'GOLD', true, 1, 1, now()"
+        "INSERT INTO ranking.seller SELECT 'S0', 1, 'GOLD', true, 1, 1, now(), 'GOLD'"
     )
     assert await rebuild(SCORE, InMemorySource(sellers.told), owner=owner, now=sellers.clock)
     await sellers.pool.execute("DELETE FROM ranking.changed")
@@ -287,7 +290,7 @@ async def test_one_process_at_a_time_works_out_the_table(
 async def test_the_loop_keeps_the_table_until_it_is_stopped(sellers: Sellers) -> None:
     await sellers.tell(reviewed(1, "S1", sellers.clock()))
     stop = asyncio.Event()
-    loop = asyncio.create_task(run_ranking(sellers.pool, DEFAULT, sellers.clock, stop))
+    loop = asyncio.create_task(run_ranking(sellers.pool, sellers.policies, sellers.clock, stop))
     async with asyncio.timeout(10):
         while not await sellers.table():  # noqa: ASYNC110 - it is the table that is waited for
             await asyncio.sleep(0)
@@ -305,7 +308,7 @@ async def test_the_evaluation_of_a_week_is_recorded_for_every_seller(sellers: Se
     await sellers.tell(reviewed(99, "S1", sellers.clock(), stars=1))  # too late for this week
     await sellers.evaluate_all()
     (recorded,) = await sellers.evaluations()
-    (account,) = await accounts(sellers.pool, {"S1": micros(THURSDAY)}, DEFAULT)
+    (account,) = await accounts(sellers.pool, {"S1": micros(THURSDAY)}, always(DEFAULT))
     standing = account.standing(DEFAULT)
     assert recorded.event == ScoreEvaluated(
         seller_id="S1",
@@ -353,7 +356,7 @@ async def test_weeks_that_were_missed_are_evaluated_in_turn(sellers: Sellers) ->
     assert [each.event.day for each in found] == [20454, 20461, 20468, 20475]
     for each in found:
         instant = each.event.day * DAY_MICROS
-        (account,) = await accounts(sellers.pool, {"S1": instant}, DEFAULT)
+        (account,) = await accounts(sellers.pool, {"S1": instant}, always(DEFAULT))
         assert each.event.score_micro == account.standing(DEFAULT).score.score_micro
 
 
@@ -372,7 +375,7 @@ async def test_an_evaluation_that_breaks_off_goes_on_where_it_was(sellers: Selle
     count = snapshots.SELLERS_MAX + 5
     await sellers.tell(*[reviewed(n, f"S{n:04}", sellers.clock()) for n in range(count)])
     sellers.clock.at = THURSDAY + DAY
-    assert await evaluate(sellers.pool, sellers.own_log, DEFAULT, sellers.clock)
+    assert await evaluate(sellers.pool, sellers.own_log, sellers.policies, sellers.clock)
     events = "SELECT count(*) FROM es.event"
     assert await sellers.pool.fetchval(events) == snapshots.SELLERS_MAX
     await sellers.evaluate_all()
@@ -383,7 +386,7 @@ async def test_the_loop_evaluates_until_it_is_stopped(sellers: Sellers) -> None:
     await sellers.tell(reviewed(1, "S1", sellers.clock()))
     sellers.clock.at = THURSDAY + DAY
     stop = asyncio.Event()
-    running = run_snapshots(sellers.pool, sellers.own_log, DEFAULT, sellers.clock, stop)
+    running = run_snapshots(sellers.pool, sellers.own_log, sellers.policies, sellers.clock, stop)
     loop = asyncio.create_task(running)
     async with asyncio.timeout(10):
         while not await sellers.evaluations():  # noqa: ASYNC110 - it is the log that is waited for

@@ -6,7 +6,7 @@ from math import isqrt
 
 import pytest
 from reputation_service.domain.decay import SCALE, decay_table, is_nearest, weekly_weights
-from reputation_service.domain.explain import explain_dimension, score_without, what_would_raise
+from reputation_service.domain.explain import explain_dimension, read_without, what_would_raise
 from reputation_service.domain.facts import Fact
 from reputation_service.domain.fold import fold
 from reputation_service.domain.level import band
@@ -488,7 +488,7 @@ def test_a_fact_of_a_dropped_week_has_no_share() -> None:
 def test_the_effect_of_one_event_is_the_score_without_it() -> None:
     facts = [fact("r1", DAY, 4), fact("r2", DAY, 0)]
     state = fold(facts)["S1"]
-    without = score_without(state, facts, "r2", DAY, DEFAULT)
+    without = read_without(state, facts, "r2", DAY, DEFAULT).score_micro
     assert without == read(fold(facts[:1])["S1"], DAY, DEFAULT).score_micro
     assert without > read(state, DAY, DEFAULT).score_micro
 

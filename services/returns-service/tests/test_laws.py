@@ -310,7 +310,7 @@ def whatever_was_said_adds_nothing_when_it_is_said_again(life: Life) -> None:
 
 def a_deadline_is_met_once(life: Life) -> None:
     for deadline in ledger_deadlines(life.state):
-        fire = say(asked_of_ledger(deadline), deadline.due, order=OF)
+        fire = say(asked_of_ledger(*deadline), deadline.due, order=OF)
         early = fire.at(deadline.due - HOUR)
         assert LEDGERS.decide(life.state, early) == []
         state = life.state

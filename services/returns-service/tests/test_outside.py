@@ -1,14 +1,18 @@
 """Money that a bank or the marketplace gave back by itself."""
 
 import pytest
+from returns_service.domain.asking import after_undoing
 from returns_service.domain.outside import RecordOutsideRefund, UndoOutsideRefund
+from returns_service.domain.streams import again_id_of
 from returns_service.testing import (
     AGENT,
     NOW,
     ORDER_B,
     ORDER_E,
+    SELLER,
     asks,
     charged_back,
+    goodwill,
     history,
     kinds,
     ledger_after,
@@ -16,6 +20,7 @@ from returns_service.testing import (
     paid,
     played,
     refused,
+    reissue,
     say,
 )
 from returns_service.testing.stories import OPEN, REQUESTED, SETTLED, UNDONE
@@ -91,6 +96,34 @@ def test_what_is_under_way_is_given_twice_only_if_it_is_not_stopped() -> None:
     stopped = (*story, say(refused("f-1")))
     not_due = played(say(asks("f-2", "1/1", reissues="f-1")), after=history(*stopped)).events
     assert kinds(not_due) == ["RefundNotDue"]
+    assert isinstance(not_due[0], RefundNotDue)
+    assert not_due[0].reissues == "f-1"
+
+
+def test_what_was_not_to_be_reissued_because_of_it_is_asked_for_again_when_it_is_undone() -> None:
+    failed = (*REQUESTED, say(refused("f-1")), say(charged_back("cb-1", 16198)))
+    not_due = (*failed, say(reissue("f-2", "f-1"), NOW, AGENT))
+    undone = (*not_due, say(UNDO))
+    (said,) = after_undoing(history(*undone), "cb-1", {"f-1": asks("f-1", "1/1")})
+    assert said == asks(again_id_of("f-2", "cb-1"), "1/1", outside_id="cb-1")
+    (*_, again) = history(*undone, say(said))
+    assert isinstance(again, RefundRequested)
+    assert again.total_minor == 5399
+    assert after_undoing(history(*undone, say(said)), "cb-1", {"f-1": said}) == []
+
+
+def test_goodwill_that_was_not_to_be_reissued_because_of_it_is_the_desks_again() -> None:
+    failed = (*OPEN, say(goodwill("g-1", 500), NOW, SELLER), say(refused("g-1")))
+    not_due = (*failed, say(charged_back("cb-1", 16198)), say(reissue("g-2", "g-1"), NOW, AGENT))
+    assert not ledger_after(*not_due).refunds["g-1"].is_owed
+    undone = (*not_due, say(UNDO))
+    last = history(*undone)[-1]
+    assert isinstance(last, OutsideRefundUndone)
+    assert last.owed_again == ["g-1"]
+    assert ledger_after(*undone).refunds["g-1"].is_owed
+    (*_, anew) = history(*undone, say(reissue("g-3", "g-1"), NOW, AGENT))
+    assert isinstance(anew, RefundRequested)
+    assert anew.goodwill_minor == 500
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from returns_service.domain.bouncing import BounceRefund
 from returns_service.domain.failing import FailRefund, RetryRefund
 from returns_service.domain.ledger_rules import LedgerCommand
+from returns_service.domain.outside import UndoOutsideRefund
 from returns_service.domain.reissuing import ReissueRefund
 from returns_service.domain.resolving import ResolveRefund
 from returns_service.testing import (
@@ -19,6 +20,7 @@ from returns_service.testing import (
     TICK,
     asks,
     at,
+    charged_back,
     goodwill,
     history,
     kinds,
@@ -287,7 +289,16 @@ def test_a_reissue_of_what_others_have_given_is_not_due() -> None:
     assert kinds(events) == ["RefundNotDue"]
     (told,) = events
     assert isinstance(told, RefundNotDue)
-    assert told.refund_ids == ["f-2"]
+    assert (told.reissues, told.refund_ids) == ("f-1", ["f-2"])
+
+
+def test_what_is_not_due_any_more_is_owed_no_more() -> None:
+    taken = (*FAILED, say(remedy("f-2", "1/1")))
+    answered = (*taken, say(reissue("f-3", "f-1"), NOW, AGENT))
+    assert ledger_after(*taken).refunds["f-1"].is_owed
+    assert not ledger_after(*answered).refunds["f-1"].is_owed
+    again = played(say(reissue("f-4", "f-1"), NOW, AGENT), after=history(*answered))
+    assert kinds(again.events) == ["RefundNotDue"], "whoever asks again hears it again"
 
 
 def test_a_remedy_that_others_have_given_meanwhile_is_met() -> None:
@@ -295,7 +306,22 @@ def test_a_remedy_that_others_have_given_meanwhile_is_met() -> None:
     twice = say(reissue("f-3", "f-1"), NOW, AGENT)
     (told,) = played(twice, twice, after=history(*story)).events
     assert isinstance(told, RemedyAlreadyMet)
-    assert told.refund_ids == ["f-2"]
+    assert (told.reissues, told.refund_ids) == ("f-1", ["f-2"])
+    assert not ledger_after(*story, twice).refunds["f-1"].is_owed
+
+
+def test_that_a_remedy_is_met_is_told_again_of_what_was_to_be_reissued() -> None:
+    """Else a refund of a piece that was spoken of before would be owed for ever."""
+    story = (*OPEN, say(charged_back("cb-1", 12000)), say(remedy("f-1", "1/1")))
+    bounced = (*story, say(paid("f-1")), say(BounceRefund(refund_id="f-1", code="CLOSED")))
+    undone = (*bounced, say(UndoOutsideRefund(outside_id="cb-1")), say(asks("f-2", "1/1")))
+    met = (*undone, say(remedy("f-3", "1/1", outside_id="cb-1", amount_minor=1201)))
+    assert kinds(history(*met))[-1] == "RemedyAlreadyMet"
+    last = history(*met, say(reissue("f-4", "f-1"), NOW, AGENT))[-1]
+    assert isinstance(last, RemedyAlreadyMet)
+    assert (last.reissues, last.units) == ("f-1", ["1/1"])
+    told = history(*met, say(reissue("f-4", "f-1"), NOW, AGENT))
+    played(say(reissue("f-5", "f-1"), NOW, AGENT), after=told).then_nothing()
 
 
 def test_goodwill_shipping_and_a_difference_are_reissued_too() -> None:
@@ -344,6 +370,22 @@ def test_an_excess_goes_away_with_what_bounces() -> None:
     assert (ledger.money.overpaid_minor, ledger.remaining.units["1/1"]) == (0, 0)
     not_due = played(say(reissue("f-4", "f-3"), NOW, AGENT), after=history(*back)).events
     assert kinds(not_due) == ["RefundNotDue"]
+
+
+def test_what_was_not_due_because_of_a_late_word_is_owed_again_once_that_bounces_too() -> None:
+    twice = (*LATE, say(paid("f-3"), at(6)))
+    back = (*twice, say(BounceRefund(refund_id="f-3", code="CLOSED"), at(7)))
+    settled = (*back, say(reissue("f-4", "f-3"), at(8), AGENT))
+    assert not any(each.is_owed for each in ledger_after(*settled).refunds.values())
+    none_left = (*settled, say(BounceRefund(refund_id="f-1", code="CLOSED"), at(9)))
+    last = history(*none_left)[-1]
+    assert isinstance(last, RefundBounced)
+    assert last.owed_again == "f-3"
+    owed = [each.refund_id for each in ledger_after(*none_left).refunds.values() if each.is_owed]
+    assert owed == ["f-3"]
+    anew = history(*none_left, say(reissue("f-5", "f-3"), at(10), AGENT))[-1]
+    assert isinstance(anew, RefundRequested)
+    assert (anew.reissues, anew.total_minor) == ("f-3", 5399)
 
 
 def test_what_the_bank_sends_back_counts_no_more_and_is_reissued() -> None:

@@ -348,6 +348,22 @@ def test_a_piece_sent_ahead_has_no_money_until_its_original_is_accepted() -> Non
     assert amounts(the_last(*moved, again)) == {"1/1.r1": 5399}
 
 
+def test_a_difference_goes_back_by_itself_and_leaves_the_piece_as_it_is() -> None:
+    said = asks("f-1", "1/1", source="EXCHANGE_DIFFERENCE", amount_minor=0, difference_minor=600)
+    refund = the_last(*OPEN, said)
+    assert (refund.total_minor, refund.difference_minor, amounts(refund)) == (600, 600, {"1/1": 0})
+    assert amounts(the_last(*OPEN, said, asks("f-2", "1/1"))) == {"1/1": 5399}
+
+
+def test_a_difference_that_was_paid_for_a_piece_sent_ahead_does_not_wait_for_its_original() -> None:
+    said = asks("f-1", "1/1.r1", source="EXCHANGE_FALLBACK", difference_minor=600)
+    refund, out = history(*OPEN, say(said))[1:]
+    assert isinstance(refund, RefundRequested)
+    assert (refund.total_minor, refund.difference_minor, refund.units) == (600, 600, [])
+    assert isinstance(out, RefundNotDue)
+    assert out.units == ["1/1.r1"]
+
+
 def test_of_several_pieces_those_sent_ahead_are_answered_apart() -> None:
     events = history(*OPEN, say(asks("f-1", "1/2", "1/1.r1")))
     requested, out = events[1:]
@@ -418,8 +434,7 @@ def test_whose_expense_it_is() -> None:
 LIABLE = {"SELLER": "SELLER", "CARRIER": "SELLER", "NONE": "SELLER", "PLATFORM": "PLATFORM"}
 
 
-def test_returns_in_any_grouping_give_the_same() -> None:
-    """G04."""
+def test_g04_returns_in_any_grouping_give_the_same() -> None:
     whole = order(line("1", 2, 4339), line("2", 20, 366), discount=999)
     units = ["1/1", "1/2", *(f"2/{n}" for n in range(1, 21))]
     for groups in ([units], [[unit] for unit in units], [units[11:], units[:11]]):

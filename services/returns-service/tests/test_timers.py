@@ -44,10 +44,10 @@ def test_before_its_opening_there_is_none() -> None:
 
 def test_each_is_met_by_its_command_once() -> None:
     retry, limit = ledger_deadlines(ledger_after(*WAITING))
-    assert asked_of_ledger(retry) == RetryRefund(refund_id="f-1")
-    assert asked_of_ledger(limit) == NoteOverdue(what="REFUND", ref_id="f-1", due_at=LIMIT)
+    assert asked_of_ledger(*retry) == RetryRefund(refund_id="f-1")
+    assert asked_of_ledger(*limit) == NoteOverdue(what="REFUND", ref_id="f-1", due_at=LIMIT)
     for deadline, told in ((retry, "RefundRetried"), (limit, "DecisionOverdue")):
-        fire = say(asked_of_ledger(deadline), deadline.due)
-        late = say(asked_of_ledger(deadline), deadline.due + DAY)
+        fire = say(asked_of_ledger(*deadline), deadline.due)
+        late = say(asked_of_ledger(*deadline), deadline.due + DAY)
         assert kinds(played(fire, late, after=history(*WAITING)).events) == [told]
         assert deadline not in ledger_deadlines(ledger_after(*WAITING, fire))

@@ -658,11 +658,11 @@ class OthersFirst(PostgresLog):
     """A log on which others are always first on the streams of one order."""
 
     async def append(
-        self, planned: Sequence[Planned], reply: Reply | None = None
+        self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
     ) -> list[Recorded[Any]]:
         if any(item.correlation == "O7" for item in planned):
             raise VersionConflict
-        return await super().append(planned, reply)
+        return await super().append(planned, replies)
 
 
 class OfLaterRelease(PostgresLog):

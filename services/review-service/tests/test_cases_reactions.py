@@ -34,6 +34,7 @@ from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.domain.weight import WeightFacts
 from review_service.domain.withdrawal import WithdrawReview
 from review_service.facts import parties_of, read_facts
+from review_service.reactions import reweighing
 from review_service.reactions.from_other_services import TOPICS, on_elsewhere
 from review_service.reactions.orders import on_own_orders
 from review_service.reactions.timers import deadlines, on_deadlines
@@ -578,6 +579,25 @@ async def test_who_loses_the_right_to_rate_counts_no_more_and_again_when_it_is_r
     await world.tell("buyer-B1", lifted("REVERSED"))
     for number in range(3):
         assert (await world.weight(f"O{number}"))[1] == ("FULL",)
+
+
+async def test_what_somebody_has_written_is_weighed_again_in_portions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it is, no statement takes long; and who is judged anew begins anew."""
+    monkeypatch.setattr(reweighing, "PORTION", 2)
+    armed = "SELECT count(*) FROM es.timer WHERE name LIKE 'REWEIGH%'"
+    for number in range(5):
+        await world.arrive(f"O{number}", seller=f"S{number}")
+        await world.reveal(f"O{number}", GOOD)
+    async with world.pool.acquire() as db, db.transaction():
+        for expected in (2, 2):
+            await reweighing.begin_to_reweigh([("buyer:B1", world.clock.at, str(uuid4()))], db)
+            assert await db.fetchval(armed) == expected
+        for expected in (4, 5):
+            assert await reweighing.reweigh_some(db)
+            assert await db.fetchval(armed) == expected
+        assert not await reweighing.reweigh_some(db)
 
 
 async def test_a_measure_that_merely_ends_gives_nothing_back_but_lets_write_again(

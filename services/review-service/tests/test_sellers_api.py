@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import httpx
@@ -419,13 +419,51 @@ async def test_reviews_are_found_by_the_mean_of_their_stars_rounded_half_up(
     for number, each in enumerate(groups):
         await tell(f"O{number}", submitted(clock, each), revealed(clock), weighted(clock))
     await work()
-    for sort in ("newest", "most_useful"):
+    for sort in get_args(Sort.__value__):
         for stars in range(1, 6):
             found = await listed(anybody, stars=str(stars), sort=sort)
             wanted = [f"R-O{n}-B" for n, group in enumerate(groups.values()) if group == stars]
             assert sorted(found) == wanted
         two = await pages(anybody, 1, stars="2", sort=sort)
         assert [len(page) for page in two] == [1, 1]
+
+
+async def test_reviews_are_listed_in_any_order_a_reader_asks_for_and_of_equals_the_newest_first(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    for order_id, stars in (("a", 3), ("b", 5), ("c", 1), ("d", 5), ("e", 1)):
+        clock.advance(HOUR)
+        three = (stars, stars, stars)
+        await tell(order_id, submitted(clock, three), revealed(clock), weighted(clock))
+    await work()
+    for sort, order in (
+        ("newest", "edcba"),
+        ("oldest", "abcde"),
+        ("highest", "dbaec"),
+        ("lowest", "ecadb"),
+    ):
+        assert await listed(anybody, sort=sort) == [f"R-{each}-B" for each in order]
+        two_by_two = await pages(anybody, 2, sort=sort)
+        assert [one for page in two_by_two for one in page] == [f"R-{each}-B" for each in order]
+
+
+async def test_reviews_are_found_by_having_a_text_or_files_that_nobody_has_hidden(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work, buyer: PersonKey
+) -> None:
+    text: dict[str, Any] = {"text": buyer.unsealed("Fine.")}
+    media: dict[str, Any] = {"media": [buyer.unsealed("M-1")]}
+    for order_id, said in (("a", text), ("b", media), ("c", text | media), ("d", {})):
+        clock.advance(HOUR)
+        await tell(order_id, submitted(clock, **said), revealed(clock), weighted(clock))
+    clock.advance(HOUR)
+    await tell("e", submitted(clock, **text, **media), revealed(clock), weighted(clock))
+    await tell("e", restricted(clock, "HIDE_TEXT", "HIDE_MEDIA"))
+    await work()
+    assert await listed(anybody, text="true") == ["R-c-B", "R-a-B"]
+    assert await listed(anybody, text="false") == ["R-e-B", "R-d-B", "R-b-B"]
+    assert await listed(anybody, media="true") == ["R-c-B", "R-b-B"]
+    assert await listed(anybody, media="true", text="false", sort="lowest") == ["R-b-B"]
+    assert await listed(anybody, media="false", text="false") == ["R-e-B", "R-d-B"]
 
 
 async def test_a_page_belongs_to_its_list(
@@ -440,6 +478,8 @@ async def test_a_page_belongs_to_its_list(
         ("/v1/products/S-77/reviews", {"cursor": cursor, "marketplace_id": "market"}),
         (PATH, {"cursor": cursor, "sort": "most_useful"}),
         (PATH, {"cursor": cursor, "stars": "5"}),
+        (PATH, {"cursor": cursor, "text": "true"}),
+        (PATH, {"cursor": cursor, "media": "false"}),
         (PATH, {"cursor": "made up"}),
         (PATH, {"limit": "0"}),
         (PATH, {"stars": "6"}),
@@ -485,6 +525,9 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
         ("newest", 4, "seller_reviews_newest_of_stars", middle),
         ("most_useful", None, "seller_reviews_useful", (1003, *middle)),
         ("most_useful", 4, "seller_reviews_useful_of_stars", (1003, *middle)),
+        ("oldest", None, "seller_reviews_newest", middle),
+        ("highest", None, "seller_reviews_newest_of_stars", (3, *middle)),
+        ("lowest", None, "seller_reviews_lowest", (3, *middle)),
     ]
     for sort, stars, index, after in cases:
         wanted = WantedReviews(of=of_seller("S-77"), sort=sort, stars=stars)
@@ -492,7 +535,8 @@ async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
             sql, values = wanted.sql(PageStart(limit=50, after=last, cursor=str))
             rows = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sql}", *values)
             plan = "\n".join(row[0] for row in rows)
-            assert f"Index Scan Backward using {index} " in plan
+            way = "" if sort == "oldest" else " Backward"
+            assert f"Index Scan{way} using {index} " in plan
             assert "Sort" not in plan
             assert "rows=51" in plan
         took: list[float] = []

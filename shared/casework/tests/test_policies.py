@@ -9,6 +9,7 @@ from shared_casework.policy import (
     ALWAYS,
     DAY,
     HOUR,
+    LONGEST,
     Bound,
     Policy,
     count,
@@ -27,6 +28,7 @@ ONE = timedelta(microseconds=1)
 class ShopPolicy(Policy):
     answer: Annotated[timedelta, days(1, 15)] = 5 * DAY
     idle: Annotated[timedelta, hours(48, 1440), hours("answer")] = 7 * DAY
+    notice: Annotated[timedelta, days(30)] = 30 * DAY
     fast_minor: Annotated[int, count(0)] = 10_000
     manual_minor: Annotated[int, over("fast_minor")] = 50_000
     on_cancel: Literal["LEDGER", "MARKETPLACE"] = "LEDGER"
@@ -51,6 +53,13 @@ def test_a_number_without_an_upper_bound_may_be_any() -> None:
     assert replace(FIRST, fast_minor=10**9, manual_minor=10**9 + 1).fast_minor == 10**9
     with pytest.raises(ValueError, match=r"allowed 0 .. any"):
         replace(FIRST, fast_minor=-1)
+
+
+def test_no_time_is_longer_than_a_century() -> None:
+    """An end that is behind all time could be computed by nobody."""
+    assert replace(FIRST, notice=LONGEST).notice == LONGEST
+    with pytest.raises(ValueError, match=r"notice is .*, allowed at most 36500 days"):
+        replace(FIRST, notice=LONGEST + ONE)
 
 
 def test_a_number_may_be_the_bound_of_another() -> None:

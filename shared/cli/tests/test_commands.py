@@ -1,8 +1,10 @@
 """The commands as a user gives them, on a whole stack: their exit codes and what they say."""
 
 import csv
+import gzip
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +14,8 @@ import asyncpg
 import pytest
 from local_stack import blocking
 from local_stack.services import Stack
-from shared_cli import welcome
+from review_service.api.examples import LINE
+from shared_cli import demo_returns, welcome
 from shared_cli.main import app
 from typer.testing import CliRunner, Result
 
@@ -138,6 +141,43 @@ def test_an_import_accounts_for_every_row_and_doing_it_again_changes_nothing(
     assert "Nothing has changed: all of it was there already." in again
 
 
+def test_lines_are_taken_from_a_file_and_those_refused_are_kept_mended_and_taken(
+    call: Call, tmp_path: Path
+) -> None:
+    good, wrong_sum, bad_review = (deepcopy(LINE) for _ in range(3))
+    mark = uuid4().hex[:12]
+    for number, line in enumerate((good, wrong_sum, bad_review)):
+        line["order"]["order_id"] = f"{mark}-{number}"
+        line["order"]["buyer_id"] = f"{mark}-buyer-{number}"
+    wrong_sum["order"]["total"]["amount"] += 1
+    bad_review["reviews"][0]["quality"] = 6
+    told = [json.dumps(each).encode() for each in (good, wrong_sum, bad_review)]
+    file, left = tmp_path / "orders.ndjson", tmp_path / "left.ndjson"
+    file.write_bytes(b"\n".join([told[0], b"", told[1], told[2], b"no JSON"]))
+    done = call("import", "lines", str(file), "--refused", str(left), code=1).stdout
+    assert "4 orders: 2 accepted, 0 there already, 2 refused" in done
+    total = "order.total.amount: the lines less discounts plus shipping, 10680"
+    assert f"{mark}-1: invalid-value ({total})\n" in done
+    assert f"{mark}-2: invalid-value (reviews[0].quality: 1..5)\n" in done
+    assert "a line without an order: malformed-line\n" in done
+    assert left.read_bytes().splitlines() == [told[1], told[2], b"no JSON"]
+    wrong_sum["order"]["total"]["amount"] -= 1
+    with gzip.open(tmp_path / "mended.ndjson.gz", "wb") as mended:
+        mended.write(b"\n".join(json.dumps(each).encode() for each in (wrong_sum, good)))
+    report = json.loads(call("import", "lines", str(mended.name), "--json").stdout)
+    assert report["orders"] == {"accepted": 1, "unchanged": 1, "refused": 0}
+    assert report["lines_with_refusals"] == 0
+    again = json.loads(call("import", "lines", str(mended.name), "--json").stdout)
+    assert (again["orders"]["unchanged"], again["events"]) == (2, 0)
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_named(call: Call, tmp_path: Path) -> None:
+    assert "No such file" in call("import", "lines", str(tmp_path / "none"), code=2).output
+    cut = tmp_path / "cut.ndjson.gz"
+    cut.write_bytes(gzip.compress(b'{"order": {}}\n' * 1000)[:-20])
+    assert "after line" in call("import", "lines", str(cut), code=2).output
+
+
 def test_what_was_imported_is_verified_replayed_and_explained(call: Call, olist: Path) -> None:
     call("import", "olist", str(olist))
     verified = told(call("audit", "verify", "--json"))
@@ -147,6 +187,13 @@ def test_what_was_imported_is_verified_replayed_and_explained(call: Call, olist:
     assert replayed["equal"]
     assert replayed["state_sha256"]["Kafka"] == replayed["state_sha256"]["databases"]
     assert len(set(replayed["accounts"].values())) == 1
+    assert len(set(replayed["with_points"].values())) == 1
+    assert replayed["with_points"]["live"] > replayed["accounts"]["live"]  # buyers, too
+    past = told(call("audit", "replay", "--instants", "5", "--json"))
+    assert (past["equal"], past["past"]) == (True, 5)
+    summed = told(call("audit", "shares", "--json"))
+    assert summed["differences"] == []
+    assert (summed["sellers"] > 0, summed["shares"] > 0) == (True, True)
     assert "equal to the last micro-point" in call("audit", "replay").stdout
 
     seller = seller_of(olist)
@@ -274,16 +321,29 @@ def test_the_demo_is_taken_whole_and_only_once(
     said: list[str] = []
     welcome.load_demo(stack, said.append)
     assert said[0] == "loading a marketplace of 300 orders"
-    assert said[-3] == "the scores are final"
-    assert said[-2].startswith("a week has passed")
+    assert said[-5] == "the scores are final"
+    assert said[-4] == "the best seller was fined, and has won his appeal"
+    assert said[-3].startswith("5 returns have gone their way")
+    assert said[-2].startswith("twelve days have passed")
     assert said[-1].startswith("another week has passed")
     welcome.load_demo(stack, said.append)
     assert said[-1] == "the demo marketplace is there already"
     welcome.first_steps(stack)
     shown = capsys.readouterr().out
     assert "sellers by score:" in shown
-    assert shown.count("TOKEN=") == 4
+    assert shown.count("TOKEN=") == 9
     assert "adjudication/cases?mine=true" in shown
+    points = [line.split()[1] for line in shown.splitlines() if " points " in line]
+    assert points == ["100", "100", "100", "76", "100"]
+    ended = {line.split()[0]: line.split()[1:4] for line in shown.splitlines() if " EUR" in line}
+    assert ended == {
+        "demo-fast-lane": ["FAST", "REFUNDED", "10.00"],
+        "demo-deduction": ["STANDARD", "REFUNDED", "26.10"],
+        "demo-exchange": ["STANDARD", "EXCHANGED", "0.00"],
+        "demo-withdrawal": ["STATUTORY", "REFUNDED", "6.10"],
+        "demo-reissue": ["STANDARD", "REFUNDED", "10.00"],
+    }
+    assert demo_returns.next_attempt(stack) == 2
 
 
 @pytest.mark.parametrize(

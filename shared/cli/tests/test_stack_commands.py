@@ -12,6 +12,7 @@ from local_stack import description, issuer
 from local_stack.description import Description
 from local_stack.errors import StackError
 from shared_cli.main import app
+from shared_runtime.auth import SCOPED_SECONDS_MAX
 from typer.testing import CliRunner
 
 
@@ -73,6 +74,14 @@ def test_a_member_of_a_seller_account_names_it(running: Path) -> None:
     text = call("token", "--role", "SELLER", "--sub", "M1", "--seller-id", "S1").strip()
     keys = KeySet.import_key_set(json.loads(issuer.jwks_file(running).read_text()))
     assert jwt.decode(text, keys).claims["seller_id"] == "S1"
+
+
+def test_a_token_to_withdraw_names_its_order_and_is_soon_over(running: Path) -> None:
+    text = call("token", "--role", "BUYER", "--sub", "guest", "--withdrawal-of", "O-1").strip()
+    keys = KeySet.import_key_set(json.loads(issuer.jwks_file(running).read_text()))
+    claims = jwt.decode(text, keys).claims
+    assert (claims["scope"], claims["order_id"]) == ("withdrawal", "O-1")
+    assert claims["exp"] - claims["iat"] == issuer.LINK_SECONDS < SCOPED_SECONDS_MAX
 
 
 @pytest.mark.usefixtures("running")

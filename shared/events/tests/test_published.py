@@ -206,7 +206,7 @@ def test_the_command_fills_an_empty_repository_and_then_has_nothing_to_do(
     assert f"{CORPUS}: {len(TYPE_OF)} written" in capsys.readouterr().out
 
     assert main([str(tmp_path)]) == 0
-    assert capsys.readouterr().out.count(": 0 written") == 3
+    assert capsys.readouterr().out.count(": 0 written") == 4
 
 
 def test_the_command_fails_when_a_schema_would_allow_less(

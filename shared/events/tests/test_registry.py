@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec import Struct, inspect
 from msgspec.structs import asdict, fields, replace
-from shared_events import dispute, orders, reputation, returns, review
+from shared_events import dispute, orders, reputation, returns, review, score_policies
 from shared_events.common import CommonEvent
 from shared_events.envelope import decode_recorded, decode_wanted
 from shared_events.orders import OrderLine, OrderPaid, OrderPlaced
@@ -77,7 +77,7 @@ def with_values(event: Struct, **values: object) -> Struct:
 def test_every_struct_with_a_tag_is_registered_once_and_the_common_ones_where_they_may_be() -> None:
     tagged = [
         member
-        for module in (orders, review, dispute, returns, reputation)
+        for module in (orders, review, dispute, returns, reputation, score_policies)
         for member in vars(module).values()
         if isinstance(member, type)
         and issubclass(member, Struct)

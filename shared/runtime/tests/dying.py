@@ -4,6 +4,9 @@ Each line starts a worker in a process of its own, forked from this one, which h
 loaded: {"role": "relay", "at": "produced", "url": …, "kafka": …, "topic": …, "count": 960}. It
 works until `count` events are behind the cursors, or dies at its step (`none`: it does not). The
 answer is its exit code, negative for a signal. `conftest.dying` runs this file.
+
+`commands` is no worker: `count` commands are asked at once; those of `commands-beside` write
+something beside the log as well.
 """
 
 import asyncio
@@ -12,14 +15,31 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal
-from uuid import uuid4
+from datetime import datetime
+from typing import Any, Literal, Self
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import asyncpg
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderPaid
 from shared_runtime.clock import system_clock
+from shared_runtime.committing import Committer
 from shared_runtime.database import open_pool
+from shared_runtime.decider import Actor, Decider
 from shared_runtime.delivery import Connection, Delivery, Place, Source, Subscription
+from shared_runtime.log import (
+    AlreadyAnswered,
+    AlsoWrite,
+    Ask,
+    Log,
+    Planned,
+    PostgresLog,
+    Reply,
+    VersionConflict,
+    database_of,
+)
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
@@ -35,7 +55,7 @@ SEE = "SELECT see($1, $2, $3, $4)"  # the function of `conftest.sight`
 class Life:
     """What a worker shall do, and where it shall die."""
 
-    role: Literal["relay", "projection"]
+    role: Literal["relay", "projection", "commands", "commands-beside"]
     at: Step
     url: str
     kafka: str
@@ -49,7 +69,13 @@ class Life:
 
 async def live(life: Life) -> None:
     async with await open_pool(life.url, size=4) as pool:
-        await (relay if life.role == "relay" else project)(life, pool)
+        match life.role:
+            case "relay":
+                await relay(life, pool)
+            case "projection":
+                await project(life, pool)
+            case "commands" | "commands-beside":
+                await command(life, pool)
 
 
 async def relay(life: Life, pool: asyncpg.Pool) -> None:
@@ -89,6 +115,72 @@ async def project(life: Life, pool: asyncpg.Pool) -> None:
     source = KafkaLog(life.kafka, f"dying-{uuid4().hex}", (life.topic,))
     await work(life, pool, subscription, source)
     await source.close()
+
+
+async def command(life: Life, pool: asyncpg.Pool) -> None:
+    """Also those that were asked before, as their senders ask again."""
+
+    class DyingLog(PostgresLog):
+        async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
+            read = await super().read(streams)
+            life.reach("taken")
+            return read
+
+        async def append(
+            self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
+        ) -> list[Recorded[Any]]:
+            appended = await super().append(planned, replies)
+            life.reach("applied")
+            return appended
+
+    log = DyingLog(pool, source="/test", now=system_clock, topic_of=lambda _: life.topic)
+    committer = Committer(log)
+    also_write = AlsoWrite(write=write_sight, about=None) if "beside" in life.role else None
+
+    async def ask(number: int) -> None:
+        said = Pay(order_id=f"O{number}", now=system_clock(), actor=Actor(role="BUYER", id="B1"))
+        request = uuid5(NAMESPACE_OID, said.order_id)
+
+        def reply(_: object) -> Reply:
+            return Reply(request_id=request, fingerprint=b"f", status=201, etag=None, body=b"{}")
+
+        asked = Ask(
+            stream=f"order-{said.order_id}",
+            command=said,
+            cause=str(request),
+            correlation=said.order_id,
+        )
+        with suppress(VersionConflict, AlreadyAnswered):  # done before it died
+            await committer.handle(PAYMENTS, asked, reply=reply, also_write=also_write)
+        life.reach("moved")
+
+    await asyncio.gather(*(ask(number) for number in range(life.count)))
+
+
+async def write_sight(log: Log, told: Sequence[tuple[None, Sequence[Planned]]]) -> None:
+    db = database_of(log)
+    assert db is not None
+    names = [each.stream for _, planned in told for each in planned]
+    count = len(names)
+    await db.execute(SEE, ["beside"] * count, [0] * count, [*range(count)], names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pay:
+    order_id: str
+    now: datetime
+    actor: Actor
+
+    def at(self, now: datetime) -> Self:
+        return replace(self, now=now)
+
+
+def pay(_: int, said: Pay) -> list[OrderPaid]:
+    ids = {"order_id": said.order_id, "seller_id": f"S{said.order_id}", "buyer_id": "B1"}
+    return [OrderPaid(**ids, policy_version="p1", paid_at=said.now, payment_ref="P1")]
+
+
+PAYMENTS = Decider[int, Pay, OrderPaid](initial=0, decide=pay, evolve=lambda times, _: times + 1)
 
 
 async def work(life: Life, pool: asyncpg.Pool, subscription: Subscription, source: Source) -> None:

@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -24,6 +25,7 @@ from shared_runtime.auth import (
     KEYS_FRESH,
     LEEWAY_SECONDS,
     REFRESH_PAUSE,
+    SCOPED_SECONDS_MAX,
     Caller,
     InvalidToken,
     KeysUnreachable,
@@ -49,6 +51,11 @@ CLAIMS: dict[str, Any] = {
     "sub": "B1",
     "roles": ["BUYER"],
     "exp": int((NOW + timedelta(hours=1)).timestamp()),
+}
+SCOPED: dict[str, Any] = {
+    "scope": "withdrawal",
+    "order_id": "O-1",
+    "iat": CLAIMS["exp"] - SCOPED_SECONDS_MAX,
 }
 
 
@@ -100,6 +107,12 @@ async def client(verifier: Verifier) -> AsyncIterator[httpx.AsyncClient]:
     async def desk(caller: Annotated[Caller, Depends(require("BUYER", "AGENT"))]) -> str:
         return str(caller.actor("BUYER", "AGENT"))
 
+    by_link = require("BUYER", "AGENT", scopes=["withdrawal"])
+
+    @router.get("/withdrawal")
+    async def withdrawal(caller: Annotated[Caller, Depends(by_link)]) -> list[str]:
+        return sorted(caller.roles)
+
     async def ready() -> None: ...
 
     app = service_app(title="desk", version="1", routers=[router], verifier=verifier, ready=ready)
@@ -145,6 +158,13 @@ async def test_a_token_of_either_algorithm_is_taken(client: httpx.AsyncClient) -
         {"sub": 7},
         {"roles": "BUYER"},
         {"seller_id": ["S1"]},
+        {"scope": ["withdrawal"]},
+        {"scope": "withdrawal"},
+        {"order_id": "O-1"},
+        {"scope": "openid", "order_id": "O-1"},
+        SCOPED | {"order_id": "O/1"},
+        SCOPED | {"iat": None},
+        SCOPED | {"iat": int(NOW.timestamp()) - 1},
     ],
     ids=str,
 )
@@ -155,6 +175,37 @@ async def test_a_wrong_claim_is_no_proof(client: httpx.AsyncClient, wrong: dict[
 async def test_a_token_lives_until_it_expires(client: httpx.AsyncClient) -> None:
     barely = int(NOW.timestamp()) - LEEWAY_SECONDS + 1
     assert await status(client, token(exp=barely)) == 200
+
+
+async def test_a_token_that_was_taken_is_looked_at_again_each_time(
+    client: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    one = token()
+    assert await status(client, one) == 200
+    clock.advance(timedelta(hours=1))
+    assert await status(client, one) == 200, "the leeway"
+    clock.advance(timedelta(seconds=LEEWAY_SECONDS))
+    assert await status(client, one) == 401
+    clock.advance(timedelta(hours=-2))
+    assert await status(client, one) == 200
+
+
+async def test_a_token_that_was_taken_is_verified_again_by_another_key_of_the_name(
+    client: httpx.AsyncClient, clock: ManualClock, tmp_path: Path
+) -> None:
+    one, other = token(exp=FAR), token(STRANGE_KEY, exp=FAR)
+    assert [await status(client, each) for each in (one, other)] == [200, 401]
+    publish(tmp_path, STRANGE_KEY)
+    clock.advance(KEYS_AGE_MAX)
+    assert [await status(client, each) for each in (one, other)] == [401, 200]
+
+
+async def test_more_tokens_than_are_known_again_are_taken_all_the_same(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "SIGNED_MAX", 2)
+    several = [token(jti=f"{n}") for n in range(4)] * 2
+    assert {await status(client, each) for each in several} == {200}
 
 
 async def test_a_signature_of_another_key_is_no_proof(client: httpx.AsyncClient) -> None:
@@ -254,6 +305,42 @@ async def test_a_route_is_for_its_roles(client: httpx.AsyncClient) -> None:
     assert answered.status_code == 403
     assert answered.json()["type"] == "/problems/role-not-allowed"
     assert answered.json()["allowed_roles"] == ["BUYER", "AGENT"]
+
+
+async def test_a_token_of_a_scope_is_good_for_that_alone_whatever_roles_it_has(
+    client: httpx.AsyncClient,
+) -> None:
+    scoped = {"Authorization": f"Bearer {token(**SCOPED, roles=['SENIOR', 'BUYER'])}"}
+    refused = await client.get("/v1/desk", headers=scoped)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/scope-not-allowed")
+    assert refused.json()["scopes"] == ["withdrawal"]
+    assert (await client.get("/v1/desk/withdrawal", headers=scoped)).json() == ["BUYER"]
+
+
+async def test_it_is_refused_before_anybody_looks_at_its_roles(client: httpx.AsyncClient) -> None:
+    scoped = {"Authorization": f"Bearer {token(**SCOPED, roles=['SELLER'])}"}
+    at_the_desk = await client.get("/v1/desk", headers=scoped)
+    assert at_the_desk.json()["type"] == "/problems/scope-not-allowed"
+    by_link = await client.get("/v1/desk/withdrawal", headers=scoped)
+    assert by_link.json()["type"] == "/problems/role-not-allowed"
+
+
+async def test_a_token_without_a_scope_of_ours_is_good_for_what_its_roles_may(
+    client: httpx.AsyncClient,
+) -> None:
+    for scope in (None, "", "openid", "withdrawals", "WITHDRAWAL"):
+        assert await status(client, token(scope=scope)) == 200
+        assert await status(client, token(scope=scope), "/v1/desk/withdrawal") == 200
+    with_others: dict[str, Any] = SCOPED | {"scope": "openid withdrawal"}
+    assert await status(client, token(**with_others)) == 403
+
+
+def test_a_caller_with_a_scope_reaches_one_order_and_anybody_else_all() -> None:
+    someone = Caller(sub="B1", roles=frozenset({"BUYER"}), seller_id="B1")
+    scoped = replace(someone, scopes=frozenset({"withdrawal"}), order_id="O-1")
+    assert (scoped.reaches("O-1"), scoped.reaches("O-2")) == (True, False)
+    assert someone.reaches("O-2")
+    assert scoped.actor("BUYER").scopes == {"withdrawal"}
 
 
 def test_a_caller_acts_in_the_first_role_that_he_has() -> None:
@@ -413,7 +500,7 @@ ODD_KEYS: list[object] = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD_KEYS, ids=str)
+@pytest.mark.parametrize("odd", ODD_KEYS)
 async def test_a_key_that_cannot_be_read_shuts_nobody_out(
     verifier: Verifier, tmp_path: Path, odd: object
 ) -> None:

@@ -84,17 +84,17 @@ async def test_keys_are_found_by_their_ids(store: KeyStore) -> None:
 
 async def test_a_destroyed_key_is_gone_at_once_and_no_new_one_is_made(store: KeyStore) -> None:
     key, other = await store.key_of("buyer:B1"), await store.key_of("buyer:B2")
-    assert not await store.is_erased("buyer:B1")
+    assert await store.destroyed_at("buyer:B1") is None
     assert await store.destroy("buyer:B1")
     assert not await store.destroy("buyer:B1")
-    assert await store.is_erased("buyer:B1")
+    assert await store.destroyed_at("buyer:B1") is not None
     assert await store.keys([key.key_id, other.key_id]) == {other.key_id: other}
     with pytest.raises(SubjectErased):
         await store.key_of("buyer:B1")
 
 
 async def test_one_who_has_not_written_anything_can_be_erased(store: KeyStore) -> None:
-    assert not await store.is_erased("buyer:B1")
+    assert await store.destroyed_at("buyer:B1") is None
     assert await store.destroy("buyer:B1")
     assert not await store.destroy("buyer:B1")
     with pytest.raises(SubjectErased):
@@ -188,7 +188,7 @@ async def test_keys_are_wrapped_anew_in_batches(
     await only_new.check()
     found = await only_new.keys([later.key_id, *[key.key_id for key in keys]])
     assert found == {key.key_id: key for key in (later, *keys[1:])}
-    assert await only_new.is_erased("buyer:0")
+    assert await only_new.destroyed_at("buyer:0") is not None
 
 
 async def test_a_key_that_is_destroyed_while_it_is_wrapped_anew_stays_destroyed(
@@ -207,7 +207,7 @@ async def test_a_key_that_is_destroyed_while_it_is_wrapped_anew_stays_destroyed(
         while not await other.fetchval(WAITS):  # noqa: ASYNC110 - it is in the database
             await asyncio.sleep(0.01)
     assert await rewrapping == 1
-    assert await stored.is_erased("buyer:B1")
+    assert await stored.destroyed_at("buyer:B1") is not None
 
 
 async def test_a_key_encryption_key_that_is_missing_is_named(

@@ -97,9 +97,9 @@ async def test_of_two_who_write_one_version_the_second_is_refused_whole(log: Log
         *facts("order-O1", paid(ref="P2"), at=AT, cause="another"),
     ]
     with pytest.raises(VersionConflict):
-        await log.append(late, reply(1))
+        await log.append(late, [reply(1)])
     assert list(await log.read(["order-O1", "order-O2"])) == ["order-O1"]
-    recorded = await log.append(facts("order-O1", paid(ref="P3"), at=AT, after=1), reply(1))
+    recorded = await log.append(facts("order-O1", paid(ref="P3"), at=AT, after=1), [reply(1)])
     assert [(each.version, each.position) for each in recorded] == [(2, 2)]
 
 
@@ -117,16 +117,16 @@ async def test_the_log_tells_which_causes_it_has(log: Log) -> None:
 
 
 async def test_a_request_is_answered_once_and_then_nothing_is_appended(log: Log) -> None:
-    await log.append(facts("order-O1", paid(), at=AT), reply(1))
+    await log.append(facts("order-O1", paid(), at=AT), [reply(1)])
     with pytest.raises(AlreadyAnswered):
-        await log.append(facts("order-O2", paid("O2"), at=AT), reply(1))
+        await log.append(facts("order-O2", paid("O2"), at=AT), [reply(1)])
     assert await log.read(["order-O2"]) == {}
-    await log.append(facts("order-O2", paid("O2"), at=AT), reply(2))
+    await log.append(facts("order-O2", paid("O2"), at=AT), [reply(2)])
 
 
 async def test_nothing_appended_is_nothing_answered(log: Log) -> None:
-    assert await log.append([], reply(1)) == []
-    await log.append(facts("order-O1", paid(), at=AT), reply(1))
+    assert await log.append([], [reply(1)]) == []
+    await log.append(facts("order-O1", paid(), at=AT), [reply(1)])
 
 
 async def test_an_event_that_breaks_its_schema_is_refused_whole(log: Log) -> None:
@@ -162,12 +162,12 @@ async def test_i7_a_writer_whose_clock_is_wrong_records_nothing(
     clock.at = await pool.fetchval("SELECT clock_timestamp()")
     clock.advance(ahead * (SKEW_MAX + timedelta(seconds=1)))
     with pytest.raises(ClockSkewed):
-        await checked.append(facts("order-O1", *events, at=AT), reply(1))
+        await checked.append(facts("order-O1", *events, at=AT), [reply(1)])
     assert issubclass(ClockSkewed, WORLD_FAILURES)  # a request is answered 503, a worker waits
     assert await journal.read(["order-O1"]) == {}
     assert await pool.fetchval("SELECT count(*) FROM es.head WHERE recorded_at > '-infinity'") == 0
     clock.advance(-ahead * timedelta(seconds=2))
-    recorded = await checked.append(facts("order-O1", *events, at=AT), reply(1))
+    recorded = await checked.append(facts("order-O1", *events, at=AT), [reply(1)])
     assert {each.recorded_at for each in recorded} == {clock.at}
 
 

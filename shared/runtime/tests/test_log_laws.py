@@ -206,7 +206,7 @@ class Raced:
         return await self.log.recorded(event_ids)
 
     async def append(
-        self, planned: Sequence[Planned], reply: Reply | None = None
+        self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
     ) -> list[Recorded[Any]]:
         if self.times:
             self.times -= 1
@@ -214,7 +214,7 @@ class Raced:
             other = ask("1", f"other-{version}").command
             (event,) = pay((), other)
             await self.log.append(facts("order-1", event, at=AT, after=version - 1))
-        return await self.log.append(planned, reply)
+        return await self.log.append(planned, replies)
 
 
 async def test_what_has_been_answered_is_passed_over_and_its_stream_is_not_read() -> None:

@@ -29,6 +29,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from local_stack import issuer
 from local_stack.databases import Database
 from PIL import Image
+from pydantic import SecretStr
 from shared_runtime import media_api
 from shared_runtime.auth import Verifier
 from shared_runtime.clock import system_clock
@@ -930,6 +931,7 @@ class Bucket(BaseHTTPRequestHandler):
     kept: ClassVar[dict[str, bytes]] = {}
 
     def do_PUT(self) -> None:
+        assert "Credential=us/" in self.headers["Authorization"]
         self.kept[self.path] = self._body()
         self._answer(200, b"")
 
@@ -962,14 +964,15 @@ async def test_files_can_be_kept_in_a_bucket(monkeypatch: pytest.MonkeyPatch) ->
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for name, value in {
-        "ACCESS_KEY_ID": "us",
-        "SECRET_ACCESS_KEY": "secret",
         "REGION": "eu-central-1",
         "ENDPOINT": f"http://127.0.0.1:{server.server_port}",
         "ALLOW_HTTP": "true",
     }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    objects = objects_at("s3://files/of-us")
+    told = settings(media_access_key_id="us", media_secret_access_key=SecretStr("hidden"))
+    assert told.media_access is not None
+    assert "hidden" not in f"{told!r} {told.media_access!r}"
+    objects = objects_at("s3://files/of-us", told.media_access)
     large = bytes(VIDEO_BYTES_MAX)
     await objects.put("one", large)
     assert Bucket.kept == {"/files/of-us/one": large}
@@ -1046,6 +1049,7 @@ def test_links_are_signed_by_a_key_of_their_own() -> None:
         ("media_url", "memory:///", "AFTERSALES_MEDIA_URL"),
         ("media_url", "http://files", "AFTERSALES_MEDIA_URL"),
         ("clamd", "no port", "clamd"),
+        ("media_access_key_id", "us", "AFTERSALES_MEDIA_SECRET_ACCESS_KEY"),
     ],
 )
 def test_unsafe_settings_are_refused(name: str, value: object, said: str) -> None:

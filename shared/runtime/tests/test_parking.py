@@ -1,5 +1,6 @@
 """A poison event stops its key and nothing else; mended and tried again, it leaves no trace."""
 
+import asyncio
 from collections.abc import Sequence
 from copy import replace
 from datetime import UTC, datetime
@@ -8,11 +9,14 @@ from itertools import count
 import asyncpg
 import pytest
 from shared_events.orders import OrderPaid
+from shared_events.partition import partition_of
 from shared_runtime import parking
 from shared_runtime.clock import system_clock
 from shared_runtime.delivery import WORLD_FAILURES, Connection, Delivery, Subscription
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import (
+    POISON_ATTEMPTS,
+    RETRY_AFTER,
     ask_retry,
     discard_first,
     list_parked,
@@ -232,3 +236,97 @@ async def test_a_release_that_fails_everywhere_stops_instead_of_parking_the_worl
     (hold,) = reader.runner.holds.values()
     assert hold.why == "parked-keys"
     assert await histories(pool) == {"S55": [1]}
+
+
+# --- By themselves
+
+
+async def test_a_parked_key_is_tried_again_by_itself(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    """A release that can apply it has taken over: nobody asks for it."""
+    await write(journal, "S1", "poison", "a")
+    await reader.read_all()
+    reader.applying.mended = True
+    assert await retry_parked(reader.subscription, reader.source, pool) == 0
+    await pool.execute("UPDATE es.parked_key SET tried_at = tried_at - $1::interval", RETRY_AFTER)
+    assert await retry_parked(reader.subscription, reader.source, pool) == 1
+    assert await histories(pool) == {"S1": [1, 2]}
+
+
+async def test_a_parked_key_that_fails_again_by_itself_waits_as_long_again(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    await pool.execute("UPDATE es.parked_key SET tried_at = tried_at - $1::interval", RETRY_AFTER)
+    assert await retry_parked(reader.subscription, reader.source, pool) == 0
+    reader.applying.mended = True
+    assert await retry_parked(reader.subscription, reader.source, pool) == 0
+    assert await reader.parked() == [("S1", 1, 1)]
+
+
+async def test_i13_what_waits_is_kept_though_its_source_has_it_no_more(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    """I13: nothing depends on how long Kafka keeps a topic."""
+    await write(journal, "S1", "poison", "a")
+    await reader.read_all()
+    reader.applying.mended = True
+    reader.source.pool = asyncpg.create_pool(min_size=0)  # it is not asked for anything
+    assert await reader.retry("S1") == 1
+    assert await histories(pool) == {"S1": [1, 2]}
+
+
+# --- What takes too long
+
+
+async def turn_through(runner: Runner) -> None:
+    """Turns until nothing is left, whatever takes too long on the way."""
+    while True:
+        try:
+            if not await runner.turn():
+                return
+        except TimeoutError:
+            continue
+
+
+async def test_i13_an_event_that_takes_longer_than_a_statement_may_is_set_aside(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    tries: list[int] = []
+
+    async def slow(deliveries: Sequence[Delivery], db: Connection) -> None:
+        if any(b"poison" in delivery.body for delivery in deliveries):
+            tries.append(len(deliveries))
+            raise TimeoutError
+        await reader.applying(deliveries, db)
+
+    await write(journal, "S1", "a", "poison", "b")
+    await write(journal, "S2", "a", "b")
+    await write(journal, "S36", "a")
+    reader.runner.subscription = replace(reader.subscription, apply=slow)
+    await reader.runner.start()
+    await turn_through(reader.runner)
+    assert await histories(pool) == {"S1": [1], "S2": [1, 2], "S36": [4]}
+    assert await reader.parked() == [("S1", 2, 2)]
+    assert tries.count(1) == POISON_ATTEMPTS
+
+
+async def test_where_nothing_is_parked_what_takes_too_long_holds_its_partition_alone(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader, topic: str
+) -> None:
+    async def slow(deliveries: Sequence[Delivery], db: Connection) -> None:
+        if any(delivery.key == "S1" for delivery in deliveries):
+            raise TimeoutError
+        await reader.applying(deliveries, db)
+
+    await write(journal, "S1", "a")
+    await write(journal, "S2", "a")
+    reader.runner.subscription = replace(reader.subscription, apply=slow, parks=False)
+    await reader.runner.start()
+    async with asyncio.timeout(20):
+        while await histories(pool) != {"S2": [1]}:
+            await turn_through(reader.runner)
+    assert reader.runner.holds.keys() == {(topic, partition_of("S1"))}
+    assert await reader.parked() == []

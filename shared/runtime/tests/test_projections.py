@@ -5,20 +5,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 import asyncpg
 import pytest
 from local_stack.databases import Database
+from prometheus_client import REGISTRY
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderPaid
+from shared_events.partition import partition_of
+from shared_runtime import projections
 from shared_runtime.clock import system_clock
-from shared_runtime.delivery import Connection, Subscription
+from shared_runtime.delivery import Connection, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
 from shared_runtime.projections import (
+    Apart,
     CannotRebuild,
+    OtherVersion,
+    Part,
     Projection,
     create_projections,
     drop_retired,
+    fold_part,
     live_subscription,
     outdated,
     rebuild,
@@ -149,6 +157,46 @@ async def test_what_a_release_has_no_projection_of_any_more_is_dropped(
     assert await payers(pool) == dict.fromkeys(SELLERS, 2)
 
 
+async def test_i15_a_rebuild_in_parts_equals_the_live_one_and_each_part_is_folded_once(
+    projection: Projection, pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog
+) -> None:
+    await write(journal, 40)
+    await project(projection, pool)
+    folded: list[dict[str, int]] = []
+
+    async def fold(generation: int) -> None:
+        for number in range(3):
+            part = Part(number=number, of=3)
+            source = OwnLog(owner, projection.topics)
+            await fold_part(projection, source, generation, part, owner=owner, now=system_clock)
+            rows = await owner.fetch(f"SELECT * FROM paid_orders_g{generation}.payer")  # noqa: S608
+            folded.append({row["key"]: row["payments"] for row in rows})
+
+    source, apart = OwnLog(owner, projection.topics), Apart(fold=fold, events_min=0)
+    assert await rebuild(projection, source, owner=owner, now=system_clock, apart=apart)
+    whole = {"S1": 14, "S2": 13, "S3": 13}
+    assert folded[-1] == whole == await payers(pool)
+    in_part = [{key for key in SELLERS if partition_of(key) % 3 == each} for each in range(3)]
+    assert folded[0].keys() == in_part[0]
+    assert folded[1].keys() == in_part[0] | in_part[1]
+
+
+async def test_a_part_that_cannot_be_folded_leaves_the_live_tables(
+    projection: Projection, pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog
+) -> None:
+    async def fold(_: int) -> None:
+        raise CannotRebuild("a process has failed")
+
+    await write(journal, 3)
+    await project(projection, pool)
+    source, apart = OwnLog(owner, projection.topics), Apart(fold=fold, events_min=3)
+    with pytest.raises(CannotRebuild):
+        await rebuild(projection, source, owner=owner, now=system_clock, apart=apart)
+    assert await payers(pool) == dict.fromkeys(SELLERS, 1)
+    few = Apart(fold=fold, events_min=4)
+    assert await rebuild(projection, source, owner=owner, now=system_clock, apart=few)
+
+
 async def test_a_damaged_table_is_told_and_replaced(
     pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
 ) -> None:
@@ -247,3 +295,122 @@ async def test_one_rebuild_of_a_projection_at_a_time(
         again(projection, owner), again(projection, owner), return_exceptions=True
     )
     assert [type(each) for each in both if each is not True] == [CannotRebuild]
+
+
+# --- Two releases at once
+
+
+async def test_i15_tables_of_another_version_are_written_by_the_release_that_knows_it(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
+) -> None:
+    """Forwards and back: the one that is not it waits, and is heard of."""
+    await write(journal, 6)
+    older = await runner_of(projection, pool)
+    await older.turn()
+    newer = replace(projection, version=2)
+    await again(newer, owner)
+    await write(journal, 3)
+    with pytest.raises(TakenOver):
+        await older.turn()
+    with pytest.raises(OtherVersion):
+        await older.start()
+    assert told(projection) == 1
+    await project(newer, pool)
+    assert told(projection) == 0
+    assert await payers(pool) == dict.fromkeys(SELLERS, 3)
+    await again(projection, owner)
+    with pytest.raises(OtherVersion):
+        await runner_of(newer, pool)
+    await write(journal, 3)
+    await project(projection, pool)
+    assert await payers(pool) == dict.fromkeys(SELLERS, 4)
+
+
+def told(projection: Projection) -> float | None:
+    return REGISTRY.get_sample_value(
+        "aftersales_projection_of_another_release", {"projection": projection.name}
+    )
+
+
+async def test_i15_live_tables_are_not_written_under_another_version(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
+) -> None:
+    """Also where no rebuild has made a new generation."""
+    await write(journal, 3)
+    runner = await runner_of(projection, pool)
+    await owner.execute("UPDATE es.projection SET version = 2 WHERE name = $1", projection.name)
+    with pytest.raises(TakenOver):
+        await runner.turn()
+    assert await payers(pool) == {}
+
+
+async def test_a_projection_that_was_dropped_waits_alone(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, projection: Projection
+) -> None:
+    async with owner.acquire() as db:
+        await drop_retired(db, [])
+    with pytest.raises(OtherVersion):
+        await live_subscription(pool, projection)
+
+
+async def test_i15_a_version_that_reads_a_topic_more_is_switched_to_when_it_has_read_it(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
+) -> None:
+    await write(journal, 3)
+    await project(projection, pool)
+    other = f"{projection.topics[0]}.more"
+    await owner.execute(
+        "INSERT INTO es.head (topic, partition) SELECT $1, generate_series(0, 63)", other
+    )
+    more = PostgresLog(pool, source="/test", now=system_clock, topic_of=lambda _: other)
+    await write(more, 30)
+    both = replace(
+        projection,
+        version=2,
+        topics=(*projection.topics, other),
+        ddl=DDL.replace("PRIMARY KEY (key, position)", "number serial"),
+    )
+    await again(both, owner)
+    assert await payers(pool) == dict.fromkeys(SELLERS, 11)
+
+
+# --- What a rebuild holds up
+
+
+async def test_the_live_tables_are_written_while_they_are_compared(
+    pool: asyncpg.Pool,
+    owner: asyncpg.Pool,
+    journal: PostgresLog,
+    projection: Projection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await write(journal, 6)
+    runner = await runner_of(projection, pool)
+    while await runner.turn():
+        pass
+    digest, turned = projections.digest, [0]
+
+    async def digest_while_events_come(db: Connection, *which: Any) -> list[Any]:  # noqa: ANN401
+        await write(journal, 3)
+        turned[0] += await runner.turn()
+        return await digest(db, *which)
+
+    monkeypatch.setattr(projections, "digest", digest_while_events_come)
+    assert await again(projection, owner)
+    assert turned == [6]
+    assert await payers(pool) == dict.fromkeys(SELLERS, 4)
+
+
+async def test_a_rebuild_that_does_not_come_close_to_the_live_tables_locks_nothing(
+    pool: asyncpg.Pool,
+    owner: asyncpg.Pool,
+    journal: PostgresLog,
+    projection: Projection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(projections, "CLOSE_SECONDS", -1.0)
+    await write(journal, 6)
+    await project(projection, pool)
+    with pytest.raises(CannotRebuild, match="faster"):
+        await again(projection, owner)
+    assert await pool.fetchval("SELECT generation FROM es.projection") == 1

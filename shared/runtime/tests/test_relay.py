@@ -31,6 +31,11 @@ from shared_runtime.testing import facts
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 BUSY, CALM = "S1", "S2"
+IN_LOG = """
+    SELECT event.*, head.epoch, head.epoch_from
+    FROM es.event AS event JOIN es.head AS head USING (topic, partition)
+    WHERE topic = $1 ORDER BY partition, event.position
+"""
 
 type Record = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int]
 
@@ -60,14 +65,13 @@ async def write(log: PostgresLog, name: str, counts: Mapping[str, int]) -> int:
 async def in_log(pool: asyncpg.Pool, topic: str) -> dict[int, list[Record]]:
     """What each partition of the topic must hold."""
     expected: dict[int, list[Record]] = {}
-    for row in await pool.fetch(
-        "SELECT * FROM es.event WHERE topic = $1 ORDER BY partition, position", topic
-    ):
+    for row in await pool.fetch(IN_LOG, topic):
         headers = (
             ("content-type", b"application/cloudevents+json"),
             ("type", row["type"].encode()),
             ("position", str(row["position"]).encode()),
             ("chainhash", row["chain_hash"].hex().encode()),
+            ("epoch", f"{row['epoch']}/{row['epoch_from']}".encode()),
         )
         key = decode_envelope(row["body"]).partitionkey.encode()
         milliseconds = int(row["recorded_at"].timestamp() * 1000)

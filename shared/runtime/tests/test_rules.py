@@ -1,5 +1,6 @@
 """A lamp that its owner switches: rows decide in one order, and offer what they would take."""
 
+import dataclasses
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, get_args
@@ -328,6 +329,13 @@ def test_of_somebody_elses_matter_nothing_is_told() -> None:
 def test_what_would_change_nothing_is_not_offered() -> None:
     lit = replace(DARK, lit=Lit(lamp="a", colours=["blue"]))
     assert [action.allowed for action in offered(OWNER, lit)] == [False]
+
+
+def test_who_has_a_token_of_a_scope_is_offered_what_is_of_that_scope() -> None:
+    confined = replace(OWNER.actor, scopes=frozenset({"withdrawal"}))
+    by_link = Rules(dataclasses.replace(LIGHT, scopes=("withdrawal",)), DIM)
+    both = [rules.allowed((DARK,), replace(OWNER, actor=confined)) for rules in (RULES, by_link)]
+    assert both == [[], ["Light"]]
 
 
 def offered(by: By[Known], *lamps: Lamp) -> list[Action]:

@@ -7,11 +7,20 @@ from datetime import timedelta
 import asyncpg
 import httpx
 import pytest
+from local_stack.databases import Database
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from shared_events.orders import OrderPaid
+from shared_runtime.database import open_pool
 from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
-from shared_runtime.service import Parts, Service, api_app, forget_answers, log_of
+from shared_runtime.service import (
+    Parts,
+    Service,
+    api_app,
+    forget_answers,
+    log_of,
+    open_parts,
+)
 from shared_runtime.settings import Settings
 from shared_runtime.skew import SKEW_MAX, ClockSkewed
 from shared_runtime.testing import ManualClock, facts
@@ -89,6 +98,35 @@ async def test_a_process_whose_clock_is_wrong_is_not_ready_and_says_by_how_much(
     skew = REGISTRY.get_sample_value("aftersales_clock_skew_seconds")
     assert skew == pytest.approx(2 * SKEW_MAX.total_seconds(), abs=SKEW_MAX.total_seconds())
     assert await readiness(parts_of(LOCAL, pool, clock)) == 200
+
+
+async def test_a_process_begins_with_what_it_has_to_know(database: Database) -> None:
+    known: list[str] = []
+
+    async def learn(parts: Parts[Settings]) -> None:
+        known.append(await parts.pool.fetchval("SELECT 'a version'"))
+
+    settings = LOCAL.model_copy(update={"database_url": SecretStr(database.app_url)})
+    async with open_parts(replace(SERVICE, first=learn), settings):
+        assert known == ["a version"]
+
+
+async def test_a_process_is_ready_though_all_its_connections_are_in_use(
+    database: Database, clock: ManualClock
+) -> None:
+    async with (
+        await open_pool(database.app_url, size=1) as busy,
+        await open_pool(database.app_url, size=1) as probe,
+        busy.acquire(),
+    ):
+        parts = parts_of(PRODUCTION, busy, clock)
+        assert await readiness(replace(parts, probe=probe)) == 200
+
+
+async def test_a_process_has_as_many_connections_as_it_is_told(database: Database) -> None:
+    told = {"database_url": SecretStr(database.app_url), "connections": 5}
+    async with open_parts(SERVICE, LOCAL.model_copy(update=told)) as parts:
+        assert (parts.pool.get_max_size(), parts.looks.get_max_size()) == (5, 1)
 
 
 async def test_all_answers_that_were_kept_for_long_enough_are_forgotten_at_once(

@@ -32,6 +32,17 @@ def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> 
     assert (settings.env, settings.port, settings.audience) == ("production", 8101, "aftersales")
 
 
+def test_origins_are_named_one_by_one(environment: pytest.MonkeyPatch) -> None:
+    assert load(Settings).cors_origins == ()
+    environment.setenv(
+        "AFTERSALES_CORS_ORIGINS", '["https://shop.example", "https://b.example:8443"]'
+    )
+    assert load(Settings).cors_origins == ("https://shop.example", "https://b.example:8443")
+    environment.setenv("AFTERSALES_ENV", "local")
+    environment.setenv("AFTERSALES_CORS_ORIGINS", '["http://localhost:3000"]')
+    assert load(Settings).cors_origins == ("http://localhost:3000",)
+
+
 def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.delenv("AFTERSALES_CURSOR_KEY")
     (tmp_path / "aftersales_cursor_key").write_text("s" * 40)
@@ -47,6 +58,15 @@ def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path
         ("TOKEN_KEY", "short", "AFTERSALES_TOKEN_KEY"),
         ("JWKS_URL", "http://issuer.example/jwks", "AFTERSALES_JWKS_URL"),
         ("ENV", "staging", "env"),
+        ("CORS_ORIGINS", '["*"]', "AFTERSALES_CORS_ORIGINS"),
+        ("CORS_ORIGINS", '["https://shop.example/"]', "AFTERSALES_CORS_ORIGINS"),
+        ("CORS_ORIGINS", '["http://shop.example"]', "AFTERSALES_CORS_ORIGINS"),
+        ("CORS_ORIGINS", '["http://localhost:3000"]', "AFTERSALES_CORS_ORIGINS"),
+        ("KAFKA_SECURITY", "PLAINTEXT", "AFTERSALES_KAFKA_UNENCRYPTED"),
+        ("KAFKA_SECURITY", "SASL_PLAINTEXT", "kafka_security"),
+        ("KAFKA_SECURITY", "SASL_SSL", "AFTERSALES_KAFKA_USERNAME"),
+        ("KAFKA_CERTIFICATE", "/tls/user.crt", "AFTERSALES_KAFKA_KEY"),
+        ("CONNECTIONS", "1", "connections"),
     ],
 )
 def test_unsafe_settings_are_refused(
@@ -92,6 +112,34 @@ def test_a_malformed_key_encryption_key_is_told_and_not_shown(
     with pytest.raises(ValueError, match=said) as told:
         load(Settings)
     assert "c2hvcnQ=" not in str(told.value)
+
+
+def test_kafka_is_spoken_to_in_the_clear_only_on_one_machine_or_if_that_is_said_twice(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert load(Settings).brokers.security == "SSL"
+    environment.setenv("AFTERSALES_KAFKA_SECURITY", "PLAINTEXT")
+    environment.setenv("AFTERSALES_KAFKA_UNENCRYPTED", "true")
+    assert load(Settings).brokers.security == "PLAINTEXT"
+    environment.setenv("AFTERSALES_KAFKA_CA", "/tls/ca.crt")
+    with pytest.raises(ValueError, match="takes no certificates"):
+        load(Settings)
+    for name in ("SECURITY", "UNENCRYPTED", "CA"):
+        environment.delenv(f"AFTERSALES_KAFKA_{name}")
+    environment.setenv("AFTERSALES_ENV", "local")
+    assert load(Settings).brokers.security == "PLAINTEXT"
+
+
+def test_a_broker_knows_us_by_a_password_from_a_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("AFTERSALES_KAFKA_SECURITY", "SASL_SSL")
+    environment.setenv("AFTERSALES_KAFKA_USERNAME", "review-service")
+    (tmp_path / "aftersales_kafka_password").write_text("p" * 40)
+    account = load(Settings).brokers.account
+    assert account is not None
+    assert (account.mechanism, account.password) == ("SCRAM-SHA-512", "p" * 40)
+    assert "p" * 40 not in f"{load(Settings)!r} {load(Settings).brokers!r}"
 
 
 def test_on_a_developers_machine_the_clock_may_be_moved(

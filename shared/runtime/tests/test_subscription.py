@@ -20,6 +20,7 @@ from local_stack.servers import Servers
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
+from shared_runtime import sources
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import (
@@ -36,13 +37,15 @@ from shared_runtime.log import PostgresLog
 from shared_runtime.parking import list_parked
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
-from shared_runtime.subscription import Runner
+from shared_runtime.subscription import REST_SECONDS_MAX, REST_SHARE, Runner
 from shared_runtime.tail import Tail
 from shared_runtime.testing import facts
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 BUSY, CALM = "S1", "S2"
 PATIENCE_SECONDS = 30
+TURN_SECONDS = 0.01
+TURNS = 3
 TO_THE_END = -1  # as Kafka has it
 
 pytestmark = pytest.mark.usefixtures("sight")
@@ -592,6 +595,36 @@ async def test_a_batch_that_is_too_much_is_taken_in_smaller_ones(
     assert await times_applied(pool) == {1}
 
 
+async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    """Two events come in the course of each turn: they wait until it has rested."""
+    loop = asyncio.get_running_loop()
+    sizes: list[int] = []
+    ended: list[float] = []
+    rests: list[float] = []
+    stop = asyncio.Event()
+
+    async def work(deliveries: Sequence[Delivery], db: Connection) -> None:
+        began = loop.time()
+        if ended:
+            rests.append(began - ended[-1])
+        sizes.append(len(deliveries))
+        await write(journal, f"O{len(sizes)}", S1=2)
+        await db.execute("SELECT pg_sleep($1)", TURN_SECONDS)
+        if len(sizes) == TURNS:
+            stop.set()
+        ended.append(loop.time())
+
+    subscription = Subscription(name="sight", topics=(topic,), apply=work)
+    source = OwnLog(pool, (topic,), tail=Tail(idle_seconds=0))
+    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    await write(journal, "O0", S1=1)
+    await runner.run(stop)
+    assert sizes == [1, 2, 2]
+    assert min(rests) >= min(REST_SHARE * TURN_SECONDS, REST_SECONDS_MAX)
+
+
 async def test_a_busy_partition_does_not_hold_up_the_others(
     pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:
@@ -604,6 +637,19 @@ async def test_a_busy_partition_does_not_hold_up_the_others(
     found = await histories(pool)
     assert {key: len(found[key]) for key in sellers} == sellers
     assert len(found[BUSY]) < 1200
+
+
+async def test_a_batch_is_bounded_in_bytes_and_the_largest_event_comes_alone(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(journal, "O1", S1=9, S2=9)
+    source = OwnLog(pool, (topic,))
+    cursors = {(topic, partition_of(key)): Cursor() for key in ("S1", "S2")}
+    (size, *_) = {len(each.body) for each in await source.take(cursors)}
+    for most, taken in ((8 * size, 4), (2 * size, 1), (1, 1)):
+        monkeypatch.setattr(sources, "BATCH_BYTES_MAX", most)
+        read = await OwnLog(pool, (topic,)).take(cursors)
+        assert sorted(each.position for each in read) == sorted([*range(1, taken + 1)] * 2)
 
 
 async def test_readers_of_one_process_read_and_decode_the_log_once(
@@ -668,7 +714,7 @@ async def test_records_are_fetched_by_their_positions_wherever_they_are(
         from_kafka = await source.fetch(place, wanted)
     from_log = await OwnLog(pool, (topic,)).fetch(place, wanted)
     assert [d.position for d in from_kafka] == wanted
-    assert [replace(d, record_key=None) for d in from_kafka] == from_log
+    assert [replace(d, record_key=None, epoch=None) for d in from_kafka] == from_log
 
 
 async def test_kafka_is_told_how_far_a_group_has_come(

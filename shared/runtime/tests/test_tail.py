@@ -67,6 +67,21 @@ def test_what_grew_least_lately_goes_first() -> None:
     assert tail.after(THERE, 4, 9) == []
 
 
+def test_what_is_kept_is_bounded_in_bytes_too() -> None:
+    """An order of three hundred lines is as large as a hundred usual ones."""
+    tail = Tail(kept_bytes_max=100)
+    tail.keep(told(n, what=bytes(30)) for n in range(1, 7))
+    assert positions(tail.after(HERE, 3, 9)) == [4, 5, 6]
+    assert tail.after(HERE, 2, 9) == []
+    tail.keep([told(1, THERE, bytes(30))])
+    assert tail.after(HERE, 3, 9) == []
+    assert positions(tail.after(THERE, 0, 9)) == [1]
+    tail.keep([told(2, THERE, bytes(500)), told(3, THERE, bytes(500))])
+    assert positions(tail.after(THERE, 2, 9)) == [3]
+    tail.keep(told(n, THERE, bytes(30)) for n in range(4, 6))
+    assert positions(tail.after(THERE, 3, 9)) == [4, 5]
+
+
 def answering(*heads: Heads) -> tuple[list[Heads], Callable[[], Awaitable[Heads]]]:
     """What is still to be answered, and whom to ask."""
     left = list(heads)

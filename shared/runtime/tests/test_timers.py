@@ -198,6 +198,83 @@ async def test_a_timer_that_cannot_be_fired_holds_up_no_other_and_is_tried_again
     assert len(await closed_at(journal, "order-1")) == 1
 
 
+async def test_a_timer_that_takes_longer_than_a_statement_may_holds_up_no_other(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    async def slow(decisions: Decisions, due: Sequence[DueTimer]) -> None:
+        if any(timer.stream == "order-1" for timer in due):
+            raise TimeoutError
+        await fire(decisions, due)
+
+    await arm(pool, "order-1", DUE - TICK)
+    await arm(pool, "order-2")
+    clock.at = DUE
+    await fire_due(pool, journal, slow, clock)
+    assert await closed_at(journal, "order-2") == [DUE]
+    assert await pool.fetchval("SELECT retry_at FROM es.timer") == DUE + RETRY_AFTER
+
+
+async def test_i14_timers_that_fail_are_in_front_of_nobody(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    for number in range(3):
+        await arm(pool, f"order-{number}", DUE - timedelta(days=1), "BROKEN")
+    clock.at = DUE
+    await fire_due(pool, journal, fire, clock, limit=3)
+    clock.advance(RETRY_AFTER - TICK)
+    await arm(pool, "order-9", clock.at)
+    assert await fire_due(pool, journal, fire, clock, limit=1) == 1
+    assert len(await closed_at(journal, "order-9")) == 1
+
+
+async def test_i14_a_timer_that_failed_has_its_turn_by_when_it_is_tried_again(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    """Not by when it was due: what is due meanwhile comes before it."""
+    for number in range(3):
+        await arm(pool, f"order-{number}", DUE - timedelta(days=1), "BROKEN")
+    clock.at = DUE
+    await fire_due(pool, journal, fire, clock, limit=3)
+    await arm(pool, "order-9", DUE + RETRY_AFTER - TICK)
+    clock.advance(RETRY_AFTER)
+    assert await fire_due(pool, journal, fire, clock, limit=1) == 1
+    assert len(await closed_at(journal, "order-9")) == 1
+
+
+async def test_a_timer_that_goes_on_failing_is_tried_ever_less_often(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    await arm(pool, "order-1", name="BROKEN")
+    clock.at = DUE
+    pauses: list[timedelta] = []
+    for _ in range(12):
+        await fire_due(pool, journal, fire, clock)
+        tried_again = await pool.fetchval("SELECT retry_at FROM es.timer")
+        pauses.append(tried_again - clock.at)
+        clock.at = tried_again
+    assert pauses[:3] == [RETRY_AFTER, 2 * RETRY_AFTER, 4 * RETRY_AFTER]
+    assert pauses[-1] == timedelta(days=1)
+
+
+async def test_one_timer_that_fails_does_not_make_the_others_fire_one_by_one(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    fired: list[int] = []
+
+    async def counting(decisions: Decisions, due: Sequence[DueTimer]) -> None:
+        fired.append(len(due))
+        await fire(decisions, due)
+
+    for number in range(200):
+        await arm(pool, f"order-{number:03}", DUE + number * TICK)
+    await arm(pool, "order-x", DUE + 100 * TICK, "BROKEN")
+    clock.at = DUE + timedelta(hours=1)
+    while await fire_due(pool, journal, counting, clock):
+        pass
+    assert await pool.fetchval("SELECT count(*) FROM es.event") == 200
+    assert len(fired) < 40
+
+
 async def ignoring_names(mended: object, decisions: Decisions, due: Sequence[DueTimer]) -> None:
     """The release that mends it."""
     assert mended is fire

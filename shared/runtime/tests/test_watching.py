@@ -6,6 +6,7 @@ import asyncpg
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
+from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
 from shared_runtime.testing import ManualClock, facts
 from shared_runtime.watching import measure
@@ -14,7 +15,7 @@ AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 REACHED = "INSERT INTO es.cursor (subscription, topic, partition, position) VALUES ($1, $2, $3, $4)"
 PARK = """
     INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
-    VALUES ('sight', 'orders.events', 1, $1, '', now())
+    VALUES ('sight', 'orders.events', 1, $1, '', $2)
 """
 ARM = """
     INSERT INTO es.timer (stream_id, name, due_at, armed_by, retry_at)
@@ -44,6 +45,10 @@ async def test_how_far_each_reader_of_the_log_is_behind(
     await measure(pool, journal, clock)
     assert told("log_lag", subscription="relay") == 0
     assert told("log_lag", subscription="sight") == 3
+    clock.advance(timedelta(minutes=10))
+    await measure(pool, journal, clock)
+    assert told("log_lag_seconds", subscription="sight") == 600
+    assert told("log_lag_seconds", subscription="relay") == 0
     assert told("log_lag", subscription="of Kafka") is None
     await pool.execute("DELETE FROM es.cursor WHERE subscription = 'sight'")
     await measure(pool, journal, clock)
@@ -53,14 +58,15 @@ async def test_how_far_each_reader_of_the_log_is_behind(
 async def test_which_keys_are_set_aside_and_which_deadlines_are_overdue(
     pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
 ) -> None:
-    for key in ("S1", "S2"):
-        await pool.execute(PARK, key)
     hour = timedelta(hours=1)
+    for number, key in enumerate(("S1", "S2"), 1):
+        await pool.execute(PARK, key, clock.at - number * hour)
     await pool.execute(ARM, "order-1", clock.at - 2 * hour, clock.at + hour)  # it keeps failing
     await pool.execute(ARM, "order-2", clock.at - hour, None)
     await pool.execute(ARM, "order-3", clock.at + hour, None)
     await measure(pool, journal, clock)
     assert told("parked_keys", subscription="sight") == 2
+    assert told("parked_seconds", subscription="sight") == 7200
     assert told("overdue_timers") == 2
     assert told("overdue_seconds") == 7200
     await pool.execute("DELETE FROM es.parked_key")
@@ -68,3 +74,16 @@ async def test_which_keys_are_set_aside_and_which_deadlines_are_overdue(
     await measure(pool, journal, clock)
     assert told("parked_keys", subscription="sight") is None
     assert told("overdue_timers") == told("overdue_seconds") == 0
+
+
+async def test_how_many_old_answers_are_not_forgotten_yet(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    keep = """
+        INSERT INTO es.reply (request_id, fingerprint, status, body, created_at)
+        VALUES (gen_random_uuid(), '', 200, '', $1)
+    """
+    await owner.execute(keep, clock.at - KEPT_FOR - timedelta(hours=3))
+    await owner.execute(keep, clock.at - KEPT_FOR - timedelta(hours=1))
+    await measure(pool, journal, clock)
+    assert told("purge_debt") == 1

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from local_stack.databases import Database
 from msgspec.structs import replace
+from prometheus_client import REGISTRY
 from shared_events.envelope import Recorded
 from shared_runtime.database import open_pool
 from shared_runtime.decider import ConflictOfInterest, NotFound
@@ -27,6 +28,7 @@ from shared_runtime.worklist import (
     OpenItem,
     Wanted,
     WorkList,
+    count_open,
     queue,
     summed_up,
 )
@@ -168,6 +170,20 @@ async def test_open_cases_are_counted_every_ten_seconds(pool: asyncpg.Pool) -> N
     assert await counter.counts() is counts
     clock.advance(timedelta(microseconds=1))
     assert (await counter.counts()).of_kind == {"DRIP": 1, "FLOOD": 2}
+
+
+async def test_how_much_waits_for_people_is_in_the_metrics(pool: asyncpg.Pool) -> None:
+    await told(pool, leak("A", DRIP), leak("B", FLOOD), leak("C"))
+    stop = asyncio.Event()
+    counting = asyncio.create_task(count_open((CASES,), pool, ManualClock(AT + HOUR), stop))
+    named = {"list": "leaks"}
+    async with asyncio.timeout(10):
+        while REGISTRY.get_sample_value("aftersales_overdue_cases", named) is None:  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(0.01)
+    stop.set()
+    await counting
+    assert REGISTRY.get_sample_value("aftersales_open_cases", named) == 2
+    assert REGISTRY.get_sample_value("aftersales_overdue_cases", named) == 1
 
 
 async def test_the_next_case_is_the_oldest_free_one_that_he_may_decide(

@@ -9,7 +9,7 @@ import asyncpg
 from local_stack import blocking
 
 SERVICES = ("review", "dispute", "returns", "reputation")
-SEALING = ("review", "dispute")
+SEALING = ("review", "dispute", "returns", "reputation")
 """Services that seal personal text: each has a second database, for the keys."""
 OWNER = "aftersales_owner"
 APP = "aftersales_app"

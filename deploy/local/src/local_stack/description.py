@@ -35,6 +35,7 @@ class Description:
     key_databases: dict[str, Database] = field(default_factory=dict[str, Database])
     kek_file: str = ""
     metrics_urls: dict[str, str] = field(default_factory=dict[str, str])
+    sandbox_url: str = ""
 
 
 def stack_folder() -> Path:

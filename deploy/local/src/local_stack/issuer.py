@@ -12,6 +12,8 @@ from joserfc.jwk import ECKey
 ISSUER = "https://issuer.local"
 AUDIENCE = "aftersales"
 LIFETIME_SECONDS = 12 * 3600
+LINK_SECONDS = 15 * 60
+"""Of what a link to withdraw gives; services take an hour at most."""
 
 
 def key_file(folder: Path) -> Path:
@@ -43,21 +45,29 @@ def mint(
     *,
     sub: str,
     roles: Iterable[str],
-    ttl_seconds: int = LIFETIME_SECONDS,
+    ttl_seconds: int | None = None,
     seller_id: str | None = None,
     org_id: str | None = None,
+    withdrawal_of: str | None = None,
 ) -> str:
-    """A signed token for an account and its roles."""
+    """A signed token for an account and its roles; or for the withdrawal from one order alone."""
     key = ECKey.import_key(json.loads(key_file(folder).read_text()))
     issued = int(time.time())
+    lifetime = LINK_SECONDS if withdrawal_of else LIFETIME_SECONDS
     claims: dict[str, Any] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": sub,
         "roles": list(roles),
         "iat": issued,
-        "exp": issued + ttl_seconds,
+        "exp": issued + (lifetime if ttl_seconds is None else ttl_seconds),
     }
-    optional = {"seller_id": seller_id, "org_id": org_id}
+    scope = "withdrawal" if withdrawal_of else None
+    optional = {
+        "seller_id": seller_id,
+        "org_id": org_id,
+        "scope": scope,
+        "order_id": withdrawal_of,
+    }
     claims |= {name: value for name, value in optional.items() if value is not None}
     return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)

@@ -3,6 +3,7 @@
 import base64
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +64,10 @@ log.index.size.max.bytes=1048576
 
 @dataclass(slots=True)
 class KafkaServer:
-    """Starts, stops and starts again on the same ports and folder."""
+    """Starts, stops and starts again on the same ports and folder.
+
+    `besides`: properties that are added to the usual ones, or stand in their place.
+    """
 
     folder: Path
     java: Path
@@ -72,6 +76,7 @@ class KafkaServer:
     controller_port: int
     ephemeral: bool = False
     keep_open: tuple[int, ...] = ()
+    besides: Mapping[str, str] = field(default_factory=dict[str, str])
     _process: Tethered | None = field(default=None, init=False)
 
     @property
@@ -81,6 +86,11 @@ class KafkaServer:
     @property
     def log(self) -> Path:
         return self.folder / "kafka.log"
+
+    @property
+    def data(self) -> Path:
+        """A folder for each partition."""
+        return self.folder / "data"
 
     def start(self) -> None:
         self._format()
@@ -106,6 +116,15 @@ class KafkaServer:
             self._process.kill()
             self._process = None
 
+    def freeze(self) -> None:
+        """It is there, and answers nothing, until it is thawed."""
+        assert self._process is not None
+        self._process.freeze()
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.thaw()
+
     def running(self) -> bool:
         return self._process is not None and self._process.running()
 
@@ -123,10 +142,11 @@ class KafkaServer:
             PROPERTIES.format(
                 port=self.port,
                 controller_port=self.controller_port,
-                data=self.folder / "data",
+                data=self.data,
                 for_ever=FOR_EVER,
                 largest=LARGEST_MESSAGE_BYTES,
             )
+            + "".join(f"{name}={value}\n" for name, value in self.besides.items())
         )
         if done.exists():
             return

@@ -1,5 +1,6 @@
-"""A running stack in; people who use its services over HTTP out, for tests and nothing else."""
+"""A running stack in; people who use its services over HTTP out, for tests and the demo."""
 
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from local_stack.services import Stack
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 REQUEST_SECONDS = 30
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""All is on this machine; without it, each request would read all certificates first."""
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -31,14 +34,17 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 
 class Person:
-    """A client for one service."""
+    """A client for one service. `token`: what he has been given, if it is not his own."""
 
-    def __init__(self, stack: Stack, role: str, sub: str, service: str = "review") -> None:
+    def __init__(
+        self, stack: Stack, role: str, sub: str, service: str = "review", token: str = ""
+    ) -> None:
         self._base = stack.description.urls[service]
-        self._who = {"Authorization": f"Bearer {stack.token(role, sub)}"}
+        self._who = {"Authorization": f"Bearer {token or stack.token(role, sub)}"}
 
     def look(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self._base}{path}", headers=self._who, timeout=REQUEST_SECONDS)
+        url = f"{self._base}{path}"
+        return httpx.get(url, headers=self._who, timeout=REQUEST_SECONDS, verify=NO_TLS)
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         answered = self.look(path)
@@ -50,10 +56,24 @@ class Person:
         assert answered.status_code == httpx.codes.CREATED, f"{path}: {answered.text}"
         return answered.json()
 
+    def upload(self, purpose: str, image: bytes, name: str = "photo.jpg") -> str:
+        """A JPEG for what is to be shown; the id of the file."""
+        sent = self._who | {"Idempotency-Key": str(uuid4()), "Content-Type": "image/jpeg"}
+        sent["File-Name"] = name
+        url = f"{self._base}/v1/media?purpose={purpose}"
+        taken = httpx.post(url, content=image, headers=sent, timeout=REQUEST_SECONDS, verify=NO_TLS)
+        assert taken.status_code == httpx.codes.CREATED, taken.text
+        media_id: str = taken.json()["media_id"]
+        return media_id
+
     def put(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         answered = self._send("PUT", path, body)
         assert answered.is_success, f"{path}: {answered.text}"
         return answered.json()
+
+    def delete(self, path: str) -> None:
+        answered = self._send("DELETE", path, {})
+        assert answered.is_success, f"{path}: {answered.text}"
 
     def tries(self, path: str, body: dict[str, Any]) -> bool:
         """Whether it would be taken; nothing is recorded."""
@@ -72,7 +92,30 @@ class Person:
     def _send(self, method: str, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
         sent = self._who | {"Idempotency-Key": str(uuid4())} | headers
         url = f"{self._base}{path}"
-        return httpx.request(method, url, json=body, headers=sent, timeout=REQUEST_SECONDS)
+        return httpx.request(
+            method, url, json=body, headers=sent, timeout=REQUEST_SECONDS, verify=NO_TLS
+        )
+
+
+class Provider:
+    """The sandbox of the payment provider, told how to behave: by itself it pays what it is asked
+    for.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._at = f"{stack.description.sandbox_url}/control/payments/plans"
+
+    def refuses(self, order_id: str) -> None:
+        """Every refund of that order, for good."""
+        self._plan(order_id, {"refuse": "CARD_CLOSED"})
+
+    def pays(self, order_id: str) -> None:
+        """Again, whatever it was told before."""
+        self._plan(order_id, {})
+
+    def _plan(self, order_id: str, plan: dict[str, Any]) -> None:
+        told = httpx.put(f"{self._at}/{order_id}", json=plan, timeout=REQUEST_SECONDS)
+        assert told.is_success, told.text
 
 
 def now(stack: Stack) -> datetime:
@@ -82,11 +125,21 @@ def now(stack: Stack) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=ahead)
 
 
-def complete_order(stack: Stack, order_id: str, seller_id: str, buyer_id: str) -> None:
-    """An order of one piece at 10.00, as the marketplace tells of it: complete a moment ago."""
+def complete_order(
+    stack: Stack,
+    order_id: str,
+    seller_id: str,
+    buyer_id: str,
+    *,
+    quantity: int = 1,
+    price_minor: int = 1000,
+) -> None:
+    """An order of lamps, as the marketplace tells of it: complete a moment ago. In the currency of
+    the policy's limits it is worth a tenth more.
+    """
     at = f"{now(stack) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
-    price = {"amount": 1000, "currency": "EUR"}
-    line = {"line_id": "1", "sku": "lamp", "category": "home", "quantity": 1, "unit_price": price}
+    price, total_minor = {"amount": price_minor, "currency": "EUR"}, quantity * price_minor
+    line = {"line_id": "1", "sku": "lamp", "category": "home", "unit_price": price}
     order = {
         "order_id": order_id,
         "seller_id": seller_id,
@@ -95,10 +148,10 @@ def complete_order(stack: Stack, order_id: str, seller_id: str, buyer_id: str) -
         "country": "FR",
         "currency": "EUR",
         "placed_at": at,
-        "lines": [line],
+        "lines": [line | {"quantity": quantity}],
         "shipping": {"amount": 0, "currency": "EUR"},
-        "total": price,
-        "total_ref": {"amount": 1100, "currency": "USD"},
+        "total": {"amount": total_minor, "currency": "EUR"},
+        "total_ref": {"amount": total_minor * 11 // 10, "currency": "USD"},
         "withdrawal_right": True,
     }
     feed = Person(stack, "SYSTEM", "market")

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,6 +22,7 @@ TAIL_LINES = 15
 # free when a server is stopped and started again on it.
 FREE_PORTS = range(20_000, 32_000)
 FREE_PORT_TRIES = 200
+_given: set[int] = set()
 
 
 class Process(Protocol):
@@ -34,6 +35,8 @@ class Process(Protocol):
     def running(self) -> bool: ...
     def stop(self) -> None: ...
     def kill(self) -> None: ...
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
     def wait(self) -> int: ...
     def tail(self) -> str: ...
 
@@ -60,6 +63,14 @@ class Tethered:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it is there, and does nothing."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.killpg(self.process.pid, signal.SIGCONT)
 
     def wait(self) -> int:
         code = self.process.wait()
@@ -156,9 +167,13 @@ def take_port(port: int, purpose: str, setting: str) -> int:
 
 
 def free_port() -> int:
+    """One that nobody listens at, and that this process has not given before: whoever got it may
+    be yet to bind it.
+    """
     for _ in range(FREE_PORT_TRIES):
-        port = random.choice(FREE_PORTS)  # noqa: S311 - any will do
-        if _can_bind(port):
+        port = secrets.choice(FREE_PORTS)  # tests seed what `random` gives
+        if port not in _given and _can_bind(port):
+            _given.add(port)
             return port
     raise PortInUse(f"no free port found between {FREE_PORTS.start} and {FREE_PORTS.stop}")
 

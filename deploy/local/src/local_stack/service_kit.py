@@ -242,7 +242,9 @@ def _check_of(service: AnyService) -> Check:
 async def caller(
     api: FastAPI, keys: Path, documented: Check
 ) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
-    """`caller("SELLER", "S1")`: more roles may follow; `seller_id` is a member's account."""
+    """`caller("SELLER", "S1")`: more roles may follow; `seller_id` is a member's account;
+    `withdrawal_of`: by a link, of this order.
+    """
     async with AsyncExitStack() as opened:
         clients: list[httpx.AsyncClient] = []
 
@@ -252,9 +254,15 @@ async def caller(
             *others: str,
             seller_id: str | None = None,
             org_id: str | None = None,
+            withdrawal_of: str | None = None,
         ) -> httpx.AsyncClient:
             token = issuer.mint(
-                keys, sub=sub, roles=[role, *others], seller_id=seller_id, org_id=org_id
+                keys,
+                sub=sub,
+                roles=[role, *others],
+                seller_id=seller_id,
+                org_id=org_id,
+                withdrawal_of=withdrawal_of,
             )
             clients.append(
                 httpx.AsyncClient(

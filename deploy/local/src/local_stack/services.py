@@ -1,28 +1,31 @@
 """Servers in, the four services out: migrated, started (API and worker each), ready."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 
-from local_stack import databases, description, issuer, kek, processes, topics
+from local_stack import companies, databases, description, issuer, kek, processes, topics
 from local_stack.databases import SERVICES, Database
 from local_stack.description import Description
 from local_stack.errors import StackError
 from local_stack.processes import Process
 from local_stack.servers import Ports, Servers, servers
-from local_stack.starting import MIGRATING, MODULES, Start, inherited, starter
+from local_stack.starting import MIGRATING, MODULES, Forked, Start, inherited, starter
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+PORT_SECONDS = "3"
+SOURCE_TOKEN_SECONDS = 365 * 24 * 3600
 PATIENCE_SECONDS = 20.0  # for the last processes of a stack that was killed
 
 
@@ -34,6 +37,7 @@ class StackPorts:
     api: Mapping[str, int] = field(default_factory=dict[str, int])
     worker: Mapping[str, int] = field(default_factory=dict[str, int])
     metrics: Mapping[str, int] = field(default_factory=dict[str, int])
+    sandbox: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +65,15 @@ def usual_ports() -> StackPorts:
         api={name: setting(name.upper(), 8101 + i) for i, name in numbered},
         worker={name: setting(f"{name.upper()}_WORKER", 8111 + i) for i, name in numbered},
         metrics={name: setting(f"{name.upper()}_METRICS", 8121 + i) for i, name in numbered},
+        sandbox=setting("SANDBOX", 8131),
     )
 
 
 @dataclass(slots=True)
 class Service:
-    """One process of a service, `review-api` or `review-worker`; it can be started again."""
+    """A process of a service, `review-api` or `review-worker`, or that of the sandboxes; it can be
+    started again.
+    """
 
     name: str
     package: str
@@ -99,6 +106,27 @@ class Service:
         if self._process is not None:
             self._process.kill()
 
+    def freeze(self) -> None:
+        """It is there, and does nothing, until it is thawed."""
+        assert self._process is not None
+        self._process.freeze()
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.thaw()
+
+    def run(self, command: str) -> int:
+        """Another command of its package to its end, with its settings; the exit code."""
+        name = f"{self.name}-{command}"
+        log = self.log.with_name(f"{name}.log")
+        return self.starter(name, self.package, command, log=log, env=self.env).wait()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs, where it was forked."""
+        assert isinstance(self._process, Forked)
+        return self._process.pid
+
     def running(self) -> bool:
         return self._process is not None and self._process.running()
 
@@ -121,6 +149,10 @@ class Stack:
     def token(self, role: str, sub: str, *, seller_id: str | None = None) -> str:
         return issuer.mint(self.folder, sub=sub, roles=[role], seller_id=seller_id)
 
+    def link_token(self, order_id: str, buyer_id: str) -> str:
+        """What a link to withdraw gives to a buyer without an account."""
+        return issuer.mint(self.folder, sub=buyer_id, roles=["BUYER"], withdrawal_of=order_id)
+
     def ended(self) -> list[Service]:
         """Those that ended by themselves."""
         return [service for service in self.services.values() if not service.running()]
@@ -133,6 +165,7 @@ class Stack:
             "AFTERSALES_KAFKA": told.kafka,
             "AFTERSALES_POSTGRES_URL": told.postgres_url,
             "AFTERSALES_STACK": str(self.folder),
+            "AFTERSALES_SANDBOX_URL": told.sandbox_url,
         }
 
 
@@ -162,6 +195,7 @@ def stack(
         issuer.ensure_key(folder)
         kek.ensure_kek(folder)
         taken = _take_ports(ports)
+        sandbox = processes.take_port(ports.sandbox, "the sandboxes", "AFTERSALES_SANDBOX_PORT")
         # It is at its imports while the servers start.
         modules = (*MODULES, *MIGRATING) if ephemeral else MODULES
         start = undo.enter_context(starter(folder / "logs", keep_open, modules=modules))
@@ -174,8 +208,13 @@ def stack(
         if prefix:
             undo.callback(_drop, started.postgres_url, [*made.values(), *made_for_keys.values()])
             undo.callback(topics.delete_topics, started.kafka, topics.TOPICS)
-        described = _describe(folder, started, made, made_for_keys, taken)
-        services = {
+        described = replace(
+            _describe(folder, started, made, made_for_keys, taken),
+            sandbox_url=f"http://{HOST}:{sandbox}",
+        )
+        _mint_source_token(folder, described)
+        sandboxes = _sandboxes(described, start)
+        services = {sandboxes.name: sandboxes} | {
             service.name: service
             for name in SERVICES
             for service in _processes_of(name, described, start)
@@ -185,6 +224,7 @@ def stack(
         _together(
             [partial(topics.create_topics, started.kafka)]
             + [partial(_bring_up, name, services) for name in SERVICES]
+            + [partial(_start, sandboxes)]
         )
         undo.callback(description.remove, folder)
         description.save(folder, described)
@@ -268,6 +308,7 @@ def environment_of(name: str, told: Description) -> dict[str, str]:
     return (
         inherited()
         | _keys_of(name, told)
+        | (_companies(told) if name == "returns" else {})
         | {
             "AFTERSALES_ENV": "local",
             "AFTERSALES_DATABASE_URL": told.databases[name].app_url,
@@ -281,10 +322,38 @@ def environment_of(name: str, told: Description) -> dict[str, str]:
             "AFTERSALES_WORKER_PORT": str(_port(told.worker_urls[name])),
             "AFTERSALES_METRICS_PORT": str(_port(told.metrics_urls[name])),
             "AFTERSALES_CLOCK_FILE": told.clock_file,
+            "AFTERSALES_SOURCES": json.dumps(_sources(told)),
+            "AFTERSALES_SOURCE_TOKEN_FILE": str(_source_token_file(told)),
             "AFTERSALES_MEDIA_URL": _media_folder(name, told).as_uri(),
             "AFTERSALES_LOG_LEVEL": os.environ.get("AFTERSALES_LOG_LEVEL", "INFO"),
         }
     )
+
+
+def _companies(told: Description) -> dict[str, str]:
+    """All on this machine: who does not answer soon does not answer."""
+    return companies.companies_at(told.sandbox_url) | {"AFTERSALES_PORT_SECONDS": PORT_SECONDS}
+
+
+def _sources(told: Description) -> dict[str, str]:
+    """Which service has recorded each topic of ours."""
+    return {topic: told.urls[service] for topic, service in topics.WRITERS.items()}
+
+
+def _source_token_file(told: Description) -> Path:
+    return Path(told.issuer_key).with_name("source-token")
+
+
+def _mint_source_token(folder: Path, told: Description) -> None:
+    """What the workers show where they ask for what a topic has lost. Good for longer than a stack
+    runs.
+    """
+    token = issuer.mint(
+        folder, sub="local-workers", roles=["CONSUMER"], ttl_seconds=SOURCE_TOKEN_SECONDS
+    )
+    file = _source_token_file(told)
+    file.touch(mode=0o600)
+    file.write_text(token)
 
 
 def _media_folder(name: str, told: Description) -> Path:
@@ -314,6 +383,26 @@ def _processes_of(name: str, told: Description, start: Start) -> Iterable[Servic
             env=environment_of(name, told),
             starter=start,
         )
+
+
+def _sandboxes(told: Description, start: Start) -> Service:
+    return Service(
+        name="sandbox",
+        package=companies.PACKAGE,
+        command="serve",
+        port=_port(told.sandbox_url),
+        log=Path(told.logs) / "sandbox.log",
+        env=inherited()
+        | companies.environment_of_sandboxes(
+            url=told.sandbox_url, clock_file=told.clock_file, returns_url=told.urls["returns"]
+        ),
+        starter=start,
+    )
+
+
+def _start(process: Service) -> None:
+    process.start()
+    process.wait_ready()
 
 
 def _port(url: str) -> int:

@@ -9,6 +9,7 @@ Python of its own for each. Either way a process ends when this one does.
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -33,6 +34,7 @@ NURSERY_GRACE_SECONDS = GRACE_SECONDS + 5  # it waits for its children
 KILLED = 137
 MODULES = (
     *(f"{name}_service" for name in SERVICES),
+    "local_stack.sandboxes",
     "uvicorn.protocols.http.httptools_impl",  # uvicorn loads them when it serves
     "uvicorn.lifespan.on",
 )
@@ -207,6 +209,14 @@ class Forked:
         """SIGKILL."""
         self.nursery.ask(Kill(id=self.id))
         self.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it is there, and does nothing. To itself, since it may have no group yet."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def wait(self) -> int:
         return self.nursery.wait(self.id)

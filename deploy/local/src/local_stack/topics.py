@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError
 from shared_events.partition import PARTITIONS
 
@@ -19,6 +20,14 @@ TOPICS = (
     "reputation.events",
     "marketplace.orders",
 )
+WRITERS = {
+    "orders.events": "review",
+    "review.events": "review",
+    "dispute.events": "dispute",
+    "returns.events": "returns",
+    "reputation.events": "reputation",
+}
+"""The service that has recorded what is in each of our own."""
 FEEDS = ("marketplace.orders",)
 """Topics that others write. What is said there of persons is not sealed, and once it has been read
 our logs are the truth: it is not kept.
@@ -34,6 +43,7 @@ KEPT_A_WEEK = KEPT_FOR_EVER | {
     "message.timestamp.type": "LogAppendTime",
 }
 REQUEST_MILLISECONDS = 10_000
+UP_TO_ITS_END = -1
 READY_LOOKS = 1200
 LOOK_SECONDS = 0.05
 
@@ -48,6 +58,11 @@ def create_topics(bootstrap: str, names: Iterable[str] = TOPICS) -> None:
 def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
     """Deletes topics with all that is in them."""
     blocking.run(_delete(bootstrap, list(names)))
+
+
+def forget(bootstrap: str, name: str) -> None:
+    """All that is in a topic is gone, as when it was kept for too short a time."""
+    blocking.run(_forget(bootstrap, name))
 
 
 def any_there(bootstrap: str, names: Iterable[str] = TOPICS) -> bool:
@@ -65,7 +80,7 @@ async def _create(bootstrap: str, names: set[str]) -> None:
         missing = sorted(names - set(await admin.list_topics()))
         if missing:
             await admin.create_topics(
-                [NewTopic(name, PARTITIONS, 1, topic_configs=_configs(name)) for name in missing],
+                [NewTopic(name, PARTITIONS, 1, topic_configs=configs_of(name)) for name in missing],
                 timeout_ms=REQUEST_MILLISECONDS,
             )
         for _ in range(READY_LOOKS):
@@ -75,7 +90,8 @@ async def _create(bootstrap: str, names: set[str]) -> None:
     raise StackError(f"Kafka's topics are not ready after {READY_LOOKS * LOOK_SECONDS:.0f} s")
 
 
-def _configs(name: str) -> dict[str, str]:
+def configs_of(name: str) -> dict[str, str]:
+    """How a topic is kept."""
     return KEPT_A_WEEK if name in FEEDS else KEPT_FOR_EVER
 
 
@@ -91,6 +107,12 @@ async def _are_led(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
 async def _delete(bootstrap: str, names: list[str]) -> None:
     async with _admin(bootstrap) as admin:
         await admin.delete_topics(names, timeout_ms=REQUEST_MILLISECONDS)
+
+
+async def _forget(bootstrap: str, name: str) -> None:
+    places = [TopicPartition(name, partition) for partition in range(PARTITIONS)]
+    async with _admin(bootstrap) as admin:
+        await admin.delete_records(dict.fromkeys(places, RecordsToDelete(UP_TO_ITS_END)))
 
 
 async def _list(bootstrap: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The parts of dispute-service, put together."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter
 from shared_casework.order_rows import ORDER_FACTS
@@ -8,16 +9,20 @@ from shared_events import dispute
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
 from shared_runtime.erasure import erasure
+from shared_runtime.erasure_api import erasure_router
+from shared_runtime.log_api import log_router
 from shared_runtime.media import Links, MediaStore
 from shared_runtime.media_api import media_at, media_router, media_tasks
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
+from shared_runtime.worklist import count_open
 
 from dispute_service.domain.inquiry_rules import INQUIRY_RULES
 from dispute_service.domain.rules import RULES
 from dispute_service.projections import PROJECTIONS
+from dispute_service.queries.adjudication import CASES
 from dispute_service.reactions.from_other_services import on_elsewhere
 from dispute_service.reactions.own_disputes import on_own_disputes
 from dispute_service.reactions.timers import deadlines, on_deadlines
@@ -33,6 +38,7 @@ decided is ordered from returns-service, which carries it out.
 """
 
 TAGS = {
+    "privacy": "People who are to be forgotten.",
     "inquiries": "What a buyer asks a seller about an order, before any dispute.",
     "disputes": "What the parties of an order cannot agree on: proposals, evidence, appeals.",
     "adjudication": "What staff do: who is there, what is to be decided, asked, decided and why.",
@@ -71,6 +77,8 @@ def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
         adjudication_api(matters),
         case_file_api(matters),
         media_router(files, links),
+        erasure_router(parts.keys),
+        log_router(parts.pool),
     ]
 
 
@@ -88,7 +96,7 @@ def workload(parts: Parts[DisputeSettings]) -> Workload:
         own_projections=PROJECTIONS,
         kafka_projections=(ORDER_FACTS,),
         fire=on_deadlines(policies, parts.keys),
-        tasks=media_tasks(files),
+        tasks=(*media_tasks(files), partial(count_open, (CASES,), parts.pool, parts.now)),
     )
 
 

@@ -32,7 +32,7 @@ from shared_events.returns import (
     WithdrawalConfirmed,
 )
 from shared_runtime.delivery import Connection
-from shared_runtime.rows import Rows
+from shared_runtime.rows import Rows, of_kind
 
 MANUAL_ONLY: Measure = "MANUAL_ONLY"
 """A person decides what such a buyer claims."""
@@ -164,10 +164,6 @@ RETURNS = Rows(table="facts.goods_return", key="return_id", row=GoodsReturn)
 MONEY = Rows(table="facts.money", key="order_id", row=Money)
 MANUAL = Rows(table="facts.manual_only", key="measure_id", row=InForce)
 ERASED = Rows(table="facts.erased", key="person", row=Erased)
-
-
-def of_kind(batch: Sequence[Recorded[Any]], *kinds: type[Struct]) -> list[Recorded[Any]]:
-    return [recorded for recorded in batch if isinstance(recorded.event, kinds)]
 
 
 async def write_facts(batch: Sequence[Recorded[Any]], db: Connection) -> None:

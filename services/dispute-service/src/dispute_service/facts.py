@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from shared_casework.money import Money, money_of
 from shared_casework.order_facts import OrderFacts
+from shared_casework.party_orgs import PartyOrg
 from shared_casework.people import InForce
 from shared_events.fields import Party
 from shared_runtime.log import Database
@@ -21,11 +22,6 @@ from dispute_service.domain.known import Known, UnitFacts
 from dispute_service.domain.policy import Policies
 from dispute_service.fact_rows import GoodsReturn, Replacement
 from dispute_service.matters import DisputeRow, InquiryRow
-
-
-class PartyOrg(Struct, frozen=True, kw_only=True):
-    order_id: str
-    org_id: str
 
 
 class RemedyOf(Struct, frozen=True, kw_only=True):

@@ -23,22 +23,6 @@ from dispute_service.domain.execution import Execution, begun
 
 type Standing = Literal["OPEN", "ENDED", "WITHDRAWN"]
 
-ORDERS = 0x6F72646572
-ONE_ORDER = f"""
-    SELECT pg_advisory_xact_lock({ORDERS} + number) FROM (
-        SELECT DISTINCT abs(hashtext(order_id) % 1024) AS number
-        FROM unnest($1::text[]) AS order_id ORDER BY number
-    ) AS numbers
-"""  # noqa: S608 - a constant of the code
-"""Taken before something of an order is opened, or told of it by others, until that is recorded:
-whoever opens the next sees it. In ascending order, of 1024 numbers: whoever takes many waits for
-nobody who waits for him."""
-
-
-async def lock_orders(order_ids: Iterable[str], db: Database) -> None:
-    """Waits until nobody else opens anything of these orders, until the transaction ends."""
-    await db.execute(ONE_ORDER, [*{*order_ids}])
-
 
 class DisputeRow(Struct, frozen=True, kw_only=True):
     """OPEN until its remedy is ordered or it is closed: so long its units are in no other."""
@@ -136,15 +120,3 @@ def begun_row(event: RemedyOrdered) -> RemedyRow:
         order_id=event.order_id,
         execution=begun(event),
     )
-
-
-ADD_ORG = """
-    INSERT INTO facts.party_org (order_id, org_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
-"""
-
-
-async def write_org(order_id: str, org_id: str, db: Database) -> None:
-    """Somebody of this organisation has acted for a party of the order, in this matter or in
-    another one: none of it decides.
-    """
-    await db.execute(ADD_ORG, order_id, org_id)

@@ -4,10 +4,10 @@ Texts are sealed here, and the edge opens them. What staff wrote is sealed once 
 reads his own, staff the buyer's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeIs
+from typing import Literal, Protocol, TypeIs
 
 from msgspec import structs
 from pydantic.json_schema import SkipJsonSchema
@@ -36,11 +36,8 @@ from shared_events.dispute import (
     ProposalMade,
     RebuttalSubmitted,
 )
-from shared_events.envelope import Recorded
 from shared_events.fields import Party
-from shared_runtime.decider import Actor
 from shared_runtime.fields import Money
-from shared_runtime.history import signed
 from shared_runtime.rules import Action
 
 from dispute_service.domain.dispute_state import OTHER, SIDES, Dispute, Evidence, Status
@@ -508,26 +505,6 @@ def end_view(state: Dispute) -> EndView | None:
         liable=closed.liable,
         closed_at=closed.closed_at,
     )
-
-
-class HasHistory(Protocol):
-    """What somebody may know of a matter of either kind."""
-
-    @property
-    def knows(self) -> tuple[bool, ...]: ...
-    @property
-    def events(self) -> tuple[Any, ...]: ...
-
-
-def readable_history(
-    history: Sequence[Recorded[Any]], reading: HasHistory, actor: Actor
-) -> list[Recorded[Any]]:
-    """What somebody may read of what has happened, as he may read it."""
-    known = [recorded for recorded, knows in zip(history, reading.knows, strict=True) if knows]
-    return [
-        structs.replace(recorded, event=event, actor=signed(recorded, actor))
-        for recorded, event in zip(known, reading.events, strict=True)
-    ]
 
 
 # --- Inquiries

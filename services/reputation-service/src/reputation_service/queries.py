@@ -1,43 +1,26 @@
-"""Rows in, answers out: what was known of sellers at any instant, how they stand by it, and why.
+"""Rows in, answers out: what was known of sellers at any instant, and how they stand by it.
 
 The buckets of an instant are the live ones less the ledger's rows that were recorded later: for a
 recent instant these are few. Instants are microseconds since 1970-01-01.
-
-However many facts a seller has, an explanation brings no more of them here than it lists: the
-others are counted by the database.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import asyncpg
-from shared_runtime.delivery import Connection
+from shared_events.reputation import Band
 from shared_runtime.log import Database
 from shared_runtime.skew import SKEW_MAX
 
-from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
-from reputation_service.domain.explain import Explained, Group, explain_counted
-from reputation_service.domain.facts import K_MAX, MICROSECOND, Fact, day_of
-from reputation_service.domain.fold import Facts, State
-from reputation_service.domain.ledger import NOTHING, ORDER_PREFIX
-from reputation_service.domain.level import evaluations
-from reputation_service.domain.observations import FULL_MILLI, MINOR_MILLI
-from reputation_service.domain.policy import CONDUCT, DISPUTE, STARS, ScorePolicy
+from reputation_service.domain.account import Ranked, ScoredAccount
+from reputation_service.domain.facts import MICROSECOND
+from reputation_service.domain.ledger import NOTHING
+from reputation_service.domain.level import CreditLot, Grant, instants_read
+from reputation_service.domain.policy import CONDUCT, SCORE_MICRO_MAX, PolicyAt
 from reputation_service.domain.read import Bucket, Buckets
-from reputation_service.domain.readers import (
-    CONCEALING,
-    Reader,
-    listing,
-    sees_concealed,
-    sees_orders,
-)
-from reputation_service.projections import fact_of, order_fact_of
+from reputation_service.projections.scores import WEEK_MICROS, week_of_recording
 
 AHEAD_MICROS_MAX = SKEW_MAX // MICROSECOND
 """The clock of who recorded something may be ahead of ours by so much."""
-GROUPS_AT_ONCE = 1_000
 
 IS_KNOWN = """
     SELECT EXISTS (SELECT FROM read.fact WHERE seller_id = $1 AND dimension <> $2)
@@ -50,102 +33,38 @@ NEWEST = """
         WHERE row.seller_id = seller.seller_id AND recorded_at <= $2
     ) AS of_seller
 """
-# One statement, so that buckets and ledger are of one moment. `later` counts the instants (given
-# in ascending order) that were over when a row was recorded.
-BUCKETS_AT = """
-    SELECT seller_id, dimension, week, 0 AS later, n, a, b, s
-    FROM read.bucket WHERE seller_id = ANY($1) AND n > 0
+# One statement, so that buckets and ledger are of one moment. `sums` are those of whole weeks of
+# recording, for the instants (given in ascending order) from the `later`-th on: before, they were
+# not recorded yet. Of the week in which an instant lies, the rows recorded after it (up to its
+# end) are taken off, for it alone: it is the (-1 - later)-th.
+BUCKETS_AT = f"""
+    SELECT seller_id, dimension, week,
+           width_bucket(recorded_week * {WEEK_MICROS}::bigint, $2::bigint[]) AS later,
+           sum(n)::bigint, sum(a)::bigint, sum(b)::bigint, sum(s)::bigint
+    FROM read.bucket WHERE seller_id = ANY($1) GROUP BY 1, 2, 3, 4
     UNION ALL
-    SELECT seller_id, dimension, day / 7, width_bucket(recorded_at - 1, $2::bigint[]) AS later,
+    SELECT seller_id, dimension, day / 7, -1 - place,
            -sum(d_n)::bigint, -sum(d_a)::bigint, -sum(d_b)::bigint, -sum(d_s)::bigint
-    FROM read.contribution WHERE seller_id = ANY($1) AND recorded_at > ($2::bigint[])[1]
+    FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[])
+        AS looked (seller_id, place, instant, ends)
+    JOIN read.contribution USING (seller_id)
+    WHERE recorded_at > instant AND recorded_at <= ends
     GROUP BY 1, 2, 3, 4
-"""
+"""  # noqa: S608 - of a constant
 BUCKETS_UP_TO_A_DAY = """
     SELECT dimension, day / 7, sum(d_n)::bigint, sum(d_a)::bigint, sum(d_b)::bigint,
            sum(d_s)::bigint
     FROM read.contribution WHERE seller_id = $1 AND recorded_at <= $2 AND day <= $3
     GROUP BY 1, 2
 """
-# What counts of a seller ($1) by what was recorded at an instant ($2): of each entity the highest
-# version. Whether a review is concealed is asked of now: what may not be shown today is not shown
-# as of yesterday either.
-FACTS_IN_FORCE = f"""
-    SELECT dimension, entity_id, day / 7 AS week, weight_milli, k,
-           reasons <> '{{}}' AS with_reasons,
-           dimension = ANY('{{{",".join(STARS)}}}') AND (
-               reasons && '{{{",".join(CONCEALING)}}}'
-               OR entity_id IN (SELECT review_id FROM read.concealed WHERE seller_id = $1)
-           ) AS concealed,
-           false AS of_order
-    FROM read.fact
-    WHERE seller_id = $1 AND recorded_at <= $2 AND dimension <> '{CONDUCT}'
-        AND (superseded_at IS NULL OR superseded_at > $2)
-"""  # noqa: S608 - of constants
-# And the orders by what the ledger says that they are worth: each the same, so they are counted
-# by the sum, and told one by one in those weeks alone ($14) of which some are listed.
-ORDERS_IN_FORCE = f"""
-    FROM read.contribution
-    WHERE seller_id = $1 AND recorded_at <= $2
-        AND dimension = '{DISPUTE}' AND starts_with(entity_id, '{ORDER_PREFIX}')
+# Of what is known at an instant ($2), by the week of what it is about.
+SUMS_BY_WEEK = """
+    SELECT dimension, day / 7, sum(d_n)::bigint, sum(d_a)::bigint, sum(d_b)::bigint,
+           sum(d_s)::bigint
+    FROM read.contribution WHERE seller_id = $1 AND recorded_at <= $2 GROUP BY 1, 2
 """
-GROUPS = f"""
-    SELECT dimension, week, weight_milli, k, with_reasons, concealed, of_order, count(*)
-    FROM ({FACTS_IN_FORCE}) AS in_force GROUP BY 1, 2, 3, 4, 5, 6, 7
-    UNION ALL
-    SELECT '{DISPUTE}', day / 7, {MINOR_MILLI}, {K_MAX}, false, false, true,
-           (sum(d_n) / {MINOR_MILLI})::bigint
-    {ORDERS_IN_FORCE} GROUP BY day / 7 HAVING sum(d_n) > 0
-"""  # noqa: S608 - of constants
-# What is printed of a share is told by those that are alike ($3 to $9) and by the place among
-# those that tie. Those with the largest are listed, so many of each dimension ($10, $11).
-LARGEST = f"""
-    WITH in_force AS (
-        {FACTS_IN_FORCE}
-        UNION ALL
-        SELECT '{DISPUTE}', entity_id, day / 7, {MINOR_MILLI}, {K_MAX}, false, false, true
-        {ORDERS_IN_FORCE} AND cardinality($14::int[]) > 0 AND day / 7 = ANY($14)
-        GROUP BY entity_id, day HAVING sum(d_n) > 0
-    ), printed AS (
-        SELECT dimension, entity_id, concealed, of_order,
-               floor_micro + (raised >= row_number() OVER (
-                   PARTITION BY dimension, tie ORDER BY entity_id
-               ))::integer AS share_micro
-        FROM in_force JOIN unnest(
-            $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[], $8::int[], $9::bigint[]
-        ) AS alike (dimension, week, weight_milli, k, floor_micro, tie, raised)
-        USING (dimension, week, weight_milli, k)
-    ), ranked AS (
-        SELECT dimension, entity_id, share_micro, row_number() OVER (
-            PARTITION BY dimension ORDER BY abs(share_micro) DESC, entity_id
-        ) AS place
-        FROM printed WHERE (NOT concealed OR $12) AND (NOT of_order OR $13)
-    )
-    SELECT dimension, entity_id, share_micro
-    FROM ranked JOIN unnest($10::text[], $11::int[]) AS listed (dimension, most) USING (dimension)
-    WHERE place <= most ORDER BY dimension, place
-"""  # noqa: S608 - of constants
-# What weighs nothing, and what weighs less than a full one, so many ($3) of each.
-LESS = f"""
-    (SELECT true AS excluded, dimension, entity_id FROM ({FACTS_IN_FORCE}) AS in_force
-     WHERE weight_milli = 0 AND (NOT concealed OR $4) ORDER BY entity_id, dimension LIMIT $3)
-    UNION ALL
-    (SELECT false, dimension, entity_id FROM ({FACTS_IN_FORCE}) AS in_force
-     WHERE weight_milli > 0 AND weight_milli < {FULL_MILLI} AND with_reasons
-         AND (NOT concealed OR $4)
-     ORDER BY entity_id, dimension LIMIT $3)
-"""  # noqa: S608 - of constants
-FACTS_OF = """
-    SELECT fact.* FROM unnest($3::text[]) AS told (entity_id)
-    JOIN read.fact AS fact ON fact.seller_id = $1 AND fact.entity_id = told.entity_id
-    WHERE recorded_at <= $2 AND dimension <> $4
-"""
-ORDER_FACTS_OF = """
-    SELECT order_fact.* FROM unnest($3::text[]) AS told (order_id)
-    JOIN read.order_fact AS order_fact
-        ON order_fact.seller_id = $1 AND order_fact.order_id = told.order_id
-    WHERE recorded_at <= $2
-"""
+LOTS = "SELECT * FROM read.lot WHERE seller_id = ANY($1)"
+PROTECTIONS = "SELECT * FROM read.protection WHERE seller_id = ANY($1)"
 ACCOUNTS = """
     SELECT DISTINCT seller_id FROM read.bucket WHERE seller_id > $1 ORDER BY seller_id LIMIT $2
 """
@@ -155,20 +74,17 @@ SELLERS = """
     UNION (SELECT seller_id FROM ranking.seller WHERE seller_id > $1 ORDER BY seller_id LIMIT $2)
     ORDER BY seller_id LIMIT $2
 """
-RANKED_FIRST = """
-    SELECT seller_id, score_micro, public_level, rated, stars_micro, recent_milli, as_of
-    FROM ranking.seller ORDER BY -score_micro, seller_id LIMIT $1
+RANKED = """
+    SELECT seller_id, score_micro, public_level, real_level, rated, stars_micro, recent_milli, as_of
+    FROM ranking.seller WHERE {where} ORDER BY -score_micro, seller_id LIMIT $1
 """
-RANKED_AFTER = """
-    SELECT seller_id, score_micro, public_level, rated, stars_micro, recent_milli, as_of
-    FROM ranking.seller WHERE (-score_micro, seller_id) > (-$2::bigint, $3)
-    ORDER BY -score_micro, seller_id LIMIT $1
-"""
+AFTER = "(-score_micro, seller_id) > (-$2::bigint, $3)"
+OF_LEVEL = "public_level = $4"
 NEWEST_MARK = "SELECT max(id) FROM ranking.changed"
 IS_MARKED = "SELECT EXISTS (SELECT FROM ranking.changed WHERE id <= $1)"
 
-type Correction = tuple[int, str, int, Bucket]
-"""What was recorded after an instant, of one dimension and week, to be taken off."""
+type Step = tuple[int, str, int, Bucket]
+"""From which instant on, the dimension and the week, and what is to be added."""
 
 
 async def is_known(db: Database, seller_id: str) -> bool:
@@ -200,11 +116,16 @@ async def sellers_after(db: Database, seller_id: str, limit: int) -> list[str]:
     return [row[0] for row in await db.fetch(SELLERS, seller_id, limit, CONDUCT)]
 
 
-async def ranked_after(db: Database, place: tuple[int, str] | None, limit: int) -> list[Ranked]:
-    """The sellers that come after this score and id in the table, the best first."""
-    rows = await (
-        db.fetch(RANKED_FIRST, limit) if place is None else db.fetch(RANKED_AFTER, limit, *place)
-    )
+async def ranked_after(
+    db: Database, place: tuple[int, str] | None, limit: int, level: Band | None = None
+) -> list[Ranked]:
+    """The sellers that come after this score and id in the table, the best first; of one public
+    level, or of all.
+    """
+    score, seller_id = place or (SCORE_MICRO_MAX + 1, "")
+    where = AFTER if level is None else f"{AFTER} AND {OF_LEVEL}"
+    of_level = [] if level is None else [level]
+    rows = await db.fetch(RANKED.format(where=where), limit, score, seller_id, *of_level)
     return [Ranked(**dict(row)) for row in rows]
 
 
@@ -224,37 +145,56 @@ async def buckets_at(
 ) -> dict[str, dict[int, Buckets]]:
     """The buckets with something in them, of each account at each of its instants."""
     ordered = sorted({instant for instants in wanted.values() for instant in instants})
-    live: State = {}
-    corrections: dict[str, list[Correction]] = {}
-    for row in await db.fetch(BUCKETS_AT, list(wanted), ordered):
+    looked = [
+        (seller, place, instant, ends)
+        for place, instant in enumerate(ordered)
+        if (ends := (week_of_recording(instant) + 1) * WEEK_MICROS) > instant
+        for seller, instants in wanted.items()
+        if instant in instants
+    ]
+    columns: list[Sequence[object]] = list(zip(*looked, strict=True)) if looked else [()] * 4
+    told: dict[str, list[Step]] = {}
+    for row in await db.fetch(BUCKETS_AT, list(wanted), ordered, *columns):
         seller, dimension, week, later, n, a, b, s = row
-        if later:
-            before = ordered[int(later) - 1]
-            corrections.setdefault(seller, []).append((before, dimension, week, (n, a, b, s)))
-        else:
-            live.setdefault(seller, {}).setdefault(dimension, {})[week] = (n, a, b, s)
+        told.setdefault(seller, []).append((later, dimension, week, (n, a, b, s)))
     return {
-        seller: {
-            instant: _as_of(instant, live.get(seller, {}), corrections.get(seller, ()))
-            for instant in instants
-        }
+        seller: _by_instant(ordered, instants, told.get(seller, ()))
         for seller, instants in wanted.items()
     }
 
 
-def _as_of(instant: int, live: Buckets, corrections: Iterable[Correction]) -> Buckets:
-    """The live buckets of a seller less what was recorded after the instant."""
-    later = [correction for correction in corrections if correction[0] >= instant]
-    if not later:
-        return live
-    buckets = {dimension: dict(weeks) for dimension, weeks in live.items()}
-    for _, dimension, week, (n, a, b, s) in later:
-        weeks = buckets.setdefault(dimension, {})
-        held = weeks.pop(week, NOTHING)
-        left = (held[0] + n, held[1] + a, held[2] + b, held[3] + s)
-        if any(left):
-            weeks[week] = left
-    return {dimension: weeks for dimension, weeks in buckets.items() if weeks}
+def _by_instant(
+    ordered: Sequence[int], instants: Collection[int], steps: Iterable[Step]
+) -> dict[int, Buckets]:
+    """The buckets of an account at each instant: what was recorded in whole weeks by then, less
+    what was recorded later in the week of the instant.
+    """
+    by_place: dict[int, list[Step]] = {}
+    for step in steps:
+        by_place.setdefault(step[0], []).append(step)
+    found: dict[int, Buckets] = {}
+    recorded: Buckets = {}
+    for place, instant in enumerate(ordered):
+        recorded = _plus(recorded, by_place.get(place, ()))
+        if instant in instants:
+            found[instant] = _plus(recorded, by_place.get(-1 - place, ()))
+    return found
+
+
+def _plus(buckets: Buckets, steps: Sequence[Step]) -> Buckets:
+    """Only what changes is copied: the buckets of one instant are nearly those of the next."""
+    if not steps:
+        return buckets
+    grown: dict[str, dict[int, Bucket]] = {}
+    for _, dimension, week, (n, a, b, s) in steps:
+        weeks = grown.get(dimension)
+        if weeks is None:
+            weeks = grown[dimension] = dict(buckets.get(dimension, {}))
+        held = weeks.get(week, NOTHING)
+        weeks[week] = added = (held[0] + n, held[1] + a, held[2] + b, held[3] + s)
+        if added == NOTHING:
+            del weeks[week]
+    return {name: weeks for name, weeks in {**buckets, **grown}.items() if weeks}
 
 
 async def buckets_up_to(db: Database, seller_id: str, as_of: int, day: int) -> Buckets:
@@ -267,121 +207,67 @@ async def buckets_up_to(db: Database, seller_id: str, as_of: int, day: int) -> B
     return found
 
 
+async def known_now_about(
+    db: Database, seller_id: str, as_of: int, weeks: Sequence[int]
+) -> dict[int, Buckets]:
+    """By what was recorded at `as_of`: his buckets of all that was before each of these weeks."""
+    told = await db.fetch(SUMS_BY_WEEK, seller_id, as_of)
+    return {week: _before(week, told) for week in weeks}
+
+
+def _before(week: int, told: Iterable[asyncpg.Record]) -> Buckets:
+    buckets: dict[str, dict[int, Bucket]] = {}
+    for dimension, about, n, a, b, s in told:
+        if about < week and n:
+            buckets.setdefault(dimension, {})[about] = (n, a, b, s)
+    return buckets
+
+
 async def accounts(
-    db: Database, as_of: Mapping[str, int], policy: ScorePolicy
+    db: Database, as_of: Mapping[str, int], policy_at: PolicyAt
 ) -> list[ScoredAccount]:
     """What was known of each account at its instant; nothing is known of one that is not there."""
+    if not as_of:
+        return []
+    lots = await lots_of(db, list(as_of))
+    grants = await grants_of(db, list(as_of))
     wanted = {
-        seller_id: (at, *(look.as_of for look in evaluations(at, policy)))
+        seller_id: {at, *instants_read(at, grants.get(seller_id, ()), policy_at)}
         for seller_id, at in as_of.items()
     }
-    known = await buckets_at(db, wanted) if wanted else {}
+    known = await buckets_at(db, wanted)
     return [
-        ScoredAccount(seller_id=seller_id, as_of=at, buckets_at=known[seller_id])
+        ScoredAccount(
+            seller_id=seller_id,
+            as_of=at,
+            buckets_at=known[seller_id],
+            policy_at=policy_at,
+            lots=lots.get(seller_id, ()),
+            grants=grants.get(seller_id, ()),
+        )
         for seller_id, at in as_of.items()
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedExplanation:
-    """Whose score is to be explained as of which instant, to whom, and how much of it is listed:
-    at most `largest` facts of a kind. `entities` are asked for by their ids.
-    """
-
-    seller_id: str
-    as_of: int
-    reader: Reader
-    largest: int
-    entities: Sequence[str] = ()
-
-
-class Of(NamedTuple):
-    """What a fact in force is one of: there is one of each dimension and entity."""
-
-    dimension: str
-    entity_id: str
+async def lots_of(db: Database, sellers: Sequence[str]) -> dict[str, list[CreditLot]]:
+    """The penalties and credits of these sellers, whenever they were recorded."""
+    found: dict[str, list[CreditLot]] = {}
+    for seller, lot_id, version, begins, ends, points, recorded_at in await db.fetch(LOTS, sellers):
+        lot = CreditLot(
+            entity_id=lot_id,
+            version=version,
+            from_=begins,
+            until=ends,
+            points=points,
+            recorded_at=recorded_at,
+        )
+        found.setdefault(seller, []).append(lot)
+    return found
 
 
-async def explanation(
-    db: Connection, wanted: WantedExplanation, policy: ScorePolicy
-) -> Explanation:
-    """An explanation by this policy, as of the day of the instant.
-
-    Several statements: give it a transaction that reads of one moment.
-    """
-    seller_id, as_of = wanted.seller_id, wanted.as_of
-    told = db.cursor(GROUPS, seller_id, as_of, prefetch=GROUPS_AT_ONCE)
-    groups = [Group(*row) async for row in told]
-    explained = await asyncio.to_thread(explain_counted, groups, day_of(as_of), policy)
-    shares = await _largest(db, wanted, explained)
-    less = await _less(db, wanted, explained)
-    named = {of.entity_id for of in (*shares, *less)}.union(wanted.entities)
-    about = {
-        Of(fact.dimension, fact.entity_id): fact
-        for fact in await facts_about(db, seller_id, as_of, named)
-    }
-    listed: dict[str, list[Listed]] = {name: [] for name in explained.dimensions}
-    for of, share_micro in shares.items():
-        listed[of.dimension].append(Listed(about[of], share_micro))
-    return Explanation(
-        seller_id=seller_id,
-        as_of=as_of,
-        explained=explained,
-        listed=listed,
-        excluded=[about[of] for of, excluded in less.items() if excluded],
-        reduced=[about[of] for of, excluded in less.items() if not excluded],
-        about=list(about.values()),
-    )
-
-
-async def facts_about(
-    db: Database, seller_id: str, as_of: int, entities: Collection[str]
-) -> list[Fact]:
-    """The facts of these entities that count by what was recorded at `as_of`."""
-    if not entities:
-        return []
-    orders = [each.removeprefix(ORDER_PREFIX) for each in entities if each.startswith(ORDER_PREFIX)]
-    rows = await db.fetch(FACTS_OF, seller_id, as_of, list(entities), CONDUCT)
-    order_rows = await db.fetch(ORDER_FACTS_OF, seller_id, as_of, orders) if orders else []
-    return await asyncio.to_thread(_in_force, rows, order_rows, as_of)
-
-
-def _in_force(
-    rows: Sequence[asyncpg.Record], order_rows: Sequence[asyncpg.Record], as_of: int
-) -> list[Fact]:
-    known = Facts(map(fact_of, rows))
-    known.extend(map(order_fact_of, order_rows))
-    return list(known.in_force(as_of))
-
-
-async def _largest(
-    db: Connection, wanted: WantedExplanation, explained: Explained
-) -> dict[Of, int]:
-    """The shares of the facts that are listed, the largest of each dimension first."""
-    listed = await asyncio.to_thread(listing, explained, wanted.reader, wanted.largest)
-    if not listed.candidates:
-        return {}
-    rows = await db.fetch(
-        LARGEST,
-        wanted.seller_id,
-        wanted.as_of,
-        *zip(*listed.candidates, strict=True),
-        list(listed.most),
-        list(listed.most.values()),
-        sees_concealed(wanted.reader),
-        sees_orders(wanted.reader),
-        [told.week for told in listed.candidates if told.is_like_orders],
-    )
-    return {Of(dimension, entity_id): micro for dimension, entity_id, micro in rows}
-
-
-async def _less(db: Connection, wanted: WantedExplanation, explained: Explained) -> dict[Of, bool]:
-    """The facts that weigh nothing (True) or less than a full one (False), as far as each is
-    shown.
-    """
-    if wanted.reader == "PUBLIC" or not (explained.less or explained.less_concealed):
-        return {}
-    rows = await db.fetch(
-        LESS, wanted.seller_id, wanted.as_of, wanted.largest, sees_concealed(wanted.reader)
-    )
-    return {Of(dimension, entity_id): excluded for excluded, dimension, entity_id in rows}
+async def grants_of(db: Database, sellers: Sequence[str]) -> dict[str, list[Grant]]:
+    """Their protections."""
+    found: dict[str, list[Grant]] = {}
+    for seller_id, *grant in await db.fetch(PROTECTIONS, sellers):
+        found.setdefault(seller_id, []).append(Grant(*grant))
+    return found

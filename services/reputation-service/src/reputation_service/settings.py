@@ -5,15 +5,17 @@ from typing import Self
 
 import msgspec
 from pydantic import model_validator
+from shared_casework.policy_settings import PolicySettings
 from shared_runtime.decider import InvalidValue
-from shared_runtime.settings import Settings
+from shared_runtime.media import MediaSettings
 
+from reputation_service.domain.points_policy import AE_2025_1, ALWAYS, Policies, policies
 from reputation_service.domain.policy import DEFAULT, ScorePolicy, policy_from
 
 POLICY_BYTES_MAX = 64 * 1024
 
 
-class ReputationSettings(Settings):
+class ReputationSettings(PolicySettings, MediaSettings):
     """`score_policy`: a JSON file with the numbers that scores are read with; absent: the default.
 
     It changes how buckets are read, not what is in them: its SLAs, which decide what is observed,
@@ -21,6 +23,11 @@ class ReputationSettings(Settings):
     """
 
     score_policy: Path | None = None
+
+    @property
+    def policies(self) -> Policies:
+        """The published versions of the policy of points, and since when each is in force."""
+        return policies([(ALWAYS, AE_2025_1.version), *self.starts])
 
     @property
     def policy(self) -> ScorePolicy:

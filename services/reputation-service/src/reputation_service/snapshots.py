@@ -15,10 +15,11 @@ from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.level import evaluations
-from reputation_service.domain.policy import ScorePolicy
+from reputation_service.domain.policy import PolicyAt
 from reputation_service.domain.rules import SELLERS, SellerCommand
 from reputation_service.domain.snapshot import EvaluateScore
 from reputation_service.queries import accounts
+from reputation_service.score_policies import ScorePolicies
 from reputation_service.sweeps import FIRST, Sweep
 
 NAME = "evaluation"
@@ -31,18 +32,22 @@ EVALUATIONS = UUID("0f0f6ad1-54a5-5d2e-93f4-5c4d1f5d3c11")
 
 
 async def run_snapshots(
-    pool: asyncpg.Pool, own_log: PostgresLog, policy: ScorePolicy, now: Clock, stop: asyncio.Event
+    pool: asyncpg.Pool,
+    own_log: PostgresLog,
+    policies: ScorePolicies,
+    now: Clock,
+    stop: asyncio.Event,
 ) -> None:
     """Evaluates week after week until `stop`."""
 
     async def turn() -> bool:
-        return await evaluate(pool, own_log, policy, now)
+        return await evaluate(pool, own_log, policies, now)
 
     await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
 
 
 async def evaluate(
-    pool: asyncpg.Pool, own_log: PostgresLog, policy: ScorePolicy, now: Clock
+    pool: asyncpg.Pool, own_log: PostgresLog, policies: ScorePolicies, now: Clock
 ) -> bool:
     """Evaluates some sellers of a week that has begun; whether there are more.
 
@@ -52,32 +57,36 @@ async def evaluate(
     async with pool.acquire() as db, db.transaction():
         if not await sweeps.try_lock(NAME, db):
             return False
-        newest = evaluations(micros(now() - GRACE), policy)[0].day
-        day, sweep = _next(await sweeps.find(NAME, db), newest, policy)
+        policy_at = await policies.policy_at(db)
+        before = micros(now() - GRACE)
+        newest = evaluations(before, policy_at(before))[0].day
+        day, sweep = _next(await sweeps.find(NAME, db), newest, policy_at)
         if sweep.reached is None:
             return False
         sellers, sweep = await sweeps.step(NAME, sweep, SELLERS_MAX, db)
-        found = await accounts(db, dict.fromkeys(sellers, day * DAY_MICROS), policy)
-        asks = [_ask(account, day, policy, now) for account in found if account.sells]
+        found = await accounts(db, dict.fromkeys(sellers, day * DAY_MICROS), policy_at)
+        asks = [_ask(account, day, now) for account in found if account.sells]
         await handle_many(own_log.within(db), SELLERS, asks)
         return sweep.reached is not None or day < newest
 
 
-def _next(sweep: Sweep | None, newest: int, policy: ScorePolicy) -> tuple[int, Sweep]:
+def _next(sweep: Sweep | None, newest: int, policy_at: PolicyAt) -> tuple[int, Sweep]:
     """The week to evaluate, and the walk over its sellers."""
     day = newest
     if sweep is not None:
         reached_day, _, policy_id = sweep.goal.partition("/")
-        if policy_id == policy.policy_id:
+        if policy_id == policy_at(int(reached_day) * DAY_MICROS).policy_id:
             day = int(reached_day)
             if sweep.reached is not None or day >= newest:
                 return day, sweep
             day += WEEK_DAYS
+    policy = policy_at(day * DAY_MICROS)
     return day, Sweep(goal=f"{day}/{policy.policy_id}", reached=FIRST)
 
 
-def _ask(account: ScoredAccount, day: int, policy: ScorePolicy, now: Clock) -> Ask[SellerCommand]:
-    seller_id, standing = account.seller_id, account.standing(policy)
+def _ask(account: ScoredAccount, day: int, now: Clock) -> Ask[SellerCommand]:
+    seller_id, standing = account.seller_id, account.standing()
+    policy = account.policy
     said = EvaluateScore(
         seller_id=seller_id,
         day=day,

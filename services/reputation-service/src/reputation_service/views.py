@@ -4,28 +4,33 @@ micro = 10^-6, nano = 10^-9, milli = 10^-3. A score is in micro-points of 0..100
 not fit into 64 bits are texts.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from shared_events.reputation import Band
 
-from reputation_service.domain.account import Explanation, Listed, Ranked, ScoredAccount
-from reputation_service.domain.explain import (
-    DimensionShares,
-    Raise,
-    score_without,
-    what_would_raise,
-)
-from reputation_service.domain.facts import Fact, Origin, instant
+from reputation_service.domain.account import Ranked, ScoredAccount
+from reputation_service.domain.audited import AuditedAccount
+from reputation_service.domain.decay import WEEK_DAYS, age_of
+from reputation_service.domain.explain import Raise
+from reputation_service.domain.facts import instant
 from reputation_service.domain.level import Standing, band, evaluations
-from reputation_service.domain.policy import STARS, ScorePolicy
-from reputation_service.domain.read import NO_WEEKS, DimensionScore, SellerScore
+from reputation_service.domain.outlook import Reason, Why, reasons
+from reputation_service.domain.policy import CONDUCT, STARS
+from reputation_service.domain.read import DimensionScore, SellerScore, rhe
 from reputation_service.domain.readers import Reader
 
-type NameOf = Callable[[str], str]
-"""An entity in, the name out under which a party is told of it."""
+CAUTION_UNIT = (
+    10_000  # milli of a weight times nano of a mean are so much smaller than micro-points
+)
+
+
+class AnyView(Protocol):
+    """A dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,26 @@ class EvaluationView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceView:
+    """How sure and how fresh a score is: what caution takes off it (micro-points), how many recent
+    observations it rests on (milli), and how old the newest week is that counts (days; null if
+    none does).
+    """
+
+    caution_micro: int
+    decayed_milli: int
+    newest_week_days: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonView:
+    """Why the level that others see is not the band of the score now, and until when."""
+
+    why: Why
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreView:
     """A seller as of an instant. `day` (since 1970-01-01) is the one that his past is aged to."""
 
@@ -92,6 +117,7 @@ class ScoreView:
     evaluations: list[EvaluationView]
     band_if_evaluated_now: Band
     public_level: Band
+    confidence: ConfidenceView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +129,7 @@ class OwnScoreView(ScoreView):
     credit_level: str
     real_level: Band
     protected_until: datetime | None
+    reasons: list[ReasonView]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,192 +141,11 @@ class FullScoreView(OwnScoreView):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventView:
-    """Where the event stands in the log."""
-
-    topic: str
-    partition: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactView:
-    """What one event says: `weight_milli` of 1000 for `k` of 4, and why so much."""
-
-    entity_id: str
-    dimension: str
-    version: int
-    day: int
-    weight_milli: int
-    k: int
-    reasons: list[str]
-    event: EventView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareView(FactView):
-    """What it adds to the mean of its dimension, in micro-points of 0..100."""
-
-    share_micro: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicShareView:
-    """What a fact adds to the mean of its dimension, for everybody: under a name of his own
-    (`ref`) that leads to no order.
-    """
-
-    ref: str
-    dimension: str
-    day: int
-    weight_milli: int
-    k: int
-    reasons: list[str]
-    share_micro: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnShareView(PublicShareView):
-    """The same for the seller, who knows his orders and cases."""
-
-    entity_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnFactView:
-    """A fact that counts less, or nothing, and why, for the seller."""
-
-    ref: str
-    entity_id: str
-    dimension: str
-    day: int
-    weight_milli: int
-    reasons: list[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeekView:
-    """How much a week counts: `factor` is decay times clamp, on the scale of 2^32."""
-
-    week: int
-    n_milli: int
-    factor: int
-    clamped: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SummedWeekView(WeekView):
-    """The same for staff and auditors: with the sums of w*k, w*k^2 and w^2."""
-
-    a: int
-    b: int
-    s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnyDimensionExplanationView:
-    """`total_micro` is the mean less the prior: the shares listed and the rest add up to it.
-
-    What caution takes off the mean belongs to no single event: `caution_nano`.
-    """
-
-    weight_milli: int
-    prior_mean_micro: int
-    mean_nano: int
-    caution_nano: int
-    cap_2000: int | None
-    total_micro: int
-    events: int
-    rest_micro: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DimensionExplanationView(AnyDimensionExplanationView):
-    shares: list[ShareView]
-    weeks: list[SummedWeekView]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnDimensionExplanationView(AnyDimensionExplanationView):
-    shares: list[OwnShareView]
-    weeks: list[WeekView]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicDimensionExplanationView(AnyDimensionExplanationView):
-    shares: list[PublicShareView]
-    weeks: list[WeekView]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseView:
     """So many full reviews of five stars reach the goal; null: reviews alone do not help."""
 
     goal: str
     five_star_reviews: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithoutView:
-    """The score without an entity: its effect is the difference."""
-
-    entity_id: str
-    score_micro: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedWithoutView:
-    """The same of what is listed here: null where nothing is, under that name."""
-
-    name: str
-    score_micro: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnyExplanationView:
-    """Why a score is what it is. Lists are cut at `largest`; their counts are of all.
-
-    `under_review` reviews are held, hidden or withdrawn: they are in no other count of facts that
-    weigh less, and in no list but that of staff.
-    """
-
-    seller_id: str
-    policy_id: str
-    as_of: datetime
-    day: int
-    score_micro: int
-    under_review: int
-    excluded_events: int
-    reduced_events: int
-    what_would_raise: RaiseView | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplanationView(AnyExplanationView):
-    """For staff and auditors: with each fact, and where its event stands in the log."""
-
-    dimensions: dict[str, DimensionExplanationView]
-    excluded: list[FactView]
-    reduced: list[FactView]
-    without: list[WithoutView]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnExplanationView(AnyExplanationView):
-    """For the seller: with what is his, but nothing of a review while it is not shown."""
-
-    dimensions: dict[str, OwnDimensionExplanationView]
-    excluded: list[OwnFactView]
-    reduced: list[OwnFactView]
-    without: list[ListedWithoutView]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicExplanationView(AnyExplanationView):
-    """For everybody else. Orders without a dispute are one sum: their ids tell them apart alone."""
-
-    dimensions: dict[str, PublicDimensionExplanationView]
-    without: list[ListedWithoutView]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +175,15 @@ class AccountPage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedPage:
+    """All of a list are as of the instant of its first page."""
+
+    as_of: datetime
+    items: list[AuditedAccount]
+    next_cursor: str | None
+
+
 def score_view(
     account: ScoredAccount, standing: Standing, score: SellerScore, reader: Reader
 ) -> ScoreView:
@@ -352,23 +207,47 @@ def score_view(
         ],
         band_if_evaluated_now=band(standing.score),
         public_level=level.public,
+        confidence=confidence_view(account, score),
     )
     if reader == "PUBLIC":
         return public
     until = level.protected_until
     own = OwnScoreView(
-        **_fields(public),
+        **fields_of(public),
         base_level=level.base,
         balance=level.balance,
         credit_level=level.credit.name,
         real_level=level.real,
         protected_until=None if until is None else instant(until),
+        reasons=reason_views(reasons(standing, public.band_if_evaluated_now, account.as_of)),
     )
-    if reader == "SELLER":
+    if reader == "HOLDER":
         return own
     summed = {each.rules.name: summed_dimension_view(each) for each in score.dimensions}
-    full: dict[str, Any] = {**_fields(own), "dimensions": summed}
+    full: dict[str, Any] = {**fields_of(own), "dimensions": summed}
     return FullScoreView(**full, state_sha256=account.state_sha256)
+
+
+def confidence_view(account: ScoredAccount, score: SellerScore) -> ConfidenceView:
+    of_sellers = [weeks for name, weeks in account.buckets.items() if name != CONDUCT]
+    week = score.day // WEEK_DAYS
+    weeks = [each for found in of_sellers for each in found if each <= week]
+    newest = max(weeks, default=None)
+    caution = sum(
+        each.rules.weight_milli * (each.mean_nano - each.lcb_nano) for each in score.dimensions
+    )
+    return ConfidenceView(
+        caution_micro=rhe(caution, CAUTION_UNIT),
+        decayed_milli=sum(each.decayed_milli for each in score.dimensions),
+        newest_week_days=None if newest is None else age_of(newest, score.day),
+    )
+
+
+def reason_views(found: Sequence[Reason]) -> list[ReasonView]:
+    return [
+        ReasonView(why=each.why, until=None if each.until is None else instant(each.until))
+        for each in found
+    ]
 
 
 def dimension_view(score: DimensionScore) -> DimensionView:
@@ -392,205 +271,7 @@ def dimension_view(score: DimensionScore) -> DimensionView:
 def summed_dimension_view(score: DimensionScore) -> SummedDimensionView:
     sums = score.sums
     told = SumsView(n=str(sums.n), s1=str(sums.s1), s2=str(sums.s2), q=str(sums.q))
-    return SummedDimensionView(**_fields(dimension_view(score)), sums=told)
-
-
-def explanation_view(found: Explanation, without: Collection[str]) -> ExplanationView:
-    """Everything behind a score, for staff."""
-    return ExplanationView(
-        **_of_any(found, concealed=True),
-        dimensions={
-            name: DimensionExplanationView(
-                **_dimension_of_any(shares, found.listed[name]),
-                shares=[share_view(listed) for listed in found.listed[name]],
-                weeks=summed_week_views(shares, found),
-            )
-            for name, shares in found.explained.dimensions.items()
-        },
-        excluded=[fact_view(fact) for fact in found.excluded],
-        reduced=[fact_view(fact) for fact in found.reduced],
-        without=[
-            WithoutView(entity_id=entity_id, score_micro=_without(found, entity_id))
-            for entity_id in without
-        ],
-    )
-
-
-def own_explanation_view(
-    found: Explanation, without: Collection[str], name_of: NameOf
-) -> OwnExplanationView:
-    """What a seller is told of his own score. He names what is listed by either of its names."""
-    entities = {fact.entity_id: fact.entity_id for fact, _ in _all_listed(found)}
-    entities |= {name_of(entity_id): entity_id for entity_id in entities}
-    return OwnExplanationView(
-        **_of_any(found, concealed=False),
-        dimensions={
-            name: OwnDimensionExplanationView(
-                **_dimension_of_any(shares, found.listed[name]),
-                shares=sorted(
-                    (own_share_view(listed, name_of) for listed in found.listed[name]),
-                    key=_by_share,
-                ),
-                weeks=week_views(shares),
-            )
-            for name, shares in found.explained.dimensions.items()
-        },
-        excluded=own_fact_views(found.excluded, name_of),
-        reduced=own_fact_views(found.reduced, name_of),
-        without=listed_without_views(found, without, entities),
-    )
-
-
-def public_explanation_view(
-    found: Explanation, without: Collection[str], name_of: NameOf
-) -> PublicExplanationView:
-    """What everybody else is told of it."""
-    entities = {name_of(fact.entity_id): fact.entity_id for fact, _ in _all_listed(found)}
-    return PublicExplanationView(
-        **_of_any(found, concealed=False),
-        dimensions={
-            name: PublicDimensionExplanationView(
-                **_dimension_of_any(shares, found.listed[name]),
-                shares=sorted(
-                    (public_share_view(listed, name_of) for listed in found.listed[name]),
-                    key=_by_share,
-                ),
-                weeks=week_views(shares),
-            )
-            for name, shares in found.explained.dimensions.items()
-        },
-        without=listed_without_views(found, without, entities),
-    )
-
-
-def _of_any(found: Explanation, *, concealed: bool) -> dict[str, Any]:
-    """What every reader is told; `concealed`: whether counts are of what is not shown, too."""
-    explained = found.explained
-    score = explained.score
-    excluded, reduced = (
-        explained.less.get(kind, 0) + (explained.less_concealed.get(kind, 0) if concealed else 0)
-        for kind in (True, False)
-    )
-    return {
-        "seller_id": found.seller_id,
-        "policy_id": score.policy.policy_id,
-        "as_of": instant(found.as_of),
-        "day": score.day,
-        "score_micro": score.score_micro,
-        "under_review": explained.under_review,
-        "excluded_events": excluded,
-        "reduced_events": reduced,
-        "what_would_raise": raise_view(what_would_raise(score)),
-    }
-
-
-def _dimension_of_any(found: DimensionShares, listed: Sequence[Listed]) -> dict[str, Any]:
-    score = found.score
-    return {
-        "weight_milli": score.rules.weight_milli,
-        "prior_mean_micro": score.rules.prior_mean_micro,
-        "mean_nano": score.mean_nano,
-        "caution_nano": score.mean_nano - score.lcb_nano,
-        "cap_2000": score.cap_2000,
-        "total_micro": found.total_micro,
-        "events": found.events,
-        "rest_micro": found.total_micro - sum(share_micro for _, share_micro in listed),
-    }
-
-
-def week_views(found: DimensionShares) -> list[WeekView]:
-    return [WeekView(**week._asdict()) for week in found.weeks]
-
-
-def summed_week_views(shares: DimensionShares, found: Explanation) -> list[SummedWeekView]:
-    weeks = found.explained.buckets.get(shares.score.rules.name, NO_WEEKS)
-    views: list[SummedWeekView] = []
-    for week in shares.weeks:
-        _, a, b, s = weeks[week.week]
-        views.append(SummedWeekView(**week._asdict(), a=a, b=b, s=s))
-    return views
-
-
-def share_view(listed: Listed) -> ShareView:
-    return ShareView(**_fields(fact_view(listed.fact)), share_micro=listed.share_micro)
-
-
-def public_share_view(listed: Listed, name_of: NameOf) -> PublicShareView:
-    fact = listed.fact
-    return PublicShareView(
-        ref=name_of(fact.entity_id),
-        dimension=fact.dimension,
-        day=fact.day,
-        weight_milli=fact.weight_milli,
-        k=fact.k,
-        reasons=list(fact.reasons),
-        share_micro=listed.share_micro,
-    )
-
-
-def own_share_view(listed: Listed, name_of: NameOf) -> OwnShareView:
-    public = public_share_view(listed, name_of)
-    return OwnShareView(**_fields(public), entity_id=listed.fact.entity_id)
-
-
-def own_fact_views(facts: Sequence[Fact], name_of: NameOf) -> list[OwnFactView]:
-    views = [
-        OwnFactView(
-            ref=name_of(fact.entity_id),
-            entity_id=fact.entity_id,
-            dimension=fact.dimension,
-            day=fact.day,
-            weight_milli=fact.weight_milli,
-            reasons=list(fact.reasons),
-        )
-        for fact in facts
-    ]
-    return sorted(views, key=lambda view: (view.ref, view.dimension))
-
-
-def listed_without_views(
-    found: Explanation, names: Collection[str], entities: Mapping[str, str]
-) -> list[ListedWithoutView]:
-    """The effect of what is listed; `entities` by their names."""
-    return [
-        ListedWithoutView(
-            name=name,
-            score_micro=_without(found, entities[name]) if name in entities else None,
-        )
-        for name in names
-    ]
-
-
-def _without(found: Explanation, entity_id: str) -> int:
-    explained = found.explained
-    score = explained.score
-    return score_without(explained.buckets, found.about, entity_id, score.day, score.policy)
-
-
-def _all_listed(found: Explanation) -> list[Listed]:
-    return [listed for of_dimension in found.listed.values() for listed in of_dimension]
-
-
-def _by_share(share: PublicShareView) -> tuple[int, str]:
-    """Never by an id or a place in the log, which tell what came before what."""
-    return (-abs(share.share_micro), share.ref)
-
-
-def fact_view(fact: Fact) -> FactView:
-    return FactView(
-        entity_id=fact.entity_id,
-        dimension=fact.dimension,
-        version=fact.version,
-        day=fact.day,
-        weight_milli=fact.weight_milli,
-        k=fact.k,
-        reasons=list(fact.reasons),
-        event=event_view(fact.origin),
-    )
-
-
-def event_view(origin: Origin) -> EventView:
-    return EventView(topic=origin.topic, partition=origin.partition, position=origin.position)
+    return SummedDimensionView(**fields_of(dimension_view(score)), sums=told)
 
 
 def raise_view(found: Raise | None) -> RaiseView | None:
@@ -599,8 +280,8 @@ def raise_view(found: Raise | None) -> RaiseView | None:
     return RaiseView(goal=found.goal, five_star_reviews=found.five_star_reviews)
 
 
-def account_view(account: ScoredAccount, policy: ScorePolicy) -> AccountView:
-    standing = account.standing(policy) if account.sells else None
+def account_view(account: ScoredAccount) -> AccountView:
+    standing = account.standing() if account.sells else None
     return AccountView(
         seller_id=account.seller_id,
         score_micro=standing.score.score_micro if standing else None,
@@ -610,6 +291,6 @@ def account_view(account: ScoredAccount, policy: ScorePolicy) -> AccountView:
     )
 
 
-def _fields(view: ScoreView | DimensionView | FactView | PublicShareView) -> dict[str, Any]:
+def fields_of(view: AnyView) -> dict[str, Any]:
     """What a view that says more begins with."""
-    return {field.name: getattr(view, field.name) for field in fields(view)}
+    return {name: getattr(view, name) for name in view.__dataclass_fields__}

@@ -1,18 +1,22 @@
 """The parts of review-service, put together."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter
 from shared_events import orders, review
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
 from shared_runtime.erasure import erasure
+from shared_runtime.erasure_api import erasure_router
+from shared_runtime.log_api import log_router
 from shared_runtime.media import Links, MediaStore
 from shared_runtime.media_api import media_at, media_router, media_tasks
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
+from shared_runtime.worklist import count_open
 
 from review_service.api import bulk
 from review_service.bulk.feed import marketplace_feed
@@ -21,8 +25,10 @@ from review_service.domain.order_rules import ORDER_RULES
 from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
 from review_service.projections import PROJECTIONS
+from review_service.queries.moderation import CASES
 from review_service.reactions.from_other_services import on_elsewhere
 from review_service.reactions.orders import OPENING, on_own_orders
+from review_service.reactions.reweighing import reweigh_the_rest
 from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.reactions.with_later_facts import on_own_evaluations
 from review_service.settings import ReviewSettings
@@ -36,6 +42,7 @@ have written or the time is over. Then they are revealed together, and begin to 
 """
 
 TAGS = {
+    "privacy": "People who are to be forgotten.",
     "orders": "The life of an order, as a marketplace tells of it step by step.",
     "bulk": "Whole histories of orders and their reviews, a line each.",
     "evaluations": "What the parties of an order write about each other.",
@@ -81,6 +88,8 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         evaluation_reads(evaluations, opened_up_to=opened),
         review_reads(evaluations),
         media_router(files, links),
+        erasure_router(parts.keys),
+        log_router(parts.pool),
         *lists(parts, cursors, opener),
     ]
 
@@ -125,7 +134,11 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
         feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now),),
         own_projections=PROJECTIONS,
         fire=on_deadlines(policies),
-        tasks=media_tasks(files),
+        tasks=(
+            *media_tasks(files),
+            partial(reweigh_the_rest, parts.pool),
+            partial(count_open, (CASES,), parts.pool, parts.now),
+        ),
     )
 
 

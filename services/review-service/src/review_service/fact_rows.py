@@ -25,7 +25,7 @@ from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
 from shared_events.review import Carriage, Flagger, ReviewFlagged, ReviewSubmitted
 from shared_runtime.delivery import Connection
 from shared_runtime.log import Database, Planned
-from shared_runtime.rows import Rows, columns
+from shared_runtime.rows import Rows, columns, of_kind
 from shared_runtime.sealing import person
 
 MADE_GOOD = ("REFUNDED", "EXCHANGED", "REPLACED", "KEPT")
@@ -167,10 +167,6 @@ ACCUSE = """
     INSERT INTO facts.accused_review (review_id, case_id)
     SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
 """
-
-
-def of_kind(batch: Sequence[Recorded[Any]], *kinds: type[Struct]) -> list[Recorded[Any]]:
-    return [recorded for recorded in batch if isinstance(recorded.event, kinds)]
 
 
 async def write_facts(batch: Sequence[Recorded[Any]], db: Connection) -> None:

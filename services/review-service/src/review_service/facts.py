@@ -4,7 +4,7 @@ One round trip tells of disputes, returns, refunds, measures and cases, one more
 of the same pairs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Literal, Protocol
@@ -230,12 +230,21 @@ def by_order(parties: Mapping[str, Parties], told: KnownRows) -> dict[str, Facts
 # --- How often somebody has flagged
 
 FLAGGING = 0x666C6167
-ONE_FLAGGER = f"SELECT pg_advisory_xact_lock({FLAGGING}, hashtext($1))"
+ONE_FLAGGER = f"""
+    SELECT pg_advisory_xact_lock({FLAGGING}, who)
+    FROM (SELECT DISTINCT hashtext(told) AS who FROM unnest($1::text[]) AS told
+          ORDER BY who) AS asked
+"""  # noqa: S608 - a constant of the code
 """Taken before a flag is decided, until it has been recorded: the next one of the same sender
-counts it. It keeps nobody else waiting."""
+counts it. It keeps nobody else waiting; whoever takes several takes them in one order."""
 FLAGGED_LATELY = """
     SELECT flagged_at FROM facts.flag WHERE flagger = $1 AND flagged_at > $2 ORDER BY flagged_at
 """
+
+
+async def lock_flaggers(flaggers: Iterable[str], db: Database) -> None:
+    """Waits until nobody else decides on a flag of these, until the transaction ends."""
+    await db.execute(ONE_FLAGGER, [*{*flaggers}])
 
 
 async def flagged_lately(who: str, now: datetime, db: Database) -> tuple[datetime, ...]:

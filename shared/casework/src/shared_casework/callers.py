@@ -4,14 +4,14 @@ A party is a party first, whatever other roles he has. To everybody else but sta
 the matter is not there.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import Field
 from shared_events.fields import Party
-from shared_runtime.auth import Caller
+from shared_runtime.auth import Caller, require
 from shared_runtime.decider import (
     Actor,
     FieldError,
@@ -25,6 +25,10 @@ from shared_runtime.fields import Body, Instant
 from shared_casework.parties import Account, is_party
 
 PARTIES: tuple[Role, ...] = ("BUYER", "SELLER")
+STAFF: tuple[Role, ...] = ("SENIOR", "AGENT", "AUDITOR")
+"""Who judges between parties, and who reads everything."""
+FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
+"""Who tells what has happened elsewhere."""
 AHEAD_MAX = timedelta(minutes=5)
 """How far the clock of whoever tells may be ahead of ours."""
 
@@ -34,6 +38,9 @@ type StatedAt = Annotated[
 type OnBehalfOf = Annotated[
     Literal["BUYER", "SELLER"] | None, Field(description="Whose it is, if an importer brings it.")
 ]
+type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF))]
+type APartyOfOrders = Annotated[Caller, Depends(require(*PARTIES))]
+type AStaffMember = Annotated[Caller, Depends(require(*STAFF))]
 type AskedSide = Annotated[
     Party | None, Query(description="For somebody who buys and sells: as which. Else his role.")
 ]
@@ -44,6 +51,15 @@ class PersonBody(Body):
 
     on_behalf_of: OnBehalfOf = None
     at: StatedAt = None
+
+
+class ToldBody(Body):
+    """What a connector tells. It says when that was, if not now."""
+
+    at: Annotated[
+        Instant | None,
+        Field(description="When it happened, if a feed or an importer tells; else it is now."),
+    ] = None
 
 
 def party(caller: Caller, parties: Collection[Account]) -> Actor | None:
@@ -86,6 +102,37 @@ def stated(at: datetime | None, now: datetime, *, may_state: bool, field: str = 
     if at > now + AHEAD_MAX:
         raise _invalid(field, "not after now")
     return at
+
+
+def feed_actor(caller: Caller) -> Actor | None:
+    """A connector, or an importer who speaks for one; None if the caller is neither."""
+    if "SYSTEM" in caller.roles:
+        return caller.actor("SYSTEM")
+    if "IMPORTER" in caller.roles:
+        return caller.actor("IMPORTER", on_behalf_of="SYSTEM")
+    return None
+
+
+def actor_of(
+    caller: Caller, parties: Collection[Account], roles: Sequence[Role], body: PersonBody
+) -> Actor:
+    """Who comes to a door for these roles: as a party if it is for parties; else as staff. Raises
+    `NotFound` for a buyer or a seller of other matters.
+    """
+    staff: list[Role] = [role for role in roles if role in caller.roles and role not in PARTIES]
+    of_parties = any(role in PARTIES for role in roles)
+    if of_parties and (party(caller, parties) or not staff):
+        return author(caller, parties, body)
+    return caller.actor(*staff)
+
+
+def reader(caller: Caller, parties: Collection[Account]) -> Actor:
+    """As whom somebody reads. Raises `NotFound` for a buyer or a seller of other matters."""
+    if actor := party(caller, parties):
+        return actor
+    if caller.roles.isdisjoint(STAFF):
+        raise NotFound
+    return caller.actor(*STAFF)
 
 
 def _invalid(field: str, bound: str) -> InvalidValue:

@@ -12,16 +12,19 @@ value in the version that is the default.
     AE_30D = replace(AE_2025_1, version="ae-30d", review_window=30 * DAY)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin, get_type_hints
 
+from shared_events.fields import Id
 from shared_runtime.decider import PolicyUnknown
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 ALWAYS = datetime.min.replace(tzinfo=UTC)
+LONGEST = 36_500 * DAY
+"""What is to last longer than a century has no end that could be written down."""
 
 type Number = int | timedelta
 type Start = tuple[datetime, str]
@@ -50,6 +53,19 @@ class Bound:
         return f"{'over ' if self.over else ''}{least} .. {greatest}"
 
 
+@dataclass(frozen=True, slots=True)
+class Among(Bound):
+    """Of which words one is, or some are chosen."""
+
+    words: frozenset[str] = frozenset()
+
+    def allows(self, value: Any, policy: object) -> bool:  # noqa: ANN401, ARG002 - as any bound
+        return ({value} if isinstance(value, str) else set(value)) <= self.words
+
+    def __str__(self) -> str:
+        return ", ".join(sorted(self.words))
+
+
 def _number(end: Number | str | None, policy: object) -> Any:  # noqa: ANN401
     return getattr(policy, end) if isinstance(end, str) else end
 
@@ -66,6 +82,10 @@ def count(least: int | str | None, greatest: int | str | None = None) -> Bound:
     return Bound(least, greatest)
 
 
+def among(words: Iterable[str]) -> Bound:
+    return Among(None, words=frozenset(words))
+
+
 def over(least: int | str) -> Bound:
     return Bound(least, over=True)
 
@@ -74,15 +94,32 @@ def _in(unit: timedelta, number: int | str | None) -> Number | str | None:
     return number * unit if isinstance(number, int) else number
 
 
+class Fault(NamedTuple):
+    """What is wrong with one entry of a policy, in words."""
+
+    name: str
+    said: str
+
+
+class FaultyPolicyError(ValueError):
+    """A version that is not loaded, with all that is wrong with it."""
+
+    def __init__(self, version: str, faults: Sequence[Fault]) -> None:
+        told = "; ".join(f"{each.name} is {each.said}" for each in faults)
+        super().__init__(f"policy {version}: {told}")
+        self.faults = faults
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """One published version. Raises ValueError if a number is outside of a bound.
+    """One published version. Raises `FaultyPolicyError` if a number is outside of a bound, or a
+    word is none of those that there are.
 
     A published version is never changed: streams that began with it keep it to their end.
     """
 
     bounds: ClassVar[Mapping[str, tuple[Bound, ...]]] = {}
-    version: str
+    version: Id
 
     def __init_subclass__(cls) -> None:
         """Reads the bounds from the types, once. Raises TypeError if a number has none."""
@@ -92,11 +129,18 @@ class Policy:
         }
 
     def __post_init__(self) -> None:
+        if faults := [*self.faults()]:
+            raise FaultyPolicyError(self.version, faults)
+
+    def faults(self) -> Iterator[Fault]:
+        """All that keeps this version from being loaded. What a number is not, a service adds."""
         for name, bounds in self.bounds.items():
             value = getattr(self, name)
+            if isinstance(value, timedelta) and value > LONGEST:
+                yield Fault(name, f"{value}, allowed at most {LONGEST}")
             for bound in bounds:
                 if not bound.allows(value, self):
-                    raise ValueError(f"policy {self.version}: {name} is {value}, allowed {bound}")
+                    yield Fault(name, f"{value}, allowed {bound}")
 
 
 def bounds_of(name: str, kind: Any) -> tuple[Bound, ...]:  # noqa: ANN401 - annotations have no type
@@ -108,9 +152,12 @@ def bounds_of(name: str, kind: Any) -> tuple[Bound, ...]:  # noqa: ANN401 - anno
     return bounds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Policies[P: Policy]:
-    """Every published version by name, and since when each is the one for new streams."""
+    """Every version that is known by now, by name, and since when each is the one for new streams.
+
+    What is known only grows: a version never changes, so whoever has asked for one gets the same.
+    """
 
     by_version: Mapping[str, P]
     schedule: Sequence[tuple[datetime, P]]
@@ -131,6 +178,15 @@ class Policies[P: Policy]:
             if since <= now:
                 return policy
         raise PolicyUnknown(policy_version="")
+
+    def learn(self, versions: Iterable[P], starts: Iterable[Start]) -> None:
+        """Versions and starts besides those of this release. Raises `PolicyUnknown` if a start
+        names a version that is not known.
+        """
+        self.by_version = {**self.by_version, **{each.version: each for each in versions}}
+        told = [(since, self.of(version)) for since, version in starts]
+        known = [start for start in self.schedule if start not in told]
+        self.schedule = sorted([*known, *told], key=lambda start: start[0])
 
 
 def published[P: Policy](versions: Iterable[P], schedule: Iterable[Start]) -> Policies[P]:

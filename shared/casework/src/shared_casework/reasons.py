@@ -45,6 +45,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
 class Ruling(Struct, frozen=True, kw_only=True):
     """What was decided, and why. At least one of the four restrictions is there.
 
+    `applies_from`: where that is later than the decision.
     `appeal_command` is what an appeal is sent as, while `appeal_until` lies ahead; without an
     instant there is no appeal inside of the platform.
     """
@@ -63,6 +64,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     source_type: Source
     automated_detection: bool = False
     automated_decision: Automation = "NOT"
+    applies_from: datetime | None = None
     end_date: datetime | None = None
     appeal_until: datetime | None = None
     appeal_command: str | None = None
@@ -104,7 +106,7 @@ def statement(about: MatterFact, ruling: Ruling, recipient: Recipient) -> Statem
         source_type=ruling.source_type,
         automated_detection=ruling.automated_detection,
         automated_decision=ruling.automated_decision,
-        application_date=ruling.decided_at.astimezone(UTC),
+        application_date=(ruling.applies_from or ruling.decided_at).astimezone(UTC),
         end_date=ruling.end_date,
         appeal_until=ruling.appeal_until,
         appeal_command=ruling.appeal_command if ruling.appeal_until else None,

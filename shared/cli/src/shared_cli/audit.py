@@ -1,4 +1,4 @@
-"""The platform's logs in, a verdict out: whole and unchanged, and scores that follow from them."""
+"""The platform's logs in, a verdict out: whole and unchanged, and what follows from them, too."""
 
 import asyncio
 from dataclasses import asdict
@@ -14,9 +14,10 @@ from reputation_service.domain.policy import DEFAULT, ScorePolicy, policy_from
 from shared_runtime.decider import InvalidValue
 from typer import Argument, Option, Typer
 
-from shared_cli import audit_explain, audit_replay, audit_verify, reach
+from shared_cli import audit_explain, audit_replay, audit_shares, audit_verify, bulk, reach
 from shared_cli.audit_explain import Explanation
-from shared_cli.audit_replay import NotReplayable, OtherPolicy, Replayed
+from shared_cli.audit_replay import NotReplayable, OtherPolicy, Past, Replayed
+from shared_cli.audit_shares import Summed
 from shared_cli.audit_verify import Verified
 from shared_cli.terminal import err, out, progress
 
@@ -56,12 +57,18 @@ def replay(
     policy: Annotated[
         Path | None, Option(help="The score policy of the live service, if not the default (JSON).")
     ] = None,
+    instants: Annotated[
+        int, Option(min=0, help="At so many past instants, too: the scores of all.")
+    ] = 0,
+    seed: Annotated[int, Option(help="Which instants these are.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Fold all scores again, from Kafka alone and from the databases alone, and compare them.
+    """Fold all scores and points again, from Kafka alone and from the databases alone, and compare
+    them.
 
     Both are compared with the live service as of one instant: scores to the last micro-point,
-    levels, and the digest of every account's sums.
+    levels, and the digest of every account's sums; of sellers and buyers the balance of points, its
+    level and the measures in force.
 
     Exit code 0 when all is equal, 1 when something differs (it is named), 2 when the policy cannot
     be read, 3 when a server does not answer.
@@ -74,6 +81,7 @@ def replay(
                 reputation_url=reach.service_url("reputation"),
                 headers=reach.bearer("AUDITOR"),
                 policy=_policy(policy),
+                past=Past(instants=instants, seed=seed),
                 say=progress(),
             )
         )
@@ -92,6 +100,30 @@ def replay(
     else:
         _print_replayed(replayed)
     if replayed.differences:
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def shares(*, as_json: Json = False) -> None:
+    """Ask why of every seller: what his events add makes his means, and those his score.
+
+    Exit code 0 when all adds up, 1 when something does not (it is named), 3 when the service does
+    not answer.
+    """
+
+    async def ask() -> Summed:
+        async with bulk.client(reach.bearer("AUDITOR")) as web:
+            with reach.reaching("reputation-service"):
+                return await audit_shares.shares(web, reach.service_url("reputation"))
+
+    summed = asyncio.run(ask())
+    if as_json:
+        typer.echo(msgspec.json.encode(summed))
+    else:
+        verdict = "all add up" if not summed.differences else "DIFFERENT"
+        _print_first(summed.differences, "sums")
+        out.print(f"{summed.shares:,} shares of {summed.sellers:,} sellers: {verdict}")
+    if summed.differences:
         raise typer.Exit(DIFFERENT)
 
 
@@ -164,9 +196,11 @@ def _print_replayed(replayed: Replayed) -> None:
     for side, digest in replayed.state_sha256.items():
         out.print(f"{side:10} {replayed.events[side]:,} events, state {digest}", markup=False)
     verdict = "DIFFERENT" if replayed.differences else "equal to the last micro-point"
+    if replayed.past:
+        out.print(f"the scores of all also as of {replayed.past:,} past instants")
     out.print(
-        f"{replayed.accounts['live']:,} accounts as of {replayed.as_of:%Y-%m-%dT%H:%M:%S.%fZ}: "
-        f"{verdict}",
+        f"{replayed.accounts['live']:,} accounts with a score, {replayed.with_points['live']:,} "
+        f"with points, as of {replayed.as_of:%Y-%m-%dT%H:%M:%S.%fZ}: {verdict}",
         style="bold",
     )
 

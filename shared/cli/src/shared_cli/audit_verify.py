@@ -170,29 +170,53 @@ def sealed_elsewhere(body: bytes) -> str | None:
 
 @dataclass(slots=True)
 class Copy:
-    """How far a Kafka partition has been followed along the log."""
+    """How far a Kafka partition has been followed along the log.
+
+    `ahead`: how far it has been, past what is `missed`: a relay that was told to send it again has
+    done so later. Then the `early` records are repeats.
+    """
 
     position: int = 0
     duplicates: int = 0
+    early: int = 0
+    ahead: int = 0
+    missed: Fault | None = None
 
     def follow(self, record: ConsumerRecord, rows: Mapping[int, Row]) -> Fault | None:
         """Goes on to a record; a position and what is wrong there, if it is no faithful copy.
 
         `rows` holds the row of the record's position, if the log has one.
         """
-        position = position_told(record)
+        position, following = position_told(record), self.position + 1
         at = f"(offset {record.offset})"
         if position is None:
-            return self.position + 1, f"{at} has no position"
-        if position > self.position + 1:
-            return self.position + 1, f"is missing, {position} comes next {at}"
+            return self.gap or (following, f"{at} has no position")
+        if position > following:
+            self.missed = self.gap or (following, f"is missing, {position} comes next {at}")
+            self.ahead = max(self.ahead, position)
+            self.early += 1
         if (row := rows.get(position)) is None:
-            return position, f"{at} is not in the log"
+            return self.gap or (position, f"{at} is not in the log")
         if unlike := record_unlike_row(record, row):
-            return position, f"{at} {unlike}"
-        self.duplicates += position <= self.position
-        self.position = max(self.position, position)
+            return self.gap or (position, f"{at} {unlike}")
+        self.duplicates += position < following
+        if position == following:
+            self.position = position
         return None
+
+    @property
+    def gap(self) -> Fault | None:
+        """What is missed before something that is there."""
+        return self.missed if self.ahead > self.position else None
+
+    def end(self, relayed: int) -> Fault | None:
+        """What is wrong at the end, where all must be that the relay has sent."""
+        if self.gap:
+            return self.gap
+        self.duplicates += self.early
+        if self.position >= relayed:
+            return None
+        return self.position + 1, f"is missing at the end, the relay is at {relayed}"
 
 
 def record_unlike_row(record: ConsumerRecord, row: Row) -> str | None:
@@ -315,10 +339,9 @@ async def _verify_copy(
             say(f"{verified.records:,} records compared")
     for place, position in sorted(relayed.items()):
         copy = copies[place]
-        verified.duplicates += copy.duplicates
-        if place not in wrong and copy.position < position:
-            fault = copy.position + 1, f"is missing at the end, the relay is at {position}"
+        if place not in wrong and (fault := copy.end(position)):
             verified.add_fault("Kafka", place, fault)
+        verified.duplicates += copy.duplicates
 
 
 async def _follow_copy(

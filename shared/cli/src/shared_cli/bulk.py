@@ -12,9 +12,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 from local_stack.errors import StackError
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from shared_cli.bulk_line import Answer, Line, decode_answer
+from shared_cli.bulk_line import Answer, decode_answer
 
 LINES_A_REQUEST = 500
 REQUESTS_IN_FLIGHT = 2
@@ -26,6 +26,8 @@ DETAIL_LENGTH = 500
 TOLD_EVERY_SECONDS = 2.0
 
 type Say = Callable[[str], None]
+type Refusal = Callable[[bytes, Answer], None]
+"""Is told each line of which something was refused, with the answer."""
 
 
 class _Order(Struct):
@@ -36,6 +38,10 @@ class _Told(Struct):
     """What of a line is of interest here."""
 
     order: _Order
+
+
+class _Sent(Struct):
+    reviews: list[Raw] = []
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,8 +71,7 @@ class Taken:
             self.seller_id = msgspec.json.decode(line, type=_Told).order.seller_id
         if answer.order == "refused":
             self.orders_refused[answer.problem.rule if answer.problem else "unknown"] += 1
-            sent = msgspec.json.decode(line, type=Line)
-            self.unjudged += len(sent.reviews) - len(answer.reviews)
+            self.unjudged += _reviews_of(line) - len(answer.reviews)
         for review in answer.reviews:
             self.reviews[review.outcome] += 1
             if review.outcome == "refused":
@@ -81,12 +86,26 @@ class Taken:
             self.tokens[place] = max(self.tokens.get(place, 0), int(position))
 
 
+def _reviews_of(line: bytes) -> int:
+    """How many reviews a line has that may make no sense."""
+    try:
+        return len(msgspec.json.decode(line, type=_Sent).reviews)
+    except msgspec.DecodeError:
+        return 0
+
+
 def client(headers: dict[str, str]) -> httpx.AsyncClient:
     """For the requests of this module."""
     return httpx.AsyncClient(timeout=REQUEST_SECONDS, headers=headers)
 
 
-async def send(web: httpx.AsyncClient, review_url: str, lines: Iterable[bytes], say: Say) -> Taken:
+async def send(
+    web: httpx.AsyncClient,
+    review_url: str,
+    lines: Iterable[bytes],
+    say: Say,
+    refusal: Refusal | None = None,
+) -> Taken:
     """Sends all lines and counts the answers. Lines are drawn as they are sent.
 
     A request that breaks off is sent again from the first line without an answer: lines are
@@ -99,7 +118,7 @@ async def send(web: httpx.AsyncClient, review_url: str, lines: Iterable[bytes], 
 
     async def work() -> None:
         for batch in batches:  # one iterator for all: each batch goes to whoever is free
-            await _deliver(web, review_url, deque(batch), taken)
+            await _deliver(web, review_url, deque(batch), taken, refusal)
             meter.show(taken)
 
     try:
@@ -144,13 +163,17 @@ async def _wait(web: httpx.AsyncClient, url: str, tokens: Mapping[str, int]) -> 
 
 
 async def _deliver(
-    web: httpx.AsyncClient, review_url: str, lines: deque[bytes], taken: Taken
+    web: httpx.AsyncClient,
+    review_url: str,
+    lines: deque[bytes],
+    taken: Taken,
+    refusal: Refusal | None,
 ) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while lines:
         unanswered = len(lines)
         try:
-            await _post(web, review_url, lines, taken)
+            await _post(web, review_url, lines, taken, refusal)
         except (httpx.TransportError, _Busy) as failure:
             now = time.monotonic()
             if len(lines) < unanswered:
@@ -164,7 +187,13 @@ class _Busy(Exception):  # noqa: N818 - a state of the service
     """It asks to be tried again later."""
 
 
-async def _post(web: httpx.AsyncClient, review_url: str, lines: deque[bytes], taken: Taken) -> None:
+async def _post(
+    web: httpx.AsyncClient,
+    review_url: str,
+    lines: deque[bytes],
+    taken: Taken,
+    refusal: Refusal | None,
+) -> None:
     """Sends the lines; those that have been answered leave the queue."""
     async with web.stream(
         "POST",
@@ -182,7 +211,10 @@ async def _post(web: httpx.AsyncClient, review_url: str, lines: deque[bytes], ta
             if became.summary is not None:
                 taken.close(became)
             else:
-                taken.take(lines.popleft(), became)
+                line = lines.popleft()
+                taken.take(line, became)
+                if refusal is not None and became.problems:
+                    refusal(line, became)
 
 
 async def _lines_of(answer: httpx.Response) -> AsyncGenerator[bytes]:

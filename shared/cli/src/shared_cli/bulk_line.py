@@ -108,14 +108,26 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
 type LineOutcome = Literal["accepted", "unchanged", "refused"]
 
 
+class WrongField(Struct, frozen=True, kw_only=True):
+    """A field, and what it would have to be."""
+
+    field: str
+    bound: str
+
+
 class Problem(Struct, frozen=True, kw_only=True):
     """Why something was refused; `type` ends in the name of the rule."""
 
     type: str
+    errors: list[WrongField] = []
 
     @property
     def rule(self) -> str:
         return self.type.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        wrong = ", ".join(f"{each.field}: {each.bound}" for each in self.errors)
+        return f"{self.rule} ({wrong})" if wrong else self.rule
 
 
 class ReviewAnswer(Struct, frozen=True, kw_only=True):
@@ -130,11 +142,18 @@ class Summary(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """What became of one line; or, with `summary`, the last word about all lines of a request."""
 
+    order_id: str | None = None
     order: LineOutcome | None = None
     problem: Problem | None = None
     reviews: list[ReviewAnswer] = []
     summary: Summary | None = None
     tokens: list[str] = []
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that was refused of the line."""
+        told = [self.problem, *(each.problem for each in self.reviews)]
+        return [each for each in told if each is not None]
 
 
 _encode = msgspec.json.Encoder().encode

@@ -57,10 +57,17 @@ def _body(order_id: str, reason: str, outcome: str) -> Json:
     } | amount
 
 
+def settled_of(orders: Sequence[Example]) -> Example:
+    """The order whose dispute the seller settles with money."""
+    return orders[-len(COMPLAINTS)]
+
+
 def begin(stack: Stack, orders: Sequence[Example]) -> str:
     """Opens them about the last orders; the id of the one that will have to be decided."""
     dispute_id = ""
-    for order, (reason, outcome, answer) in zip(orders[-3:], COMPLAINTS, strict=True):
+    for order, (reason, outcome, answer) in zip(
+        orders[-len(COMPLAINTS) :], COMPLAINTS, strict=True
+    ):
         buyer = _Person(stack, "BUYER", order.buyer_id)
         seller = _Person(stack, "SELLER", order.seller_id)
         opened = buyer.once_known("/v1/disputes", _body(order.order_id, reason, outcome))

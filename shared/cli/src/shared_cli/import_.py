@@ -15,7 +15,7 @@ import msgspec
 import typer
 from typer import Argument, Option, Typer
 
-from shared_cli import bulk, bulk_line, import_report, olist, reach
+from shared_cli import bulk, bulk_line, import_lines, import_report, olist, reach
 from shared_cli.bulk import Taken
 from shared_cli.olist import Account, Row
 from shared_cli.terminal import out, progress
@@ -66,6 +66,29 @@ def olist_command(
         typer.echo(msgspec.json.encode(done.as_json()))
     else:
         _print(done)
+
+
+@app.command("lines")
+def lines_command(
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="Lines of bulk intake (NDJSON, gz); - for the input.")
+    ],
+    *,
+    refused: Annotated[
+        Path | None, Option(metavar="FILE", help="Keep the lines that were refused here.")
+    ] = None,
+    url: Annotated[str | None, Option(help="review-service, if not the running stack's.")] = None,
+    as_json: Annotated[bool, Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Import orders with their reviews: a line for each, as `POST /v1/orders/bulk` takes them.
+
+    What is refused costs nothing else: mend the lines that `--refused` keeps, and import those.
+    Doing it again changes nothing.
+
+    Exit code 0 when all lines were taken, 1 when some were refused, 2 when FILE cannot be read, 3
+    when review-service does not answer.
+    """
+    import_lines.command(file, refused=refused, url=url, as_json=as_json)
 
 
 class NotOlist(Exception):  # noqa: N818 - the name says what was met

@@ -11,9 +11,12 @@ from shared_cli import (
     clock,
     dispute,
     import_,
+    log,
     parked,
+    points,
     projections,
     refund,
+    returns,
     score,
     stack,
     token,
@@ -33,10 +36,13 @@ app.add_typer(stack.app, name="stack")
 app.add_typer(import_.app, name="import")
 app.add_typer(score.app, name="score")
 app.add_typer(dispute.app, name="dispute")
+app.add_typer(points.app, name="points")
 app.add_typer(refund.app, name="refund")
+app.add_typer(returns.app, name="returns")
 app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")
 app.add_typer(parked.app, name="parked")
+app.add_typer(log.app, name="log")
 app.add_typer(clock.app, name="clock")
 app.command()(token.token)
 

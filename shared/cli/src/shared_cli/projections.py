@@ -52,6 +52,10 @@ def list_projections(
 def rebuild(
     service: Annotated[str, Argument(help="review, dispute, returns or reputation.")],
     name: Annotated[str, Argument(help="The projection, as `list` names it.")],
+    *,
+    processes: Annotated[
+        int | None, Option(min=1, help="In so many, if not one for each core where it is large.")
+    ] = None,
 ) -> None:
     """Make a projection again from the log, beside the live one, and switch its readers to it.
 
@@ -62,6 +66,7 @@ def rebuild(
     reach.check_service(service)
     # Projections are a service's own code: the service makes them, in a process of its own.
     command = [sys.executable, "-m", f"{service}_service", "rebuild", name]
+    command += [str(processes)] if processes else []
     environment = environment_of(service, description.running())
     code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
     if code:

@@ -161,12 +161,13 @@ def of_step(
 def without(besides: Sequence[str], told: Fields, computed: Fields) -> Fields:
     """Of what is not due, the ledger also names outside money of no unit that leaves nothing of the
     order, so that it is found once that is taken back; the vectors name it where nothing else gave.
+    And it says what was to be reissued, of which the vectors know nothing.
     """
     if told["type"] not in NOT_DUE:
         return computed
     expected: list[str] = told["refund_ids"]
     names = [each for each in computed["refund_ids"] if each in expected or each not in besides]
-    return {**computed, "refund_ids": names}
+    return {**computed, "refund_ids": names, "reissues": None}
 
 
 def of_event(where: str, told: Fields, computed: Fields) -> Iterator[Expectation]:

@@ -16,11 +16,23 @@ ROLES = get_args(Role.__value__)
 def token(
     role: Annotated[list[str], Option(help=f"One of {', '.join(ROLES)}; may be repeated.")],
     sub: Annotated[str, Option(help="The account, or the member of staff.")],
+    *,
     seller_id: Annotated[
         str | None, Option(help="The seller account he is a member of, if not `sub`.")
     ] = None,
     org_id: Annotated[str | None, Option(help="His organisation.")] = None,
-    ttl: Annotated[str, Option(help="How long it is good for: 15d, 36h, 90s.")] = "12h",
+    withdrawal_of: Annotated[
+        str | None,
+        Option(
+            metavar="ORDER",
+            help="Good for nothing but to withdraw from this order: what a link gives to its buyer "
+            "without an account.",
+        ),
+    ] = None,
+    ttl: Annotated[
+        str | None,
+        Option(help="How long it is good for: 15d, 36h, 90s. Else 12h; to withdraw, 15m."),
+    ] = None,
 ) -> None:
     """Print a token for the running stack."""
     roles = [name.upper() for name in role]
@@ -34,8 +46,9 @@ def token(
             Path(running.issuer_key).parent,
             sub=sub,
             roles=roles,
-            ttl_seconds=int(duration(ttl).total_seconds()),
+            ttl_seconds=int(duration(ttl).total_seconds()) if ttl else None,
             seller_id=seller_id,
             org_id=org_id,
+            withdrawal_of=withdrawal_of,
         )
     )

@@ -10,7 +10,7 @@ from reputation_service.domain.explain import (
     DimensionExplanation,
     excluded,
     explain,
-    score_without,
+    read_without,
     what_would_raise,
 )
 from reputation_service.domain.facts import NOWHERE, Fact, day_of
@@ -223,7 +223,9 @@ def _answer(known: QueryFacts) -> dict[str, Any]:
         answer["raise"] = _raise(score)
     if "score_without_micro" in expect:
         answer["score_without_micro"] = {
-            entity: score_without(known.buckets, known.facts, entity, query.day, score.policy)
+            entity: read_without(
+                known.buckets, known.facts, entity, query.day, score.policy
+            ).score_micro
             for entity in query.without or expect["score_without_micro"]
         }
     return answer

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +14,10 @@ import msgspec
 from local_stack.errors import StackError
 from local_stack.services import Stack
 
-from shared_cli import bulk, clock, demo_disputes
+from shared_cli import bulk, clock, demo_disputes, demo_returns, demo_standing
 from shared_cli.demo_disputes import Example
+from shared_cli.demo_returns import Returned
+from shared_cli.demo_standing import Course
 from shared_cli.terminal import out
 
 SEED = 7
@@ -23,7 +25,6 @@ ORDERS = 3_000
 REQUEST_SECONDS = 60.0
 PAGE = 100
 SHOWN_SELLERS = 5
-UNTIL_EVALUATED = timedelta(days=7)
 RANKING_SECONDS_MAX = 20.0
 RANKING_LOOK_SECONDS = 0.3
 
@@ -34,13 +35,17 @@ type Page = list[dict[str, Any]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What is known of the demo in a database: the instant at which its story ends, and, once
-    all of it is there, an example, and a dispute that is to be decided.
+    all of it is there, an example, a dispute that is to be decided, an order of which some money is
+    given back, returns that are over, and how a seller stood.
     """
 
     database: str
     ends_at: datetime
     example: Example | None = None
     dispute_id: str | None = None
+    refunded: Example | None = None
+    returned: tuple[Returned, ...] = ()
+    course: Course | None = None
 
 
 def urls(stack: Stack) -> None:
@@ -48,6 +53,9 @@ def urls(stack: Stack) -> None:
     out.print()
     for name, url in stack.description.urls.items():
         out.print(f"  {name + '-service':20} {url}    API: {url}/docs")
+    out.print(
+        f"  {'sandboxes':20} {stack.description.sandbox_url}    of payment, carrier and stock"
+    )
     out.print(f"  logs                 {stack.description.logs}\n")
 
 
@@ -70,11 +78,25 @@ def load_demo(stack: Stack, say: Say) -> None:
     asyncio.run(_load(stack, lines, say))
     dispute_id = demo_disputes.begin(stack, completed)
     before = max(_ranked_at(stack), default=None)
-    clock.move(Path(stack.description.clock_file), UNTIL_EVALUATED)
-    say("a week has passed by the stack's clock: levels come with the weekly evaluation")
+    course = demo_standing.tell(stack, _sellers(stack)[0]["seller_id"])
+    say("the best seller was fined, and has won his appeal")
+    returned = demo_returns.tell(stack)
+    say(f"{len(returned)} returns have gone their way, from the request to the last cent")
+    say("twelve days have passed by the stack's clock: levels come with the weekly evaluation")
     _wait_until_ranked_anew(stack, before)
     demo_disputes.carry_on(stack, dispute_id, say)
-    _save(stack, replace(mark, example=examples[-1], dispute_id=dispute_id))
+    refunded = demo_disputes.settled_of(completed)
+    _save(
+        stack,
+        replace(
+            mark,
+            example=examples[-1],
+            dispute_id=dispute_id,
+            refunded=refunded,
+            returned=returned,
+            course=course,
+        ),
+    )
 
 
 def first_steps(stack: Stack) -> None:
@@ -98,6 +120,14 @@ def first_steps(stack: Stack) -> None:
         stack.token("AUDITOR", "auditor-1"),
         [f"{reputation}/v1/sellers", f"{reputation}{seller}/score/explain"],
     )
+    if refunded := mark.refunded:
+        ledger = f"{stack.description.urls['returns']}/v1/orders/{refunded.order_id}/refunds"
+        token = stack.token("BUYER", refunded.buyer_id)
+        _paste("a buyer who is given some money back", token, [ledger, f"{ledger}/events"])
+    if mark.course:
+        _course(stack, mark.course)
+    if mark.returned:
+        _returns(stack, mark.returned)
     if mark.dispute_id:
         disputes = f"{stack.description.urls['dispute']}/v1"
         _paste(
@@ -210,6 +240,59 @@ def _seller_table(sellers: Page) -> None:
         level = seller["public_level"]
         out.print(f"  {place:3}  {seller['seller_id']:24} {score:10.6f}  {level}")
     out.print()
+
+
+def _course(stack: Stack, course: Course) -> None:
+    """How a seller stood after each step; his points and the case against him, for him to see."""
+    base = stack.description.urls["reputation"]
+    out.print(f"How {course.seller_id} stood:")
+    for step in course.steps:
+        score = step.score_micro / 1_000_000
+        out.print(f"  {score:10.6f}  {step.balance:3} points  {step.level:7}  {step.what}")
+    out.print()
+    seller = f"{base}/v1/sellers/{course.seller_id}"
+    _paste(
+        "this seller",
+        stack.token("SELLER", course.seller_id),
+        [f"{seller}/points", f"{base}{course.case}", f"{seller}/score/explain", f"{seller}/rates"],
+    )
+
+
+def _returns(stack: Stack, returned: Sequence[Returned]) -> None:
+    """How they have ended, and what there is to see of them: by a buyer whom rules have answered,
+    by a guest without an account, and by the desk where the provider has refused.
+    """
+    base = stack.description.urls["returns"]
+    out.print("Returns, and what became of them:")
+    with _client(stack, "AUDITOR", "auditor-1") as client:
+        for each in returned:
+            told = client.get(f"{base}{each.at}").raise_for_status().json()
+            _return_line(each, told)
+    out.print()
+    by_name = {each.name: each for each in returned}
+    fast, guest, refused = (by_name[name] for name in ("fast-lane", "withdrawal", "reissue"))
+    _paste(
+        "a buyer whose return was decided by rules, which its rule_trace names",
+        stack.token("BUYER", fast.buyer_id),
+        [f"{base}{fast.at}", f"{base}{fast.at}/events", f"{base}{fast.ledger}"],
+    )
+    _paste(
+        "a buyer without an account, who has withdrawn by a link (good for 15 minutes)",
+        stack.link_token(guest.order_id, guest.buyer_id),
+        [f"{base}{guest.at}", f"{base}/v1/orders/{guest.order_id}/return-eligibility"],
+    )
+    _paste(
+        "an agent who had a refused refund paid by another way",
+        stack.token("AGENT", demo_disputes.AGENT),
+        [f"{base}{refused.ledger}", f"{base}{refused.ledger}/events", f"{base}{refused.at}"],
+    )
+
+
+def _return_line(each: Returned, told: Mapping[str, Any]) -> None:
+    given = told["end"]["refunded"]
+    money = f"{given['amount'] / 100:.2f} {given['currency']}"
+    ended = f"{told['lane']:9}  {told['end']['resolution']:9}  {money:>9}"
+    out.print(f"  {each.order_id:16}  {ended}  {each.tells}")
 
 
 def _paste(who: str, token: str, addresses: Iterable[str]) -> None:

@@ -1,12 +1,14 @@
 """The event types in, what is published of them out: `python -m shared_events`.
 
-Writes the schemas and the reference anew, and samples of the event versions that have none yet.
+Writes the schemas, the reference and the AsyncAPI documents anew, and samples of the event versions
+that have none yet.
 The one argument is the folder of the repository, if it is not the one that this code lies in.
 """
 
 import sys
 from pathlib import Path
 
+from shared_events.asyncapi import write_documents
 from shared_events.corpus import add_samples
 from shared_events.reference import write_reference
 from shared_events.schemas import write_schemas
@@ -15,6 +17,7 @@ REPOSITORY = Path(__file__).parents[4]
 CORPUS = "shared/events/corpus"
 SCHEMAS = "shared/events/schemas"
 REFERENCE = "docs/reference/events.md"
+ASYNCAPI = "docs/reference/asyncapi"
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +29,9 @@ def main(arguments: list[str]) -> int:
     samples = add_samples(repository / CORPUS)
     schemas, refused = write_schemas(repository / SCHEMAS)
     pages = write_reference(repository / REFERENCE, repository / CORPUS)
-    for place, names in ((CORPUS, samples), (SCHEMAS, schemas), (REFERENCE, pages)):
+    documents = write_documents(repository / ASYNCAPI, repository / CORPUS)
+    made = {CORPUS: samples, SCHEMAS: schemas, REFERENCE: pages, ASYNCAPI: documents}
+    for place, names in made.items():
         sys.stdout.write(f"{place}: {len(names)} written\n")
     for loss in refused:
         sys.stderr.write(f"{loss}\n")

@@ -16,9 +16,6 @@ from shared_events.codes import COUNTRY, CURRENCY, is_country, is_currency
 
 # What a person may write, in characters.
 REVIEW_LENGTH_MAX = 5_000
-REPLY_LENGTH_MAX = 2_000
-"""Also of a follow-up, a flag and an appeal."""
-FACTS_LENGTH_MAX = 5_000
 EXPLANATION_LENGTH_MAX = 2_000
 
 MINOR_MAX = 2**53 - 1

@@ -9,11 +9,25 @@ from msgspec import Struct, inspect
 from shared_events.envelope import decode_envelope
 from shared_events.registry import FAMILIES, Family
 
-INTRODUCTION = """\
-# Events
+ATTRIBUTES = {
+    "specversion": "`1.0`",
+    "recordedtime": "when it was written to the log, always with six decimals",
+    "id": "the event's own UUID",
+    "source": "the service: `/review-service`",
+    "type": "name and version of the schema: `ReviewSubmitted.v1`",
+    "subject": "the stream",
+    "streamversion": "the event's number in its stream, from 1",
+    "time": "when it happened in the business",
+    "partitionkey": "the account of the fact: a seller, or a buyer's own; else `policies`",
+    "actor": "who did it: `buyer:B-42`, `system:timer`",
+    "correlationid": "the order; the account or case where there is none",
+    "causationid": "the UUID of the command or event that caused it",
+    "traceparent": "the W3C trace, if there is one",
+    "data": "the event, with its `type` again",
+}
+"""Of the envelope, and what they mean."""
 
-*Generated from `shared/events` by `python -m shared_events`; do not edit.*
-
+EVENTS = """\
 Every fact that a service records is one of these events. It is published whole, on the topic
 named here, and stays readable for ever: fields may be added, never changed or removed.
 
@@ -25,37 +39,31 @@ named here, and stays readable for ever: fields may be added, never changed or r
 - Instants are RFC 3339 in UTC. A deadline is the first instant at which it is too late.
 - An event about an account or a case has the id of its `account_kind`, and not the other one.
 - What a person wrote, and the files with it, are in the events sealed with that person's key:
-  `s1.<key id>.<digest>.<event id>.<path>.<ciphertext>`. Those of returns and accounts still
-  lack some.
+  `s1.<key id>.<digest>.<event id>.<path>.<ciphertext>`.
 - An example has every optional field, but for those that contradict another one.
-
-## Envelope
-
+"""
+RECORD = """\
 CloudEvents 1.0, structured JSON. The Kafka record's value is these bytes, as they were recorded;
 its key is `partitionkey`. The partition is `crc32(partitionkey) mod 64`.
+"""
+INTRODUCTION = f"""\
+# Events
 
+*Generated from `shared/events` by `python -m shared_events`; do not edit.*
+
+{EVENTS}
+## Envelope
+
+{RECORD}
 | attribute | meaning |
 |---|---|
-| `specversion` | `1.0` |
-| `recordedtime` | when it was written to the log, always with six decimals |
-| `id` | the event's own UUID |
-| `source` | the service: `/review-service` |
-| `type` | name and version of the schema: `ReviewSubmitted.v1` |
-| `subject` | the stream |
-| `streamversion` | the event's number in its stream, from 1 |
-| `time` | when it happened in the business |
-| `partitionkey` | the account that the fact belongs to: a seller, or a buyer's own |
-| `actor` | who did it: `buyer:B-42`, `system:timer` |
-| `correlationid` | the order; the account or case where there is none |
-| `causationid` | the UUID of the command or event that caused it |
-| `traceparent` | the W3C trace, if there is one |
-| `data` | the event, with its `type` again |
 """
 
 
 def reference(corpus: Path) -> str:
     """The whole page. The examples are those of the corpus."""
-    parts = [INTRODUCTION, _whole(next(iter(FAMILIES[0].events)), corpus)]
+    attributes = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in ATTRIBUTES.items())
+    parts = [f"{INTRODUCTION}{attributes}", _whole(next(iter(FAMILIES[0].events)), corpus)]
     topic = ""
     for family in FAMILIES:
         if family.topic != topic:

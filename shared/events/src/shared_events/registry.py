@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from shared_events import dispute, orders, reputation, returns, review
+from shared_events import dispute, orders, reputation, returns, review, score_policies
 from shared_events.fields import Instant
 
 UNREADABLE = (RecursionError, UnicodeDecodeError)
@@ -31,7 +31,9 @@ class UnknownEventType(Exception):  # noqa: N818 - the name says what was met
 
 
 class Family(NamedTuple):
-    """The events of one kind of stream: a union, the topic that has them, how streams are named."""
+    """The events of one kind of stream: a union or the only one; the topic that has them; how the
+    streams are named.
+    """
 
     union: Any  # a type alias has no type
     topic: str
@@ -39,7 +41,8 @@ class Family(NamedTuple):
 
     @property
     def events(self) -> Iterable[type[Struct]]:
-        return get_args(self.union.__value__)
+        told = self.union.__value__
+        return get_args(told) or (told,)
 
 
 FAMILIES = (
@@ -49,8 +52,10 @@ FAMILIES = (
     Family(dispute.DisputeEvent, dispute.TOPIC, ("dispute-<dispute_id>",)),
     Family(returns.ReturnEvent, returns.TOPIC, ("return-<return_id>",)),
     Family(returns.RefundEvent, returns.TOPIC, ("refunds-<order_id>",)),
+    Family(returns.PolicyEvent, returns.TOPIC, (returns.POLICY_STREAM,)),
     Family(reputation.AccountEvent, reputation.TOPIC, ("seller-<seller_id>", "buyer-<buyer_id>")),
     Family(reputation.CaseEvent, reputation.TOPIC, ("case-<case_id>",)),
+    Family(score_policies.ScorePolicyEvent, reputation.TOPIC, ("policies-score",)),
 )
 
 
@@ -99,7 +104,12 @@ def topic_of(stream: str) -> str:
 
 
 def key_of(event: Struct) -> str:
-    """The account that the fact belongs to: the seller; the buyer for events of buyer accounts."""
+    """The account that the fact belongs to: the seller; the buyer for events of buyer accounts.
+
+    What belongs to no account, such as facts about policies, has a key of its own.
+    """
+    if isinstance(event, returns.ReturnPolicyActivated | score_policies.ScorePolicyFact):
+        return event.KEY
     fact: Any = event
     key: str = fact.buyer_id if getattr(fact, "account_kind", "") == "BUYER" else fact.seller_id
     return key

@@ -2,14 +2,16 @@
 
 Streams `seller-<seller id>`, `buyer-<buyer id>` and `case-<case id>`.
 Stored and published for ever: add optional fields and new events, never rename. Free text and
-media are sealed fields and come with sealing: until then the schemas take none.
+media are sealed fields.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from shared_events.fields import Code, Id, Instant, Party, Sha256
+from shared_events.common import DecisionOverdue, Media, StatementOfReasonsIssued
+from shared_events.fields import Code, Id, Instant, MediaDigests, Party, Sha256
+from shared_events.sealed import Sealed
 
 TOPIC = "reputation.events"
 
@@ -47,6 +49,11 @@ type Measure = Literal[
 type Band = Literal["UNRATED", "RED", "ORANGE", "YELLOW", "GREEN", "GOLD"]
 type Day = Annotated[int, Meta(ge=0)]
 type ScoreMicro = Annotated[int, Meta(ge=0, le=100_000_000)]
+type Detection = Literal["RULE", "DETECTOR", "NOTICE", "ANALYST"]
+type DismissalReason = Literal["UNFOUNDED", "INSUFFICIENT", "DUPLICATE", "LAPSED"]
+type LiftReason = Literal["EXPIRED", "REVERSED", "STAYED", "EARNED_BACK", "ENDED", "BY_HAND"]
+type ReversalReason = Literal["APPEAL_REVERSED", "APPEAL_REDUCED"]
+type CancelReason = Literal["BALANCE", "CASE_REVERSED", "BY_SENIOR"]
 type AppealOutcome = Literal["UPHELD", "REDUCED", "REVERSED"]
 
 
@@ -91,10 +98,13 @@ class PenaltyApplied(AccountFact, frozen=True, kw_only=True, tag="PenaltyApplied
 
 
 class PenaltyReversed(AccountFact, frozen=True, kw_only=True, tag="PenaltyReversed.v1"):
+    """From `reversed_at` on the lot counts no more; before, it did."""
+
     penalty_id: Id
     case_id: Id
     points: PenaltyPoints
-    reason: Literal["APPEAL_REVERSED", "APPEAL_REDUCED"]
+    reason: ReversalReason
+    reversed_at: Instant
     already_expired: bool
     balance_after: Balance
 
@@ -132,6 +142,17 @@ class ConductAssessed(AccountFact, frozen=True, kw_only=True, tag="ConductAssess
     next_at: Instant
 
 
+class CreditExpired(AccountFact, frozen=True, kw_only=True, tag="CreditExpired.v1"):
+    """The credit of an assessment is over. The balance does not wait for this event; a period of
+    conduct that begins with it does, and counts from `expired_at`.
+    """
+
+    credited_at: Instant
+    points: PenaltyPoints
+    expired_at: Instant
+    balance_after: Balance
+
+
 class LevelChanged(AccountFact, frozen=True, kw_only=True, tag="LevelChanged.v1"):
     """`public_level` is another one while a protection freezes it."""
 
@@ -154,14 +175,15 @@ class MeasureApplied(AccountFact, frozen=True, kw_only=True, tag="MeasureApplied
 class MeasureLifted(AccountFact, frozen=True, kw_only=True, tag="MeasureLifted.v1"):
     measure_id: Id
     measure: Measure
-    reason: Literal["EXPIRED", "REVERSED", "STAYED", "EARNED_BACK", "ENDED", "BY_HAND"]
+    reason: LiftReason
 
 
 class ProtectionGranted(AccountFact, frozen=True, kw_only=True, tag="ProtectionGranted.v1"):
-    """The public level stays what it is until then."""
+    """Until then the public level is no worse than `level`, the real one at the grant."""
 
     until: Instant
     reason: Code
+    level: Level
     public_level: Level
 
 
@@ -177,7 +199,7 @@ class TerminationNoticeGiven(
 
 
 class TerminationCancelled(AccountFact, frozen=True, kw_only=True, tag="TerminationCancelled.v1"):
-    reason: Literal["BALANCE", "CASE_REVERSED", "BY_SENIOR"]
+    reason: CancelReason
 
 
 class AccountTerminated(AccountFact, frozen=True, kw_only=True, tag="AccountTerminated.v1"):
@@ -185,9 +207,12 @@ class AccountTerminated(AccountFact, frozen=True, kw_only=True, tag="AccountTerm
 
 
 class ErasureDeferred(AccountFact, frozen=True, kw_only=True, tag="ErasureDeferred.v1"):
-    """The matters that are still open; the request is repeated when one closes."""
+    """The matters that are still open; the request is repeated when one closes. `open_until`: when
+    time closes the first of them: a case that may be appealed until then.
+    """
 
     open_ids: list[Id]
+    open_until: Instant | None = None
 
 
 class SubjectErased(AccountFact, frozen=True, kw_only=True, tag="SubjectErased.v1"):
@@ -214,18 +239,25 @@ class ScoreEvaluated(Struct, frozen=True, kw_only=True, tag="ScoreEvaluated.v1")
 
 
 class CaseOpened(CaseFact, frozen=True, kw_only=True, tag="CaseOpened.v1"):
+    """`opened_by`: the analyst, where it was one."""
+
     rule: ViolationRule
     cause_key: Id
     evidence_event_ids: list[Id]
     review_ids: list[Id]
     safety: bool
-    detection: Literal["RULE", "DETECTOR", "NOTICE", "ANALYST"]
+    detection: Detection
+    opened_by: Id | None = None
     statement_until: Instant
     decide_by: Instant
 
 
 class StatementSubmitted(CaseFact, frozen=True, kw_only=True, tag="StatementSubmitted.v1"):
-    """The accused has spoken; what was said is sealed."""
+    """The accused has spoken."""
+
+    text: Sealed
+    media: Media | None = None
+    media_sha256: MediaDigests | None = None
 
 
 class ViolationConfirmed(CaseFact, frozen=True, kw_only=True, tag="ViolationConfirmed.v1"):
@@ -243,11 +275,12 @@ class ViolationConfirmed(CaseFact, frozen=True, kw_only=True, tag="ViolationConf
 
 
 class CaseDismissed(CaseFact, frozen=True, kw_only=True, tag="CaseDismissed.v1"):
-    reason: Literal["UNFOUNDED", "INSUFFICIENT", "DUPLICATE", "LAPSED"]
+    reason: DismissalReason
 
 
 class ViolationAppealed(CaseFact, frozen=True, kw_only=True, tag="ViolationAppealed.v1"):
     appeal_id: Id
+    text: Sealed
     evidence_ids: list[Id]
     decide_by: Instant
 
@@ -272,6 +305,7 @@ type AccountEvent = (
     | PenaltyStayed
     | PenaltyUnstayed
     | ConductAssessed
+    | CreditExpired
     | LevelChanged
     | MeasureApplied
     | MeasureLifted
@@ -283,6 +317,7 @@ type AccountEvent = (
     | ErasureDeferred
     | SubjectErased
     | ScoreEvaluated
+    | StatementOfReasonsIssued
 )
 type CaseEvent = (
     CaseOpened
@@ -291,4 +326,6 @@ type CaseEvent = (
     | CaseDismissed
     | ViolationAppealed
     | ViolationAppealDecided
+    | DecisionOverdue
+    | StatementOfReasonsIssued
 )

@@ -7,7 +7,7 @@ is sealed with their keys; what staff write about a return is sealed once for ea
 `media_sha256` and `photos_sha256` have the digests of the files that `media` and `photos` name.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -30,10 +30,15 @@ from shared_events.fields import (
 from shared_events.sealed import Sealed
 
 TOPIC = "returns.events"
+POLICY_STREAM = "returnpolicy-versions"
+POLICY_LENGTH_MAX = 65_536
 
 type AskedKind = Literal["RETURN", "EXCHANGE", "CLAIM"]
 """What a buyer asks for. A CLAIM leaves the goods with the buyer."""
 type ReturnKind = Literal["RETURN", "EXCHANGE", "CLAIM", "WITHDRAWAL"]
+type Wants = Literal["REFUND", "EXCHANGE", "REPLACEMENT"]
+type Reviewer = Literal["SELLER", "AGENT"]
+"""Who decides a request that no rule decides."""
 type Lane = Literal["FAST", "STANDARD", "STATUTORY"]
 type ReturnReason = (
     Literal[
@@ -49,6 +54,12 @@ type ReturnReason = (
     | DisputeReason
 )
 """A remedy's return has the reason of its dispute, a withdrawal none but itself."""
+type DeclineCode = Literal["FINAL_SALE", "PERIOD_ENDED", "NOT_AS_CLAIMED", "OTHER"]
+type Reception = Literal["RECEIVED", "WRONG_ITEM", "SHORT"]
+"""What was found in a parcel in the place of a unit."""
+type Grade = Literal["A", "B", "C", "D"]
+type RejectReason = Literal["WRONG_ITEM", "SHORT", "NOT_OURS", "USED", "OTHER", "LATE"]
+type FallBackReason = Literal["OUT_OF_STOCK", "UNPAID", "NOT_SHIPPED"]
 type Payer = Literal["SELLER", "BUYER", "PLATFORM"]
 type UnitResult = Literal[
     "REFUNDED",
@@ -108,20 +119,20 @@ class ReceivedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was found in the parcel in place of a unit."""
 
     unit: Unit
-    reception: Literal["RECEIVED", "WRONG_ITEM", "SHORT"]
+    reception: Reception
 
 
 class AcceptedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The state of a unit, and what its refund is less for that."""
 
     unit: Unit
-    grade: Literal["A", "B", "C", "D"]
+    grade: Grade
     deduction_milli: Milli
 
 
 class RejectedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: Unit
-    reason: Literal["WRONG_ITEM", "SHORT", "NOT_OURS", "USED", "OTHER", "LATE"]
+    reason: RejectReason
 
 
 class ClosedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -155,13 +166,18 @@ class ReplacedUnit(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReturnRequested(ReturnFact, frozen=True, kw_only=True, tag="ReturnRequested.v1"):
-    """`value_ref_minor` is in the policy's reference currency, `asked_minor` in `currency`."""
+    """`value_ref_minor` is in the policy's reference currency, `asked_minor` in `currency`.
+
+    `liable` and `seller_at_fault` are those of a remedy, as its dispute has found them.
+    """
 
     kind: AskedKind
     origin: Literal["BUYER", "DISPUTE"]
     remedy_id: Id | None = None
+    liable: Liable | None = None
+    seller_at_fault: bool | None = None
     reason: ReturnReason
-    wants: Literal["REFUND", "EXCHANGE", "REPLACEMENT"]
+    wants: Wants
     units: list[Unit]
     value_ref_minor: Minor
     replacement_sku: Id | None = None
@@ -205,7 +221,7 @@ class WithdrawalConfirmed(ReturnFact, frozen=True, kw_only=True, tag="Withdrawal
 
 
 class ReturnReviewRequired(ReturnFact, frozen=True, kw_only=True, tag="ReturnReviewRequired.v1"):
-    by: Literal["SELLER", "AGENT"]
+    by: Reviewer
     answer_due: Instant
     rule_trace: RuleTrace
 
@@ -214,7 +230,8 @@ class ReturnAuthorized(ReturnFact, frozen=True, kw_only=True, tag="ReturnAuthori
     """`kind` may differ from what was asked: silence turns a CLAIM into a RETURN.
 
     `amount_minor` is that of a CLAIM; `ship_by` is absent if no goods are to be shipped.
-    `label_due` comes with a label that is not the buyer's, `inspect_by` with goods that are in.
+    `label_due` comes with a label that is not the buyer's, `inspect_by` with goods that are in,
+    `stock_due` with a replacement that the stock is asked for at once.
     """
 
     kind: ReturnKind
@@ -227,6 +244,7 @@ class ReturnAuthorized(ReturnFact, frozen=True, kw_only=True, tag="ReturnAuthori
     ship_by: Instant | None = None
     label_due: Instant | None = None
     inspect_by: Instant | None = None
+    stock_due: Instant | None = None
     label_paid_by: Payer
     rule_trace: RuleTrace
     decision_seconds: Seconds
@@ -237,8 +255,8 @@ class ReturnDeclined(ReturnFact, frozen=True, kw_only=True, tag="ReturnDeclined.
     with goods that are in.
     """
 
-    by: Literal["SELLER", "AGENT"]
-    code: Literal["FINAL_SALE", "PERIOD_ENDED", "NOT_AS_CLAIMED", "OTHER"]
+    by: Reviewer
+    code: DeclineCode
     note: Sealed | None = None
     note_for_buyer: Sealed | None = None
     note_for_seller: Sealed | None = None
@@ -298,7 +316,9 @@ class ReturnShipped(ReturnFact, frozen=True, kw_only=True, tag="ReturnShipped.v1
 
 
 class ReturnScanned(ReturnFact, frozen=True, kw_only=True, tag="ReturnScanned.v1"):
-    """`lost_at` comes with HANDED_OVER, `inspect_by` with DELIVERED_BACK."""
+    """`lost_at` comes with HANDED_OVER, `inspect_by` with DELIVERED_BACK; `stock_due` where the
+    scan alone has a replacement reserved.
+    """
 
     kind: Literal["HANDED_OVER", "DELIVERED_BACK"]
     units: list[Unit]
@@ -306,6 +326,7 @@ class ReturnScanned(ReturnFact, frozen=True, kw_only=True, tag="ReturnScanned.v1
     scanned_at: Instant
     lost_at: Instant | None = None
     inspect_by: Instant | None = None
+    stock_due: Instant | None = None
 
 
 class ReturnExpired(ReturnFact, frozen=True, kw_only=True, tag="ReturnExpired.v1"):
@@ -330,6 +351,7 @@ class UnitsReceived(ReturnFact, frozen=True, kw_only=True, tag="UnitsReceived.v1
     units: list[ReceivedUnit]
     surplus: Annotated[int, Meta(ge=0)]
     tracking_id: Id | None = None
+    by_warehouse: bool | None = None
     unasked: bool | None = None
     photos: Media | None = None
     photos_sha256: MediaDigests | None = None
@@ -346,12 +368,15 @@ class UnitsLost(ReturnFact, frozen=True, kw_only=True, tag="UnitsLost.v1"):
 
 
 class UnitsAccepted(ReturnFact, frozen=True, kw_only=True, tag="UnitsAccepted.v1"):
-    """`contest_until` is present if a deduction was made."""
+    """`contest_until` is present if a deduction was made, `stock_due` where a replacement is to be
+    reserved now.
+    """
 
     units: list[AcceptedUnit]
     by_default: bool
     handling_seconds: Seconds
     contest_until: Instant | None = None
+    stock_due: Instant | None = None
 
 
 class UnitsRejected(ReturnFact, frozen=True, kw_only=True, tag="UnitsRejected.v1"):
@@ -376,12 +401,13 @@ class AdvanceUnrecovered(ReturnFact, frozen=True, kw_only=True, tag="AdvanceUnre
 
 class ReplacementReserved(ReturnFact, frozen=True, kw_only=True, tag="ReplacementReserved.v1"):
     """Above 0 the buyer owes the difference by `pay_by`, and `ship_by` waits for that; below 0 it
-    is credited.
+    is credited. `reservation_id`: what the stock was asked for it by, if it was asked by us.
     """
 
     units: list[Unit]
     new_units: list[Unit]
     sku: Id
+    reservation_id: Id | None = None
     currency: Currency
     difference_minor: int
     pay_by: Instant | None = None
@@ -402,7 +428,7 @@ class ExchangeFellBack(ReturnFact, frozen=True, kw_only=True, tag="ExchangeFellB
     """There is no replacement: the units are refunded as those of a RETURN."""
 
     units: list[Unit]
-    reason: Literal["OUT_OF_STOCK", "UNPAID", "NOT_SHIPPED"]
+    reason: FallBackReason
 
 
 class ExchangeShipped(ReturnFact, frozen=True, kw_only=True, tag="ExchangeShipped.v1"):
@@ -579,12 +605,15 @@ class RefundRetried(RefundFact, frozen=True, kw_only=True, tag="RefundRetried.v1
 
 
 class RefundNotDue(RefundFact, frozen=True, kw_only=True, tag="RefundNotDue.v1"):
-    """Nothing is given: it was, by the refunds named or outside, or the original is still out."""
+    """Nothing is given: it was, by the refunds named or outside, or the original is still out.
+    `reissues`: the refund in whose place it was asked for, which is owed no more.
+    """
 
     refund_id: Id
     source: RefundSource
     source_id: Id
     remedy_id: Id | None = None
+    reissues: Id | None = None
     units: list[Unit]
     refund_ids: list[Id]
     why: Literal["GIVEN", "ORIGINAL_OUT"]
@@ -593,11 +622,12 @@ class RefundNotDue(RefundFact, frozen=True, kw_only=True, tag="RefundNotDue.v1")
 class RemedyAlreadyMet(RefundFact, frozen=True, kw_only=True, tag="RemedyAlreadyMet.v1"):
     """Nothing is left to give for these units: the refunds named, or money given outside, did.
 
-    `refund_id`: the one that was asked for.
+    `refund_id`: the one that was asked for; `reissues`: in whose place, which is owed no more.
     """
 
     refund_id: Id | None = None
     remedy_id: Id
+    reissues: Id | None = None
     units: list[Unit]
     refund_ids: list[Id]
 
@@ -611,7 +641,9 @@ class RefundOverpaid(RefundFact, frozen=True, kw_only=True, tag="RefundOverpaid.
 
 
 class RefundBounced(RefundFact, frozen=True, kw_only=True, tag="RefundBounced.v1"):
-    """The money came back after it had been paid. Totals as in RefundIssued."""
+    """The money came back after it had been paid. Totals as in RefundIssued. `owed_again`: what
+    stood in its place, and was not due because this one had been paid after all.
+    """
 
     refund_id: Id
     code: Code
@@ -619,6 +651,7 @@ class RefundBounced(RefundFact, frozen=True, kw_only=True, tag="RefundBounced.v1
     total_minor: Minor
     refunded_total_minor: Minor
     remaining_minor: Minor
+    owed_again: Id | None = None
     overdue_at: Instant
 
 
@@ -634,10 +667,13 @@ class OutsideRefundRecorded(RefundFact, frozen=True, kw_only=True, tag="OutsideR
 
 
 class OutsideRefundUndone(RefundFact, frozen=True, kw_only=True, tag="OutsideRefundUndone.v1"):
+    """`owed_again`: goodwill that was not due because of it; all else is asked for again."""
+
     outside_id: Id
     currency: Currency
     total_minor: Minor
     remaining_minor: Minor
+    owed_again: list[Id] | None = None
 
 
 class UnitsReplaced(RefundFact, frozen=True, kw_only=True, tag="UnitsReplaced.v1"):
@@ -645,6 +681,35 @@ class UnitsReplaced(RefundFact, frozen=True, kw_only=True, tag="UnitsReplaced.v1
     pairs: list[ReplacedUnit]
 
 
+class CostMoved(RefundFact, frozen=True, kw_only=True, tag="CostMoved.v1"):
+    """From here on `borne_by` bears this part of a refund: the platform, where goods that were paid
+    in advance are not recovered (AdvanceUnrecovered, confirmed); the seller again, where they came
+    after all.
+    """
+
+    refund_id: Id
+    borne_by: Bearer
+    units: list[RefundedUnit]
+    currency: Currency
+    shipping_minor: Minor
+    total_minor: Minor
+
+
+class ReturnPolicyActivated(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ReturnPolicyActivated.v1"
+):
+    """From an instant on, what is new is decided by this version of the policy of returns.
+    `entries`: all of them, as JSON, of a version that was not known before.
+    """
+
+    KEY: ClassVar[str] = "returnpolicy"
+    """It belongs to no account."""
+    policy_version: Id
+    since: Instant
+    entries: Annotated[str, Meta(max_length=POLICY_LENGTH_MAX)] | None = None
+
+
+type PolicyEvent = ReturnPolicyActivated
 type ReturnEvent = (
     ReturnRequested
     | RemedyAttached
@@ -695,5 +760,6 @@ type RefundEvent = (
     | OutsideRefundRecorded
     | OutsideRefundUndone
     | UnitsReplaced
+    | CostMoved
     | DecisionOverdue
 )

@@ -156,7 +156,7 @@ OF_TYPE: dict[type[Struct], dict[str, object]] = {
     review.DimensionReattributed: {"from": "SELLER", "to": "CARRIER"},
     dispute.DisputedUnits: {"units": "1/1,1/2"},
     reputation.AccountOpened: {"balance": 100},
-    reputation.ProtectionGranted: {"reason": "WAREHOUSE_FLOOD"},
+    reputation.ProtectionGranted: {"reason": "WAREHOUSE_FLOOD", "level": "REDUCED"},
     reputation.ScoreEvaluated: {
         "day": 20_454,
         "policy_id": "default-1",
@@ -181,6 +181,10 @@ SERVICE_OF = {
 }
 
 
+CORRELATION = ("order_id", "case_id", "seller_id", "policy_version", "policy_id")
+"""What an envelope names as the story that the event belongs to: the first of these."""
+
+
 def sample(event_type: type[Struct]) -> Struct:
     """An example of the event."""
     days = count()
@@ -203,7 +207,7 @@ def sample_envelope(event_type: type[Struct]) -> bytes:
         time=START,
         recorded_at=START + timedelta(microseconds=5_250_000),
         actor="system:example",
-        correlation_id=fields.get("order_id", fields.get("case_id", fields["seller_id"])),
+        correlation_id=next(fields[name] for name in CORRELATION if name in fields),
         causation_id="01956f2e-7800-7000-8000-0000000000c0",
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )

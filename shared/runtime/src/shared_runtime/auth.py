@@ -2,12 +2,16 @@
 
 Tokens are verified here, whatever a gateway has done before: signature by a key of the JWKS,
 issuer, audience, lifetime. Everything under /v1 needs one, before anything else is looked at.
+
+A token with a scope of ours is for somebody without an account: for what this scope opens, of the
+order that it names, and for nothing else. A route that does not name the scope refuses it.
 """
 
 import asyncio
+import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +33,7 @@ from shared_events.characters import is_id
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_runtime.clock import Clock
-from shared_runtime.decider import Actor, Role, RoleNotAllowed
+from shared_runtime.decider import Actor, Role, RoleNotAllowed, ScopeNotAllowed, TokenScope
 from shared_runtime.problems import Unauthenticated, Unavailable, problem
 
 # RFC 9864 gives EdDSA over Ed25519 a name of its own; issuers send either.
@@ -48,9 +52,18 @@ FETCH_SECONDS_MAX = 3.0
 JWKS_BYTES_MAX = 256 * 1024
 JWKS_PART_BYTES = 16 * 1024
 TOKEN_LENGTH_MAX = 8 * 1024
+SIGNED_MAX = 4096
+"""So many tokens whose signatures were verified are known again, by their digests."""
 PROTECTED = "/v1"
+SIGNED = f"{PROTECTED}/webhooks"
+"""What companies tell is signed by them: they have no tokens of ours."""
 CALLER = "aftersales.caller"
 ROLES = frozenset(get_args(Role.__value__))
+SCOPES = frozenset(get_args(TokenScope.__value__))
+SCOPED_ROLES: frozenset[Role] = frozenset({"BUYER"})
+"""A scope takes rights away: whoever has one is no more than a buyer."""
+SCOPED_SECONDS_MAX = 3600
+"""Its link may be good for as long as it likes: each visit gets a token of its own."""
 
 log = structlog.get_logger()
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="ES256 or EdDSA, by JWKS")
@@ -66,12 +79,16 @@ class KeysUnreachable(Exception):  # noqa: N818 - a state of the world
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who a token speaks for. `seller_id`: the seller account that a SELLER is a member of."""
+    """Who a token speaks for. `seller_id`: the seller account that a SELLER is a member of.
+    `scopes`: all that it is good for, of the order `order_id` alone; none: what his roles may.
+    """
 
     sub: str
     roles: frozenset[Role]
     seller_id: str
     org_id: str | None = None
+    scopes: frozenset[TokenScope] = frozenset()
+    order_id: str | None = None
 
     def actor(self, *roles: Role, on_behalf_of: Role | None = None) -> Actor:
         """The actor in the first of these roles that the caller has.
@@ -89,7 +106,12 @@ class Caller:
             org_id=org_id,
             seller_id=self.seller_id,
             on_behalf_of=on_behalf_of,
+            scopes=self.scopes,
         )
+
+    def reaches(self, order_id: str) -> bool:
+        """Whether there is such an order for his token."""
+        return self.order_id in (None, order_id)
 
 
 class _Header(msgspec.Struct):
@@ -127,6 +149,7 @@ class Verifier:
             sub={"essential": True},
             exp={"essential": True},
         )
+        self._signed: dict[bytes, tuple[Key, dict[str, Any]]] = {}
         self._keys: KeySet | None = None
         self._fetched_at: datetime | None = None
         self._tried_at: datetime | None = None
@@ -140,12 +163,25 @@ class Verifier:
             raise InvalidToken
         kid = _named_key(token)
         try:
-            key = await self._key(kid)
-            decoded = jwt.decode(token, key, registry=self._registry)
-            self._claims.validate(decoded.claims)
+            claims = self._proved(token, await self._key(kid))
+            self._claims.validate(claims)
         except (JoseError, ValueError) as error:
             raise InvalidToken from error
-        return _caller(decoded.claims)
+        return _caller(claims)
+
+    def _proved(self, token: str, key: Key) -> dict[str, Any]:
+        """What it claims, if this key has signed it. That it has is known for requests that come
+        with the same token; whether its time is over is looked at each time.
+        """
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._signed.get(digest)
+        if known is not None and known[0] is key:
+            return known[1]
+        claims = jwt.decode(token, key, registry=self._registry).claims
+        if len(self._signed) >= SIGNED_MAX:
+            del self._signed[next(iter(self._signed))]
+        self._signed[digest] = key, claims
+        return claims
 
     async def _key(self, kid: str | None) -> Key:
         """The key of this name. Who names one that is not known waits for newer ones; others do
@@ -204,7 +240,9 @@ class Verifier:
 
 
 class Authenticate:
-    """Middleware: under /v1 nothing goes on without a valid token, not even to a 404."""
+    """Middleware: under /v1 nothing goes on without a valid token, not even to a 404; but for what
+    is signed in the place of one.
+    """
 
     def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
         self._app = app
@@ -225,27 +263,33 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class RolesRequired:
-    """A dependency: the caller, who has one of these roles."""
+    """A dependency: the caller, who has one of these roles. Who has a token of a scope is refused
+    before, unless it is one of these.
+    """
 
     roles: tuple[Role, ...]
+    scopes: tuple[TokenScope, ...] = ()
 
     async def __call__(self, request: Request, _: Annotated[object, Security(bearer)]) -> Caller:
         caller = caller_of(request)
+        if caller.scopes and caller.scopes.isdisjoint(self.scopes):
+            raise ScopeNotAllowed(scopes=sorted(caller.scopes))
         if caller.roles.isdisjoint(self.roles):
             raise RoleNotAllowed(allowed_roles=list(self.roles))
         return caller
 
 
 class BySignature:
-    """The base of dependencies that take a signed address in the place of a token.
-
-    A route with one is outside of /v1, for whoever has the address.
+    """The base of dependencies that take a signature in the place of a token: of an address, for
+    whoever has it, outside of /v1; or of what a company tells, under /v1/webhooks.
     """
 
 
-def require(*roles: Role) -> RolesRequired:
-    """Who may use a route: `Annotated[Caller, Depends(require("BUYER", "SELLER"))]`."""
-    return RolesRequired(roles)
+def require(*roles: Role, scopes: Sequence[TokenScope] = ()) -> RolesRequired:
+    """Who may use a route: `Annotated[Caller, Depends(require("BUYER", "SELLER"))]`. One that names
+    `scopes` asks whether the order is one that the caller `reaches`.
+    """
+    return RolesRequired(roles, tuple(scopes))
 
 
 def caller_of(request: Request) -> Caller:
@@ -265,6 +309,8 @@ def check_roles_declared(routers: Iterable[APIRouter]) -> None:
                 if _is_protected(route.path):
                     raise ValueError(f"{route.path}: under {PROTECTED} everyone has a token")
                 continue
+            if route.path.startswith(f"{SIGNED}/"):
+                raise ValueError(f"{route.path}: under {SIGNED} everything is signed")
             if not _is_protected(route.path):
                 raise ValueError(f"{route.path}: paths start with {PROTECTED}/")
             if not any(
@@ -281,7 +327,8 @@ def _dependencies(of: Dependant, wanted: Callable[[object], bool]) -> Iterable[D
 
 
 def _is_protected(path: str) -> bool:
-    return path == PROTECTED or path.startswith(f"{PROTECTED}/")
+    inside = path == PROTECTED or path.startswith(f"{PROTECTED}/")
+    return inside and not path.startswith(f"{SIGNED}/")
 
 
 def _token(scope: Scope) -> str:
@@ -299,18 +346,34 @@ def _caller(claims: dict[str, Any]) -> Caller:
     if not isinstance(roles, list):
         raise InvalidToken
     named = {role for role in cast("list[object]", roles) if isinstance(role, str)}
-    sub = _account(claims["sub"])
+    sub = _id(claims["sub"])
     org_id = claims.get("org_id")
+    scopes, order_id = _scopes(claims), claims.get("order_id")
+    # One that says half of it would be good for everything: it is good for nothing.
+    if bool(scopes) != (order_id is not None):
+        raise InvalidToken
+    if scopes and claims["exp"] - claims.get("iat", 0) > SCOPED_SECONDS_MAX:
+        raise InvalidToken
     return Caller(
         sub=sub,
         # An issuer may serve others too: roles that are not ours are no business of ours.
-        roles=cast("frozenset[Role]", ROLES & named),
-        seller_id=_account(claims.get("seller_id", sub)),
-        org_id=None if org_id is None else _account(org_id),
+        roles=cast("frozenset[Role]", (SCOPED_ROLES if scopes else ROLES) & named),
+        seller_id=_id(claims.get("seller_id", sub)),
+        org_id=None if org_id is None else _id(org_id),
+        scopes=scopes,
+        order_id=None if order_id is None else _id(order_id),
     )
 
 
-def _account(value: object) -> str:
+def _scopes(claims: dict[str, Any]) -> frozenset[TokenScope]:
+    """Those that are ours, of a text like `openid withdrawal` (RFC 8693, section 4.2)."""
+    told = claims.get("scope", "")
+    if not isinstance(told, str):
+        raise InvalidToken
+    return cast("frozenset[TokenScope]", SCOPES.intersection(told.split(" ")))
+
+
+def _id(value: object) -> str:
     if not isinstance(value, str) or not is_id(value):
         raise InvalidToken
     return value

@@ -1,13 +1,10 @@
 """Where `now` comes from: the machine's clock, or one that a developer moves ahead."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared_runtime.settings import Settings
-
-OFFSET_FRESH_SECONDS = 0.05
 
 type Clock = Callable[[], datetime]
 
@@ -20,20 +17,9 @@ def system_clock() -> datetime:
 def offset_clock(file: Path) -> Clock:
     """The machine's time plus the seconds that the file holds (no file: none).
 
-    The file is looked at again when the last look is `OFFSET_FRESH_SECONDS` old, so that all
-    processes of a stack follow it together.
+    The file is read each time: whoever has moved the time finds all processes there, at once.
     """
-    offset = timedelta(0)
-    looked_at = float("-inf")
-
-    def now() -> datetime:
-        nonlocal offset, looked_at
-        if (tick := time.monotonic()) - looked_at >= OFFSET_FRESH_SECONDS:
-            offset = _offset(file)
-            looked_at = tick
-        return system_clock() + offset
-
-    return now
+    return lambda: system_clock() + _offset(file)
 
 
 def clock_of(settings: Settings) -> Clock:

@@ -5,7 +5,8 @@ events that would be recorded, everything else is decided and appended with its 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,25 +15,29 @@ from msgspec import Raw, Struct
 from shared_events.registry import encode_data
 
 from shared_runtime.auth import caller_of
+from shared_runtime.committing import Committer
 from shared_runtime.decider import Command, Decider, Refused
-from shared_runtime.idempotency import Kept, command_id, find_reply, fingerprint, idempotency_key
+from shared_runtime.idempotency import Kept, command_id, find_replies, fingerprint, idempotency_key
 from shared_runtime.log import (
     AlreadyAnswered,
-    AlsoWrite,
+    AnyAlsoWrite,
+    AnyUnderLock,
     Ask,
     Database,
     Handled,
     Log,
     Reply,
-    UnderLock,
     VersionConflict,
     decided,
-    handle,
-    read_under_lock,
+    read_stream,
 )
 from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
-from shared_runtime.reading import IfMatch, IfMatchRequired, answer, etag_of
+from shared_runtime.reading import IfMatch, IfMatchRequired, answer, etag_of, reanswered
 from shared_runtime.telemetry import valid_traceparent
+from shared_runtime.together import Together
+
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer that was given before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,7 @@ class Commands:
     def __init__(self, log: Log, find: Callable[[UUID], Awaitable[Kept | None]]) -> None:
         self._log = log
         self._find = find
+        self._committer = Committer(log)
 
     async def run[S, C: Command, E: Struct](
         self,
@@ -114,8 +120,8 @@ class Commands:
         status: int = 200,
         states_time: bool = False,
         version_of: Callable[[Sequence[E]], int] = len,
-        under_lock: UnderLock[C] | None = None,
-        also_write: AlsoWrite | None = None,
+        under_lock: AnyUnderLock[C] | None = None,
+        also_write: AnyAlsoWrite | None = None,
     ) -> Response:
         """The answer: `status` and the view of the state after, 200 if nothing changed.
 
@@ -137,8 +143,7 @@ class Commands:
         if kept := await self._find(request.id):
             return replayed(kept.matching(request.fingerprint))
         if request.validate_only:
-            ask = await read_under_lock(ask, self._log, under_lock)
-            return await self._rehearse(decider, ask, version_of)
+            return await self._rehearse(decider, ask, version_of, under_lock)
 
         body = b""
 
@@ -154,8 +159,7 @@ class Commands:
             )
 
         try:
-            outcome = await handle(
-                self._log,
+            outcome = await self._committer.handle(
                 decider,
                 ask,
                 reply=reply,
@@ -180,31 +184,70 @@ class Commands:
             headers={"Consistency-Token": outcome.token or ""},
         )
 
+    async def run_seen[S, C: Command, E: Struct](
+        self,
+        request: CommandRequest,
+        decider: Decider[S, C, E],
+        command: C,
+        *,
+        stream: str,
+        correlation: str,
+        shown: Callable[[Sequence[E]], object],
+        version_of: Callable[[Sequence[E]], int],
+        sees: bool = True,
+        states_time: bool = False,
+        under_lock: AnyUnderLock[C] | None = None,
+        also_write: AnyAlsoWrite | None = None,
+    ) -> Response:
+        """As `run`, about a matter of which its sender may not see all: `shown` is what he sees of
+        it after these events. `sees`: he has seen a version of it; if not, he is told why it is not
+        for him, whatever version he expects.
+        """
+        response = await self.run(
+            request if sees else replace(request, expected=None),
+            decider,
+            command,
+            stream=stream,
+            correlation=correlation,
+            view=lambda outcome: shown(outcome.events),
+            status=201,
+            states_time=states_time,
+            version_of=version_of,
+            under_lock=under_lock,
+            also_write=also_write,
+        )
+        if REPLAYED not in response.headers:
+            return response
+        # Kept is what could be seen then: meanwhile more may have come to light, or have been taken
+        # from view.
+        events: list[E] = [each.event for each in await read_stream(self._log, stream)]
+        return reanswered(response, shown(events), version_of(events))
+
     async def _twin(self, request: CommandRequest) -> Response | None:
         """The answer of the same request, sent at the same time, that was first."""
         kept = await self._find(request.id)
         return replayed(kept.matching(request.fingerprint)) if kept else None
 
     async def _rehearse[S, C: Command, E: Struct](
-        self, decider: Decider[S, C, E], ask: Ask[C], version_of: Callable[[Sequence[E]], int]
+        self,
+        decider: Decider[S, C, E],
+        ask: Ask[C],
+        version_of: Callable[[Sequence[E]], int],
+        under_lock: AnyUnderLock[C] | None,
     ) -> Response:
-        decisions = await decided(self._log, decider, ask, version_of)
+        decisions = await decided(self._log, decider, ask, version_of, under_lock)
         events = [planned.event for planned in decisions.planned]
         return answer({"events": [Raw(encode_data(event)) for event in events]})
 
 
 def commands_on(log: Log, db: Database) -> Commands:
     """Commands on a log whose answers are kept in this database."""
-
-    async def find(request_id: UUID) -> Kept | None:
-        return await find_reply(db, request_id)
-
-    return Commands(log, find)
+    return Commands(log, Together("kept answers", partial(find_replies, db)).ask)
 
 
 def replayed(kept: Kept) -> Response:
     """The answer that the first of equal requests was given."""
-    headers = {"Idempotent-Replayed": "true", "ETag": kept.etag, "Consistency-Token": kept.token}
+    headers = {REPLAYED: "true", "ETag": kept.etag, "Consistency-Token": kept.token}
     return Response(
         kept.body,
         kept.status,

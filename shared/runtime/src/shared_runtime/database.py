@@ -3,9 +3,22 @@
 import asyncpg
 
 CONNECTIONS_MAX = 16
+"""Of a process to its database, if it is not told another number."""
+CONNECTIONS_MIN = 6
+"""A worker keeps two, for its share of the log and for what it alone does; a turn may need two."""
+KEYS_CONNECTIONS_MAX = 8
+"""The same to the key database."""
+PROBE_CONNECTIONS = 1
+"""Beside those, for readiness alone."""
 CONNECT_SECONDS_MAX = 5.0
 STATEMENT_SECONDS_MAX = 10.0
-PLANS = {"enable_seqscan": "off"}
+IDLE_SECONDS_MAX = 60
+"""A transaction that does nothing for so long is ended: it would hold up all others, and keep
+PostgreSQL from clearing away what is dead."""
+PLANS = {
+    "enable_seqscan": "off",
+    "idle_in_transaction_session_timeout": str(IDLE_SECONDS_MAX * 1000),
+}
 """Whatever is asked again and again has an index, and plans are kept. One that was made while its
 table was new reads all of it for ever after: as long as it is small that is the better plan.
 """

@@ -20,13 +20,18 @@ type Role = Literal[
     "SYSTEM",
     "IMPORTER",
     "PRIVACY",
+    "STOREFRONT",
+    "CONSUMER",
 ]
+type TokenScope = Literal["withdrawal"]
+"""What somebody without an account is given a token for."""
 
 
 class Actor(Struct, frozen=True, kw_only=True):
     """Who asks. An IMPORTER acts `on_behalf_of` another role and is judged as that role.
 
-    `seller_id`: the seller account that he belongs to, whatever the role that he acts in.
+    `seller_id`: the seller account that he belongs to, whatever the role that he acts in. `scopes`:
+    all that he may do, if there are any.
     """
 
     role: Role
@@ -34,6 +39,7 @@ class Actor(Struct, frozen=True, kw_only=True):
     org_id: str | None = None
     seller_id: str | None = None
     on_behalf_of: Role | None = None
+    scopes: frozenset[TokenScope] = frozenset()
 
     @property
     def acts_as(self) -> Role:
@@ -139,6 +145,13 @@ class RoleNotAllowed(Refused):
     """Your role cannot do this."""
 
     allowed_roles: list[Role]
+
+
+@dataclass(kw_only=True, eq=False)
+class ScopeNotAllowed(Refused):
+    """Your token is not good for this."""
+
+    scopes: list[TokenScope]
 
 
 class NotAParty(Refused):
@@ -274,3 +287,17 @@ class ReasonsMissing(Refused):
     """A decision needs rule, facts and evidence."""
 
     missing: list[str]
+
+
+@dataclass(kw_only=True, eq=False)
+class DuplicateOpen(Refused):
+    """An open matter covers this."""
+
+    existing_id: str
+
+
+@dataclass(kw_only=True, eq=False)
+class NotReturnable(Refused):
+    """This is excluded from return for this reason."""
+
+    category: str | None = None

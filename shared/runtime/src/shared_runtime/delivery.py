@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
+from uuid import UUID
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -35,6 +37,14 @@ class Unreadable(Exception):  # noqa: N818 - a state of the source
 
     def __init__(self, place: Place, fault: Exception) -> None:
         super().__init__(f"{type(fault).__name__}: {fault}")
+        self.place = place
+
+
+class Rewritten(Exception):  # noqa: N818 - a state of the source
+    """A partition no longer holds what was read of it: it was made anew, or lost its tail."""
+
+    def __init__(self, place: Place, told: str) -> None:
+        super().__init__(told)
         self.place = place
 
 
@@ -69,12 +79,35 @@ WORLD_FAILURES = (
 )
 
 
+class Epoch(Struct, frozen=True, kw_only=True):
+    """Which history of a log it is: a new one begins when a log goes on from a backup.
+
+    `id` rises with time. Up to the position `since` it is the history that was before.
+    """
+
+    id: UUID
+    since: int = 0
+
+    @classmethod
+    @lru_cache(maxsize=1024)  # each of many records says the same
+    def parse(cls, header: bytes) -> Self:
+        """As Kafka carries it. Raises ValueError."""
+        epoch, _, since = header.decode().partition("/")
+        return cls(id=UUID(epoch), since=int(since))
+
+    def header(self) -> bytes:
+        return f"{self.id}/{self.since}".encode()
+
+
 # Structs, not dataclasses: both are made for every event, and these are made five times as fast.
 class Cursor(Struct, frozen=True, kw_only=True):
-    """The last position that has been applied, and the chain hash up to it."""
+    """The last position that has been applied, the chain hash up to it (in a topic of others, the
+    hash of that record), and the newest epoch that was read, where one is told.
+    """
 
     position: int = 0
     chain_hash: bytes = NO_CHAIN
+    epoch: UUID | None = None
 
 
 class Delivery(Struct, kw_only=True):
@@ -90,6 +123,7 @@ class Delivery(Struct, kw_only=True):
     body: bytes
     chain_hash: bytes | None
     record_key: str | None = None
+    epoch: Epoch | None = None
     _continues: bytes | None = None
     _envelope: Envelope | None = None
     _name: str = ""
@@ -151,12 +185,19 @@ class Source(Protocol):
         """The next records of each place, in order; empty after a short wait without any.
 
         `held`: places that are not read for now. They wait where they are. Raises `Unreadable`
-        for a place whose next record cannot be read; go on with a `rewind`.
+        for a place whose next record cannot be read, and `Rewritten` for one that ends before its
+        cursor; go on with a `rewind`.
         """
         ...
 
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
         """Goes on right behind these cursors; the record at a cursor may come once more."""
+        ...
+
+    async def search(self, place: Place, cursor: Cursor) -> bool:
+        """Goes on where a place continues from a cursor, wherever in the source that is; whether it
+        was found. For a place where a `rewind` has come upon a later record.
+        """
         ...
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
@@ -168,11 +209,22 @@ type Apply = Callable[[Sequence[Delivery], Connection], Awaitable[None]]
 type Before = Callable[[Sequence[Delivery]], Awaitable[Mapping[Place, Exception]]]
 
 
+class Compared(Struct, frozen=True, kw_only=True):
+    """What comparing a log with its copy has found: where to go back to, what must not go on."""
+
+    back: Mapping[Place, Cursor]
+    broken: Mapping[Place, str]
+
+
+type Compare = Callable[[asyncpg.Pool, Mapping[Place, Cursor]], Awaitable[Compared]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """One build of a projection's tables, in a schema of its own. Only the live one is read."""
 
     projection: str
+    version: int
     number: int
     live: bool
 
@@ -188,6 +240,7 @@ class Subscription:
     `before`: what it does with the batch outside of the database, before the transaction, so that
     nothing is locked meanwhile; it answers the places that it failed on. After a crash it is done
     again.
+    `compare`: looks at its cursors before it goes on behind them, and now and then.
     `parks`: an event that cannot be applied sets its key aside (False: its partition waits).
     `tables`: for a projection, the schema that it writes to.
     """
@@ -196,26 +249,28 @@ class Subscription:
     topics: tuple[str, ...]
     apply: Apply
     before: Before | None = None
+    compare: Compare | None = None
     parks: bool = True
     tables: Generation | None = None
 
 
 ENTER = """
     SELECT set_config('search_path', $1, true) FROM es.projection
-    WHERE name = $2 AND generation = $3 FOR SHARE
+    WHERE name = $2 AND generation = $3 AND version = $4 FOR SHARE
 """
 
 
 async def enter_tables(db: Connection, tables: Generation | None) -> None:
     """Makes the projection's tables the ones that unqualified names mean, in this transaction.
 
-    Raises `TakenOver` if the tables were live and another generation has been switched to. The
-    shared lock holds off a switch until this transaction ends.
+    Raises `TakenOver` if the tables were live and another generation has been switched to, or if
+    they are of another version. The shared lock holds off a switch until this transaction ends.
     """
     if tables is None:
         return
     if not tables.live:
         await db.execute("SELECT set_config('search_path', $1, true)", tables.schema)
         return
-    if await db.fetchval(ENTER, tables.schema, tables.projection, tables.number) is None:
+    this = (tables.schema, tables.projection, tables.number, tables.version)
+    if await db.fetchval(ENTER, *this) is None:
         raise TakenOver

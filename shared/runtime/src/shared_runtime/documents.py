@@ -113,6 +113,7 @@ def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
             _add_examples(told)
             _add_models(told)
             _drop_tags(told)
+            _drop_nulls(told)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
@@ -138,6 +139,15 @@ def _drop_tags(told: dict[str, Any]) -> None:
     """Of the tags that are described, those of which there is nothing here."""
     used = {tag for operation in _operations(told) for tag in operation.get("tags", ())}
     told["tags"] = [tag for tag in told["tags"] if tag["name"] in used]
+
+
+def _drop_nulls(told: dict[str, Any]) -> None:
+    """A header or a query parameter is there or is not: none of them is null."""
+    for operation in _operations(told):
+        for parameter in operation.get("parameters", ()):
+            schema: dict[str, Any] = parameter["schema"]
+            kinds = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
+            schema.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
 
 def _add_models(told: dict[str, Any]) -> None:

@@ -36,6 +36,8 @@ type View = Callable[[Any, Any, Any], object]
 class Door:
     """`shows`: how the answer is documented; `view`: what it is, if not all that the place shows.
     `versioned`: a person says with If-Match which version he decides on; a machine sees none.
+    `of`: told apart by it, where the same is asked at several paths.
+    `told`: a connector comes, also with what has lapsed by now.
     """
 
     path: str
@@ -46,11 +48,13 @@ class Door:
     shows: Documented
     view: View | None = None
     versioned: bool = False
+    told: bool = False
+    of: str = ""
 
     @property
     def roles(self) -> tuple[Role, ...]:
         """Who may come. Timers and consumers, whose commands lapse, take no door."""
-        mechanical = ("SYSTEM",) if self.rule.lapses else ()
+        mechanical = ("SYSTEM",) if self.rule.lapses and not self.told else ()
         return tuple(role for role in self.rule.roles if role not in mechanical)
 
     @property
@@ -112,11 +116,17 @@ def doors_api(doors: Sequence[Door], to: To, tag: str) -> APIRouter:
             methods=["POST"],
             status_code=201,
             summary=door.summary,
-            description=f"For {listed((*door.roles, *to.also))}. {door.description}".strip(),
+            description=" ".join(filter(None, [who_comes(door, to), door.description])),
             responses=command_refusals(*door.refusals) | door.shows,
-            operation_id=door.rule.name,
+            operation_id=f"{door.rule.name}{door.of}",
         )
     return router
+
+
+def who_comes(door: Door, to: To) -> str:
+    scopes = " and ".join(f"`{scope}`" for scope in door.rule.scopes)
+    without_account = f" Also with a token of scope {scopes}." if scopes else ""
+    return f"For {listed((*door.roles, *to.also))}.{without_account}"
 
 
 def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
@@ -142,7 +152,9 @@ def endpoint_of(door: Door, to: To) -> Callable[..., Awaitable[Response]]:
 
     annotated: dict[str, Any] = dict.fromkeys(named, IdStr) | {
         "body": model,
-        "caller": Annotated[Caller, Depends(require(*door.roles, *to.also))],
+        "caller": Annotated[
+            Caller, Depends(require(*door.roles, *to.also, scopes=door.rule.scopes))
+        ],
         "request": VersionedCommandRequest
         if door.versioned and not machines
         else AnyCommandRequest,

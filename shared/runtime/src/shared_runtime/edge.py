@@ -5,13 +5,15 @@ Plain ASGI, because bodies stream through it both ways.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -37,9 +39,39 @@ IDLE_SECONDS_MAX = 60.0
 PLAIN = "identity"
 NOT_STORED = "private, no-store"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SHARED_WITH_ORIGINS: Mapping[str, Any] = {
+    "allow_methods": ("GET", "POST", "DELETE"),
+    "allow_headers": (
+        "Authorization",
+        "Content-Type",
+        "Idempotency-Key",
+        "If-Match",
+        "Consistency-Token",
+    ),
+    "expose_headers": (
+        "ETag",
+        "Consistency-Token",
+        "Idempotent-Replayed",
+        "Retry-After",
+        CORRELATION_HEADER,
+    ),
+}
+"""What a page of another origin may send, and what it may read."""
 UNOBSERVED = frozenset({"/livez", "/readyz", "/metrics"})
 
 log = structlog.get_logger()
+
+
+class Origins(CORSMiddleware):
+    """Pages of these origins may read the answers. To those of others nothing is said of it, and so
+    their browsers show them nothing.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and Headers(scope=scope).get("Origin") in self.allow_origins:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class Edge:

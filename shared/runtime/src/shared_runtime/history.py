@@ -8,8 +8,9 @@ it; else the reader has to start again, and is told so.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from msgspec.structs import replace
 from shared_events.envelope import Recorded
 
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Role
@@ -51,6 +52,39 @@ def signed(recorded: Recorded[Any], reader: Actor) -> str:
     if reader.role == "BUYER" and role == "SELLER":
         return f"seller:{recorded.event.seller_id}"
     return by
+
+
+class Known(Protocol):
+    """What somebody may know of a stream: of which events, and as he may read them."""
+
+    @property
+    def knows(self) -> tuple[bool, ...]: ...
+    @property
+    def events(self) -> tuple[Any, ...]: ...
+
+
+class Reading(Known, Protocol):
+    """That, with who he is to the matter (none: he has no part in it), how the matter stands for
+    him, and the version that he sees.
+    """
+
+    @property
+    def reader(self) -> object | None: ...
+    @property
+    def state(self) -> Any: ...  # noqa: ANN401 - of any kind
+    @property
+    def version(self) -> int: ...
+
+
+def readable_history(
+    history: Sequence[Recorded[Any]], reading: Known, reader: Actor
+) -> list[Recorded[Any]]:
+    """What somebody may read of what has happened, as he may read it."""
+    known = [recorded for recorded, knows in zip(history, reading.knows, strict=True) if knows]
+    return [
+        replace(recorded, event=event, actor=signed(recorded, reader))
+        for recorded, event in zip(known, reading.events, strict=True)
+    ]
 
 
 def event_page(

@@ -10,7 +10,15 @@ it into a problem is shorter than a second hierarchy of exceptions.
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -36,14 +44,16 @@ from shared_runtime.documents import LICENCE, SERVERS, Documented, document_of, 
 from shared_runtime.edge import (
     BODY_BYTES_MAX,
     BODY_SECONDS_MAX,
+    SHARED_WITH_ORIGINS,
     Bodies,
     Edge,
     Methods,
     NotStored,
+    Origins,
     Patience,
 )
 from shared_runtime.idempotency import KEY_HEADER
-from shared_runtime.migrated import DatabaseBehind
+from shared_runtime.migrated import DatabaseAhead, DatabaseBehind
 from shared_runtime.problems import (
     BodyTooLarge,
     IdempotencyKeyMissing,
@@ -74,19 +84,24 @@ CONVENTIONS = f"""
 unless a route says otherwise, and are waited for {BODY_SECONDS_MAX:.0f} seconds. Members and query
 parameters that are not known are refused. Refusals are problems (RFC 9457) whose `type` names the
 rule. What GET answers, HEAD answers without the body; OPTIONS tells a path's methods in `Allow`.
-There are no CORS headers: a page of another origin asks its own server, which asks here.
+A page of another origin reads answers where the operator has named its origin; else it asks its
+own server, which asks here.
 """
 HEALTH = "health"
 TAGS: Mapping[str, str] = {
     "media": "Photos and videos that are added to what people write.",
+    "log": "What was recorded, event by event, as it was hashed: for consumers and auditors.",
     HEALTH: "For whoever runs the service: no token is needed.",
 }
 """Those of the runtime's own routes."""
 
 log = structlog.get_logger()
 
+type Beside = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 type Ready = Callable[[], Awaitable[object]]
-"""Raises `DatabaseBehind` or the failure of the world that keeps the process from working."""
+"""Raises `DatabaseBehind`, `DatabaseAhead` or the failure of the world that keeps the process from
+working.
+"""
 
 
 def service_app(
@@ -103,12 +118,13 @@ def service_app(
     body_bytes_max: int = BODY_BYTES_MAX,
     patience: Patience | None = None,
     now: Clock = system_clock,
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """The API of a service. Raises if a route does not declare its roles.
 
     `tags`: what those of its routes mean. `veil`: what parties' tokens are under. `streamed`: the
     paths whose bodies have any size (they limit their lines themselves). `now`: the clock of its
-    deadlines.
+    deadlines. `origins`: whose pages may read what is answered.
     """
     check_roles_declared(routers)
     described = {**(tags or {}), **TAGS}
@@ -139,6 +155,8 @@ def service_app(
     app.add_middleware(NotStored)
     app.add_middleware(Authenticate, verifier=verifier)
     _add_edge(app, now)
+    if origins:
+        app.add_middleware(Origins, **SHARED_WITH_ORIGINS, allow_origins=origins)
     return app
 
 
@@ -180,15 +198,14 @@ def _add_edge(app: FastAPI, now: Clock) -> None:
 
 
 def _methods_of(app: FastAPI) -> Callable[[str], list[str]]:
-    """The methods that a path takes, of all routes that it leads to."""
+    """The methods that a path takes, of all routes that it leads to; or of those that name it as it
+    is, where an id in its place would lead to others besides.
+    """
 
     def methods(path: str) -> list[str]:
-        taken = {
-            method
-            for route in iter_route_contexts(app.routes)
-            if route.path_regex.match(path)
-            for method in route.methods or ()
-        }
+        routes = [each for each in iter_route_contexts(app.routes) if each.path_regex.match(path)]
+        named = [each for each in routes if each.path == path]
+        taken = {method for route in named or routes for method in route.methods or ()}
         if "GET" in taken:
             taken.add("HEAD")
         return sorted(taken | {"OPTIONS"}) if taken else []
@@ -222,7 +239,7 @@ def _add_health(app: FastAPI, ready: Ready, alive: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
                 await ready()
-        except (*WORLD_FAILURES, DatabaseBehind) as failure:
+        except (*WORLD_FAILURES, DatabaseBehind, DatabaseAhead) as failure:
             log.warning("not ready", failure=type(failure).__name__)
             return problem(NotReady())
         return JSONResponse({"status": "ready"})
@@ -347,11 +364,15 @@ async def stopped_by_signals() -> AsyncGenerator[asyncio.Event]:
             loop.remove_signal_handler(name)
 
 
-async def serve_api(app: ASGIApp, settings: Settings) -> None:
-    """Serves an API, and its metrics apart, until the process is told to end."""
+async def serve_api(app: ASGIApp, settings: Settings, beside: Sequence[Beside] = ()) -> None:
+    """Serves an API, and its metrics apart, until the process is told to end; `beside`: what it
+    does besides, until the event that it is given is set.
+    """
     metrics = metrics_app(title="metrics")
     async with stopped_by_signals() as stop, asyncio.TaskGroup() as group:
         group.create_task(serve(metrics, host=settings.host, port=settings.metrics_port, stop=stop))
+        for task in beside:
+            group.create_task(task(stop))
         await serve(app, host=settings.host, port=settings.port, stop=stop)
         stop.set()
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -32,14 +33,17 @@ COMMANDS = UUID("6f1d8f3c-6a0e-5d0b-9a53-0b5f7c3a1e42")
 """The namespace of command ids."""
 DRY_RUN = "validate_only"
 
-FIND = "SELECT fingerprint, status, etag, body, token FROM es.reply WHERE request_id = $1"
+FIND = """
+    SELECT request_id, fingerprint, status, etag, body, token FROM es.reply
+    WHERE request_id = ANY(string_to_array($1, ',')::uuid[])
+"""
 PURGE = """
     DELETE FROM es.reply WHERE request_id IN (
         SELECT request_id FROM es.reply WHERE created_at < $1 ORDER BY created_at LIMIT $2)
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
     """The answer that a request was given, as `es.reply` has it."""
 
@@ -104,10 +108,11 @@ def canonical(body: bytes) -> str:
         raise MalformedBody from error
 
 
-async def find_reply(db: Database, request_id: UUID) -> Kept | None:
-    """The answer kept for a request, if it has had one."""
-    row = await db.fetchrow(FIND, request_id)
-    return None if row is None else Kept(**dict(row))
+async def find_replies(db: Database, request_ids: Sequence[UUID]) -> list[Kept | None]:
+    """The answer kept for each request, if it has had one."""
+    rows = await db.fetch(FIND, ",".join(map(str, request_ids)))
+    found = {request_id: Kept(*kept) for request_id, *kept in rows}
+    return [found.get(request_id) for request_id in request_ids]
 
 
 async def purge_replies(db: Database, now: datetime) -> int:

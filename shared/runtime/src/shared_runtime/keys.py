@@ -8,6 +8,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from secrets import token_bytes
@@ -106,8 +107,8 @@ class KeyStore(Keys, Protocol):
         """The key of each, made where there is none; without those of erased persons."""
         ...
 
-    async def is_erased(self, person: str) -> bool:
-        """Whether the person's key was destroyed."""
+    async def destroyed_at(self, person: str) -> datetime | None:
+        """When the person's key was destroyed, if it was."""
         ...
 
     async def destroy(self, person: str) -> bool:
@@ -134,7 +135,7 @@ THESE = """
     SELECT person, key_id, kek_id, wrapped FROM keys.person_key
     WHERE key_id = ANY($1::text[]) AND wrapped IS NOT NULL
 """
-IS_ERASED = "SELECT true FROM keys.person_key WHERE person = $1 AND wrapped IS NULL"
+DESTROYED_AT = "SELECT destroyed_at FROM keys.person_key WHERE person = $1 AND wrapped IS NULL"
 DESTROY = """
     INSERT INTO keys.person_key AS key (person, key_id, destroyed_at) VALUES ($1, $2, now())
     ON CONFLICT (person) DO UPDATE SET wrapped = NULL, kek_id = NULL, destroyed_at = now()
@@ -205,8 +206,9 @@ class PostgresKeyStore:
         rows = await self._db.fetch(THESE, list(key_ids))
         return {row["key_id"]: self._keks.unwrap(**row) for row in rows}
 
-    async def is_erased(self, person: str) -> bool:
-        return bool(await self._db.fetchval(IS_ERASED, person))
+    async def destroyed_at(self, person: str) -> datetime | None:
+        at: datetime | None = await self._db.fetchval(DESTROYED_AT, person)
+        return at
 
     async def destroy(self, person: str) -> bool:
         return bool(await self._db.fetchval(DESTROY, person, new_key(person).key_id))

@@ -13,7 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -116,13 +116,16 @@ class Handled[S, E]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer to keep with the events, for the request that comes twice."""
+    """The answer to keep with the events, for the request that comes twice. `of`: the id of the
+    last event that came of it; None: the last of all.
+    """
 
     request_id: UUID
     fingerprint: bytes
     status: int
     etag: str | None
     body: bytes
+    of: str | None = None
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -154,9 +157,11 @@ class Log(Protocol):
         ...
 
     async def append(
-        self, planned: Sequence[Planned], reply: Reply | None = None
+        self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
     ) -> list[Recorded[Any]]:
-        """Appends all or nothing. Raises `VersionConflict`, `AlreadyAnswered`, `ClockSkewed`."""
+        """Appends all or nothing, with answers to keep. Raises `VersionConflict`,
+        `AlreadyAnswered`, `ClockSkewed`.
+        """
         ...
 
     def session(self) -> AbstractAsyncContextManager["Log"]:
@@ -168,12 +173,32 @@ class Log(Protocol):
         ...
 
 
-type UnderLock[C] = Callable[[Log, C], Awaitable[C]]
-"""Gives a command what may not change until its events are there, in the transaction that appends
-them: it takes a lock first, no wider than what it asks for."""
-type AlsoWrite = Callable[[Log, Sequence[Planned]], Awaitable[None]]
-"""Writes what has to be there with the events of a command, in the transaction that appends them.
-It is called when something comes of the command; a refusal takes back what it has written."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderLock[K, A, C]:
+    """What a command may not be decided without, and what may not change until its events are
+    there. Of many commands at once: `lock` takes their locks, in one order, no wider than what they
+    ask for; then `read` gives each what it has to know. `about`: what that needs of this one.
+    """
+
+    lock: Callable[[Sequence[K], Database], Awaitable[None]]
+    key: K
+    read: "Callable[[Decisions, Sequence[tuple[A, C]]], Awaitable[Sequence[C]]]"
+    about: A
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlsoWrite[A]:
+    """Writes what has to be there with the events of commands, in the transaction that appends
+    them: of each of many `about`, and what came of it. It is called when something came of a
+    command; a refusal takes back what it has written.
+    """
+
+    write: Callable[[Log, Sequence[tuple[A, Sequence[Planned]]]], Awaitable[None]]
+    about: A
+
+
+type AnyUnderLock[C] = UnderLock[Any, Any, C]
+type AnyAlsoWrite = AlsoWrite[Any]
 
 LOST_RACES: dict[str | None, type[Exception]] = {
     "event_stream_id_stream_version_key": VersionConflict,
@@ -196,6 +221,14 @@ APPEND = """
 APPEND_ONE = """
     SELECT place, recorded FROM es.append_one(
         $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+"""
+APPEND_TOGETHER = """
+    SELECT positions, recorded FROM es.append_together(
+        $1, string_to_array($2, ','), string_to_array($3, ',')::int[],
+        string_to_array($4, ',')::uuid[], $5::text[], string_to_array($6, ',')::int[],
+        string_to_array($7, ','), $8::bytea[],
+        $9, $10, string_to_array($11, ',')::uuid[], $12::bytea[], string_to_array($13, ',')::int[],
+        $14::text[], $15::bytea[], string_to_array($16, ',')::uuid[], $17)
 """
 SKEWED = "ES001"
 """The SQLSTATE of an append whose clock is not to be trusted."""
@@ -287,7 +320,7 @@ class PostgresLog:
         return {str(event_id) for (event_id,) in rows}
 
     async def append(
-        self, planned: Sequence[Planned], reply: Reply | None = None
+        self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
     ) -> list[Recorded[Any]]:
         if not planned:
             return []
@@ -304,7 +337,7 @@ class PostgresLog:
             [self._encode(item, now) for item in planned],
         )
         try:
-            places = await self._store(now, columns, reply)
+            places = await self._store(now, columns, replies)
         except asyncpg.UniqueViolationError as taken:
             if lost := LOST_RACES.get(taken.constraint_name):
                 raise lost from taken
@@ -321,35 +354,34 @@ class PostgresLog:
         ]
 
     async def _store(
-        self, now: datetime, columns: Sequence[Sequence[Any]], reply: Reply | None
+        self, now: datetime, columns: Sequence[Sequence[Any]], replies: Sequence[Reply]
     ) -> list[tuple[int, datetime]]:
         """Where the events have come to stand, and when they were recorded."""
-        kept = (
-            (reply.request_id, reply.fingerprint, reply.status, reply.etag, reply.body)
-            if reply
-            else (None,) * 5
-        )
-        common = (RECORDED_TIME_OFFSET, SQL_TIME_FORMAT, *kept, self._skew_max)
-        if len(columns[0]) == 1:
+        form = (RECORDED_TIME_OFFSET, SQL_TIME_FORMAT)
+        last = columns[2][-1]
+        if len(replies) <= 1 and all(reply.of in (None, last) for reply in replies):
+            kept = (*_kept(*replies), self._skew_max)
+            if len(columns[0]) == 1:
+                told = (column[0] for column in columns)
+                row = await self._db.fetchrow(APPEND_ONE, now, *told, *form, *kept)
+                assert row is not None
+                return [(row["place"], row["recorded"])]
+            row = await self._db.fetchrow(APPEND, now, *_arrays(columns), *form, *kept)
+        else:
+            ids, fingerprints, statuses, etags, bodies = zip(*map(_kept, replies), strict=True)
             row = await self._db.fetchrow(
-                APPEND_ONE, now, *(column[0] for column in columns), *common
+                APPEND_TOGETHER,
+                now,
+                *_arrays(columns),
+                *form,
+                ",".join(map(str, ids)),
+                fingerprints,
+                ",".join(map(str, statuses)),
+                etags,
+                bodies,
+                ",".join(reply.of or last for reply in replies),
+                self._skew_max,
             )
-            assert row is not None
-            return [(row["place"], row["recorded"])]
-        topics, partitions, event_ids, streams, versions, types, bodies = columns
-        row = await self._db.fetchrow(
-            APPEND,
-            now,
-            # Joined: asyncpg asks every element of an array whether it is an array itself.
-            ",".join(topics),
-            ",".join(map(str, partitions)),
-            ",".join(event_ids),
-            streams,
-            ",".join(map(str, versions)),
-            ",".join(types),
-            bodies,
-            *common,
-        )
         assert row is not None
         return list(zip(row["positions"], row["recorded"], strict=True))
 
@@ -367,6 +399,26 @@ class PostgresLog:
             causation_id=item.cause,
             traceparent=item.traceparent,
         )
+
+
+def _arrays(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    topics, partitions, event_ids, streams, versions, types, bodies = columns
+    return (
+        # Joined: asyncpg asks every element of an array whether it is an array itself.
+        ",".join(topics),
+        ",".join(map(str, partitions)),
+        ",".join(event_ids),
+        streams,
+        ",".join(map(str, versions)),
+        ",".join(types),
+        bodies,
+    )
+
+
+def _kept(reply: Reply | None = None) -> tuple[Any, ...]:
+    if reply is None:
+        return (None,) * 5
+    return reply.request_id, reply.fingerprint, reply.status, reply.etag, reply.body
 
 
 def _recorded(
@@ -511,9 +563,9 @@ class Decisions:
             )
         return sealed
 
-    async def append(self, reply: Reply | None = None) -> list[Recorded[Any]]:
+    async def append(self, replies: Sequence[Reply] = ()) -> list[Recorded[Any]]:
         """Appends all that was decided: the last statement of a transaction."""
-        return await self.log.append(self.planned, reply)
+        return await self.log.append(self.planned, replies)
 
     def _check_readable(self, stream: str) -> None:
         if unknown := self._unreadable.get(stream):
@@ -553,8 +605,8 @@ async def handle[S, C: Command, E: Struct](
     ask: Ask[C],
     *,
     reply: Callable[[Handled[S, E]], Reply] | None = None,
-    under_lock: UnderLock[C] | None = None,
-    also_write: AlsoWrite | None = None,
+    under_lock: AnyUnderLock[C] | None = None,
+    also_write: AnyAlsoWrite | None = None,
     version_of: Callable[[Sequence[E]], int] = len,
 ) -> Handled[S, E]:
     """Decides one command and appends what comes of it, with the answer to keep.
@@ -565,56 +617,76 @@ async def handle[S, C: Command, E: Struct](
     Raises `Refused`, `AlreadyAnswered`, or `VersionConflict` after `ATTEMPTS_MAX` lost races.
     """
     alone = under_lock is None and also_write is None
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        try:
-            async with log.session() if alone else log.transaction() as session:
-                known = await read_under_lock(ask, session, under_lock)
-                decisions = await decided(session, decider, known, version_of)
-                return await _append(decisions, decider, known, reply, also_write)
-        except VersionConflict:
-            if attempt == ATTEMPTS_MAX:
-                raise
-    raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    async def once() -> Handled[S, E]:
+        async with log.session() if alone else log.transaction() as session:
+            decisions = await decided(session, decider, ask, version_of, under_lock)
+            outcome = outcome_of(decisions, decider, ask.stream)
+            if also_write and decisions.planned:
+                await also_write.write(session, [(also_write.about, decisions.planned)])
+            kept = [reply(outcome)] if reply and decisions.planned else []
+            outcome.recorded.extend(await decisions.append(kept))
+            return outcome
+
+    return await decided_again(once)
 
 
-async def read_under_lock[C](ask: Ask[C], log: Log, under_lock: UnderLock[C] | None) -> Ask[C]:
-    """The same question, with what its command has to know."""
-    return structs.replace(ask, command=await under_lock(log, ask.command)) if under_lock else ask
+async def decided_again[T](once: Callable[[], Awaitable[T]], most: int = ATTEMPTS_MAX) -> T:
+    """What comes of it; where it loses a race it is done again, on what is there by then.
+
+    Raises `VersionConflict` after `most` lost races.
+    """
+    for _ in range(most - 1):
+        with suppress(VersionConflict):
+            return await once()
+    return await once()
 
 
 async def decided[S, C: Command, E: Struct](
-    log: Log, decider: Decider[S, C, E], ask: Ask[C], version_of: Callable[[Sequence[E]], int] = len
+    log: Log,
+    decider: Decider[S, C, E],
+    ask: Ask[C],
+    version_of: Callable[[Sequence[E]], int] = len,
+    under_lock: AnyUnderLock[C] | None = None,
 ) -> Decisions:
     """One command, decided on its stream. Raises `Refused`."""
     decisions = Decisions(log)
+    if under_lock and (db := database_of(log)):
+        await under_lock.lock([under_lock.key], db)
     await decisions.read([ask.stream])
+    if under_lock:
+        (command,) = await under_lock.read(decisions, [(under_lock.about, ask.command)])
+        ask = structs.replace(ask, command=command)
+    decide_as_seen(decisions, decider, ask, version_of)
+    return decisions
+
+
+def decide_as_seen[S, C: Command, E: Struct](
+    decisions: Decisions,
+    decider: Decider[S, C, E],
+    ask: Ask[C],
+    version_of: Callable[[Sequence[E]], int],
+) -> None:
+    """A command on a stream that was read, whose sender sees of it what `version_of` counts. Raises
+    `Refused`.
+    """
     if ask.expected is not None:
         actual = version_of(decisions.events(ask.stream))
         if ask.expected != actual:
             raise StaleVersion(expected=ask.expected, actual=actual)
     decisions.decide(decider, structs.replace(ask, expected=None))
-    return decisions
 
 
-async def _append[S, C: Command, E: Struct](
-    decisions: Decisions,
-    decider: Decider[S, C, E],
-    ask: Ask[C],
-    reply: Callable[[Handled[S, E]], Reply] | None,
-    also_write: AlsoWrite | None,
+def outcome_of[S, C: Command, E: Struct](
+    decisions: Decisions, decider: Decider[S, C, E], stream: str
 ) -> Handled[S, E]:
-    state = decisions.state(decider, ask.stream)
-    outcome = Handled[S, E](
-        version=decisions.version(ask.stream),
-        state=state,
-        events=decisions.events(ask.stream),
+    """What a stream is by what was decided here; yet to be recorded."""
+    return Handled(
+        state=decisions.state(decider, stream),
+        version=decisions.version(stream),
+        events=decisions.events(stream),
         recorded=[],
     )
-    if also_write and decisions.planned:
-        await also_write(decisions.log, decisions.planned)
-    kept = reply(outcome) if reply and decisions.planned else None
-    outcome.recorded.extend(await decisions.append(kept))
-    return outcome
 
 
 async def handle_many[S, C: Command, E: Struct](

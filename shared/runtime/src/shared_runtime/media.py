@@ -34,7 +34,7 @@ from shared_runtime.decider import (
 )
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Database
-from shared_runtime.media_objects import Objects
+from shared_runtime.media_objects import Access, Objects
 from shared_runtime.media_types import EXTENSIONS, ContentType, InvalidFile, LinkExpired, Reason
 from shared_runtime.problems import ConcurrentChange, IdempotencyMismatch, encode_json
 from shared_runtime.scanning import (
@@ -68,7 +68,17 @@ class MediaSettings(Settings):
 
     media_url: str = "memory:///"
     media_key: SecretStr | None = None
+    media_access_key_id: SecretStr | None = None
+    media_secret_access_key: SecretStr | None = None
     clamd: str | None = Field(default=None, pattern=r"^[^:/\s]+:[0-9]{1,5}$")
+
+    @property
+    def media_access(self) -> Access | None:
+        """By which key a bucket lets us in; None: as the machine we run on may."""
+        known, secret = self.media_access_key_id, self.media_secret_access_key
+        if known is None or secret is None:
+            return None
+        return Access(key_id=known.get_secret_value(), secret=secret.get_secret_value())
 
     @property
     def media_secret(self) -> bytes:
@@ -82,6 +92,10 @@ class MediaSettings(Settings):
             self.env != "local" or self.media_url != "memory:///"
         ):
             raise ValueError("AFTERSALES_MEDIA_URL must be file:///… or s3://…")
+        if (self.media_access_key_id is None) != (self.media_secret_access_key is None):
+            raise ValueError(
+                "AFTERSALES_MEDIA_ACCESS_KEY_ID and AFTERSALES_MEDIA_SECRET_ACCESS_KEY go together"
+            )
         if self.env == "local":
             return self
         if len(self.media_secret) < MEDIA_KEY_LENGTH_MIN or self.media_key is None:

@@ -223,10 +223,19 @@ class Download(Response):
 async def file_name(
     header: Annotated[
         str | None,
-        Header(alias="File-Name", description="Percent-encoded. Kept encrypted, like the file."),
+        Header(
+            alias="File-Name",
+            description=f"1..{NAME_LENGTH_MAX} characters, percent-encoded. Kept encrypted, like "
+            "the file.",
+            json_schema_extra={"minLength": 1},
+        ),
     ] = None,
     name: Annotated[
-        str | None, Query(description="The same; but addresses end up in logs on their way.")
+        str | None,
+        Query(
+            description="The same; but addresses end up in logs on their way.",
+            json_schema_extra={"minLength": 1, "maxLength": NAME_LENGTH_MAX},
+        ),
     ] = None,
 ) -> str | None:
     """A dependency: what the owner calls the file, if he says so."""
@@ -437,7 +446,7 @@ def media_at(
     """The files that people add to what they write, and bring as evidence."""
     return MediaStore(
         db=db,
-        objects=objects_at(settings.media_url),
+        objects=objects_at(settings.media_url, settings.media_access),
         keys=keys,
         scanner=scanner_at(settings.clamd),
         links=links,

@@ -1,6 +1,7 @@
 """A name and bytes in, an object that is kept out: a folder, or a bucket of an S3-like service."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from obstore.exceptions import BaseError
 from obstore.store import MemoryStore, ObjectStore, from_url
@@ -45,13 +46,24 @@ class Objects:
                 raise StorageUnavailable(type(failure).__name__) from failure
 
 
-def objects_at(url: str) -> Objects:
-    """`file:///…` (the folder is made) or `s3://bucket/prefix`, whose access is in AWS_*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """A key to a bucket."""
 
-    `memory:///` is gone with the process.
+    key_id: str
+    secret: str = field(repr=False)
+
+
+def objects_at(url: str, access: Access | None = None) -> Objects:
+    """`file:///…` (the folder is made) or `s3://bucket/prefix`, whose region and endpoint are in
+    AWS_*, as is what lets us in if `access` does not.
+
+    `memory:///` is gone with the process; a folder is of use to the processes that share it.
     """
     if url == "memory:///":
         return Objects(MemoryStore())
     if url.startswith("file:///"):
         return Objects(from_url(url, mkdir=True))
-    return Objects(from_url(url))
+    if access is None:
+        return Objects(from_url(url))
+    return Objects(from_url(url, access_key_id=access.key_id, secret_access_key=access.secret))

@@ -5,6 +5,7 @@ take as long to import as all the rest of a service.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +13,7 @@ import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from shared_events.partition import PARTITIONS
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
@@ -26,23 +28,23 @@ async def migrate(package: str, owner_url: str, projections: Iterable[Projection
     try:
         await owner.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         await _upgrade(package, owner_url)
-        await owner.execute("GRANT SELECT ON alembic_version TO aftersales_app")  # check_migrated
         await create_projections(owner, projections)
     finally:
         await owner.close()
 
 
 async def _upgrade(package: str, owner_url: str) -> None:
+    # The address is asyncpg's to read: SQLAlchemy does not know its `sslmode` and its like.
     engine = create_async_engine(
-        owner_url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
-            "postgres://", "postgresql+asyncpg://", 1
-        )
+        "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, owner_url)
     )
     config = Config()
     config.set_main_option("script_location", str(files(package) / "migrations"))
     async with engine.begin() as connection:
         config.attributes["connection"] = connection.sync_connection
         await connection.run_sync(lambda _: command.upgrade(config, "head"))
+        # With it, not after it: whoever waits for the migration (check_migrated) may look at once.
+        await connection.execute(text("GRANT SELECT ON alembic_version TO aftersales_app"))
     await engine.dispose()
 
 
@@ -62,6 +64,18 @@ def create_log(topics: Iterable[str]) -> None:
         )
 
 
+def require_release(migration: str) -> None:
+    """In a migration that takes away what releases without that one need: they end. None of them
+    may run any more when it does.
+    """
+    op.execute(f"INSERT INTO es.oldest_release (migration) VALUES ('{migration}')")  # noqa: S608 - a constant of the code
+
+
+def append_together() -> None:
+    """In a migration of every service: the log takes the answers of several requests at once."""
+    run_sql((files("shared_runtime") / "sql" / "together.sql").read_text())
+
+
 def create_media() -> None:
     """In a migration of a service that takes files: their table."""
     run_sql((files("shared_runtime") / "sql" / "media.sql").read_text())
@@ -70,3 +84,8 @@ def create_media() -> None:
 def create_leases() -> None:
     """In a migration of a service that has work lists: who works on what."""
     run_sql((files("shared_runtime") / "sql" / "work.sql").read_text())
+
+
+def create_errands() -> None:
+    """In a migration of a service that asks companies outside: what it is to ask them."""
+    run_sql((files("shared_runtime") / "sql" / "errands.sql").read_text())

@@ -6,7 +6,8 @@ gives that one up, with a reason.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from operator import attrgetter
 
 import asyncpg
 import structlog
@@ -27,8 +28,14 @@ POISON_ATTEMPTS = 3
 PARKED_KEYS_MAX = 100
 REASON_LENGTH_MAX = 500
 RETRY_BATCH_MAX = 500
+RETRY_AFTER = timedelta(minutes=5)
+"""Parked keys are tried again so often by themselves: by then a release that can apply them may
+have taken over, or what they need may be back."""
 
 log = structlog.get_logger()
+
+
+POSITION_OF = attrgetter("position")
 
 
 class TooManyParked(Exception):  # noqa: N818 - a state of the subscription
@@ -47,8 +54,9 @@ def is_of_the_events(fault: Exception) -> bool:
 
 
 FOLLOW = """
-    INSERT INTO es.parked_event (subscription, topic, partition, position, key)
-    SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[])
+    INSERT INTO es.parked_event (subscription, topic, partition, position, key, body, chain_hash)
+    SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::bytea[],
+                             $7::bytea[])
 """
 PARK = """
     INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
@@ -70,6 +78,24 @@ async def set_aside(
     return [d for d in deliveries if (*d.place, d.key) not in parked]
 
 
+async def park_slow_key(
+    subscription: Subscription, slow: Delivery, db: Connection, parked_keys: int, now: datetime
+) -> None:
+    """Parks the key of an event whose application takes longer than a statement may.
+
+    Raises `TooManyParked`.
+    """
+    reason = "it takes longer than a statement may"
+    _check_room(parked_keys, reason)
+    await _park_key(subscription, slow, db, reason, now)
+    await _wait(subscription, [slow], db)
+
+
+def _check_room(parked_keys: int, reason: str) -> None:
+    if parked_keys >= PARKED_KEYS_MAX:
+        raise TooManyParked(f"{parked_keys} keys are parked, and one more fails: {reason}")
+
+
 async def park_failing_keys(
     subscription: Subscription,
     deliveries: Sequence[Delivery],
@@ -88,8 +114,7 @@ async def park_failing_keys(
         done, reason = await _apply_in_order(subscription, waiting, db)
         if reason is None:
             continue
-        if parked_keys >= PARKED_KEYS_MAX:
-            raise TooManyParked(f"{parked_keys} keys are parked, and one more fails: {reason}")
+        _check_room(parked_keys, reason)
         parked_keys += 1
         await _park_key(subscription, waiting[done], db, reason, now)
         await _wait(subscription, waiting[done:], db)
@@ -149,19 +174,24 @@ async def _wait(subscription: Subscription, deliveries: Sequence[Delivery], db: 
             [d.partition for d in deliveries],
             [d.position for d in deliveries],
             [d.key for d in deliveries],
+            # What others announce may hold words that are nobody's to keep: only its place is.
+            [None if d.chain_hash is None else d.body for d in deliveries],
+            [d.chain_hash for d in deliveries],
         )
 
 
 ASKED = """
     SELECT topic, partition, key FROM es.parked_key
-    WHERE subscription = $1 AND retry_asked_at IS NOT NULL ORDER BY topic, partition, key
+    WHERE subscription = $1
+      AND (retry_asked_at IS NOT NULL OR tried_at < clock_timestamp() - $2::interval)
+    ORDER BY topic, partition, key
 """
 LOCK_KEY = """
     SELECT true FROM es.parked_key
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4 FOR UPDATE
 """
 WAITING = """
-    SELECT position FROM es.parked_event
+    SELECT position, body, chain_hash FROM es.parked_event
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'WAITING'
     ORDER BY position LIMIT $5
 """
@@ -174,18 +204,19 @@ FREE_KEY = """
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4
 """
 KEEP_PARKED = """
-    UPDATE es.parked_key SET retry_asked_at = NULL, reason = $5
+    UPDATE es.parked_key SET retry_asked_at = NULL, reason = $5, tried_at = clock_timestamp()
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4
 """
 
 
 async def retry_parked(subscription: Subscription, source: Source, pool: asyncpg.Pool) -> int:
-    """Applies the waiting events of each key whose retry was asked for; how many keys are free.
+    """Applies the waiting events of each key whose retry was asked for, or that was last tried
+    `RETRY_AFTER` ago; how many keys are free.
 
     In order, up to the first that fails again: with that one the key stays parked.
     """
     freed = 0
-    for topic, partition, key in await pool.fetch(ASKED, subscription.name):
+    for topic, partition, key in await pool.fetch(ASKED, subscription.name, RETRY_AFTER):
         freed += await _retry_key(subscription, source, pool, (topic, partition), key)
     return freed
 
@@ -197,14 +228,15 @@ async def _retry_key(
     name = (subscription.name, *place, key)
     while True:
         # Fetched before anything is locked: the source may be slow.
-        positions = await _waiting(pool, name)
-        deliveries = await source.fetch(place, positions) if positions else []
+        waiting = await _waiting(pool, name)
+        positions = [row["position"] for row in waiting]
+        deliveries = await _fetched(source, place, waiting)
         async with pool.acquire() as db, db.transaction():
             await enter_tables(db, subscription.tables)
             # The lock holds off the turn that would let one more event wait behind our back.
             if not await db.fetchval(LOCK_KEY, *name):
                 return False
-            if await _waiting(db, name) != positions:
+            if [row["position"] for row in await _waiting(db, name)] != positions:
                 continue
             if not positions:
                 await db.execute(FREE_KEY, *name)
@@ -216,8 +248,30 @@ async def _retry_key(
                 return False
 
 
-async def _waiting(db: asyncpg.Pool | Connection, name: tuple[str, str, int, str]) -> list[int]:
-    return [row["position"] for row in await db.fetch(WAITING, *name, RETRY_BATCH_MAX)]
+async def _waiting(
+    db: asyncpg.Pool | Connection, name: tuple[str, str, int, str]
+) -> list[asyncpg.Record]:
+    return await db.fetch(WAITING, *name, RETRY_BATCH_MAX)
+
+
+async def _fetched(
+    source: Source, place: Place, waiting: Sequence[asyncpg.Record]
+) -> list[Delivery]:
+    """The events that wait: as they were kept, else as the source still has them."""
+    kept = [
+        Delivery(
+            topic=place[0],
+            partition=place[1],
+            position=row["position"],
+            body=row["body"],
+            chain_hash=row["chain_hash"],
+        )
+        for row in waiting
+        if row["body"] is not None
+    ]
+    others = [row["position"] for row in waiting if row["body"] is None]
+    found = await source.fetch(place, others) if others else []
+    return sorted([*kept, *found], key=POSITION_OF)
 
 
 async def _apply_fetched(

@@ -18,7 +18,13 @@ from pydantic import BaseModel
 
 from shared_runtime import decider
 from shared_runtime.clock import Clock, system_clock
-from shared_runtime.decider import InvalidValue, NotAParty, Refused
+from shared_runtime.decider import (
+    InvalidValue,
+    NotAParty,
+    Refused,
+    RoleNotAllowed,
+    ScopeNotAllowed,
+)
 from shared_runtime.log import StaleVersion
 
 PROBLEM_TYPE = "application/problem+json"
@@ -32,6 +38,7 @@ STATUSES: Mapping[str, int] = {
     "idempotency-key-missing": 400,
     "unauthenticated": 401,
     "role-not-allowed": 403,
+    "scope-not-allowed": 403,
     "not-a-party": 403,
     "conflict-of-interest": 403,
     "human-required": 403,
@@ -127,10 +134,12 @@ class InternalError(Refused):
     """Something went wrong here. The correlation id finds it in the logs."""
 
 
-# What any route may answer.
+# What any route may answer: a token may have no role at all.
 EVERYWHERE: tuple[type[Refused], ...] = (
     MalformedBody,
     Unauthenticated,
+    RoleNotAllowed,
+    ScopeNotAllowed,
     RequestTimeout,
     BodyTooLarge,
     UnsupportedMediaType,

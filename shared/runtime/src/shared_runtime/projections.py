@@ -14,7 +14,9 @@ from typing import Any
 import asyncpg
 import structlog
 from msgspec import Struct
+from prometheus_client import Gauge
 from shared_events.envelope import Recorded
+from shared_events.partition import PARTITIONS
 
 from shared_runtime.delivery import (
     Apply,
@@ -27,19 +29,29 @@ from shared_runtime.delivery import (
     Subscription,
     TakenOver,
 )
+from shared_runtime.lineage import ends_of
+from shared_runtime.sources import KafkaLog
 from shared_runtime.subscription import Runner, decoded, read_cursors
 
 SWITCH_ATTEMPTS_MAX = 20
 SWITCH_WAIT_MS = 500  # less than PostgreSQL's deadlock_timeout, after which it may end a reader
-DIGEST_SECONDS_MAX = 600.0
+DIGEST_SECONDS_MAX = 6 * 3600.0
+CLOSE_SECONDS = 1.0
+"""What a catch-up of no more than that has left is caught up while the live projection waits."""
+CATCH_UPS_MAX = 50
 STUCK_SECONDS = 30.0
+PARALLEL_MIN = 50_000
+"""Fewer events are folded sooner than other processes are started."""
 
 log = structlog.get_logger()
 
 LOCK_REBUILD = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 UNLOCK_REBUILD = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 SWITCH = "UPDATE es.projection SET generation = $2, version = $3 WHERE name = $1"
-RETIRED = "SELECT name, generation FROM es.projection WHERE name <> ALL($1::text[])"
+RETIRED = "SELECT name, generation, version FROM es.projection WHERE name <> ALL($1::text[])"
+LIVE = "SELECT generation, version FROM es.projection WHERE name = $1"
+TOPICS_READ = "SELECT DISTINCT topic FROM es.cursor WHERE subscription = $1"
+HEADS = "SELECT topic, partition, position, chain_hash FROM es.head WHERE topic = ANY($1)"
 DISCARDED = """
     SELECT topic, partition, position FROM es.parked_event
     WHERE subscription = $1 AND state = 'DISCARDED'
@@ -51,6 +63,17 @@ HAND_ON_DISCARDED = """
     ON CONFLICT (subscription, topic, partition, position)
     DO UPDATE SET state = excluded.state, reason = excluded.reason
 """
+
+
+other_release = Gauge(
+    "aftersales_projection_of_another_release",
+    "1 while a projection is not written: its tables are of a version that this release is not of.",
+    ["projection"],
+)
+
+
+class OtherVersion(OSError):  # noqa: N818 - a state of a rolling deployment
+    """The live tables of a projection are of another release: that one writes them."""
 
 
 class CannotRebuild(Exception):  # noqa: N818 - a state of the projection
@@ -81,17 +104,23 @@ def subscription_of(projection: Projection, number: int, *, live: bool) -> Subsc
         name=f"{projection.name}/{number}",
         topics=projection.topics,
         apply=decoded(projection.handles, projection.apply),
-        tables=Generation(projection=projection.name, number=number, live=live),
+        tables=Generation(
+            projection=projection.name, version=projection.version, number=number, live=live
+        ),
     )
 
 
 async def live_subscription(pool: asyncpg.Pool, projection: Projection) -> Subscription:
-    """The subscription that fills the live generation."""
-    number = await pool.fetchval(
-        "SELECT generation FROM es.projection WHERE name = $1", projection.name
-    )
-    assert number is not None, f"projection {projection.name} has not been migrated"
-    return subscription_of(projection, number, live=True)
+    """The subscription that fills the live generation. Raises `OtherVersion`."""
+    live = await pool.fetchrow(LIVE, projection.name)
+    is_ours = live is not None and live["version"] == projection.version
+    other_release.labels(projection.name).set(not is_ours)
+    if live is None:
+        raise OtherVersion(f"{projection.name} has no tables: not yet, or not any more")
+    if not is_ours:
+        told = f"{projection.name} is of version {live['version']}, not {projection.version}"
+        raise OtherVersion(told)
+    return subscription_of(projection, live["generation"], live=True)
 
 
 async def create_projections(owner: Connection, projections: Iterable[Projection]) -> None:
@@ -107,7 +136,8 @@ async def create_projections(owner: Connection, projections: Iterable[Projection
                 projection.version,
             )
             if added:
-                first = Generation(projection=projection.name, number=1, live=True)
+                first = subscription_of(projection, 1, live=True).tables
+                assert first is not None
                 await _create_tables(owner, projection, first)
                 await _point_views(owner, projection.tables, first)
 
@@ -115,8 +145,9 @@ async def create_projections(owner: Connection, projections: Iterable[Projection
 async def drop_retired(owner: Connection, projections: Iterable[Projection]) -> None:
     """Takes away what this release has no projections of any more. By the owner of the log."""
     async with owner.transaction():
-        for name, generation in await owner.fetch(RETIRED, [each.name for each in projections]):
-            tables = Generation(projection=name, number=generation, live=True)
+        kept = [each.name for each in projections]
+        for name, generation, version in await owner.fetch(RETIRED, kept):
+            tables = Generation(projection=name, version=version, number=generation, live=True)
             await owner.execute(f"DROP SCHEMA {tables.schema} CASCADE")  # and the views on it
             await _forget_place(owner, f"{name}/{generation}")
             await owner.execute("DELETE FROM es.projection WHERE name = $1", name)
@@ -129,14 +160,77 @@ async def outdated(owner: Connection, projections: Iterable[Projection]) -> list
     return [each.name for each in projections if found.get(each.name) not in (None, each.version)]
 
 
+async def unmade(db: Connection | asyncpg.Pool, projections: Iterable[Projection]) -> list[str]:
+    """The projections that have no tables of any version yet."""
+    found = {row["name"] for row in await db.fetch("SELECT name FROM es.projection")}
+    return [each.name for each in projections if each.name not in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """How the parts of a generation, given its number, are folded each in a process of its own:
+    where there are so many events. Raises `CannotRebuild`.
+    """
+
+    fold: Callable[[int], Awaitable[None]]
+    events_min: int = PARALLEL_MIN
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """Which partitions one of several processes folds: of all topics those with the same numbers,
+    so that rows that follow from two topics have one writer.
+    """
+
+    number: int
+    of: int
+
+    def has(self, place: Place) -> bool:
+        return place[1] % self.of == self.number
+
+
+async def fold_part(
+    projection: Projection,
+    source: Source,
+    generation: int,
+    part: Part,
+    *,
+    owner: asyncpg.Pool,
+    now: Callable[[], datetime],
+) -> None:
+    """Brings the partitions of a part to where the live tables are now. Raises `CannotRebuild`."""
+    live = await _live_whatever_its_version(owner, projection)
+    built = replace(
+        subscription_of(projection, generation, live=False),
+        apply=_leaving_out(
+            await _discarded(owner, live), decoded(projection.handles, projection.apply)
+        ),
+    )
+    runner = Runner(subscription=built, source=source, pool=owner, now=now, mine=part.has)
+    further = await _ends(owner, source, await _topics_only_of(owner, projection, live))
+    goal = {**await read_cursors(owner, live), **further}
+    clock = asyncio.get_running_loop().time
+    began_at = clock()
+    await _catch_up(runner, source, goal)
+    log.info(
+        "part folded",
+        projection=projection.name,
+        part=f"{part.number + 1}/{part.of}",
+        events=sum(cursor.position for place, cursor in goal.items() if part.has(place)),
+        seconds=round(clock() - began_at, 3),
+    )
+
+
 async def rebuild(
     projection: Projection,
     source: Source,
     *,
     owner: asyncpg.Pool,
     now: Callable[[], datetime],
+    apart: Apart | None = None,
 ) -> bool:
     """Builds a projection again from the log, beside the live one, and switches to it.
+
+    `apart`: what folds the most of it, where there is much.
 
     True if the new tables equal the old ones at the same positions (always, but for a damaged
     table). Those of a new version never do. Run with the owner's rights: it makes and drops
@@ -148,65 +242,154 @@ async def rebuild(
         if not await session.fetchval(LOCK_REBUILD, name):
             raise CannotRebuild(f"{projection.name} is being rebuilt already")
         try:
-            return await _rebuild(projection, source, owner, now)
+            return await _rebuild(projection, source, owner, now, apart)
         finally:
             await session.execute(UNLOCK_REBUILD, name)
 
 
 async def _rebuild(
-    projection: Projection, source: Source, owner: asyncpg.Pool, now: Callable[[], datetime]
+    projection: Projection,
+    source: Source,
+    owner: asyncpg.Pool,
+    now: Callable[[], datetime],
+    apart: Apart | None,
 ) -> bool:
-    live = await live_subscription(owner, projection)
+    live = await _live_whatever_its_version(owner, projection)
     assert live.tables is not None
     built = subscription_of(projection, live.tables.number + 1, live=False)
     built = replace(built, apply=_leaving_out(await _discarded(owner, live), built.apply))
     await _start_over(owner, projection, built)
     runner = Runner(subscription=built, source=source, pool=owner, now=now)
-    await _catch_up(runner, source, await read_cursors(owner, live))
-    equal = await _switch(projection, live, runner, source, owner)
+    rebuilding = _Rebuilding(
+        projection=projection,
+        live=live,
+        runner=runner,
+        source=source,
+        # A topic that the live one does not read is read to where it ends now.
+        further=await _ends(owner, source, await _topics_only_of(owner, projection, live)),
+    )
+    if apart is not None and await _events_of(owner, live) >= apart.events_min:
+        await apart.fold(rebuilding.new.number)
+    await _come_close(rebuilding, owner)
+    equal = await _is_equal(rebuilding, owner)
+    await _come_close(rebuilding, owner)
+    await _switch(rebuilding, owner)
     log.info("projection switched", projection=projection.name, to=built.name, equal=equal)
     return equal
 
 
-async def _switch(
-    projection: Projection, live: Subscription, runner: Runner, source: Source, owner: asyncpg.Pool
-) -> bool:
-    """Makes the new tables the live ones, in one transaction; whether they equal the old ones."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rebuilding:
+    """A projection, its live build, and what makes the new one. `further`: where it has to come
+    besides to where the live one is.
+    """
+
+    projection: Projection
+    live: Subscription
+    runner: Runner
+    source: Source
+    further: Mapping[Place, Cursor]
+
+    @property
+    def old(self) -> Generation:
+        assert self.live.tables is not None
+        return self.live.tables
+
+    @property
+    def new(self) -> Generation:
+        assert self.runner.subscription.tables is not None
+        return self.runner.subscription.tables
+
+    async def catch_up(self, live: Mapping[Place, Cursor]) -> None:
+        await _catch_up(self.runner, self.source, {**live, **self.further})
+
+
+async def _events_of(owner: asyncpg.Pool, live: Subscription) -> int:
+    """How many events the live tables follow from."""
+    cursors = await read_cursors(owner, live)
+    return sum(cursor.position for cursor in cursors.values())
+
+
+async def _live_whatever_its_version(owner: asyncpg.Pool, projection: Projection) -> Subscription:
+    live = await owner.fetchrow(LIVE, projection.name)
+    if live is None:
+        raise CannotRebuild(f"{projection.name} has no tables: `migrate` makes them")
+    of_its_version = replace(projection, version=live["version"])
+    return subscription_of(of_its_version, live["generation"], live=True)
+
+
+async def _topics_only_of(
+    owner: asyncpg.Pool, projection: Projection, live: Subscription
+) -> tuple[str, ...]:
+    """The topics that the live tables do not follow; none if they have never followed any."""
+    read = {row["topic"] for row in await owner.fetch(TOPICS_READ, live.name)}
+    return tuple(topic for topic in projection.topics if read and topic not in read)
+
+
+async def _ends(owner: asyncpg.Pool, source: Source, topics: Sequence[str]) -> dict[Place, Cursor]:
+    """Where these topics end now."""
+    if not topics:
+        return {}
+    if isinstance(source, KafkaLog):
+        places = [(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+        ends = await ends_of(source.bootstrap, places)
+        return {place: Cursor(position=end.position) for place, end in ends.items()}
+    rows = await owner.fetch(HEADS, topics)
+    return {(row["topic"], row["partition"]): Cursor(position=row["position"]) for row in rows}
+
+
+async def _come_close(rebuilding: _Rebuilding, owner: asyncpg.Pool) -> None:
+    """Follows the live tables until what is left takes no longer than `CLOSE_SECONDS`.
+
+    Raises `CannotRebuild` if it does not come that close.
+    """
+    clock = asyncio.get_running_loop().time
+    for _ in range(CATCH_UPS_MAX):
+        began_at = clock()
+        await rebuilding.catch_up(await read_cursors(owner, rebuilding.live))
+        if clock() - began_at <= CLOSE_SECONDS:
+            return
+    raise CannotRebuild(f"{rebuilding.live.name} goes on faster than it can be built again")
+
+
+async def _is_equal(rebuilding: _Rebuilding, owner: asyncpg.Pool) -> bool:
+    """Whether the new tables equal the live ones at one place in the logs. Nothing waits for it:
+    the live ones are looked at as they are at one moment, the new ones are brought there.
+    """
+    projection = rebuilding.projection
+    if rebuilding.old.version != projection.version:
+        return False  # tables of another version may not even have the same names
+    async with owner.acquire() as db, db.transaction(isolation="repeatable_read"):
+        then = await read_cursors(db, rebuilding.live)
+        told = await digest(db, projection, rebuilding.old)
+    await rebuilding.catch_up(then)
+    async with owner.acquire() as db:
+        return told == await digest(db, projection, rebuilding.new)
+
+
+async def _switch(rebuilding: _Rebuilding, owner: asyncpg.Pool) -> None:
+    """Makes the new tables the live ones, in one transaction."""
     for attempt in range(1, SWITCH_ATTEMPTS_MAX + 1):
         try:
             async with owner.acquire() as db, db.transaction():
                 # A reader of two views takes them in its own order: if ours was the other one,
                 # we waited for each other, and the next attempt goes the other way round.
-                tables = projection.tables[:: 1 if attempt % 2 else -1]
-                return await _try_switch(projection, live, runner, source, tables=tables, db=db)
+                tables = rebuilding.projection.tables[:: 1 if attempt % 2 else -1]
+                await _try_switch(rebuilding, tables, db)
         except asyncpg.LockNotAvailableError:
             if attempt == SWITCH_ATTEMPTS_MAX:
                 raise
-    raise AssertionError  # pragma: no cover - the loop returns or raises
+        else:
+            return
 
 
-async def _try_switch(
-    projection: Projection,
-    live: Subscription,
-    runner: Runner,
-    source: Source,
-    *,
-    tables: Sequence[str],
-    db: Connection,
-) -> bool:
-    old, new = live.tables, runner.subscription.tables
-    assert old is not None
-    assert new is not None
+async def _try_switch(rebuilding: _Rebuilding, tables: Sequence[str], db: Connection) -> None:
+    projection, live = rebuilding.projection, rebuilding.live
+    old, new = rebuilding.old, rebuilding.new
     # Turns of the live generation hold this row shared: they wait here until the switch, then
     # find themselves taken over.
-    version = await db.fetchval(
-        "SELECT version FROM es.projection WHERE name = $1 FOR UPDATE", projection.name
-    )
-    await _catch_up(runner, source, await read_cursors(db, live))
-    # Tables of another version may not even have the same names.
-    equal = version == projection.version and (
-        await _digest(db, projection, old) == await _digest(db, projection, new)
-    )
+    await db.execute("SELECT FROM es.projection WHERE name = $1 FOR UPDATE", projection.name)
+    await rebuilding.catch_up(await read_cursors(db, live))
     await db.execute(SWITCH, projection.name, new.number, projection.version)
     # A reader of several views may hold one that is replaced later while it waits for one that is
     # replaced already. It is this transaction that gives way and is tried again, and it does so
@@ -216,8 +399,7 @@ async def _try_switch(
     await db.execute(f"DROP SCHEMA {old.schema} CASCADE")
     await db.execute("DELETE FROM es.cursor WHERE subscription = $1", live.name)
     await db.execute("DELETE FROM es.parked_key WHERE subscription = $1", live.name)
-    await db.execute(HAND_ON_DISCARDED, live.name, runner.subscription.name)
-    return equal
+    await db.execute(HAND_ON_DISCARDED, live.name, rebuilding.runner.subscription.name)
 
 
 async def _discarded(db: asyncpg.Pool, live: Subscription) -> frozenset[tuple[str, int, int]]:
@@ -268,7 +450,7 @@ async def _point_views(owner: Connection, names: Iterable[str], tables: Generati
         await owner.execute(f"GRANT SELECT ON read.{table} TO aftersales_app")
 
 
-async def _digest(db: Connection, projection: Projection, tables: Generation) -> list[Any]:
+async def digest(db: Connection, projection: Projection, tables: Generation) -> list[Any]:
     """A digest of all rows of each table, whatever their order."""
     queries = dict.fromkeys(projection.tables, "SELECT * FROM {table}")
     queries |= projection.compared
@@ -293,7 +475,8 @@ async def _catch_up(runner: Runner, source: Source, goal: Mapping[Place, Cursor]
     await runner.start()
     clock = asyncio.get_running_loop().time
     progressed_at = clock()
-    while behind := [p for p in goal if runner.cursors[p].position < goal[p].position]:
+    ours = [place for place in goal if runner.mine is None or runner.mine(place)]
+    while behind := [p for p in ours if runner.cursors[p].position < goal[p].position]:
         stuck = [place for place in behind if place in runner.held()]
         if not stuck and clock() - progressed_at > STUCK_SECONDS:
             stuck = behind
@@ -307,6 +490,8 @@ async def _catch_up(runner: Runner, source: Source, goal: Mapping[Place, Cursor]
             if await runner.turn():
                 progressed_at = clock()
         except TakenOver:  # Kafka has assigned the partitions anew
+            await runner.start()
+        except asyncpg.TransactionRollbackError:  # of two processes, one gives way
             await runner.start()
 
 
@@ -331,6 +516,9 @@ class _UpTo:
 
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
         await self._source.rewind(cursors)
+
+    async def search(self, place: Place, cursor: Cursor) -> bool:
+        return await self._source.search(place, cursor)
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         return await self._source.fetch(place, positions)

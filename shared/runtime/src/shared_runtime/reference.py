@@ -17,7 +17,8 @@ HEADER = """\
 
 What may be asked of each kind of stream: written by `make docs` from the rows that decide it, and
 compared with them by a test. *human*: a person must decide it. *lapses*: from a timer or a
-consumer, what comes too late or once more is nothing. Besides the refusals named, every command may
+consumer, what comes too late or once more is nothing. *scope*: also by a link, without an account,
+with a token of that scope. Besides the refusals named, every command may
 be answered `invalid-value` and `not-found`.
 """
 COLUMNS = ("Command", "Who", "From", "Events", "Rule and deadline", "Refusals")
@@ -57,6 +58,7 @@ def who(row: Row[Any, Any, Any]) -> str:
     marks = {"*human*": row.human, "*lapses*": row.lapses}
     told = [told_by(guard) for guard in (row.party, row.impartial) if guard]
     told += [mark for mark, holds in marks.items() if holds]
+    told += [f"*scope {scope}*" for scope in row.scopes]
     return "; ".join([", ".join(row.roles), *(each for each in told if each)])
 
 

@@ -1,22 +1,37 @@
 """The service's own log in, Kafka out: byte for byte, log partition p to Kafka partition p."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from shared_events.envelope import decode_address
 
-from shared_runtime.delivery import PLACE_OF, Connection, Delivery, Place, Subscription
+from shared_runtime.brokers import Bootstrap, client_of
+from shared_runtime.delivery import (
+    PLACE_OF,
+    Compared,
+    Connection,
+    Cursor,
+    Delivery,
+    Place,
+    Subscription,
+    TakenOver,
+)
+from shared_runtime.lineage import compare, ends_of, look_up
+from shared_runtime.sources import METADATA_MS_MAX
 
 BATCH_BYTES_MAX = 512 * 1024
 REQUEST_TIMEOUT_MS = 10_000
-PRODUCE_SECONDS_MAX = 10.0
+PRODUCE_SECONDS_MAX = 1.0
+"""So long all partitions are waited for; what is slower is gone on without."""
 CLOSE_SECONDS_MAX = 5.0
 
 log = structlog.get_logger()
@@ -25,45 +40,118 @@ log = structlog.get_logger()
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
 
 
+class Slow(Exception):  # noqa: N818 - a state of the broker
+    """Kafka has not acknowledged yet what was sent to a partition."""
+
+
+class MadeAnew(Exception):  # noqa: N818 - a state of the topic
+    """A partition has fewer records than were sent to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sending:
+    """What is on its way to a partition or has arrived there, by position."""
+
+    first: int
+    last: int
+    task: asyncio.Task[None]
+
+    def is_there(self) -> bool:
+        return self.task.done() and not self.task.cancelled() and self.task.exception() is None
+
+
 class Relay:
-    """Produces batches with `acks=all`, idempotent, and waits for every acknowledgement.
+    """Produces batches with `acks=all`, idempotent, and waits for their acknowledgements: a while
+    for all, and no longer than that for a partition that is slow.
 
     A batch begins right behind a cursor, and a cursor moves when all up to it is acknowledged. So
     whatever is sent once more (this one died in between, two run at once, an old one's last batch
     arrives late), it begins at or below what Kafka has: it repeats, and never leaves a hole.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: Bootstrap) -> None:
         self._bootstrap = bootstrap
         self._producer: AIOKafkaProducer | None = None
+        self._sending: dict[Place, _Sending] = {}
+        self._epochs: dict[Place, bytes] = {}
+        self._left_behind: set[asyncio.Task[None]] = set()
+
+    async def compare(self, db: asyncpg.Pool, cursors: Mapping[Place, Cursor]) -> Compared:
+        """Where the topic has lost what was sent, and where it is not the log's. Raises KafkaError
+        or TimeoutError.
+        """
+        ends = await ends_of(self._bootstrap, [*cursors])
+        found = await look_up(db, ends)
+        self._epochs = {place: told.epoch.header() for place, told in found.items()}
+        compared = compare(found, ends, cursors)
+        for place, sending in [*self._sending.items()]:
+            if place in compared.back or sending.task.done():
+                self._sending.pop(place).task.cancel()
+        return compared
 
     async def produce(self, deliveries: Sequence[Delivery]) -> dict[Place, Exception]:
-        """Sends the deliveries, each partition's in order; the partitions that failed, and why.
+        """Sends the deliveries, each partition's in order; the partitions that failed or are slow,
+        and why. What is slow is on its way: asked for again, it is not sent once more.
 
-        Raises KafkaError if Kafka cannot be reached at all.
+        Raises KafkaError if Kafka cannot be reached at all, and `TakenOver` if a topic was made
+        anew.
         """
         producer = await self._started()
         ordered = sorted(deliveries, key=PLACE_OF)  # stable
         groups = {place: list(group) for place, group in groupby(ordered, key=PLACE_OF)}
-        outcomes = await asyncio.gather(
-            *(_send(producer, place, group) for place, group in groups.items()),
-            return_exceptions=True,
-        )
+        still = {place for place, it in self._sending.items() if not it.task.done()}
+        begun = {
+            place: sending
+            for place, group in groups.items()
+            if place not in still and (sending := self._begin(producer, place, group))
+        }
+        self._sending.update(begun)
+        if tasks := [sending.task for sending in begun.values()]:
+            await asyncio.wait(tasks, timeout=PRODUCE_SECONDS_MAX)
         failed: dict[Place, Exception] = {}
-        for place, outcome in zip(groups, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                failed[place] = outcome
-            elif outcome is not None:
-                raise outcome
-        # What only was too slow may still arrive. What failed has lost its place in the sequence
-        # by which the broker tells a repeat: a new producer begins a new one.
+        for place in groups:
+            sending = self._sending[place]
+            if place in still or not sending.task.done():
+                failed[place] = Slow(f"{sending.first} to {sending.last} not acknowledged yet")
+                continue
+            del self._sending[place]
+            if failure := sending.task.exception():
+                failed[place] = failure if isinstance(failure, Exception) else RuntimeError(failure)
+        if anew := [place for place, why in failed.items() if isinstance(why, MadeAnew)]:
+            log.error("topic made anew", places=anew)
+            raise TakenOver
+        # What only is slow may still arrive. What failed has lost its place in the sequence by
+        # which the broker tells a repeat: a new producer begins a new one.
         if any(isinstance(failure, KafkaError) for failure in failed.values()):
-            await self.close()
+            self._leave_behind()
         return failed
+
+    def _begin(
+        self, producer: AIOKafkaProducer, place: Place, group: list[Delivery]
+    ) -> _Sending | None:
+        """Sends what is not there yet; None if all is."""
+        first = group[0].position
+        before = self._sending.get(place)
+        if before and before.is_there() and before.first <= first <= before.last + 1:
+            first = before.first
+            group = [delivery for delivery in group if delivery.position > before.last]
+            if not group:
+                return None
+        sending = _send(producer, place, group, self._epochs.get(place))
+        return _Sending(first=first, last=group[-1].position, task=asyncio.create_task(sending))
+
+    def _leave_behind(self) -> None:
+        """The next batch has a producer of its own; nobody waits for the end of this one."""
+        task = asyncio.create_task(self.close())
+        self._left_behind.add(task)
+        task.add_done_callback(self._left_behind.discard)
 
     async def close(self) -> None:
         """Waits a while for what is under way, which without Kafka never ends."""
         producer, self._producer = self._producer, None
+        sending, self._sending = self._sending, {}
+        for each in sending.values():
+            each.task.cancel()
         if producer is None:
             return
         try:
@@ -75,11 +163,12 @@ class Relay:
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **client_of(self._bootstrap),
                 acks="all",
                 enable_idempotence=True,
                 max_batch_size=BATCH_BYTES_MAX,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
+                metadata_max_age_ms=METADATA_MS_MAX,
             )
             try:
                 await producer.start()
@@ -90,34 +179,34 @@ class Relay:
         return self._producer
 
 
-async def _send(producer: AIOKafkaProducer, place: Place, deliveries: Sequence[Delivery]) -> None:
-    """Batch after batch, each when the one before is acknowledged. Raises TimeoutError."""
-    topic, partition = place
-    batch = producer.create_batch()
-    # An idempotent producer would wait for Kafka for ever.
-    async with asyncio.timeout(PRODUCE_SECONDS_MAX):
-        for delivery in deliveries:
-            if not _append(batch, delivery):
-                await _send_batch(producer, batch, topic, partition)
-                batch = producer.create_batch()
-                added = _append(batch, delivery)
-                assert added, "a batch takes its first record, however large"
-        await _send_batch(producer, batch, topic, partition)
+async def _send(
+    producer: AIOKafkaProducer, place: Place, deliveries: Sequence[Delivery], epoch: bytes | None
+) -> None:
+    """Batch after batch, each when the one before is acknowledged. Raises `MadeAnew`."""
+    batch, first = producer.create_batch(), deliveries[0].position
+    for delivery in deliveries:
+        if not _append(batch, delivery, epoch):
+            await _send_batch(producer, batch, place, first)
+            batch, first = producer.create_batch(), delivery.position
+            added = _append(batch, delivery, epoch)
+            assert added, "a batch takes its first record, however large"
+    await _send_batch(producer, batch, place, first)
 
 
-def _append(batch: BatchBuilder, delivery: Delivery) -> bool:
+def _append(batch: BatchBuilder, delivery: Delivery, epoch: bytes | None) -> bool:
     assert delivery.chain_hash is not None
     address = decode_address(delivery.body)
+    headers = [
+        CONTENT_TYPE,
+        ("type", address.type.encode()),
+        ("position", b"%d" % delivery.position),
+        ("chainhash", delivery.chain_hash.hex().encode()),
+    ]
     metadata = batch.append(
         timestamp=_milliseconds(address.recordedtime),
         key=address.partitionkey.encode(),
         value=delivery.body,
-        headers=[
-            CONTENT_TYPE,
-            ("type", address.type.encode()),
-            ("position", b"%d" % delivery.position),
-            ("chainhash", delivery.chain_hash.hex().encode()),
-        ],
+        headers=headers if epoch is None else [*headers, ("epoch", epoch)],
     )
     return metadata is not None
 
@@ -129,10 +218,14 @@ def _milliseconds(recordedtime: str) -> int:
 
 
 async def _send_batch(
-    producer: AIOKafkaProducer, batch: BatchBuilder, topic: str, partition: int
+    producer: AIOKafkaProducer, batch: BatchBuilder, place: Place, first: int
 ) -> None:
-    acknowledged = await producer.send_batch(batch, topic, partition=partition)
-    await acknowledged
+    topic, partition = place
+    sent = await producer.send_batch(batch, topic, partition=partition)
+    acknowledged = await sent
+    # A repeat is acknowledged without an offset (-1).
+    if 0 <= acknowledged.offset < first - 1:
+        raise MadeAnew(f"{first} has come to stand at the offset {acknowledged.offset}")
 
 
 async def _nothing(deliveries: Sequence[Delivery], db: Connection) -> None:
@@ -142,5 +235,10 @@ async def _nothing(deliveries: Sequence[Delivery], db: Connection) -> None:
 def relay_subscription(relay: Relay, topics: tuple[str, ...]) -> Subscription:
     """The relay as a subscription to the own log. It parks nothing: the topic has no holes."""
     return Subscription(
-        name="relay", topics=topics, apply=_nothing, before=relay.produce, parks=False
+        name="relay",
+        topics=topics,
+        apply=_nothing,
+        before=relay.produce,
+        compare=relay.compare,
+        parks=False,
     )

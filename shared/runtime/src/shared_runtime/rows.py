@@ -99,6 +99,11 @@ class Rows[R: Struct]:
         return [*changed]
 
 
+def of_kind(batch: Iterable[Recorded[Any]], *kinds: type[Struct]) -> list[Recorded[Any]]:
+    """Those of a batch that have happened so."""
+    return [recorded for recorded in batch if isinstance(recorded.event, kinds)]
+
+
 def grouped[R](rows: Iterable[R] | None, key_of: Callable[[R], str]) -> dict[str, tuple[R, ...]]:
     """Rows by their keys, in their order."""
     groups: dict[str, list[R]] = {}

@@ -25,6 +25,7 @@ from shared_runtime.decider import (
     Role,
     RoleNotAllowed,
     TimeGoesBack,
+    TokenScope,
     WindowClosed,
     WrongState,
 )
@@ -100,7 +101,8 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
     in the order in which they are asked. `shape`: what no field alone can tell. `human`: a person
     must decide it. `party`, `impartial`, `barred`, `reasons`: whose matter it is, who may not
     judge it, who is erased or under a measure, which reasons it needs. `repeated`: nothing is left
-    to do, or it was said otherwise before, which it refuses. `states`: none are all; `stands`: what
+    to do, or it was said otherwise before, which it refuses. `scopes`: whose tokens may ask for it
+    without an account. `states`: none are all; `stands`: what
     they cannot tell. `window`: None waits for somebody's act. `early`: it can be asked before the
     window. `refuses`: what `decide` does besides. `lapses`: from a timer or a consumer, too late or
     once more is nothing. `events`: what it may record.
@@ -110,6 +112,7 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
     decide: Callable[[T, C, By[K]], list[E]]
     _: KW_ONLY
     roles: tuple[Role, ...]
+    scopes: tuple[TokenScope, ...] = ()
     shape: Callable[[C, By[K]], Iterable[FieldError]] | None = None
     human: bool = False
     party: Guard[T, C, K] | None = None
@@ -140,6 +143,11 @@ class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
     @property
     def name(self) -> str:
         return self.command.__name__
+
+    def is_offered_to(self, actor: Actor) -> bool:
+        """Whether such a one may ever send it."""
+        confined = actor.scopes and actor.scopes.isdisjoint(self.scopes)
+        return actor.acts_as in self.roles and not confined
 
     @cached_property
     def guards(self) -> list[Guard[T, C, K]]:

@@ -79,14 +79,13 @@ class Rules[St, K, E]:
         return [row.name for row in self._rows_of(by) if is_allowed(row, state, by)]
 
     def offered(self, state: St, by: By[K]) -> list[Action]:
-        """One for each command that this role may ever send; of several matters, the one for which
+        """One for each command that such a one may ever send; of several matters, the one for which
         it would be taken.
         """
         return [best(row, state, by) for row in self._rows_of(by)]
 
     def _rows_of(self, by: By[K]) -> Iterator[Row[St, K, E]]:
-        role = by.actor.acts_as
-        return (row for row in self if role in row.roles)
+        return (row for row in self if row.is_offered_to(by.actor))
 
 
 def tries[St, K, E](row: Row[St, K, E], state: St, by: By[K]) -> Iterator[tuple[Any, Struct]]:

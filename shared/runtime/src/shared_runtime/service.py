@@ -1,6 +1,6 @@
 """A service's parts in, one of its processes out.
 
-`python -m <package> api | worker | migrate | rebuild NAME | rewrap | openapi | commands`
+`python -m <package> api | worker | migrate | migrated | rebuild NAME | recover | tidy | …`
 
     SERVICE = Service(name="review-service", package="review_service", …)      # its app.py
     main(SERVICE)                                                              # its __main__.py
@@ -11,6 +11,8 @@ All processes of a service are wired here, the same way; what differs is in its 
 import asyncio
 import gc
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -28,8 +30,9 @@ from pydantic import ValidationError
 
 from shared_runtime.auth import Verifier
 from shared_runtime.clock import Clock, clock_of, system_clock
-from shared_runtime.database import CONNECT_SECONDS_MAX, PLANS, open_pool
-from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.database import CONNECT_SECONDS_MAX, PLANS, PROBE_CONNECTIONS, open_pool
+from shared_runtime.delivery import WORLD_FAILURES, Source, TakenOver
+from shared_runtime.feed import LogFeed
 from shared_runtime.http import serve_api, serve_worker, service_app, worker_health_app
 from shared_runtime.idempotency import PURGE_MAX, purge_replies
 from shared_runtime.keys import (
@@ -38,18 +41,25 @@ from shared_runtime.keys import (
     Keks,
     KeyStore,
     PostgresKeyStore,
+    check_keys_migrated,
     migrate_keys,
 )
 from shared_runtime.log import PostgresLog
-from shared_runtime.migrated import DatabaseBehind, check_migrated
+from shared_runtime.migrated import DatabaseAhead, DatabaseBehind, check_migrated, is_ahead
 from shared_runtime.projections import (
+    PARALLEL_MIN,
+    Apart,
     CannotRebuild,
+    Part,
     Projection,
     create_projections,
     drop_retired,
+    fold_part,
     outdated,
     rebuild,
+    unmade,
 )
+from shared_runtime.recovery import recover
 from shared_runtime.reference import commands_page
 from shared_runtime.rules import Rules
 from shared_runtime.sealing import KEY_BYTES
@@ -58,18 +68,22 @@ from shared_runtime.skew import SKEW_MAX, check_clock
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
 from shared_runtime.veil import Veil
-from shared_runtime.worker import Worker, Workload
+from shared_runtime.worker import Task, Worker, Workload
 
-PURGE_SECONDS = 3600.0
+PURGE_SECONDS = 60.0
 DATABASE_LOOK_SECONDS = 1.0
-KEYS_CONNECTIONS_MAX = 8
+LOOK_SECONDS_MAX = 10.0
 # What is made here is freed when nobody holds it any more; cycles are few. Looking for them among
 # the thousands of events of each batch took a fifteenth of a worker's time.
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
-COMMANDS = "api | worker | migrate | rebuild NAME | rewrap | openapi | commands"
+COMMANDS = (
+    "api | worker | migrate | migrated [--wait SECONDS] | rebuild NAME [PROCESSES] | recover | "
+    "tidy | rewrap | openapi | commands"
+)
 USAGE = 2  # exit code
 REFUSED = 1
 UNAVAILABLE = 3
+TOLD_TO_END = 128 + signal.SIGTERM
 
 log = structlog.get_logger()
 
@@ -82,25 +96,53 @@ class SettingsMissing(Exception):  # noqa: N818 - the name says what is wrong
     """The message names what has to be set."""
 
 
+class DatabaseAway(Exception):  # noqa: N818 - a state of the world
+    """A database does not answer."""
+
+
+class CannotRecover(Exception):  # noqa: N818 - a state of the log
+    """The message says what is in the way."""
+
+
+class TwoHistories(Exception):  # noqa: N818 - what a recovery has found
+    """The message says where a log and its topic have gone on apart."""
+
+
 class WasDifferent(Exception):  # noqa: N818 - what a rebuild has found
     """The rows of a projection were not what its log says: a fault, or somebody's hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts[S: Settings]:
-    """What every process of a service has in hand. `key_store`: if it seals personal text."""
+    """What every process of a service has in hand. `key_store`: if it seals personal text.
+    `probe`: a connection that is for readiness alone.
+    """
 
     settings: S
     pool: asyncpg.Pool
     log: PostgresLog
     now: Clock
     key_store: KeyStore | None = None
+    probe: asyncpg.Pool | None = None
+
+    @property
+    def looks(self) -> asyncpg.Pool:
+        """By which the process looks whether its database is there: whatever else is under way."""
+        return self.probe or self.pool
 
     @property
     def keys(self) -> KeyStore:
         """The keys of the people who write, for a service with `seals`."""
         assert self.key_store is not None, "only a service that seals has keys"
         return self.key_store
+
+
+def nothing_beside(_: Parts[Any]) -> Sequence[Task]:
+    return ()
+
+
+async def nothing_first(_: Parts[Any]) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +152,9 @@ class Service[S: Settings]:
     `title` and `description` open its OpenAPI page, `tags` says what those of its routes mean.
     `projections` are made by `migrate` and can be rebuilt. `routers` and `workload` are what its
     API answers and what its worker does. `streamed`: the paths whose bodies have any size. `seals`:
-    what people write is sealed with their keys, which are in a database of their own. `commands`:
-    the rows of each kind of stream.
+    what people write is sealed with their keys, which are in a database of their own. `first`:
+    what each of its processes has to know before it does anything; `background`: what it does
+    besides. `commands`: the rows of each kind of stream.
     """
 
     name: str
@@ -124,6 +167,8 @@ class Service[S: Settings]:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     streamed: frozenset[str] = frozenset()
     seals: bool = False
+    first: Callable[[Parts[S]], Awaitable[None]] = nothing_first
+    background: Callable[[Parts[S]], Sequence[Task]] = nothing_beside
     commands: Mapping[str, Rules[Any, Any, Any]] = field(
         default_factory=dict[str, Rules[Any, Any, Any]]
     )
@@ -150,57 +195,75 @@ def main[S: Settings](service: Service[S]) -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(command(service, settings))
+            runner.run(_until_told(command(service, settings)))
     except (SettingsMissing, KekMissing) as wrong:
         sys.stderr.write(f"{service.name} cannot start: {wrong}\n")
         sys.exit(USAGE)
-    except DatabaseBehind as behind:
-        sys.stderr.write(f"{behind}: run `python -m {service.package} migrate`\n")
+    except (DatabaseBehind, DatabaseAhead) as other:
+        then = f"run `python -m {service.package} migrate`"
+        then = then if isinstance(other, DatabaseBehind) else "run a later release"
+        sys.stderr.write(f"{other}: {then}\n")
         sys.exit(REFUSED)
     except NoSuchProjection as unknown:
         sys.stderr.write(f"{unknown}\n")
         sys.exit(USAGE)
-    except CannotRebuild as failure:
+    except (CannotRebuild, CannotRecover, DatabaseAway) as failure:
         sys.stderr.write(f"nothing has changed: {failure}\n")
         sys.exit(UNAVAILABLE)
-    except WasDifferent as different:
+    except (WasDifferent, TwoHistories) as different:
         sys.stderr.write(f"{different}\n")
         sys.exit(REFUSED)
 
 
+async def _until_told(process: Coroutine[Any, Any, None]) -> None:
+    """Ends at SIGTERM, also before the process listens for it itself: the first process of a
+    container hears no signal that it has not asked for. What was not finished has failed.
+    """
+    running = asyncio.ensure_future(process)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        sys.exit(TOLD_TO_END)
+
+
 def _asked_for(arguments: Sequence[str]) -> Callable[[Any, Any], Coroutine[Any, Any, None]] | None:
     match arguments:
-        case ["api"]:
-            return run_api
-        case ["worker"]:
-            return run_worker
-        case ["migrate"]:
-            return run_migrate
         case ["rebuild", name]:
             return partial(run_rebuild, name=name)
-        case ["rewrap"]:
-            return run_rewrap
+        case ["migrated", "--wait", seconds] if seconds.isdecimal():
+            return partial(run_migrated, wait=float(seconds))
+        case ["rebuild", name, processes] if processes.isdecimal():
+            return partial(run_rebuild, name=name, processes=max(1, int(processes)))
+        case ["fold", name, generation, number, of]:
+            part = Part(number=int(number), of=int(of))
+            return partial(run_fold, name=name, generation=int(generation), part=part)
+        case [name]:
+            return PROCESSES.get(name)
         case _:
             return None
 
 
 async def run_api[S: Settings](service: Service[S], settings: S) -> None:
     """Serves the API."""
-    async with _parts(service, settings) as parts:
-        await serve_api(api_app(service, parts), settings)
+    async with open_parts(service, settings) as parts:
+        await serve_api(api_app(service, parts), settings, service.background(parts))
 
 
 async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
     """Relays, projects, reacts and fires timers; serves its health."""
-    async with _parts(service, settings) as parts:
+    async with open_parts(service, settings) as parts:
         load = service.workload(parts)
         worker = Worker(
             service=service.name,
             pool=parts.pool,
-            kafka=settings.kafka,
+            kafka=settings.brokers,
             own_log=parts.log,
             now=parts.now,
-            workload=replace(load, tasks=(*load.tasks, partial(_purge, parts))),
+            feed=feed_of(settings),
+            workload=replace(
+                load, tasks=(*load.tasks, *service.background(parts), partial(_purge, parts))
+            ),
         )
         health = worker_health_app(
             title=f"{service.name} worker", ready=_ready(service, parts), alive=worker.is_alive
@@ -209,14 +272,18 @@ async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
 
 
 async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
-    """Brings the databases to this release, with the owner's rights; projections too: those that
-    it no longer has are dropped, those of another version are built again.
+    """Brings the databases to this release, with the owner's rights; projections of another version
+    are built again. The release that runs goes on meanwhile: what only that one needs stays.
 
-    Raises `CannotRebuild`; the rest is done then.
+    A database that a later release has migrated is left alone. Raises `CannotRebuild`; the rest is
+    done then.
     """
     url, keys_url = _owner_urls(service, settings)
     owner = await asyncpg.connect(url, timeout=CONNECT_SECONDS_MAX)
     try:
+        if await is_ahead(owner, service.package):
+            sys.stdout.write("a later release has migrated this database: nothing was changed\n")
+            return
         try:
             await check_migrated(owner, service.package)
             await create_projections(owner, service.projections)
@@ -224,7 +291,6 @@ async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
             from shared_runtime.migrate import migrate  # noqa: PLC0415 - half of a start's time
 
             await migrate(service.package, url, service.projections)
-        await drop_retired(owner, service.projections)
         to_rebuild = await outdated(owner, service.projections)
     finally:
         await owner.close()
@@ -232,6 +298,83 @@ async def run_migrate[S: Settings](service: Service[S], settings: S) -> None:
         await migrate_keys(keys_url)
     for name in to_rebuild:
         await run_rebuild(service, settings, name=name)
+
+
+async def run_migrated[S: Settings](service: Service[S], settings: S, *, wait: float = 0) -> None:
+    """Whether this release can work on its databases, asked until it can: `wait` seconds at most.
+
+    For whatever starts the processes. Raises `DatabaseBehind`; `DatabaseAhead` at once: no waiting
+    helps; `DatabaseAway`.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + wait
+    while True:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                await _look_at_databases(service, settings)
+        except (DatabaseBehind, *WORLD_FAILURES) as failure:
+            if clock() >= until:
+                if isinstance(failure, DatabaseBehind):
+                    raise
+                why = str(failure) or type(failure).__name__
+                raise DatabaseAway(f"a database does not answer: {why}") from failure
+            log.info("not migrated yet", failure=str(failure) or type(failure).__name__)
+            await asyncio.sleep(DATABASE_LOOK_SECONDS)
+        else:
+            return
+
+
+async def _look_at_databases[S: Settings](service: Service[S], settings: S) -> None:
+    url = settings.database_url.get_secret_value()
+    async with await open_pool(url, size=PROBE_CONNECTIONS) as pool:
+        await check_migrated(pool, service.package)
+        if missing := await unmade(pool, service.projections):
+            raise DatabaseBehind(f"{service.package}: not made yet: {', '.join(missing)}")
+    if service.seals:
+        _require({"AFTERSALES_KEYS_URL": settings.keys_url})
+        assert settings.keys_url is not None
+        keys_url = settings.keys_url.get_secret_value()
+        async with await open_pool(keys_url, size=PROBE_CONNECTIONS) as pool:
+            await check_keys_migrated(pool)
+
+
+async def run_tidy[S: Settings](service: Service[S], settings: S) -> None:
+    """Takes away projections that this release no longer has, when no other one runs any more."""
+    owner = await asyncpg.connect(_owner_url(settings), timeout=CONNECT_SECONDS_MAX)
+    try:
+        await check_migrated(owner, service.package)
+        if not await is_ahead(owner, service.package):
+            await drop_retired(owner, service.projections)
+    finally:
+        await owner.close()
+
+
+async def run_recover[S: Settings](service: Service[S], settings: S) -> None:
+    """After a restore, before anything else is started: takes back what Kafka still has of the log.
+
+    Raises `TwoHistories` if the log has gone on from the backup; the rest is taken back then.
+    """
+    pool = asyncpg.create_pool(_owner_url(settings), min_size=0, timeout=CONNECT_SECONDS_MAX)
+    try:
+        async with pool as owner:
+            async with _key_store(service, settings) as keys:
+                log_here = log_of(service, settings, owner, system_clock)
+                parts = Parts(
+                    settings=settings, pool=owner, log=log_here, now=system_clock, key_store=keys
+                )
+                topics = service.workload(parts).own_topics
+            recovered = await recover(
+                owner, settings.brokers, topics, group=f"{service.name}.recovery"
+            )
+    except (*WORLD_FAILURES, TakenOver) as failure:
+        raise CannotRecover(str(failure) or type(failure).__name__) from failure
+    sys.stdout.write(f"{recovered.events} events taken back from Kafka\n")
+    if recovered.parted:
+        places = (
+            f"{topic}/{partition} behind {position}"
+            for (topic, partition), position in sorted(recovered.parted.items())
+        )
+        raise TwoHistories(f"the log and Kafka have gone on apart: {', '.join(places)}")
 
 
 async def run_rewrap[S: Settings](service: Service[S], settings: S) -> None:
@@ -242,8 +385,11 @@ async def run_rewrap[S: Settings](service: Service[S], settings: S) -> None:
         sys.stdout.write(f"{await keys.rewrap()} keys wrapped anew\n")
 
 
-async def run_rebuild[S: Settings](service: Service[S], settings: S, *, name: str) -> None:
-    """Builds a projection again beside the live one and switches to it, with the owner's rights.
+async def run_rebuild[S: Settings](
+    service: Service[S], settings: S, *, name: str, processes: int | None = None
+) -> None:
+    """Builds a projection again beside the live one and switches to it, with the owner's rights: a
+    large one in several processes, one for each core if not said.
 
     Raises `NoSuchProjection`; `CannotRebuild`, when nothing has changed; `WasDifferent` after the
     switch.
@@ -254,35 +400,101 @@ async def run_rebuild[S: Settings](service: Service[S], settings: S, *, name: st
             url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
         ) as owner:
             await check_migrated(owner, service.package)
-            await _rebuild(service, settings, owner, name)
+            parts = processes or os.process_cpu_count() or 1
+            apart = Apart(
+                fold=partial(_fold_apart, service.package, name, parts),
+                events_min=0 if processes else PARALLEL_MIN,
+            )
+            await _rebuild(service, settings, owner, name, apart)
     except WORLD_FAILURES as failure:
         raise CannotRebuild(str(failure) or type(failure).__name__) from failure
 
 
-async def _rebuild[S: Settings](
-    service: Service[S], settings: S, owner: asyncpg.Pool, name: str
+async def run_fold[S: Settings](
+    service: Service[S], settings: S, *, name: str, generation: int, part: Part
 ) -> None:
-    now = clock_of(settings)
-    own_log = log_of(service, settings, owner, now)
-    async with _key_store(service, settings) as keys:
-        parts = Parts(settings=settings, pool=owner, log=own_log, now=now, key_store=keys)
-        workload = service.workload(parts)
+    """A part of what `rebuild` does, in a process of its own. Raises `CannotRebuild`."""
+    url = _owner_url(settings)
+    try:
+        async with asyncpg.create_pool(
+            url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
+        ) as owner:
+            projection, now = _projection_of(service, name), clock_of(settings)
+            async with _source_of(service, settings, owner, projection) as source:
+                await fold_part(projection, source, generation, part, owner=owner, now=now)
+    except WORLD_FAILURES as failure:
+        raise CannotRebuild(str(failure) or type(failure).__name__) from failure
+
+
+async def _fold_apart(package: str, name: str, processes: int, generation: int) -> None:
+    """Folds the parts of a generation at once, each in a process. Raises `CannotRebuild`."""
+    folding = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", package, "fold", name),
+            *map(str, (generation, number, processes)),
+        )
+        for number in range(processes)
+    ]
+    try:
+        codes = await asyncio.gather(*(each.wait() for each in folding))
+    finally:
+        for each in folding:
+            if each.returncode is None:
+                each.kill()
+    if any(codes):
+        raise CannotRebuild(f"a process that folds a part of {name} has failed")
+
+
+def _projection_of(service: Service[Any], name: str) -> Projection:
     projection = next((each for each in service.projections if each.name == name), None)
     if projection is None:
         known = ", ".join(each.name for each in service.projections) or "none"
         raise NoSuchProjection(f"no such projection: {name}; {service.name} has {known}")
-    before = await owner.fetchval("SELECT version FROM es.projection WHERE name = $1", name)
+    return projection
+
+
+@asynccontextmanager
+async def _source_of[S: Settings](
+    service: Service[S], settings: S, owner: asyncpg.Pool, projection: Projection
+) -> AsyncGenerator[Source]:
+    """What a projection is built again from."""
+    now = clock_of(settings)
+    async with _key_store(service, settings) as keys:
+        own_log = log_of(service, settings, owner, now)
+        parts = Parts(settings=settings, pool=owner, log=own_log, now=now, key_store=keys)
+        workload = service.workload(parts)
     if projection in workload.own_projections:
-        equal = await rebuild(projection, OwnLog(owner, projection.topics), owner=owner, now=now)
-    else:
-        group = f"{service.name}.{name}.rebuild-{uuid4()}"
-        source = KafkaLog(settings.kafka, group, projection.topics)
-        try:
-            equal = await rebuild(projection, source, owner=owner, now=now)
-        finally:
-            await source.close()
+        yield OwnLog(owner, projection.topics)
+        return
+    group = f"{service.name}.{projection.name}.rebuild-{uuid4()}"
+    source = KafkaLog(settings.brokers, group, projection.topics, feed=feed_of(settings))
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+async def _rebuild[S: Settings](
+    service: Service[S], settings: S, owner: asyncpg.Pool, name: str, apart: Apart
+) -> None:
+    projection = _projection_of(service, name)
+    before = await owner.fetchval("SELECT version FROM es.projection WHERE name = $1", name)
+    async with _source_of(service, settings, owner, projection) as source:
+        now = clock_of(settings)
+        equal = await rebuild(projection, source, owner=owner, now=now, apart=apart)
     if not equal and projection.version == before:
         raise WasDifferent(f"{name} was not what the log says; it has been replaced")
+
+
+PROCESSES: Mapping[str, Callable[[Any, Any], Coroutine[Any, Any, None]]] = {
+    "api": run_api,
+    "worker": run_worker,
+    "migrate": run_migrate,
+    "migrated": run_migrated,
+    "recover": run_recover,
+    "rewrap": run_rewrap,
+    "tidy": run_tidy,
+}
 
 
 def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
@@ -304,6 +516,7 @@ def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
         now=parts.now,
         veil=Veil(settings.token_secret),
         streamed=service.streamed,
+        origins=settings.cors_origins,
     )
 
 
@@ -345,6 +558,14 @@ def _require(wanted: Mapping[str, object]) -> None:
         raise SettingsMissing(f"not set: {', '.join(missing)}")
 
 
+def feed_of(settings: Settings) -> LogFeed | None:
+    """Where other services' logs are asked for what their topics have lost, if that is said."""
+    if not settings.sources:
+        return None
+    assert settings.source_token_file is not None
+    return LogFeed(settings.sources, settings.source_token_file)
+
+
 def log_of[S: Settings](
     service: Service[S], settings: S, pool: asyncpg.Pool, now: Clock
 ) -> PostgresLog:
@@ -356,25 +577,33 @@ def log_of[S: Settings](
 def _ready[S: Settings](service: Service[S], parts: Parts[S]) -> Callable[[], Any]:
     # Not the key database: without it, all that needs no text goes on.
     async def ready() -> None:
-        await check_migrated(parts.pool, service.package)
+        await check_migrated(parts.looks, service.package)
         if parts.settings.env != "local":
-            await check_clock(parts.pool, parts.now)
+            await check_clock(parts.looks, parts.now)
 
     return ready
 
 
 @asynccontextmanager
-async def _parts[S: Settings](service: Service[S], settings: S) -> AsyncGenerator[Parts[S]]:
+async def open_parts[S: Settings](service: Service[S], settings: S) -> AsyncGenerator[Parts[S]]:
+    """Of one process, once its database answers."""
     now = clock_of(settings)
     async with AsyncExitStack() as opened:
         keys = await opened.enter_async_context(_key_store(service, settings))
-        pool = await open_pool(settings.database_url.get_secret_value())
+        url = settings.database_url.get_secret_value()
+        pool = await open_pool(url, size=settings.connections)
         opened.callback(pool.terminate)
+        probe = await open_pool(url, size=PROBE_CONNECTIONS)
+        opened.callback(probe.terminate)
         await _wait_for_database(partial(check_migrated, pool, service.package))
         if keys is not None:
             await _look_at_keys(keys)
         own_log = log_of(service, settings, pool, now)
-        yield Parts(settings=settings, pool=pool, log=own_log, now=now, key_store=keys)
+        parts = Parts(
+            settings=settings, pool=pool, log=own_log, now=now, key_store=keys, probe=probe
+        )
+        await _wait_for_database(partial(service.first, parts))
+        yield parts
 
 
 @asynccontextmanager
@@ -389,7 +618,7 @@ async def _key_store[S: Settings](
     _require({"AFTERSALES_KEYS_URL": url, "AFTERSALES_KEK": keks})
     assert url is not None
     assert keks is not None
-    pool = await open_pool(url.get_secret_value(), size=KEYS_CONNECTIONS_MAX)
+    pool = await open_pool(url.get_secret_value(), size=settings.keys_connections)
     try:
         yield PostgresKeyStore(pool, keks)
     finally:

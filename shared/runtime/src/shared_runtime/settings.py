@@ -5,15 +5,20 @@ has a default, or is allowed at all, only where AFTERSALES_ENV is `local`.
 """
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Self, cast
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared_runtime.brokers import Account, Brokers, Certificates, Mechanism, Security
+from shared_runtime.database import CONNECTIONS_MAX, CONNECTIONS_MIN, KEYS_CONNECTIONS_MAX
 from shared_runtime.keys import Kek, Keks
 
+ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
+LOCAL_ORIGIN = re.compile(r"http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 SECRETS_DIR = Path("/run/secrets")
 KEY_LENGTH_MIN = 32
 LOCAL_VEIL = "local: who sees the logs of one machine may see the places in them"
@@ -42,6 +47,14 @@ class Settings(BaseSettings):
     kek: SecretStr | None = None
     previous_keks: tuple[SecretStr, ...] = ()
     kafka: str = Field(min_length=1)
+    kafka_security: Security | None = None
+    kafka_unencrypted: bool = False
+    kafka_ca: Path | None = None
+    kafka_certificate: Path | None = None
+    kafka_key: Path | None = None
+    kafka_mechanism: Mechanism = "SCRAM-SHA-512"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
     jwks_url: str
     issuer: str = Field(min_length=1)
     audience: str = Field(default="aftersales", min_length=1)
@@ -52,7 +65,52 @@ class Settings(BaseSettings):
     clock_file: Path | None = None
     cursor_key: SecretStr | None = None
     token_key: SecretStr | None = None
+    cors_origins: tuple[str, ...] = ()
+    sources: Mapping[str, str] = {}
+    source_token_file: Path | None = None
+    connections: int = Field(default=CONNECTIONS_MAX, ge=CONNECTIONS_MIN)
+    keys_connections: int = Field(default=KEYS_CONNECTIONS_MAX, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def brokers(self) -> Brokers:
+        """Kafka, with what secures the way there: TLS, unless it is said or all is on one machine.
+
+        Raises ValueError.
+        """
+        usual: Security = "PLAINTEXT" if self.env == "local" else "SSL"
+        security = self.kafka_security or usual
+        account = self._kafka_account() if security == "SASL_SSL" else None
+        files = (self.kafka_ca, self.kafka_certificate, self.kafka_key)
+        if security == "PLAINTEXT":
+            if self.env != "local" and not self.kafka_unencrypted:
+                raise ValueError(
+                    "AFTERSALES_KAFKA_SECURITY=PLAINTEXT: all that is said can be read and altered "
+                    "on its way; where that is wanted, AFTERSALES_KAFKA_UNENCRYPTED=true says so"
+                )
+            if any(files):
+                raise ValueError("AFTERSALES_KAFKA_SECURITY=PLAINTEXT takes no certificates")
+        if (self.kafka_certificate is None) != (self.kafka_key is None):
+            raise ValueError("AFTERSALES_KAFKA_CERTIFICATE and AFTERSALES_KAFKA_KEY go together")
+        authority, certificate, key = files
+        return Brokers(
+            addresses=self.kafka,
+            security=security,
+            certificates=Certificates(authority=authority, certificate=certificate, key=key),
+            account=account,
+        )
+
+    def _kafka_account(self) -> Account:
+        if not self.kafka_username or self.kafka_password is None:
+            raise ValueError(
+                "AFTERSALES_KAFKA_SECURITY=SASL_SSL: AFTERSALES_KAFKA_USERNAME and "
+                "AFTERSALES_KAFKA_PASSWORD are needed"
+            )
+        return Account(
+            mechanism=self.kafka_mechanism,
+            username=self.kafka_username,
+            password=self.kafka_password.get_secret_value(),
+        )
 
     @property
     def cursor_secret(self) -> bytes:
@@ -83,9 +141,30 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _knows_its_sources(self) -> Self:
+        if self.sources and self.source_token_file is None:
+            raise ValueError("AFTERSALES_SOURCES needs AFTERSALES_SOURCE_TOKEN_FILE")
+        schemes = ("https://", "http://") if self.env == "local" else ("https://",)
+        if not all(url.startswith(schemes) for url in self.sources.values()):
+            raise ValueError("AFTERSALES_SOURCES: https://…, unless AFTERSALES_ENV=local")
+        return self
+
+    @model_validator(mode="after")
+    def _can_reach_kafka(self) -> Self:
+        _ = self.brokers
+        return self
+
+    @model_validator(mode="after")
     def _safe(self) -> Self:
         if not self.jwks_url.startswith(("file:///", "https://")):
             raise ValueError("AFTERSALES_JWKS_URL must be file:///… or https://…")
+        for origin in self.cors_origins:
+            local = self.env == "local" and LOCAL_ORIGIN.fullmatch(origin)
+            if not (local or ORIGIN.fullmatch(origin)):
+                raise ValueError(
+                    "AFTERSALES_CORS_ORIGINS: each is https:// and a host, perhaps a port, as a "
+                    "browser says it: no path, no slash behind it, no *"
+                )
         if self.env == "local":
             return self
         if self.clock_file is not None:

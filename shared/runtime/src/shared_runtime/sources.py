@@ -16,15 +16,38 @@ from aiokafka import (
     TopicPartition,
 )
 from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
+from prometheus_client import Counter
 
-from shared_runtime.delivery import Cursor, Delivery, Place, TakenOver, Unreadable
+from shared_runtime.brokers import Bootstrap, client_of
+from shared_runtime.delivery import (
+    Cursor,
+    Delivery,
+    Epoch,
+    Place,
+    Rewritten,
+    TakenOver,
+    Unreadable,
+)
+from shared_runtime.feed import LogFeed, SourceUnreachable
 from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+"""Of bodies: a batch of the largest events takes no more memory than one of usual ones."""
 KAFKA_WAIT_MS = 250
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
+START_SECONDS_MAX = 10.0
+METADATA_MS_MAX = 30_000
+"""A topic that was made anew is found again after so long at most."""
+ALONE_SECONDS = 10.0
+"""A member of a group that has been given nothing of a topic for so long joins it anew: it has seen
+the topic go, and does not see it come again."""
+SEARCH_SECONDS_MAX = 2.0
+ENDS_SECONDS = 5.0
+EMPTY_SECONDS = 30.0
+PAGES_AT_ONCE = 4
 FETCH_SECONDS_MAX = 10.0
 NEAR = 500
 """Records that are passed over rather than sought past."""
@@ -35,16 +58,32 @@ COMMITTED = "read_committed"
 UNDECODABLE = (UnsupportedCodecError, CorruptRecordException)
 
 log = structlog.get_logger()
+missed_total = Counter(
+    "aftersales_missed_records",
+    "Records of a feed that were deleted before they were read",
+    ["topic"],
+)
+
+healed_total = Counter(
+    "aftersales_healed_events",
+    "Events that a topic had lost and that were asked of the service that recorded them",
+    ["topic"],
+)
 
 HEADS = "SELECT topic, partition, position, chain_hash FROM es.head WHERE position > 0"
 TAKE = """
     SELECT event.topic, event.partition, event.position, event.body, event.chain_hash
     FROM unnest($1::text[], $2::int[], $3::bigint[]) AS place (topic, partition, position)
     CROSS JOIN LATERAL (
-        SELECT * FROM es.event
-        WHERE es.event.topic = place.topic AND es.event.partition = place.partition
-          AND es.event.position > place.position
-        ORDER BY es.event.position LIMIT $4
+        SELECT * FROM (
+            SELECT *, sum(octet_length(body)) OVER (ORDER BY position) AS bytes FROM (
+                SELECT * FROM es.event
+                WHERE es.event.topic = place.topic AND es.event.partition = place.partition
+                  AND es.event.position > place.position
+                ORDER BY es.event.position LIMIT $4
+            ) AS next
+        ) AS counted
+        WHERE bytes <= $5 OR position = place.position + 1
     ) AS event
 """
 FETCH = """
@@ -115,6 +154,7 @@ class OwnLog:
             [partition for (_, partition), _ in behind],
             [after for _, after in behind],
             per_place,
+            BATCH_BYTES_MAX // len(behind),
         )
         return [_delivery(*row) for row in rows]
 
@@ -123,6 +163,10 @@ class OwnLog:
         again first: whoever begins anew may do so on one that was restored from a backup.
         """
         self.tail.heads = {}
+
+    async def search(self, place: Place, cursor: Cursor) -> bool:  # noqa: ARG002 - of a `Source`
+        """Its positions have no holes: what is not behind the cursor is nowhere."""
+        return False
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         return [_delivery(*row) for row in await self.pool.fetch(FETCH, *place, positions)]
@@ -146,22 +190,43 @@ def _delivery(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What a search behind a position has found so far: it has come to an offset, and the first
+    position that it has met beyond the one that is wanted.
+    """
+
+    behind: int
+    offset: int
+    beyond: float = float("inf")
+
+
 @dataclass(slots=True)
 class KafkaLog:
     """Topics that the relays write, shared among the workers of a group.
 
     The offset of position n is n - 1 plus the duplicates before it, so never smaller: reading
     from offset `cursor` on meets position `cursor + 1`.
+
+    `feed`: where what a topic has lost is asked for. A place that misses something is read from
+    there until it has come to what the topic has, then from the topic again.
     """
 
-    bootstrap: str
+    bootstrap: Bootstrap
     group: str
     topics: tuple[str, ...]
     foreign: bool = False
+    feed: LogFeed | None = None
     commit_seconds: float = COMMIT_SECONDS
     _consumer: AIOKafkaConsumer | None = None
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
+    _shared_at: float = 0.0
+    _ends_at: float = float("-inf")
+    _begins: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
+    _searched: dict[Place, _Searched] = field(default_factory=dict[Place, "_Searched"])
+    _healing: dict[Place, float] = field(default_factory=dict[Place, float])
+    _emptied: dict[Place, int] = field(default_factory=dict[Place, int])
 
     async def places(self) -> frozenset[Place]:
         """A topic of others may have more partitions than ours."""
@@ -176,13 +241,20 @@ class KafkaLog:
         consumer = await self._started()
         if self._rebalanced.is_set():
             raise TakenOver  # partitions came or went: the cursors in hand may be old
+        await self._check_share(consumer)
         await self._commit(consumer)
-        _hold(consumer, held)
+        if self.foreign:
+            await self._look_at_ends(consumer, cursors, held)
+        healed = await self._heal(consumer, cursors, held) if self.feed else []
+        _hold(consumer, held | self._healing.keys())
+        wait_ms = 0 if healed else KAFKA_WAIT_MS
         try:
-            batches = await consumer.getmany(timeout_ms=KAFKA_WAIT_MS, max_records=BATCH_MAX)
+            batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
             return await self._take_apart(consumer, cursors)
-        return [
+        if self._rebalanced.is_set():
+            raise TakenOver  # a partition that has just come is not read from its cursor yet
+        return healed + [
             delivery
             for records in batches.values()
             for record in records
@@ -235,29 +307,192 @@ class KafkaLog:
         assigned = {(place.topic, place.partition): place for place in consumer.assignment()}
         if assigned.keys() <= cursors.keys():
             self._rebalanced.clear()
+        self._ends_at = float("-inf")
         for name in assigned.keys() & cursors.keys():
             # One before: whoever reads on compares the last hash that he has with the source's.
             consumer.seek(assigned[name], max(0, cursors[name].position - 1))
+
+    async def _check_share(self, consumer: AIOKafkaConsumer) -> None:
+        """Raises `TakenOver` when it has left a group that gives it nothing of a topic."""
+        now = asyncio.get_running_loop().time()
+        if {place.topic for place in consumer.assignment()} >= set(self.topics):
+            self._shared_at = now
+        elif now - self._shared_at > ALONE_SECONDS:
+            self._shared_at = now
+            log.warning("joining the group anew", group=self.group, topics=self.topics)
+            await self.close()
+            raise TakenOver
+
+    async def _look_at_ends(
+        self, consumer: AIOKafkaConsumer, cursors: Mapping[Place, Cursor], held: frozenset[Place]
+    ) -> None:
+        """Compares now and then where a topic of others begins and ends with what was read of it.
+
+        Raises `Rewritten` for one that is shorter. What was deleted before it was read is told.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._ends_at < ENDS_SECONDS:
+            return
+        assigned = {
+            place: cursors[name]
+            for place in consumer.assignment()
+            if (name := (place.topic, place.partition)) in cursors and name not in held
+        }
+        if assigned:
+            begins = await consumer.beginning_offsets([*assigned])
+            ends = await consumer.end_offsets([*assigned])
+            for place, cursor in assigned.items():
+                if ends[place] < cursor.position:
+                    told = f"{cursor.position} were read, and it ends at {ends[place]}"
+                    raise Rewritten((place.topic, place.partition), told)
+                self._tell_missed(place, cursor, begins[place])
+        self._ends_at = now
+
+    def _tell_missed(self, place: TopicPartition, cursor: Cursor, begin: int) -> None:
+        missed = begin - max(cursor.position, self._begins.get(place, 0))
+        self._begins[place] = begin
+        if missed > 0:
+            missed_total.labels(place.topic).inc(missed)
+            log.error(
+                "deleted before it was read",
+                topic=place.topic,
+                partition=place.partition,
+                after=cursor.position,
+                records=missed,
+            )
+
+    async def search(self, place: Place, cursor: Cursor) -> bool:
+        """Looks on from where the cursor should be, to the end: a topic that was made anew under
+        the relay begins with later events, before it has them all. What it does not have is read
+        from its source.
+        """
+        consumer, partition = await self._started(), TopicPartition(*place)
+        found: int | None = None
+        async with reading(self.bootstrap, [place]) as searching:
+            begin = (await searching.beginning_offsets([partition]))[partition]
+            end = (await searching.end_offsets([partition]))[partition]
+            before = self._searched.get(place)
+            if before is None or before.behind != cursor.position:  # it looked for something else
+                before = _Searched(cursor.position, max(begin, cursor.position - 1))
+            offset, beyond = min(max(begin, before.offset), end), before.beyond
+            searching.seek(partition, offset)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SEARCH_SECONDS_MAX):
+                    while offset < end and found is None:
+                        record = await searching.getone(partition)
+                        told = self._ours(record)
+                        if told is not None and told.position <= cursor.position + 1:
+                            found = record.offset
+                        elif told is not None:
+                            beyond = min(beyond, told.position)
+                        offset = record.offset + 1
+        self._searched[place] = _Searched(cursor.position, offset, beyond)
+        if found is not None:
+            consumer.seek(partition, found)
+            return True
+        return offset >= end and await self._can_heal(place, cursor, beyond)
+
+    async def _can_heal(self, place: Place, cursor: Cursor, beyond: float) -> bool:
+        """Whether the source has what the topic misses between the cursor and what it has."""
+        if self.feed is None or not self.feed.has(place[0]):
+            return False
+        try:
+            has_it = bool(await self.feed.after(place, cursor.position))
+        except SourceUnreachable as failure:
+            log.warning("source not reached", topic=place[0], failure=str(failure))
+            return False
+        if has_it:
+            self._healing[place] = beyond
+            log.warning(
+                "read from its source", topic=place[0], partition=place[1], after=cursor.position
+            )
+        return has_it
+
+    async def _heal(
+        self, consumer: AIOKafkaConsumer, cursors: Mapping[Place, Cursor], held: frozenset[Place]
+    ) -> list[Delivery]:
+        """The next events of the places that are read from their source."""
+        await self._look_for_emptied(consumer, cursors)
+        ours = {(place.topic, place.partition): place for place in consumer.assignment()}
+        for place in [*self._healing]:
+            if place not in ours or place not in cursors:
+                del self._healing[place]
+            elif cursors[place].position + 1 >= self._healing[place]:
+                self._back_to_topic(consumer, place, cursors[place])
+        wanted = [place for place in self._healing if place not in held][:PAGES_AT_ONCE]
+        pages = await asyncio.gather(*(self._page(place, cursors[place]) for place in wanted))
+        for place, page in zip(wanted, pages, strict=True):
+            if page:
+                healed_total.labels(place[0]).inc(len(page))
+            else:
+                self._back_to_topic(consumer, place, cursors[place])
+        return [*chain.from_iterable(pages)]
+
+    def _back_to_topic(self, consumer: AIOKafkaConsumer, place: Place, cursor: Cursor) -> None:
+        del self._healing[place]
+        consumer.seek(TopicPartition(*place), max(0, cursor.position - 1))
+
+    async def _page(self, place: Place, cursor: Cursor) -> list[Delivery]:
+        """None where the source does not answer: what is missed is looked for anew."""
+        assert self.feed is not None
+        try:
+            return await self.feed.after(place, cursor.position)
+        except SourceUnreachable as failure:
+            log.warning("source not reached", topic=place[0], failure=str(failure))
+            self._emptied.pop(place, None)
+            return []
+
+    async def _look_for_emptied(
+        self, consumer: AIOKafkaConsumer, cursors: Mapping[Place, Cursor]
+    ) -> None:
+        """Looks now and then for places that have had records and have none any more: nothing in
+        them says what is missed.
+        """
+        now = asyncio.get_running_loop().time()
+        assigned = [*consumer.assignment()]
+        if self.feed is None or not assigned or now - self._ends_at < EMPTY_SECONDS:
+            return
+        begins = await consumer.beginning_offsets(assigned)
+        ends = await consumer.end_offsets(assigned)
+        self._ends_at = now
+        for partition in assigned:
+            place, end = (partition.topic, partition.partition), ends[partition]
+            is_empty = begins[partition] == end > 0
+            if is_empty and self._emptied.get(place) != end and self.feed.has(place[0]):
+                self._emptied[place] = end
+                if place in cursors:
+                    self._healing[place] = float("inf")
 
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         found: dict[int, Delivery] = {}
         partition = TopicPartition(*place)
         async with reading(self.bootstrap, [place]) as consumer:
+            begin = (await consumer.beginning_offsets([partition]))[partition]
+            end = (await consumer.end_offsets([partition]))[partition]
             duplicates = 0  # at least so many before the positions that come
             for position in sorted(positions):
+                offset = max(begin, position - 1 + duplicates)
+                if offset >= end:
+                    break  # it is not in there any more
                 async with asyncio.timeout(FETCH_SECONDS_MAX):
-                    offset = position - 1 + duplicates
                     if not found or offset > await consumer.position(partition) + NEAR:
                         consumer.seek(partition, offset)
-                    while True:
-                        record = await consumer.getone(partition)
-                        delivery = self._ours(record)
-                        if delivery is not None and delivery.position >= position:
-                            break
-                if delivery.position == position:
+                    delivery, offset = await self._at(consumer, partition, position, end)
+                if delivery is not None and delivery.position == position:
                     found[position] = delivery
-                    duplicates = record.offset - (position - 1)
+                    duplicates = offset - (position - 1)
         return [found[position] for position in sorted(found)]
+
+    async def _at(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, position: int, end: int
+    ) -> tuple[Delivery | None, int]:
+        """The next record that is at a position or beyond it, and its offset; None if none is."""
+        while await consumer.position(partition) < end:
+            record = await consumer.getone(partition)
+            delivery = self._ours(record)
+            if delivery is not None and delivery.position >= position:
+                return delivery, record.offset
+        return None, end
 
     async def close(self) -> None:
         if self._consumer is not None:
@@ -291,20 +526,24 @@ class KafkaLog:
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap,
+                **client_of(self.bootstrap),
                 group_id=self.group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level=COMMITTED,
+                metadata_max_age_ms=METADATA_MS_MAX,
                 max_partition_fetch_bytes=4 * 1024 * 1024,
+                fetch_max_bytes=BATCH_BYTES_MAX,
             )
             consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
             try:
-                await consumer.start()
+                async with asyncio.timeout(START_SECONDS_MAX):
+                    await consumer.start()
             except BaseException:
                 await consumer.stop()
                 raise
             self._consumer = consumer
+            self._shared_at = asyncio.get_running_loop().time()
         return self._consumer
 
 
@@ -337,6 +576,7 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
     if foreign:  # any bytes may come, and PostgreSQL's text takes all characters but this
         key = key.replace("\x00", "\ufffd")
     headers = dict(record.headers)
+    epoch = headers.get("epoch")
     return Delivery(
         topic=record.topic,
         partition=record.partition,
@@ -344,20 +584,25 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
         body=record.value or b"",
         chain_hash=None if foreign else bytes.fromhex(headers["chainhash"].decode()),
         record_key=key,
+        epoch=None if foreign or epoch is None else Epoch.parse(epoch),
     )
 
 
 @asynccontextmanager
-async def reading(bootstrap: str, places: Sequence[Place]) -> AsyncGenerator[AIOKafkaConsumer]:
+async def reading(
+    bootstrap: Bootstrap, places: Sequence[Place]
+) -> AsyncGenerator[AIOKafkaConsumer]:
     """A consumer of these partitions from their beginning, in no group."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_of(bootstrap),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level=COMMITTED,
+        metadata_max_age_ms=METADATA_MS_MAX,
     )
     try:
-        await consumer.start()
+        async with asyncio.timeout(START_SECONDS_MAX):
+            await consumer.start()
         consumer.assign([TopicPartition(*place) for place in places])
         yield consumer
     finally:

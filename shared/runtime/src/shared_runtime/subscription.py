@@ -6,10 +6,12 @@ and applies the batch. Nothing of that depends on Kafka's offsets.
 """
 
 import asyncio
+from collections import Counter as Counted
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
@@ -23,14 +25,17 @@ from shared_events.registry import name_of
 
 from shared_runtime.decider import Command, Decider, PolicyUnknown, Refused
 from shared_runtime.delivery import (
+    NO_CHAIN,
     PLACE_OF,
     WORLD_FAILURES,
     Apply,
     Before,
+    Compare,
     Connection,
     Cursor,
     Delivery,
     Place,
+    Rewritten,
     Source,
     Subscription,
     TakenOver,
@@ -38,10 +43,13 @@ from shared_runtime.delivery import (
     enter_tables,
 )
 from shared_runtime.log import Ask, Decisions, VersionConflict
+from shared_runtime.ownership import Ownership, claim, group_of
 from shared_runtime.parking import (
+    POISON_ATTEMPTS,
     TooManyParked,
     is_of_the_events,
     park_failing_keys,
+    park_slow_key,
     retry_parked,
     set_aside,
 )
@@ -53,16 +61,31 @@ HOLD_SECONDS_MAX = 30.0
 DOUBLINGS_MAX = 16
 RETRY_LOOK_SECONDS = 1.0
 LEASE_LOOK_SECONDS = 0.5
+COMPARE_SECONDS = 30.0
+APART_MAX = 4
+"""So many places that are slow are gone on with at once: each has a connection."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
+REST_SHARE = 2.0
+"""After a small turn a loop rests so many times as long as it took: whoever is busy all day with
+one event at a time takes as many at once as come meanwhile. A loop that had nothing to do answers
+at once."""
+REST_SECONDS_MAX = 0.05
 
 type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault"]
+REASONS: tuple[Why, ...] = ("fork", "gap", "unreadable", "parked-keys", "fault")
 
 log = structlog.get_logger()
 applied_total = Counter("aftersales_applied", "Events applied", ["subscription"])
 stopped_partitions = Gauge(
     "aftersales_stopped_partitions", "Partitions that are not read on", ["subscription"]
 )
+held_partitions = Gauge(
+    "aftersales_held_partitions", "The same by the reason that holds them", ["subscription", "why"]
+)
 gaps_total = Counter("aftersales_gaps", "Gaps met and read again", ["subscription"])
+sent_again_total = Counter(
+    "aftersales_sent_again", "Partitions of which a topic had lost what was sent", ["topic"]
+)
 
 
 class Gap(Exception):  # noqa: N818 - a state of the source
@@ -107,13 +130,17 @@ def decide_or_log[S, C: Command, E: Struct](
 
 MOVE_CURSORS = """
     WITH step AS (
-        SELECT * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bytea[])
-            AS step (topic, partition, started_from, position, chain_hash)
+        SELECT *
+        FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bytea[], $7::uuid[],
+                    $8::bigint[])
+            AS step (topic, partition, started_from, position, chain_hash, epoch, lease_epoch)
     ), moved AS (
-        UPDATE es.cursor AS cursor SET position = step.position, chain_hash = step.chain_hash
+        UPDATE es.cursor AS cursor
+        SET position = step.position, chain_hash = step.chain_hash, epoch = step.epoch
         FROM step
         WHERE cursor.subscription = $1 AND cursor.topic = step.topic
           AND cursor.partition = step.partition AND cursor.position = step.started_from
+          AND cursor.lease_epoch = step.lease_epoch
         RETURNING 1
     ), parked AS (
         SELECT parked.topic, parked.partition, parked.key
@@ -139,11 +166,19 @@ class Hold:
     times: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What took longer than a statement may."""
+
+    deliveries: Sequence[Delivery]
+
+
 @dataclass(slots=True)
 class Runner:
     """Runs one subscription: `run` until stopped, or `start` and `turn` by turn in tests.
 
-    `may_turn`: whether this worker is the one that does it now.
+    `ownership`: of the places, it reads those that are this worker's. (What is read from Kafka,
+    Kafka has shared among the workers.) `mine`: of the places of a rebuild, those of this process.
     """
 
     subscription: Subscription
@@ -151,12 +186,25 @@ class Runner:
     pool: asyncpg.Pool
     now: Callable[[], datetime]
     resolve: Callable[[], Awaitable[Subscription]] | None = None
-    may_turn: Callable[[], Awaitable[bool]] | None = None
+    ownership: Ownership | None = None
+    mine: Callable[[Place], bool] | None = None
     cursors: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
     holds: dict[Place, Hold] = field(default_factory=dict[Place, Hold])
     batch_max: int = BATCH_MAX
     turned_at: float = 0.0
+    taken_at: float = 0.0
     retried_at: float = 0.0
+    compared_at: float = 0.0
+    slow: tuple[tuple[str, int, int], int] | None = None
+    owned: Mapping[int, int] = field(default_factory=dict[int, int])
+    stale: bool = False
+    others: frozenset[Place] = frozenset()
+    overlong: _Batch | None = None
+    apart_at_once: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, APART_MAX))
+    apart: dict[Place, asyncio.Task[None]] = field(
+        default_factory=dict[Place, "asyncio.Task[None]"]
+    )
+    retrying: asyncio.Task[None] | None = None
     ahead: asyncio.Task[list[Delivery]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -166,25 +214,32 @@ class Runner:
             await self._run(stop)
         finally:
             await self._forget_ahead()
+            await self._end_apart()
+            if self.retrying is not None:
+                await self.retrying
 
     async def _run(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
             self.turned_at = asyncio.get_running_loop().time()
             try:
-                if self.may_turn is not None and not await self.may_turn():
-                    self.cursors.clear()  # whoever turns now moves them
+                if self.ownership is not None and not self.ownership.groups:
+                    self.cursors.clear()  # whoever has them now moves them
                     await _pause(stop, LEASE_LOOK_SECONDS)
                     continue
-                if not self.cursors or failures:
+                if not self.cursors or failures or self._is_to_start():
                     await self.start()
-                await self.turn()
-                await self._retry_parked()
+                turned = await self.turn()
+                self._retry_parked()
                 failures = 0
+                if 0 < turned < AHEAD_MIN:
+                    await _pause(stop, self._rest())
             except (TakenOver, VersionConflict):
                 failures = 1
                 await _pause(stop, PAUSE_SECONDS)
             except WORLD_FAILURES as failure:
+                if await self._is_set_apart():
+                    continue
                 failures += 1
                 log.warning(
                     "subscription waits",
@@ -193,20 +248,69 @@ class Runner:
                 )
                 await _pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
 
+    def _rest(self) -> float:
+        took = asyncio.get_running_loop().time() - self.taken_at
+        return min(REST_SHARE * took, REST_SECONDS_MAX)
+
     async def start(self) -> None:
         """Reads the cursors and goes on right behind them (of the live tables, if it has some)."""
         await self._forget_ahead()
+        await self._end_apart()
         if self.resolve is not None:
             self.subscription = await self.resolve()
         places = await self.source.places()
+        self.stale, self.owned = False, self._groups()
         self.cursors = await read_cursors(self.pool, self.subscription, places)
+        if self.ownership is not None:
+            await claim(self.pool, self.subscription.name, self.owned)
+            self.cursors = await read_cursors(self.pool, self.subscription, places)
+        self.others = self._of_others()
         self.holds.clear()
+        if self.subscription.compare is not None:
+            await self._compare(self.subscription.compare)
         self._tell_held()
         await self.source.rewind(self.cursors)
 
+    def _is_to_start(self) -> bool:
+        """Whether places have come or gone, the cursors may be others, or it is time to compare."""
+        due = self.turned_at - self.compared_at >= COMPARE_SECONDS
+        is_to_compare = self.subscription.compare is not None and due
+        return is_to_compare or self.stale or self._groups() != self.owned
+
+    def _groups(self) -> Mapping[int, int]:
+        return self.ownership.groups if self.ownership else {}
+
+    def _of_others(self) -> frozenset[Place]:
+        """The places that other workers read."""
+        if self.mine is not None:
+            return frozenset(place for place in self.cursors if not self.mine(place))
+        if self.ownership is None:
+            return frozenset()
+        return frozenset(place for place in self.cursors if group_of(place) not in self.owned)
+
+    async def _compare(self, compare: Compare) -> None:
+        """Goes back where the other side lacks what it was given; holds where it has more."""
+        ours = {place: at for place, at in self.cursors.items() if place not in self.others}
+        compared = await compare(self.pool, ours)
+        self.compared_at = asyncio.get_running_loop().time()
+        for place, told in compared.broken.items():
+            self._hold(place, "fork", fault=told)
+        if not compared.back:
+            return
+        async with self.pool.acquire() as db, db.transaction():
+            await self._move_cursors(db, compared.back)
+        self.cursors.update(compared.back)
+        for (topic, partition), cursor in compared.back.items():
+            sent_again_total.labels(topic).inc()
+            log.warning(
+                "topic lacks what was sent", place=(topic, partition), after=cursor.position
+            )
+
     async def turn(self) -> int:
         """Takes a batch and applies it; the number of events that were new and are applied."""
-        fresh, reached = await self._check(await self._take())
+        read = await self._take()
+        self.taken_at = asyncio.get_running_loop().time()
+        fresh, reached = await self._check(read)
         if len(fresh) >= AHEAD_MIN:
             # There is plenty: the next batch is read while this one is sent or stored.
             coming = self.source.take({**self.cursors, **reached}, self.held())
@@ -217,10 +321,15 @@ class Runner:
             return 0
         try:
             applied = await self._apply(fresh, reached)
-        except (TimeoutError, VersionConflict):
+        except (TimeoutError, VersionConflict) as too_much:
             # Too much for one statement, or too long to be left alone by other writers.
             self.batch_max = max(1, min(self.batch_max, len(fresh)) // 2)
-            raise
+            is_alone = len(fresh) == 1 and isinstance(too_much, TimeoutError)
+            if not is_alone or not self._is_slow(fresh[0]):
+                if isinstance(too_much, TimeoutError):
+                    self.overlong = _Batch(fresh)
+                raise
+            applied = await self._leave_slow(fresh[0], reached)
         self.batch_max = min(BATCH_MAX, 2 * self.batch_max)
         applied_total.labels(self.subscription.name).inc(applied)
         return applied
@@ -232,8 +341,9 @@ class Runner:
         try:
             read = await ahead if ahead else []
             return read or await self.source.take(self.cursors, self.held())
-        except Unreadable as broken:
-            self._hold(broken.place, "unreadable", fault=str(broken))
+        except (Unreadable, Rewritten) as broken:
+            why: Why = "unreadable" if isinstance(broken, Unreadable) else "fork"
+            self._hold(broken.place, why, fault=str(broken))
             await self.source.rewind(self.cursors)
             return []
 
@@ -248,20 +358,37 @@ class Runner:
         ahead, self.ahead = self.ahead, None
         if ahead is None:
             return set()
-        with suppress(TakenOver, Unreadable, *WORLD_FAILURES):  # whatever it was, it is met again
+        with suppress(
+            TakenOver, Unreadable, Rewritten, *WORLD_FAILURES
+        ):  # whatever it was, it is met again
             return {delivery.place for delivery in await ahead}
         return set()
 
     def held(self) -> frozenset[Place]:
         """The partitions that are not read for now."""
         now = asyncio.get_running_loop().time()
-        return frozenset(place for place, hold in self.holds.items() if hold.until > now)
+        held = {place for place, hold in self.holds.items() if hold.until > now}
+        return self.others.union(held, self.apart)
 
-    async def _retry_parked(self) -> None:
-        """Looks now and then whether somebody asked for parked keys to be tried again."""
-        if self.turned_at - self.retried_at >= RETRY_LOOK_SECONDS:
+    def _retry_parked(self) -> None:
+        """Looks now and then for parked keys that are to be tried again: beside the turns, which
+        wait for none of them.
+        """
+        if self.turned_at - self.retried_at < RETRY_LOOK_SECONDS:
+            return
+        if self.retrying is None or self.retrying.done():
             self.retried_at = self.turned_at
+            self.retrying = asyncio.create_task(self._retry())
+
+    async def _retry(self) -> None:
+        try:
             await retry_parked(self.subscription, self.source, self.pool)
+        except (TakenOver, VersionConflict, *WORLD_FAILURES) as failure:
+            log.warning(
+                "parked keys wait",
+                subscription=self.subscription.name,
+                failure=type(failure).__name__,
+            )
 
     async def _check(
         self, deliveries: Sequence[Delivery]
@@ -271,7 +398,7 @@ class Runner:
         reached: dict[Place, Cursor] = {}
         again: dict[Place, Cursor] = {}  # places that have to be read again from there
         for place, told in groupby(deliveries, PLACE_OF):
-            if place in again or place not in self.cursors:
+            if place in again or place in self.apart or place not in self.cursors:
                 continue
             cursor = started = reached.get(place) or self.cursors[place]
             for delivery in told:
@@ -291,7 +418,17 @@ class Runner:
                 reached[place] = cursor
         if again:
             await self.source.rewind(again)
+        for place, cursor in again.items():
+            await self._search(place, cursor)
         return fresh, reached
+
+    async def _search(self, place: Place, cursor: Cursor) -> None:
+        """Where reading again has not helped, what is missing may lie elsewhere in the source."""
+        hold = self.holds.get(place)
+        if hold is None or hold.why != "gap" or hold.times == 1:
+            return
+        if await self.source.search(place, cursor):
+            self.holds[place] = replace(hold, until=0.0)
 
     def _break(self, delivery: Delivery, cursor: Cursor, broken: Gap | Forked) -> None:
         told = {
@@ -304,7 +441,9 @@ class Runner:
             gaps_total.labels(self.subscription.name).inc()
             self._hold(delivery.place, "gap", **told)
         else:
-            self._hold(delivery.place, "fork", **told)
+            epoch = delivery.epoch
+            since = epoch and epoch.since
+            self._hold(delivery.place, "fork", **told, epoch=epoch and str(epoch.id), since=since)
 
     def _hold(
         self,
@@ -334,7 +473,11 @@ class Runner:
         )
 
     def _tell_held(self) -> None:
-        stopped_partitions.labels(self.subscription.name).set(len(self.holds))
+        name = self.subscription.name
+        stopped_partitions.labels(name).set(len(self.holds))
+        reasons = Counted(hold.why for hold in self.holds.values())
+        for why in REASONS:
+            held_partitions.labels(name, why).set(reasons[why])
 
     def _reach(self, reached: Mapping[Place, Cursor]) -> None:
         self.cursors.update(reached)
@@ -393,6 +536,101 @@ class Runner:
             await self._rewind({place: self.cursors[place]})
         return applied
 
+    async def _is_set_apart(self) -> bool:
+        """Whether it was a batch that took longer than a statement may. Then each of its places is
+        gone on with by itself, beside the turns, so that what is slow keeps nobody else waiting.
+        """
+        batch, self.overlong = self.overlong, None
+        if batch is None:
+            return False
+        self.batch_max = BATCH_MAX
+        for place, deliveries in groupby(sorted(batch.deliveries, key=PLACE_OF), PLACE_OF):
+            task = asyncio.create_task(self._work_apart(place, list(deliveries)))
+            self.apart[place] = task
+        log.warning(
+            "batch takes too long, applying apart",
+            subscription=self.subscription.name,
+            places=len(self.apart),
+        )
+        await self._rewind({place: self.cursors[place] for place in self.apart})
+        return True
+
+    async def _work_apart(self, place: Place, deliveries: list[Delivery]) -> None:
+        """Applies what comes next in a place in ever smaller batches, up to an event that alone
+        takes too long, which is set aside. Whatever else is met is met again by a turn.
+        """
+        try:
+            async with self.apart_at_once:
+                await self._apply_slowly(deliveries)
+        except (TakenOver, VersionConflict, *WORLD_FAILURES) as failure:
+            log.warning(
+                "place waits",
+                subscription=self.subscription.name,
+                place=place,
+                failure=type(failure).__name__,
+            )
+            self.stale = True  # the cursors are read again
+        finally:
+            self.apart.pop(place, None)
+
+    async def _apply_slowly(self, deliveries: list[Delivery]) -> None:
+        place, size, tries = deliveries[0].place, len(deliveries), 0
+        while deliveries:
+            part = deliveries[:size]
+            cursor: Cursor | None = self.cursors[place]
+            for delivery in part:
+                cursor = cursor and advance(cursor, delivery)
+            if cursor is None:
+                raise TakenOver
+            reached = {place: cursor}
+            try:
+                applied = await self._apply(part, reached)
+            except TimeoutError:
+                tries = tries + 1 if len(part) == 1 else 0
+                size = max(1, len(part) // 2)
+                if tries < POISON_ATTEMPTS:
+                    continue
+                applied = await self._leave_slow(part[0], reached)
+            if self.cursors[place] != cursor:
+                return  # it is held
+            applied_total.labels(self.subscription.name).inc(applied)
+            deliveries, tries = deliveries[len(part) :], 0
+
+    async def _end_apart(self) -> None:
+        tasks = [*self.apart.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.apart.clear()
+
+    def _is_slow(self, alone: Delivery) -> bool:
+        """Whether a single event has taken too long, again and again."""
+        at = (*alone.place, alone.position)
+        times = self.slow[1] + 1 if self.slow and self.slow[0] == at else 1
+        self.slow = (at, times)
+        return times >= POISON_ATTEMPTS
+
+    async def _leave_slow(self, alone: Delivery, reached: dict[Place, Cursor]) -> int:
+        """Sets the key of an event aside that alone takes too long; if nothing is parked, its
+        partition is held. The others go on.
+        """
+        subscription, place = self.subscription, alone.place
+        if not subscription.parks:
+            self._hold(place, "fault", fault="an event takes longer than a statement may")
+            await self._rewind({place: self.cursors[place]})
+            return 0
+        try:
+            async with self.pool.acquire() as db, db.transaction():
+                await enter_tables(db, subscription.tables)
+                parked_keys, _ = await self._move_cursors(db, reached)
+                await park_slow_key(subscription, alone, db, parked_keys, self.now())
+        except TooManyParked as full:
+            self._hold(place, "parked-keys", fault=str(full))
+            await self._rewind({place: self.cursors[place]})
+            return 0
+        self._reach(reached)
+        return 1
+
     async def _transact(
         self, fresh: list[Delivery], reached: dict[Place, Cursor], *, by_key: bool
     ) -> None:
@@ -423,6 +661,8 @@ class Runner:
             [self.cursors[place].position for place in reached],
             [cursor.position for cursor in reached.values()],
             [cursor.chain_hash for cursor in reached.values()],
+            [cursor.epoch for cursor in reached.values()],
+            [self.owned.get(group_of(place), 0) for place in reached],
         )
         assert row is not None
         moved, parked_keys, parked = row
@@ -433,10 +673,15 @@ class Runner:
 
 def advance(cursor: Cursor, delivery: Delivery) -> Cursor | None:
     """The cursor after a delivery; None if that is not new. Raises `Gap` or `Forked`."""
-    new = delivery.position > cursor.position
-    if delivery.chain_hash is None:  # not one of our logs: it may skip numbers, and has no chain
-        return Cursor(position=delivery.position) if new else None
-    if not new:
+    if delivery.chain_hash is None:
+        return _advance_foreign(cursor, delivery)
+    epoch, newest = delivery.epoch, cursor.epoch
+    if epoch is not None and newest is not None and epoch.id != newest:
+        if epoch.id > newest and cursor.position > epoch.since:
+            raise Forked  # the source has gone on from before our cursor
+        if epoch.id < newest and not _is_next(cursor, delivery):
+            return None  # of a history that is over
+    if delivery.position <= cursor.position:
         # What is below the cursor was compared when it was at the cursor.
         if delivery.position == cursor.position and delivery.chain_hash != cursor.chain_hash:
             raise Forked
@@ -445,7 +690,26 @@ def advance(cursor: Cursor, delivery: Delivery) -> Cursor | None:
         raise Gap
     if not delivery.continues(cursor.chain_hash):
         raise Forked
-    return Cursor(position=delivery.position, chain_hash=delivery.chain_hash)
+    if epoch is not None and (newest is None or epoch.id > newest):
+        newest = epoch.id
+    return Cursor(position=delivery.position, chain_hash=delivery.chain_hash, epoch=newest)
+
+
+def _is_next(cursor: Cursor, delivery: Delivery) -> bool:
+    return delivery.position == cursor.position + 1 and delivery.continues(cursor.chain_hash)
+
+
+def _advance_foreign(cursor: Cursor, delivery: Delivery) -> Cursor | None:
+    """In a topic of others the offset numbers the records: it may skip numbers, and has no chain.
+
+    But nobody reads further back than to the record at the cursor: what is before it, or another
+    one in its place, is of a topic that was made anew. Raises `Forked`.
+    """
+    if delivery.position > cursor.position:
+        return Cursor(position=delivery.position, chain_hash=delivery.leaf)
+    if delivery.position < cursor.position or cursor.chain_hash not in {NO_CHAIN, delivery.leaf}:
+        raise Forked
+    return None
 
 
 def _growing(times: int, seconds_max: float) -> float:
@@ -479,7 +743,7 @@ async def read_cursors(
         rows = await db.fetch(READ_CURSORS, subscription.name, topics)
     return {
         (row["topic"], row["partition"]): Cursor(
-            position=row["position"], chain_hash=row["chain_hash"]
+            position=row["position"], chain_hash=row["chain_hash"], epoch=row["epoch"]
         )
         for row in rows
     }

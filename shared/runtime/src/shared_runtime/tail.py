@@ -12,6 +12,8 @@ from itertools import groupby
 from shared_runtime.delivery import PLACE_OF, Delivery, Place
 
 KEPT_MAX = 16_000
+KEPT_BYTES_MAX = 32 * 1024 * 1024
+"""Of bodies. What is decoded of them takes some times as much."""
 BUSY_PAUSE_SECONDS = 0.005
 IDLE_PAUSE_SECONDS = 0.1
 
@@ -24,10 +26,17 @@ class Tail:
     so that those who come meanwhile find them here.
     """
 
-    def __init__(self, kept_max: int = KEPT_MAX, idle_seconds: float = IDLE_PAUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        kept_max: int = KEPT_MAX,
+        idle_seconds: float = IDLE_PAUSE_SECONDS,
+        kept_bytes_max: int = KEPT_BYTES_MAX,
+    ) -> None:
         self.reading = asyncio.Lock()
         self.heads: Heads = {}
         self._kept_max = kept_max
+        self._kept_bytes_max = kept_bytes_max
+        self._bytes: dict[Place, int] = {}
         self._kept: dict[Place, list[Delivery]] = {}  # the place that grew last is the last one
         self._idle_seconds = idle_seconds
         self._pause = 0.0
@@ -63,17 +72,34 @@ class Tail:
         """
         for place, deliveries in groupby(read, PLACE_OF):
             self._keep(place, list(deliveries))
-        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > self._kept_max:
-            del self._kept[next(iter(self._kept))]
+        while len(self._kept) > 1 and self._is_too_much():
+            self._forget(next(iter(self._kept)))
+
+    def _is_too_much(self) -> bool:
+        events, size = sum(map(len, self._kept.values())), sum(self._bytes.values())
+        return events > self._kept_max or size > self._kept_bytes_max
+
+    def _forget(self, place: Place) -> None:
+        del self._kept[place]
+        del self._bytes[place]
 
     def _keep(self, place: Place, read: list[Delivery]) -> None:
-        kept = self._kept.get(place, [])
+        kept, size = self._kept.get(place, []), self._bytes.get(place, 0)
         if kept and read[0].position <= kept[-1].position:
             return
         if kept and read[0].position > kept[-1].position + 1:
-            kept = []
+            kept, size = [], 0
+        kept = kept + read
+        size += sum(len(delivery.body) for delivery in read)
+        too_many = 0
+        while len(kept) - too_many > self._kept_max or (
+            size > self._kept_bytes_max and len(kept) - too_many > 1
+        ):
+            size -= len(kept[too_many].body)
+            too_many += 1
         self._kept.pop(place, None)
-        self._kept[place] = (kept + read)[-self._kept_max :]
+        self._kept[place] = kept[too_many:]
+        self._bytes[place] = size
 
     def _forget_rewritten(self, heads: Heads) -> None:
         """Drops the places that end otherwise than what is kept of them: a log that was restored
@@ -85,4 +111,4 @@ class Tail:
                 continue
             at = position - kept[0].position
             if position < kept[-1].position or (at >= 0 and kept[at].chain_hash != chain_hash):
-                del self._kept[place]
+                self._forget(place)

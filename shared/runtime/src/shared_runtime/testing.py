@@ -1,12 +1,14 @@
 """Named events and commands in, a sentence about the business that holds or fails out."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid5
 
+import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded, decode_recorded, encode_envelope
@@ -15,7 +17,7 @@ from shared_events.registry import FAMILIES, encode_data, key_of, topic_of
 
 from shared_runtime.database import open_pool
 from shared_runtime.decider import Command, Decider, Refused, SubjectErased
-from shared_runtime.delivery import Cursor, Delivery, Place
+from shared_runtime.delivery import Connection, Cursor, Delivery, Place
 from shared_runtime.keys import Kek, Keks, PostgresKeyStore, migrate_keys, new_key
 from shared_runtime.log import (
     AlreadyAnswered,
@@ -117,6 +119,22 @@ def play[S, C: Command, E: Struct](
     return Played(state=state, events=events, refused=refused)
 
 
+async def see(deliveries: Sequence[Delivery], db: Connection) -> None:
+    """Notes what was applied, in turn, where the tests' database has `see`."""
+    columns = zip(*[(*d.place, d.position, d.key) for d in deliveries], strict=True)
+    await db.execute("SELECT see($1, $2, $3, $4)", *map(list, columns))
+
+
+async def seen(pool: asyncpg.Pool) -> dict[str, list[int]]:
+    """The positions that were applied, by key, in the order in which they were."""
+    return {row["key"]: row["positions"] for row in await pool.fetch("SELECT * FROM history")}
+
+
+def counted(**counts: int) -> dict[str, list[int]]:
+    """What `seen` is of so many events of each key, each applied once and in order."""
+    return {seller: list(range(1, count + 1)) for seller, count in counts.items()}
+
+
 def facts(
     stream: str, *events: Struct, at: datetime, after: int = 0, cause: str = ""
 ) -> list[Planned]:
@@ -182,15 +200,15 @@ class InMemoryLog:
         return self.event_ids.intersection(event_ids)
 
     async def append(
-        self, planned: Sequence[Planned], reply: Reply | None = None
+        self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
     ) -> list[Recorded[Any]]:
         now = self.now()
         bodies = [_encoded(item, now) for item in planned]
         self._refuse_taken(planned)
-        if planned and reply is not None:
-            if reply.request_id in self.replies:
-                raise AlreadyAnswered
-            self.replies[reply.request_id] = reply
+        kept = {reply.request_id: reply for reply in replies} if planned else {}
+        if not self.replies.keys().isdisjoint(kept):
+            raise AlreadyAnswered
+        self.replies |= kept
         return [self._add(item, body, now) for item, body in zip(planned, bodies, strict=True)]
 
     def _refuse_taken(self, planned: Sequence[Planned]) -> None:
@@ -224,6 +242,7 @@ class InMemoryKeyStore:
     """
 
     people: dict[str, PersonKey | None] = field(default_factory=dict[str, PersonKey | None])
+    destroyed: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     async def key_of(self, person: str) -> PersonKey:
         key = self.people.setdefault(person, new_key(person))
@@ -239,13 +258,15 @@ class InMemoryKeyStore:
         wanted = set(key_ids)
         return {key.key_id: key for key in self.people.values() if key and key.key_id in wanted}
 
-    async def is_erased(self, person: str) -> bool:
-        return person in self.people and self.people[person] is None
+    async def destroyed_at(self, person: str) -> datetime | None:
+        return self.destroyed.get(person)
 
     async def destroy(self, person: str) -> bool:
-        destroyed = not await self.is_erased(person)
+        if person in self.destroyed:
+            return False
         self.people[person] = None
-        return destroyed
+        self.destroyed[person] = datetime.now(UTC)
+        return True
 
 
 @asynccontextmanager
@@ -286,6 +307,9 @@ class InMemorySource:
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:
         """Nothing to do: each `take` goes on right behind the cursors it is given."""
 
+    async def search(self, place: Place, cursor: Cursor) -> bool:  # noqa: ARG002 - of a `Source`
+        return False
+
     async def fetch(self, place: Place, positions: Sequence[int]) -> list[Delivery]:
         return [
             delivery_of(each)
@@ -315,6 +339,26 @@ def delivery_of(recorded: Recorded[Any]) -> Delivery:
         body=body,
         chain_hash=None,
     )
+
+
+WAITING = """
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+async def waits_for(
+    lock: Callable[[Connection], Awaitable[None]], doing: Awaitable[None], pool: asyncpg.Pool
+) -> bool:
+    """Whether something is done only after whoever has taken an advisory lock has let it go."""
+    async with pool.acquire() as db, db.transaction():
+        await lock(db)
+        task = asyncio.ensure_future(doing)
+        while not (waiting := await pool.fetchval(WAITING)) and not task.done():
+            pass
+    await task
+    return bool(waiting)
 
 
 def _encoded(item: Planned, now: datetime) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import asyncpg
 import structlog
 from msgspec import Struct
+from prometheus_client import Counter
 from shared_events.envelope import Recorded
 
 from shared_runtime.decider import Actor
@@ -25,7 +26,8 @@ from shared_runtime.subscription import decoded
 
 DUE_MAX = 2_000
 IDLE_SECONDS = 0.25
-ONE_BY_ONE_SECONDS = 10.0
+APART_SECONDS = 10.0
+APART = 8
 RETRY_AFTER = timedelta(minutes=5)
 FAULT_LENGTH_MAX = 500
 LATENESS_MAX = timedelta(hours=1)
@@ -33,6 +35,7 @@ LATENESS_MAX = timedelta(hours=1)
 TIMER = Actor(role="SYSTEM", id="timer")
 
 log = structlog.get_logger()
+failed_total = Counter("aftersales_failed_timers", "Deadlines that could not be fired")
 
 
 class TimerName(NamedTuple):
@@ -89,14 +92,20 @@ ARM = """
     SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[])
     ON CONFLICT (stream_id, name)
     DO UPDATE SET due_at = excluded.due_at, armed_by = excluded.armed_by,
-                  retry_at = NULL, fault = NULL
+                  retry_at = NULL, fault = NULL, faults = 0
 """
 DUE = """
     SELECT stream_id, name, due_at, armed_by FROM es.timer
-    WHERE due_at <= $1 AND (retry_at IS NULL OR retry_at <= $1)
-    ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE coalesce(retry_at, due_at) <= $1
+    ORDER BY coalesce(retry_at, due_at) LIMIT $2 FOR UPDATE SKIP LOCKED
 """
-FAILED = "UPDATE es.timer SET retry_at = $3, fault = $4 WHERE stream_id = $1 AND name = $2"
+# Longer and longer, up to a day: what fails for ever takes ever less time from the others.
+FAILED = """
+    UPDATE es.timer
+    SET faults = faults + 1, fault = $4,
+        retry_at = $3::timestamptz + least($5::interval * 2 ^ least(faults, 10), interval '1 day')
+    WHERE stream_id = $1 AND name = $2
+"""
 FIRED = """
     DELETE FROM es.timer USING unnest($1::text[], $2::text[]) AS fired (stream_id, name)
     WHERE es.timer.stream_id = fired.stream_id AND es.timer.name = fired.name
@@ -143,25 +152,43 @@ async def fire_due(
 ) -> int:
     """Fires timers that are due, the oldest first, in one transaction; how many there were.
 
-    If one of them cannot be fired, each is, in a transaction of its own and for
-    `ONE_BY_ONE_SECONDS` at most, and that one is left alone for `RETRY_AFTER`. Raises
+    If one of them cannot be fired, fewer are at once, until it is alone; that one is left alone for
+    `RETRY_AFTER`, and longer each time. That goes on for `APART_SECONDS` at most. Raises
     `VersionConflict` if other writers were first.
     """
     clock = await own_log.instant(now)
+    handled, size = 0, limit
+    ends_at = asyncio.get_running_loop().time() + APART_SECONDS
+    while handled < limit:
+        wanted = min(size, limit - handled)
+        fired = (
+            await _try_to_fire(pool, own_log, fire, clock, wanted)
+            if wanted > 1
+            else int(await _fire_oldest(pool, own_log, fire, clock))
+        )
+        if fired is None:
+            size = max(1, wanted // APART)
+            continue
+        handled += fired
+        # All that were due, or enough for once.
+        if fired < wanted or size == limit or asyncio.get_running_loop().time() >= ends_at:
+            break
+        size = min(limit, size * 2)
+    return handled
+
+
+async def _try_to_fire(
+    pool: asyncpg.Pool, own_log: PostgresLog, fire: Fire, clock: datetime, count: int
+) -> int | None:
+    """How many were fired together, the oldest first; None if one of them cannot be fired."""
     try:
         async with pool.acquire() as db, db.transaction():
-            return await _fire(await db.fetch(DUE, clock, limit), own_log, fire, clock, db)
+            return await _fire(await db.fetch(DUE, clock, count), own_log, fire, clock, db)
     except Exception as fault:
-        if not is_of_the_events(fault):
+        if not _is_of_the_timers(fault):
             raise
-        log.warning("timers refused, firing one by one", fault=type(fault).__name__)
-    handled = 0
-    ends_at = asyncio.get_running_loop().time() + ONE_BY_ONE_SECONDS
-    while handled < limit and asyncio.get_running_loop().time() < ends_at:
-        if not await _fire_oldest(pool, own_log, fire, clock):
-            break
-        handled += 1
-    return handled
+        log.warning("timers refused, firing fewer", count=count, fault=type(fault).__name__)
+        return None
 
 
 async def _fire_oldest(
@@ -176,13 +203,21 @@ async def _fire_oldest(
             async with db.transaction():
                 await _fire(rows, own_log, fire, clock, db)
         except Exception as fault:
-            if not is_of_the_events(fault):
+            if not _is_of_the_timers(fault):
                 raise
             stream, name = rows[0]["stream_id"], rows[0]["name"]
             reason = f"{type(fault).__name__}: {fault}"[:FAULT_LENGTH_MAX]
             log.error("timer failed", stream=stream, timer=name, fault=reason)  # noqa: TRY400
-            await db.execute(FAILED, stream, name, clock + RETRY_AFTER, reason)
+            failed_total.inc()
+            await db.execute(FAILED, stream, name, clock, reason, RETRY_AFTER)
         return True
+
+
+def _is_of_the_timers(fault: Exception) -> bool:
+    """Whether fewer of them may go where these do not: what takes longer than a statement may is
+    left alone as what fails, and not in front of the others.
+    """
+    return isinstance(fault, TimeoutError) or is_of_the_events(fault)
 
 
 async def _fire(

@@ -4,30 +4,46 @@ The lag of consumers of Kafka is in Kafka, by their groups' offsets.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
 from prometheus_client import Gauge
 
 from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
 
 WATCH_SECONDS = 15.0
+PURGE_SLACK = timedelta(hours=2)
+"""Old answers are forgotten every minute; for less than that nobody is called."""
 OVERDUE_MAX = 10_000
 """More are not counted: that there are so many says enough."""
 
 LAG = """
-    SELECT cursor.subscription, sum(head.position - cursor.position)
+    SELECT cursor.subscription, sum(head.position - cursor.position) AS events,
+           min(next.recorded_at) AS oldest
     FROM es.cursor AS cursor JOIN es.head AS head USING (topic, partition)
+    LEFT JOIN es.event AS next
+        ON next.topic = cursor.topic AND next.partition = cursor.partition
+        AND next.position = cursor.position + 1
     GROUP BY cursor.subscription
 """
-PARKED = "SELECT subscription, count(*) FROM es.parked_key GROUP BY subscription"
+PARKED = """
+    SELECT subscription, count(*) AS keys, min(parked_at) AS oldest
+    FROM es.parked_key GROUP BY subscription
+"""
+UNPURGED = """
+    SELECT count(*) FROM (SELECT FROM es.reply WHERE created_at < $1 LIMIT $2) AS old
+"""
 OVERDUE = """
     SELECT count(*) AS timers, min(due_at) AS oldest
-    FROM (SELECT due_at FROM es.timer WHERE due_at <= $1 ORDER BY due_at LIMIT $2) AS overdue
+    FROM ((SELECT due_at FROM es.timer WHERE coalesce(retry_at, due_at) <= $1
+           ORDER BY coalesce(retry_at, due_at) LIMIT $2)
+          UNION ALL
+          (SELECT due_at FROM es.timer WHERE retry_at > $1 LIMIT $2)) AS overdue
 """
 
 log = structlog.get_logger()
@@ -36,7 +52,19 @@ lag = Gauge(
     "Events of the own log that a subscription has not come to; the relay is one.",
     ["subscription"],
 )
+lag_seconds = Gauge(
+    "aftersales_log_lag_seconds",
+    "How long ago the first event was recorded that a subscription has not come to; of the relay, "
+    "the age of what waits to be sent.",
+    ["subscription"],
+)
 parked_keys = Gauge("aftersales_parked_keys", "Keys that are set aside.", ["subscription"])
+parked_seconds = Gauge(
+    "aftersales_parked_seconds", "For how long the oldest of them is.", ["subscription"]
+)
+purge_debt = Gauge(
+    "aftersales_purge_debt", "Kept answers that are older than they are kept for; 10,000 is more."
+)
 overdue_timers = Gauge("aftersales_overdue_timers", "Deadlines that have passed and not fired.")
 overdue_seconds = Gauge("aftersales_overdue_seconds", "How long ago the oldest of them passed.")
 
@@ -60,15 +88,21 @@ async def measure(pool: asyncpg.Pool, own_log: PostgresLog, now: Callable[[], da
     behind, parked = await pool.fetch(LAG), await pool.fetch(PARKED)
     overdue = await pool.fetchrow(OVERDUE, clock, OVERDUE_MAX)
     assert overdue is not None
-    _set(lag, behind)
-    _set(parked_keys, parked)
+    _set(lag, {row["subscription"]: row["events"] for row in behind})
+    _set(lag_seconds, {row["subscription"]: _age(row["oldest"], clock) for row in behind})
+    _set(parked_keys, {row["subscription"]: row["keys"] for row in parked})
+    _set(parked_seconds, {row["subscription"]: _age(row["oldest"], clock) for row in parked})
+    purge_debt.set(await pool.fetchval(UNPURGED, clock - KEPT_FOR - PURGE_SLACK, OVERDUE_MAX))
     overdue_timers.set(overdue["timers"])
-    oldest = overdue["oldest"] or clock
-    overdue_seconds.set((clock - oldest).total_seconds())
+    overdue_seconds.set(_age(overdue["oldest"], clock))
 
 
-def _set(gauge: Gauge, rows: Iterable[asyncpg.Record]) -> None:
+def _age(oldest: datetime | None, clock: datetime) -> float:
+    return max(0.0, (clock - oldest).total_seconds()) if oldest else 0.0
+
+
+def _set(gauge: Gauge, values: Mapping[str, float]) -> None:
     """Exactly these: a subscription that is no more has no value."""
     gauge.clear()
-    for subscription, value in rows:
+    for subscription, value in values.items():
         gauge.labels(subscription).set(float(value))

@@ -13,10 +13,13 @@ from typing import Any
 
 import asyncpg
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
+from shared_runtime.brokers import Bootstrap
 from shared_runtime.delivery import Source, Subscription
+from shared_runtime.feed import LogFeed
 from shared_runtime.log import PostgresLog
+from shared_runtime.ownership import Ownership, is_open
 from shared_runtime.projections import Projection, live_subscription
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
@@ -34,6 +37,11 @@ STEADY_SECONDS = 60.0
 log = structlog.get_logger()
 failures_total = Counter(
     "aftersales_loop_failures", "Loops of a worker that failed and were begun again", ["loop"]
+)
+lease_held = Gauge(
+    "aftersales_lease_held",
+    "1 in the worker that does what one alone does; 0 in the others.",
+    ["subscription"],
 )
 
 type Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -85,11 +93,8 @@ class Workload:
 
 
 class SessionLocks:
-    """One worker at a time reads an own log under a name; session locks of PostgreSQL, all of a
-    worker's on one connection.
-
-    They spare work and guard nothing: correctness is the cursor's. They end with their session,
-    so a killed worker's are free at once.
+    """What one worker at a time does; session locks of PostgreSQL, all of a worker's on one
+    connection. They end with their session, so a killed worker's are free at once.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -102,17 +107,20 @@ class SessionLocks:
         """Whether this worker has the lease, which it takes if it is free. Raises the world's
         failures.
         """
-        if name in self._held and _is_open(self._session):
+        if name in self._held and is_open(self._session):
             return True
         async with self._one_at_a_time:
             session = await self._open()
             if name not in self._held and await session.fetchval(TAKE_LEASE, f"lease {name}"):
                 self._held.add(name)
+            lease_held.labels(name).set(name in self._held)
             return name in self._held
 
     async def release(self) -> None:
         """Gives all of them up."""
         session, self._session = self._session, None
+        for name in self._held:
+            lease_held.labels(name).set(0)
         self._held.clear()
         if session is not None:
             with suppress(asyncpg.InterfaceError):  # it was lost, and its locks with it
@@ -120,18 +128,10 @@ class SessionLocks:
             await self._pool.release(session)
 
     async def _open(self) -> asyncpg.pool.PoolConnectionProxy:
-        if self._session is None or not _is_open(self._session):
+        if self._session is None or not is_open(self._session):
             await self.release()
             self._session = await self._pool.acquire()
         return self._session
-
-
-def _is_open(session: asyncpg.pool.PoolConnectionProxy | None) -> bool:
-    """Whether the session lives. A pool takes a lost connection back, and its proxy only raises."""
-    try:
-        return session is not None and not session.is_closed()
-    except asyncpg.InterfaceError:
-        return False
 
 
 @dataclass(slots=True)
@@ -140,24 +140,25 @@ class Worker:
 
     service: str
     pool: asyncpg.Pool
-    kafka: str
+    kafka: Bootstrap
     own_log: PostgresLog
     now: Callable[[], datetime]
     workload: Workload
+    feed: LogFeed | None = None
     runners: list[Runner] = field(default_factory=list[Runner])
     timers: Timers | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
         relay = Relay(self.kafka)
-        locks = SessionLocks(self.pool)
-        own, on_kafka = self._own(relay, locks), self._on_kafka()
+        ownership = Ownership(self.pool)
+        own, on_kafka = self._own(relay, ownership), self._on_kafka()
+        loops = self._loops([*own, *(runner for runner, _ in on_kafka)])
         try:
             async with asyncio.TaskGroup() as group:
-                for name, loop in self._loops([*own, *(runner for runner, _ in on_kafka)]):
+                for name, loop in [("ownership", ownership.run), *loops]:
                     group.create_task(keep_running(name, loop, stop))
         finally:
-            await locks.release()
             await relay.close()
             for _, consumer in on_kafka:
                 await consumer.close()
@@ -183,7 +184,7 @@ class Worker:
         tasks: Sequence[Task] = (watching, *self.workload.tasks)
         return loops + [(_name_of(task), task) for task in tasks]
 
-    def _own(self, relay: Relay, locks: SessionLocks) -> list[Runner]:
+    def _own(self, relay: Relay, ownership: Ownership) -> list[Runner]:
         topics = self.workload.own_topics
         tail = Tail()
         runners = [
@@ -194,7 +195,7 @@ class Worker:
             for projection in self.workload.own_projections
         ]
         for runner in runners:
-            runner.may_turn = partial(locks.hold, runner.subscription.name)
+            runner.ownership = ownership
         return runners
 
     def _on_kafka(self) -> list[tuple[Runner, KafkaLog]]:
@@ -211,7 +212,8 @@ class Worker:
         return started
 
     def _kafka_log(self, name: str, topics: tuple[str, ...], *, foreign: bool = False) -> KafkaLog:
-        return KafkaLog(self.kafka, f"{self.service}.{name}", topics, foreign=foreign)
+        group, feed = f"{self.service}.{name}", None if foreign else self.feed
+        return KafkaLog(self.kafka, group, topics, foreign=foreign, feed=feed)
 
     def _runner(
         self,

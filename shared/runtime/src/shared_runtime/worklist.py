@@ -15,27 +15,41 @@ whom it is not shown to and who may not decide it; what that means, nothing here
     )
     cases, more = await CASES.page(pool, start, Wanted(overdue=True), hidden_from=…, now=now())
     counts = await Counter(CASES, pool, now).counts()
+    tasks=(partial(count_open, (CASES,), pool, now),)  # of the worker: its metrics
 
 Whoever wants work is given the next case for a while by `shared_runtime.leases`. Where somebody is
 drawn instead, and that is recorded, the row has a column for it, and the list needs no leases:
 `Wanted(only={"adjudicator_id = {}": "AG-1"})` are the cases of one adjudicator.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
+from prometheus_client import Gauge
 
 from shared_runtime.clock import Clock
+from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.pages import Keyset, PageStart
 from shared_runtime.projections import Projection
 
 COUNTS_FRESH = timedelta(seconds=10)
+COUNT_SECONDS = 30.0
 OLDEST_FIRST = Keyset(columns={"opened_at": "timestamptz", "case_id": "text"})
+
+log = structlog.get_logger()
+open_cases = Gauge("aftersales_open_cases", "Cases that wait for somebody.", ["list"])
+overdue_cases = Gauge(
+    "aftersales_overdue_cases", "Cases in which somebody should have decided by now.", ["list"]
+)
 
 CASE_COLUMNS = """
     case_id text PRIMARY KEY,
@@ -183,6 +197,23 @@ class Counts:
     cases: int
     overdue: int
     of_kind: Mapping[str, int]
+
+
+async def count_open(
+    lists: Sequence[WorkList[Any]], pool: asyncpg.Pool, now: Clock, stop: asyncio.Event
+) -> None:
+    """Tells the metrics now and then how much waits for people, until `stop`."""
+    counters = {each.name: Counter(each, pool, now) for each in lists}
+    while not stop.is_set():
+        try:
+            for name, counter in counters.items():
+                counts = await counter.counts()
+                open_cases.labels(name).set(counts.cases)
+                overdue_cases.labels(name).set(counts.overdue)
+        except WORLD_FAILURES as failure:
+            log.warning("cases not counted", failure=type(failure).__name__)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), COUNT_SECONDS)
 
 
 class Counter[C: Case]:

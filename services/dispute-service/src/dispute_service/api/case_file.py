@@ -1,6 +1,7 @@
 """A dispute for whoever decides it: its file, what it could come to, how others were decided."""
 
 from fastapi import APIRouter, Response
+from shared_casework.callers import STAFF, AStaffMember
 from shared_runtime.auth import Caller
 from shared_runtime.decider import Actor, NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
@@ -8,7 +9,6 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import answer
 
 from dispute_service.api import query_answers
-from dispute_service.api.callers import STAFF, AStaffMember
 from dispute_service.api.matters import DISPUTE, Matter, Matters
 from dispute_service.domain.dispute_state import Dispute
 from dispute_service.domain.readers import Reading, read_by

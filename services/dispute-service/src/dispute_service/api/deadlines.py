@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from shared_casework.callers import PARTIES, asks_as
+from shared_casework.callers import PARTIES, Reader, asks_as, reader
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
+from shared_runtime.history import readable_history
 from shared_runtime.pages import PageStart
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
 
 from dispute_service.api import query_answers
-from dispute_service.api.callers import Reader, case_reader, reader
+from dispute_service.api.callers import case_reader
 from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
 from dispute_service.domain.dispute_state import Dispute
 from dispute_service.domain.inquiry_state import Inquiry
@@ -32,7 +33,6 @@ from dispute_service.queries.deadlines import dispute_deadlines_view, inquiry_de
 from dispute_service.queries.disputes import OWN_DISPUTES
 from dispute_service.queries.inquiries import OWN_INQUIRIES
 from dispute_service.queries.own import Wanted
-from dispute_service.views import readable_history
 
 DECIDES = ("AGENT", "SENIOR")
 CALENDAR_MAX = 500

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from shared_casework.callers import AskedSide, asks_as
+from shared_casework.callers import APartyOfOrders, AskedSide, asks_as
 from shared_events.fields import Party
 from shared_runtime.auth import Caller
 from shared_runtime.decider import FieldError, InvalidValue, RoleNotAllowed
@@ -14,7 +14,6 @@ from shared_runtime.reading import answer, position_of, wait_for
 from shared_runtime.rule import By
 
 from dispute_service.api import query_answers
-from dispute_service.api.callers import APartyOfOrders
 from dispute_service.api.matters import Matters
 from dispute_service.domain.dispute_state import Dispute, Status
 from dispute_service.domain.inquiry_state import InquiryStatus

@@ -7,13 +7,14 @@ and rehearsed is one.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
+from shared_casework.order_locks import lock_orders
 from shared_casework.parties import PARTIES, Account, side_for
-from shared_casework.readers import Reader
+from shared_casework.party_orgs import PartyOrg, write_orgs
 from shared_events.dispute import (
     AdjudicationStarted,
     DisputeSettled,
@@ -25,11 +26,20 @@ from shared_events.fields import Party
 from shared_runtime.clock import Clock
 from shared_runtime.commands import CommandRequest, Commands
 from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
-from shared_runtime.history import EventPage, event_page
+from shared_runtime.history import EventPage, Reading, event_page, readable_history
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock, database_of, read_stream
+from shared_runtime.log import (
+    AlsoWrite,
+    AnyUnderLock,
+    Decisions,
+    Log,
+    Planned,
+    UnderLock,
+    database_of,
+    read_stream,
+)
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.reading import Cursors, answer, reanswered
+from shared_runtime.reading import Cursors, answer
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import Opener, PersonKey, person
 
@@ -47,29 +57,10 @@ from dispute_service.domain.rules import DISPUTES
 from dispute_service.domain.streams import dispute_stream, inquiry_stream
 from dispute_service.domain.submission import SubmitEvidence, SubmitRebuttal
 from dispute_service.facts import NOTHING, FactsOf, read_facts
-from dispute_service.matters import lock_orders, write_matters, write_org
-from dispute_service.views import (
-    dispute_view,
-    inquiry_view,
-    readable_history,
-)
+from dispute_service.matters import write_matters
+from dispute_service.views import dispute_view, inquiry_view
 
 type History = Sequence[Recorded[Any]]
-
-
-class Known(Protocol):
-    """What one reader may know of a matter."""
-
-    @property
-    def reader(self) -> Reader | None: ...
-    @property
-    def knows(self) -> tuple[bool, ...]: ...
-    @property
-    def events(self) -> tuple[Any, ...]: ...
-    @property
-    def state(self) -> Any: ...  # noqa: ANN401 - of either kind
-    @property
-    def version(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +70,7 @@ class Kind:
     name: str
     decider: Decider[Any, Any, Any]
     stream: Callable[[str], str]
-    read_by: Callable[[Actor, Sequence[Any]], Known]
+    read_by: Callable[[Actor, Sequence[Any]], Reading]
     view: Callable[[Any, Sender], object]
 
 
@@ -144,6 +135,22 @@ class Before:
     @property
     def actor(self) -> Actor:
         return self.by.actor
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Who has done what is recorded, with which files."""
+
+    before: Before
+    files: Sequence[MediaFile]
+
+    @property
+    def org(self) -> PartyOrg | None:
+        """The one that acts for a party. An importer acts for everybody: his is nobody's."""
+        actor = self.before.actor
+        if actor.role not in PARTIES or actor.org_id is None:
+            return None
+        return PartyOrg(order_id=self.before.matter.order_id, org_id=actor.org_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,28 +228,19 @@ class Matters:
             by = structs.replace(before.by, now=self.now())
             return kind.view(kind.read_by(actor, events), by)
 
-        if matter.history and kind.read_by(actor, matter.events).reader is None:
-            # He has seen no version: what he is told is why it is not for him.
-            request = replace(request, expected=None)
-        response = await self.commands.run(
+        response = await self.commands.run_seen(
             request,
             rehearsal(kind, said) if request.validate_only else kind.decider,
             Sent(said, before.by),
             stream=stream,
             correlation=matter.order_id,
-            view=lambda outcome: shown(outcome.events),
-            status=201,
-            states_time=before.states_time,
+            shown=shown,
             version_of=lambda events: kind.read_by(actor, events).version,
+            sees=not matter.history or kind.read_by(actor, matter.events).reader is not None,
+            states_time=before.states_time,
             under_lock=self.under_lock(said, matter),
-            also_write=also_write(before, self.media, files),
+            also_write=AlsoWrite(write=self.write_beside, about=Beside(before, files)),
         )
-        if "Idempotent-Replayed" in response.headers:
-            # Kept is what could be seen then: meanwhile more may have come to light.
-            history = await read_stream(self.log, stream)
-            events = [recorded.event for recorded in history]
-            version = kind.read_by(actor, events).version
-            response = reanswered(response, shown(events), version)
         return await self.opener.response(response)
 
     async def as_on_roster(self, said: AssignAdjudicator) -> AssignAdjudicator:
@@ -253,21 +251,38 @@ class Matters:
             return said
         return structs.replace(said, level=who.level, org_id=who.org_id, seller_id=who.seller_id)
 
-    def under_lock(self, said: Struct, matter: Matter) -> UnderLock[Any] | None:
+    def under_lock(self, said: Struct, matter: Matter) -> AnyUnderLock[Any] | None:
         """What is opened on an order is decided on what there is of it by then."""
         if not isinstance(said, OpenDispute | OpenInquiry):
             return None
+        return UnderLock(lock=lock_orders, key=matter.order_id, read=self.read_again, about=matter)
 
-        async def read_again(log: Log, sent: Sent[Any, Any]) -> Sent[Any, Any]:
-            db = database_of(log)
-            assert db is not None
-            await lock_orders([matter.order_id], db)
-            of_order = (await read_facts([matter.order_id], db)).get(matter.order_id, NOTHING)
-            side = side_for(sent.actor, matter.parties)
-            known = of_order.known(sent.now, self.policies, side)
-            return Sent(sent.said, structs.replace(sent.by, known=known))
+    async def read_again(
+        self, decisions: Decisions, told: Sequence[tuple[Matter, Sent[Any, Any]]]
+    ) -> list[Sent[Any, Any]]:
+        """What all there is of their orders tells by now."""
+        db = database_of(decisions.log)
+        assert db is not None
+        facts = await read_facts([matter.order_id for matter, _ in told], db)
+        asked: list[Sent[Any, Any]] = []
+        for matter, sent in told:
+            of_order = facts.get(matter.order_id, NOTHING)
+            known = of_order.known(sent.now, self.policies, side_for(sent.actor, matter.parties))
+            asked.append(Sent(sent.said, structs.replace(sent.by, known=known)))
+        return asked
 
-        return read_again
+    async def write_beside(
+        self, log: Log, told: Sequence[tuple[Beside, Sequence[Planned]]]
+    ) -> None:
+        """Has others find what is opened and what ends, who has acted for a party, and files stay,
+        from the moment on that an event tells of them.
+        """
+        db = database_of(log)
+        assert db is not None
+        await write_matters([each for _, planned in told for each in planned], db)
+        await write_orgs((org for about, _ in told if (org := about.org)), db)
+        if files := [file.media_id for about, _ in told for file in about.files]:
+            await self.media.refer(files, db)
 
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
@@ -294,21 +309,3 @@ def rehearsal(kind: Kind, said: Struct) -> Decider[Any, Any, Any]:
         return [masked(event, side) for event in told] if side in SIDES else told
 
     return replace(kind.decider, decide=decide)
-
-
-def also_write(before: Before, media: MediaStore, files: Sequence[MediaFile]) -> AlsoWrite:
-    """Has others find what is opened and what ends, who has acted for a party, and files stay, from
-    the moment on that an event tells of them.
-    """
-
-    async def write(log: Log, planned: Sequence[Planned]) -> None:
-        db = database_of(log)
-        assert db is not None
-        await write_matters(planned, db)
-        # An importer acts for everybody: his organisation is nobody's.
-        if before.actor.role in PARTIES and before.actor.org_id:
-            await write_org(before.matter.order_id, before.actor.org_id, db)
-        if files:
-            await media.refer((file.media_id for file in files), db)
-
-    return write

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 from fastapi import Response
 from msgspec import Struct
 from pydantic import Field
-from shared_casework.callers import PARTIES, PersonBody, author, party, stated
+from shared_casework.callers import PersonBody, actor_of, stated
 from shared_casework.parties import side_for
 from shared_events.fields import Party
-from shared_runtime.auth import Caller
 from shared_runtime.commands import CommandRequest
-from shared_runtime.decider import Actor, Role
+from shared_runtime.decider import Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.media import MediaFile
@@ -118,16 +117,7 @@ def before(matters: Matters, matter: Matter, arrival: Arrival) -> Before:
     """Who arrives, as a party if the door is for parties; else as staff."""
     body = arrival.body
     assert isinstance(body, PersonBody)
-    actor = actor_of(arrival.caller, matter, arrival.door.roles, body)
+    actor = actor_of(arrival.caller, matter.parties, arrival.door.roles, body)
     now = stated(body.at, matters.now(), may_state=actor.role == "IMPORTER")
     by = matters.by(actor, matter, now)
     return Before(matter=matter, by=by, states_time=body.at is not None)
-
-
-def actor_of(caller: Caller, matter: Matter, roles: Sequence[Role], body: PersonBody) -> Actor:
-    """Raises `NotFound` for a buyer or a seller of other orders."""
-    staff: list[Role] = [role for role in roles if role in caller.roles and role not in PARTIES]
-    of_parties = any(role in PARTIES for role in roles)
-    if of_parties and (party(caller, matter.parties) or not staff):
-        return author(caller, matter.parties, body)
-    return caller.actor(*staff)

@@ -1,13 +1,13 @@
 """Disputes and inquiries for whoever may read them: one at a time, and what has happened to it."""
 
 from fastapi import APIRouter, Response
+from shared_casework.callers import Reader, reader
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit
 
 from dispute_service.api import answers
-from dispute_service.api.callers import Reader, reader
 from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
 
 

@@ -8,12 +8,11 @@ from shared_events.dispute import DisputeReason, EvidenceKind
 from shared_events.envelope import Recorded
 from shared_events.fields import Party
 from shared_runtime.decider import Actor
-from shared_runtime.history import EventView, event_views
+from shared_runtime.history import EventView, event_views, readable_history
 
 from dispute_service.domain.checklist import checklist
 from dispute_service.domain.dispute_state import Dispute
 from dispute_service.domain.readers import Reading
-from dispute_service.views import readable_history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from shared_casework.order_locks import lock_orders
 from shared_runtime.decider import QuantityExceeded
 from shared_runtime.log import Ask, Database, Decisions
 from shared_runtime.rows import columns
@@ -17,7 +18,6 @@ from dispute_service.domain.policy import Policies
 from dispute_service.domain.rules import DISPUTES
 from dispute_service.domain.streams import dispute_stream
 from dispute_service.facts import NOTHING, FactsOf, read_facts
-from dispute_service.matters import lock_orders
 
 AGAIN_AFTER = timedelta(minutes=10)
 """Tried again then at the latest; at once when a dispute of the order is over."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_casework.money import MONEY_EVENTS
+from shared_casework.order_locks import lock_orders
 from shared_events import reputation, returns
 from shared_events.envelope import Recorded
 from shared_events.reputation import MeasureApplied, MeasureLifted, SubjectErased
@@ -26,6 +27,7 @@ from shared_events.returns import (
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, PostgresLog
+from shared_runtime.rows import of_kind
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
 
@@ -44,8 +46,8 @@ from dispute_service.domain.known import Known
 from dispute_service.domain.policy import Policies
 from dispute_service.domain.rules import DISPUTES, DisputeCommand
 from dispute_service.domain.streams import dispute_stream
-from dispute_service.fact_rows import RETURN_EVENTS, RETURNS, GoodsReturn, of_kind, write_facts
-from dispute_service.matters import REMEDIES, lock_orders, write_matters
+from dispute_service.fact_rows import RETURN_EVENTS, RETURNS, GoodsReturn, write_facts
+from dispute_service.matters import REMEDIES, write_matters
 
 TOPICS = (returns.TOPIC, reputation.TOPIC)
 RETURNING = Actor(role="SYSTEM", id="returns")

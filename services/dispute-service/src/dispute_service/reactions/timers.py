@@ -4,22 +4,20 @@ The deadlines of a stream follow from its state: whatever happened to it, those 
 those that its state has.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from msgspec import Struct
 from shared_events import dispute
 from shared_events.envelope import Recorded
-from shared_runtime.decider import Decider
+from shared_runtime.deadlines import Armed, armed_by, set_timers
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Ask, Decisions, PostgresLog, database_of
-from shared_runtime.rows import columns
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
-from shared_runtime.timers import ARM, TIMER, DueTimer, Fire, TimerName
+from shared_runtime.timers import TIMER, DueTimer, Fire, TimerName
 
 from dispute_service.contests import CONTEST
 from dispute_service.domain.dispute_state import TO_DECIDE, Dispute
@@ -30,7 +28,6 @@ from dispute_service.domain.readers import INQUIRY_READERS, READERS
 from dispute_service.domain.rules import DISPUTES
 from dispute_service.domain.streams import is_inquiry
 from dispute_service.domain.timers import (
-    Deadline,
     asked_of_dispute,
     asked_of_inquiry,
     dispute_deadlines,
@@ -42,17 +39,6 @@ from dispute_service.reactions.assigning import ASSIGN, assign, wanted_since
 from dispute_service.reactions.contesting import open_contests
 from dispute_service.reactions.words import Words, words_for
 
-type Armed = dict[str, tuple[datetime, str]]
-"""By the names of timers: when they are due, and the event that has set them."""
-
-# Whatever else is set for these streams has lost its cause.
-CLEAR = """
-    DELETE FROM es.timer
-    WHERE stream_id = ANY($1::text[]) AND name NOT LIKE 'CONTEST/%' AND NOT EXISTS (
-        SELECT FROM unnest($2::text[], $3::text[]) AS kept (stream_id, name)
-        WHERE kept.stream_id = es.timer.stream_id AND kept.name = es.timer.name)
-"""
-
 
 def deadlines(own_log: PostgresLog, policies: Policies) -> Subscription:
     """Keeps the timers of disputes and inquiries in line with their states."""
@@ -60,14 +46,8 @@ def deadlines(own_log: PostgresLog, policies: Policies) -> Subscription:
     async def arm(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         streams = sorted({recorded.stream for recorded in batch})
         histories = await own_log.within(db).read(streams)
-        armed = [
-            (stream, name, due, event_id)
-            for stream in streams
-            for name, (due, event_id) in timers_of(histories[stream], policies).items()
-        ]
-        await db.execute(CLEAR, streams, [each[0] for each in armed], [each[1] for each in armed])
-        if armed:
-            await db.execute(ARM, *columns(armed, 4))
+        timers = {stream: timers_of(histories[stream], policies) for stream in streams}
+        await set_timers(timers, db, besides=(CONTEST,))
 
     handled = (*READERS, *INQUIRY_READERS)
     return Subscription(name="timers", topics=(dispute.TOPIC,), apply=decoded(handled, arm))
@@ -76,33 +56,13 @@ def deadlines(own_log: PostgresLog, policies: Policies) -> Subscription:
 def timers_of(history: Sequence[Recorded[Any]], policies: Policies) -> Armed:
     """The timers that a stream has after its history."""
     if is_inquiry(history[0].stream):
-        armed, _ = set_by(history, INQUIRIES, inquiry_deadlines)
+        armed, _ = armed_by(history, INQUIRIES, inquiry_deadlines)
         return armed
-    armed, state = set_by(history, DISPUTES, partial(dispute_deadlines, policies=policies))
+    armed, state = armed_by(history, DISPUTES, partial(dispute_deadlines, policies=policies))
     since = wanted_since(history)
     if since and state.status in TO_DECIDE:
         armed[str(TimerName(ASSIGN, "1"))] = (since.time, since.event_id)
     return armed
-
-
-def set_by[S, E: Struct](
-    history: Sequence[Recorded[E]],
-    decider: Decider[S, Any, E],
-    deadlines_of: Callable[[S], Sequence[Deadline]],
-) -> tuple[Armed, S]:
-    """And the state. A deadline that stays where it is was set by the event that had set it."""
-    armed: Armed = {}
-    state = decider.initial
-    for recorded in history:
-        state = decider.evolve(state, recorded.event)
-        before = armed
-        armed = {
-            name: before[name]
-            if name in before and before[name][0] == due
-            else (due, recorded.event_id)
-            for name, due in deadlines_of(state)
-        }
-    return armed, state
 
 
 def on_deadlines(policies: Policies, keys: KeyStore) -> Fire:

@@ -3,24 +3,18 @@
 A case is one dispute over HTTP. Whoever does what is a client; staff say which version they saw.
 """
 
-import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import httpx
-from PIL import Image
 from shared_events.dispute import Level
 from shared_runtime.testing import ManualClock
+from shared_runtime.testing_http import Client, Json, done, refusal, send, types_at, uploaded
 
 from dispute_service.roster import Adjudicator, go_on_duty
-
-type Client = httpx.AsyncClient
-type Json = dict[str, Any]
 
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -63,59 +57,6 @@ def eur(amount: int) -> Json:
 def partial(amount: int) -> Json:
     """Part of the money back for all that is in dispute."""
     return {"outcome": "REFUND_PARTIAL", "lines": ALL, "amount": eur(amount)}
-
-
-async def send(
-    client: Client,
-    path: str,
-    body: Json | None = None,
-    *,
-    key: str | None = None,
-    version: str | None = None,
-    dry: bool = False,
-) -> httpx.Response:
-    """A command, under a key of its own if none is named. `dry`: a rehearsal."""
-    headers = {"Idempotency-Key": key or str(uuid4())}
-    if version:
-        headers["If-Match"] = version
-    query = {"validate_only": "true"} if dry else {}
-    return await client.post(path, json=body or {}, headers=headers, params=query)
-
-
-def done(answered: httpx.Response) -> Json:
-    """What was recorded, as its sender sees it."""
-    assert answered.status_code == HTTPStatus.CREATED, answered.text
-    shown: Json = answered.json()
-    return shown
-
-
-def refusal(answered: httpx.Response) -> str:
-    """The rule that refused it."""
-    assert answered.is_error, answered.text
-    return str(answered.json()["type"]).rpartition("/")[2]
-
-
-async def types_at(client: Client, path: str) -> list[str]:
-    """The types of what has happened there, as far as the client may know."""
-    told = await client.get(f"{path}/events", params={"limit": 100})
-    assert told.status_code == HTTPStatus.OK, told.text
-    return [each["type"].partition(".")[0] for each in told.json()["items"]]
-
-
-def picture() -> bytes:
-    drawn = io.BytesIO()
-    Image.new("RGB", (20, 10)).save(drawn, "PNG")
-    return drawn.getvalue()
-
-
-async def uploaded(client: Client, content: bytes = b"") -> str:
-    """The id of a picture that somebody has sent in as evidence."""
-    answered = await client.post(
-        "/v1/media?purpose=EVIDENCE",
-        content=content or picture(),
-        headers={"Content-Type": "image/png", "Idempotency-Key": str(uuid4())},
-    )
-    return str(done(answered)["media_id"])
 
 
 @dataclass(frozen=True, slots=True)

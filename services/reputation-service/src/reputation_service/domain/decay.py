@@ -50,6 +50,11 @@ def weekly_weights(
     return weights, tuple(weight * weight for weight in weights)
 
 
+def age_of(week: int, day: int) -> int:
+    """How many days old a week is on a day: from its fourth day on."""
+    return max(0, day - (WEEK_DAYS * week + MIDDLE_OF_WEEK))
+
+
 def _nearest(half_life_days: int, age: int) -> int:
     exponent = SCALE_BITS - Decimal(age) / half_life_days
     return int((Decimal(2) ** exponent).to_integral_value())

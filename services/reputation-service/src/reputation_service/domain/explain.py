@@ -19,7 +19,7 @@ from reputation_service.domain.facts import K_MAX, Fact
 from reputation_service.domain.ledger import contribution
 from reputation_service.domain.level import RANK, band, is_at_least
 from reputation_service.domain.observations import FULL_MILLI
-from reputation_service.domain.policy import LEVELS, STARS, Level, ScorePolicy
+from reputation_service.domain.policy import CONDUCT, LEVELS, STARS, Level, ScorePolicy
 from reputation_service.domain.read import (
     NO_WEEKS,
     Bucket,
@@ -34,6 +34,8 @@ from reputation_service.domain.read import (
     week_factors,
 )
 
+STARRED = (*STARS, CONDUCT)
+"""The dimensions in which people are rated with stars."""
 K_UNIT = 250_000  # one step of k, in micro
 SHARE_UNIT = 100  # micro-points of a dimension are 10^8 of the mean; the shares are in 10^6
 
@@ -213,7 +215,7 @@ def explain_counted(groups: Sequence[Group], day: int, policy: ScorePolicy) -> E
             for read in score.dimensions
         },
         # A review has a star in each dimension, or is told by the one in which it has.
-        under_review=max((not_shown[name] for name in STARS), default=0),
+        under_review=max(not_shown[name] for name in STARRED),
         less=less[False],
         less_concealed=less[True],
     )
@@ -310,11 +312,11 @@ def without_entity(buckets: Buckets, facts: Iterable[Fact], entity_id: str) -> B
     return taken
 
 
-def score_without(
+def read_without(
     buckets: Buckets, facts: Sequence[Fact], entity_id: str, day: int, policy: ScorePolicy
-) -> int:
-    """The composite without the entity: the effect of one event is the difference to it."""
-    return read(without_entity(buckets, facts, entity_id), day, policy).score_micro
+) -> SellerScore:
+    """The score without the entity: the effect of one event is the difference to it."""
+    return read(without_entity(buckets, facts, entity_id), day, policy)
 
 
 def what_would_raise(score: SellerScore) -> Raise | None:
@@ -328,23 +330,28 @@ def what_would_raise(score: SellerScore) -> Raise | None:
     goal = LEVELS[RANK[now] + 1]
     # One after the other: rounding may make the score fall a little, so halving could miss one.
     for reviews in range(1, score.policy.raise_search_max + 1):
-        raised = [_with_five_stars(each, reviews, score.policy) for each in score.dimensions]
+        raised = [
+            with_more(each, reviews, FULL_MILLI, score.policy)
+            if each.rules.name in STARRED
+            else each
+            for each in score.dimensions
+        ]
         if is_at_least(goal, composite(raised), score.policy):
             return Raise(goal=goal, five_star_reviews=reviews)
     return Raise(goal=goal, five_star_reviews=None)
 
 
-def _with_five_stars(score: DimensionScore, reviews: int, policy: ScorePolicy) -> DimensionScore:
-    """The dimension after so many five-star reviews of today, outside the clamp."""
-    if score.rules.name not in STARS:
-        return score
+def with_more(
+    score: DimensionScore, count: int, weight_milli: int, policy: ScorePolicy
+) -> DimensionScore:
+    """The dimension after so many of the best observations of today, outside the clamp."""
     n, s1, s2, q = score.sums
-    more = FULL_MILLI * reviews * SCALE
+    more = weight_milli * count * SCALE
     sums = Sums(
         n + more,
         s1 + K_MAX * more,
         s2 + K_MAX * K_MAX * more,
-        q + FULL_MILLI * more * SCALE,
+        q + weight_milli * more * SCALE,
     )
     return score_of(
         sums,

@@ -16,9 +16,10 @@ from reputation_service.domain.policy import (
     LEVELS,
     CreditLevel,
     Level,
+    PolicyAt,
     ScorePolicy,
 )
-from reputation_service.domain.read import Buckets, SellerScore, read
+from reputation_service.domain.read import NO_WEEKS, Buckets, SellerScore, read, recent
 
 RANK: dict[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
 
@@ -57,6 +58,15 @@ class Protection:
     recorded_at: int
 
 
+class Grant(NamedTuple):
+    """A protection as it was granted; which level it keeps is the public one of that instant."""
+
+    entity_id: str
+    from_: int
+    until: int
+    recorded_at: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SellerLevel:
     """`real` is what the numbers say, `public` what others see until `protected_until`."""
@@ -90,6 +100,13 @@ def band(score: SellerScore) -> Band:
     if not score.is_rated:
         return "UNRATED"
     return _band_of(score.score_micro, score.policy)
+
+
+def band_at(buckets: Buckets, day: int, policy: ScorePolicy) -> Band:
+    """The band of a day: nothing more is read of who has too few ratings for any."""
+    rated = policy.rated
+    weight = recent(buckets.get(rated.dimension, NO_WEEKS), day, rated.window_weeks)
+    return "UNRATED" if weight < rated.min_milli else band(read(buckets, day, policy))
 
 
 def is_at_least(level: Level, score_micro: int, policy: ScorePolicy) -> bool:
@@ -150,6 +167,45 @@ def level(
     )
 
 
+def in_force(grants: Iterable[Grant], as_of: int) -> list[Grant]:
+    """Those that were known at an instant and run then."""
+    return [
+        grant
+        for grant in grants
+        if grant.recorded_at <= as_of and grant.from_ <= as_of < grant.until
+    ]
+
+
+def granted_before(grants: Iterable[Grant], grant: Grant) -> list[Grant]:
+    """What the public level at a grant may have been kept by."""
+    return [earlier for earlier in grants if earlier.recorded_at < grant.recorded_at]
+
+
+def instants_read(as_of: int, grants: Sequence[Grant], policy_at: PolicyAt) -> set[int]:
+    """The instants whose buckets the level at `as_of` is read from: those of its evaluations, and
+    those of the evaluations at each grant that is in force.
+    """
+    instants = {evaluation.as_of for evaluation in evaluations(as_of, policy_at(as_of))}
+    for grant in in_force(grants, as_of):
+        instants |= instants_read(grant.recorded_at, granted_before(grants, grant), policy_at)
+    return instants
+
+
+def next_change(lots: Iterable[CreditLot], grants: Iterable[Grant], as_of: int) -> int | None:
+    """The next instant at which time alone may change the level: a lot, a credit or a protection
+    begins or ends.
+    """
+    held = [(lot.recorded_at, lot.from_, lot.until) for lot in _newest(lots, as_of)]
+    held += [(grant.recorded_at, grant.from_, grant.until) for grant in grants]
+    ends = [
+        instant
+        for recorded_at, *limits in held
+        for instant in limits
+        if recorded_at <= as_of < instant
+    ]
+    return min(ends, default=None)
+
+
 def standing(
     buckets_at: Callable[[Evaluation], Buckets],
     as_of: int,
@@ -163,11 +219,22 @@ def standing(
     """
     day = day_of(as_of)
     score = read(buckets_at(Evaluation(as_of, day)), day, policy)
+    return Standing(score=score, level=level_at(buckets_at, as_of, lots, protections, policy))
+
+
+def level_at(
+    buckets_at: Callable[[Evaluation], Buckets],
+    as_of: int,
+    lots: Iterable[CreditLot],
+    protections: Iterable[Protection],
+    policy: ScorePolicy,
+) -> SellerLevel:
+    """The level alone: it is read from the evaluations, not from the score of the day."""
     bands: list[Band] = [
-        band(read(buckets_at(evaluation), evaluation.day, policy))
+        band_at(buckets_at(evaluation), evaluation.day, policy)
         for evaluation in evaluations(as_of, policy)
     ]
-    return Standing(score=score, level=level(bands, as_of, lots, protections, policy))
+    return level(bands, as_of, lots, protections, policy)
 
 
 class _Versioned(Protocol):

@@ -39,7 +39,7 @@ MINOR_MILLI = 250  # an order without a dispute; a dispute that was not the sell
 PERCENT = 100
 IN_TIME, LATE, FORCED = 2, 1, 0  # halves of the promptness that a return may reach
 REATTRIBUTED = "REATTRIBUTED"
-NO_OBSERVATION = frozenset({"CANCELLED", "EXPIRED", "CONTESTED"})
+NO_OBSERVATION = frozenset({"CANCELLED", "EXPIRED", "CONTESTED", "LOST"})
 
 
 class Contribution(NamedTuple):

@@ -4,11 +4,12 @@ Units are in the names: milli = 10^-3, micro = 10^-6. A policy is loaded once an
 another number is another `policy_id`.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal, TypeIs, cast
 
+from shared_events.characters import is_id
 from shared_runtime.decider import FieldError, InvalidValue
 
 type Level = Literal["RED", "ORANGE", "YELLOW", "GREEN", "GOLD"]
@@ -138,6 +139,10 @@ class ScorePolicy:
     sla: SlaRules = field(default_factory=SlaRules)
 
     @property
+    def dimension_names(self) -> tuple[str, ...]:
+        return tuple(rules.name for rules in self.dimensions)
+
+    @property
     def is_monotone(self) -> bool:
         """z^2 <= 4*C*v0 in every dimension: no good rating lowers the cautious score."""
         return not self.not_monotone
@@ -155,8 +160,27 @@ class ScorePolicy:
 
 DEFAULT: Final = ScorePolicy()
 
+type PolicyAt = Callable[[int], ScorePolicy]
+"""An instant in, the policy that scores as of then are read by out."""
+
+
+def always(policy: ScorePolicy) -> PolicyAt:
+    """One policy for every instant."""
+    return lambda _: policy
+
+
 # A buyer's conduct is in no composite: it is read with the stars' prior and a weight of nothing.
 CONDUCT_RULES: Final = DimensionRules(name=CONDUCT, weight_milli=0, clamped=True)
+
+
+def of_conduct(policy: ScorePolicy) -> ScorePolicy:
+    """How a buyer is read: by his conduct alone, which ages and is clamped as a seller's stars."""
+    return replace(policy, dimensions=(CONDUCT_RULES,))
+
+
+def conduct_at(policy_at: PolicyAt) -> PolicyAt:
+    """The same for every instant."""
+    return lambda at: of_conduct(policy_at(at))
 
 
 def policy_from(data: Mapping[str, object]) -> ScorePolicy:
@@ -290,16 +314,28 @@ def _bands(fields: "_Fields") -> tuple[BandLimit, ...]:
 
 
 def _credit(fields: "_Fields") -> CreditRules:
-    start = fields.integer("start", 0, BALANCE_MAX)
+    """An account of points starts full: it is the points policy that says with how many."""
+    start = fields.integer("start", BALANCE_MAX, BALANCE_MAX)
     rows = fields.rows("levels", 3)
     levels = tuple(
-        CreditLevel(name=str(row[0]), balance=balance, highest=highest)
+        CreditLevel(name=row[0], balance=balance, highest=highest)
         for row in rows
         for highest in LEVELS
-        if highest == row[2] and _within(balance := row[1], 0, BALANCE_MAX) and row[0]
+        if highest == row[2]
+        and _within(balance := row[1], 0, BALANCE_MAX)
+        and isinstance(row[0], str)
+        and is_id(row[0])
     )
-    if len(levels) != len(rows) or not _falls_to_zero([level.balance for level in levels]):
-        fields.wrong("levels", "name, lowest balance, highest level; balances falling, the last 0")
+    names = {level.name for level in levels}
+    caps = [LEVELS.index(level.highest) for level in levels]
+    rises = any(worse > better for better, worse in pairwise(caps))
+    falls = _falls_to_zero([level.balance for level in levels])
+    if not (len(names) == len(levels) == len(rows) and falls) or rises:
+        fields.wrong(
+            "levels",
+            "a name of its own, lowest balance, highest level; balances falling, the last 0, and "
+            "no level above the one before",
+        )
     fields.close()
     return CreditRules(start=start, levels=levels)
 

@@ -21,7 +21,8 @@ from reputation_service.domain.facts import K_MAX
 from reputation_service.domain.observations import MINOR_MILLI
 from reputation_service.domain.policy import DISPUTE
 
-type Reader = Literal["STAFF", "SELLER", "PUBLIC"]
+type Reader = Literal["STAFF", "HOLDER", "PUBLIC"]
+"""HOLDER: whose account it is, the seller or the buyer that the score is of."""
 
 CONCEALING = ("HELD", "WITHDRAWN")
 """Reasons of a weight that say of themselves that the review is not shown."""

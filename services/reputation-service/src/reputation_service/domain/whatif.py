@@ -12,13 +12,17 @@ from reputation_service.domain.policy import ScorePolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """One seller under the policy in force and under the draft; levels are the real ones."""
+    """One seller under the policy in force and under the draft; levels are the real ones, caps the
+    levels of his balance.
+    """
 
     seller_id: str
     score_before_micro: int
     score_after_micro: int
     level_before: Band
     level_after: Band
+    cap_before: str
+    cap_after: str
 
     @property
     def delta_micro(self) -> int:
@@ -53,6 +57,8 @@ def impact(seller_id: str, before: Standing, after: Standing) -> Impact:
         score_after_micro=after.score.score_micro,
         level_before=before.level.real,
         level_after=after.level.real,
+        cap_before=before.level.credit.name,
+        cap_after=after.level.credit.name,
     )
 
 
@@ -72,11 +78,12 @@ def impact_report(impacts: Iterable[Impact], *, draft: ScorePolicy) -> ImpactRep
         matrix=dict(sorted(matrix.items())),
         rows=tuple(rows),
         draft_is_monotone=draft.is_monotone,
-        warnings=tuple(_warnings(draft)),
+        warnings=tuple(warnings_of(draft)),
     )
 
 
-def _warnings(draft: ScorePolicy) -> Iterator[str]:
+def warnings_of(draft: ScorePolicy) -> Iterator[str]:
+    """What whoever publishes a policy should know of it."""
     if draft.not_monotone:
         yield (
             f"Under {draft.policy_id} a good rating may lower a seller's score, in "

@@ -5,6 +5,7 @@ from shared_events.fields import Code
 from shared_events.returns import RefundBounced, RefundEvent
 
 from returns_service.domain.known import Sender
+from returns_service.domain.ledger_state import Ledger
 from returns_service.domain.matter import OfRefund, OneRefund, RefundRule
 from returns_service.domain.totals import with_remaining
 
@@ -16,7 +17,9 @@ class BounceRefund(OfRefund, frozen=True, kw_only=True):
 
 
 def bounce_refund(one: OneRefund, said: BounceRefund, by: Sender) -> list[RefundEvent]:
-    """It counts no more. Nothing is opened again: it is paid by its reissue."""
+    """It counts no more. It is paid by its reissue; one that was not due because this one had been
+    paid after all is owed again.
+    """
     ledger, refund = one.ledger, one.refund
     if refund.total_minor == 0:
         return []  # no bank has ever seen it
@@ -28,9 +31,23 @@ def bounce_refund(one: OneRefund, said: BounceRefund, by: Sender) -> list[Refund
         total_minor=refund.total_minor,
         refunded_total_minor=ledger.refunded_minor - refund.total_minor,
         remaining_minor=0,
+        owed_again=in_its_place(ledger, refund.refund_id),
         overdue_at=utc(by.now) + ledger.policy(by).refund_legal,
     )
     return [with_remaining(ledger, bounced)]
+
+
+def in_its_place(ledger: Ledger, refund_id: str) -> str | None:
+    """The last of those that reissue it, if that was found not to be due."""
+    first = ledger.first_of(refund_id)
+    return next(
+        (
+            each.refund_id
+            for each in ledger.refunds.values()
+            if each.given_by is not None and ledger.first_of(each.refund_id) == first
+        ),
+        None,
+    )
 
 
 BOUNCE_REFUND = RefundRule(

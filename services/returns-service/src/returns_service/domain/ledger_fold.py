@@ -7,6 +7,7 @@ from shared_casework import money
 from shared_casework.overdue import deadline_of
 from shared_events.common import DecisionOverdue
 from shared_events.returns import (
+    CostMoved,
     OutsideRefundRecorded,
     OutsideRefundUndone,
     RefundBounced,
@@ -23,7 +24,13 @@ from shared_events.returns import (
     UnitsReplaced,
 )
 
-from returns_service.domain.ledger_state import Ledger, LedgerState, Refund, makes_amends
+from returns_service.domain.ledger_state import (
+    Absorbed,
+    Ledger,
+    LedgerState,
+    Refund,
+    makes_amends,
+)
 
 
 def evolve(state: LedgerState, event: RefundEvent) -> LedgerState:
@@ -48,7 +55,8 @@ def happened(  # noqa: PLR0911 - one arm for each event
         case OutsideRefundRecorded(outside_id=outside_id):
             return replace(state, outside=state.outside | {outside_id: "RECORDED"})
         case OutsideRefundUndone(outside_id=outside_id):
-            return replace(state, outside=state.outside | {outside_id: "UNDONE"})
+            undone = replace(state, outside=state.outside | {outside_id: "UNDONE"})
+            return owed_again(undone, event.owed_again or ())
         case DecisionOverdue():
             return replace(state, overdue=state.overdue | {deadline_of(event)})
         case RefundLedgerOpened() | RefundOverpaid() | UnitsReplaced():
@@ -58,11 +66,19 @@ def happened(  # noqa: PLR0911 - one arm for each event
 
 
 type OfRefund = (
-    RefundRequested | RefundSettled | RefundIssued | RefundFailed | RefundRetried | RefundBounced
+    RefundRequested
+    | RefundSettled
+    | RefundIssued
+    | RefundFailed
+    | RefundRetried
+    | RefundBounced
+    | CostMoved
 )
 
 
-def of_refund(state: Ledger, event: OfRefund) -> Ledger:
+def of_refund(  # noqa: PLR0911 - one arm for each event
+    state: Ledger, event: OfRefund
+) -> Ledger:
     refund_id = event.refund_id
     match event:
         case RefundRequested():
@@ -77,13 +93,16 @@ def of_refund(state: Ledger, event: OfRefund) -> Ledger:
         case RefundRetried(attempt=attempt):
             return changed(state, refund_id, status="REQUESTED", attempt=attempt)
         case RefundBounced(overdue_at=overdue_at):
-            return changed(state, refund_id, status="BOUNCED", overdue_at=overdue_at)
+            bounced = changed(state, refund_id, status="BOUNCED", overdue_at=overdue_at)
+            return owed_again(bounced, [event.owed_again] if event.owed_again else ())
+        case CostMoved():
+            return changed(state, refund_id, absorbed=moved(state.refunds[refund_id], event))
 
 
 def requested(state: Ledger, event: RefundRequested) -> Ledger:
     refund = Refund(requested=event, overdue_at=event.overdue_at)
     if event.reissues is not None:
-        state = changed(state, event.reissues, reissued_by=event.refund_id)
+        state = changed(state, event.reissues, reissued_by=event.refund_id, given_by=None)
     named = [each.unit for each in event.units]
     return replace(
         answered(state, event.remedy_id, named),
@@ -92,10 +111,33 @@ def requested(state: Ledger, event: RefundRequested) -> Ledger:
     )
 
 
+def moved(refund: Refund, event: CostMoved) -> Absorbed:
+    before = refund.absorbed
+    units = {each.unit: each.amount_minor for each in event.units}
+    if event.borne_by == "PLATFORM":
+        return Absorbed(
+            units=before.units | units,
+            shipping_minor=before.shipping_minor + event.shipping_minor,
+        )
+    return Absorbed(
+        units={unit: amount for unit, amount in before.units.items() if unit not in units},
+        shipping_minor=before.shipping_minor - event.shipping_minor,
+    )
+
+
 def not_due(state: Ledger, event: RefundNotDue | RemedyAlreadyMet) -> Ledger:
     told = answered(state, event.remedy_id, event.units)
+    if event.reissues is not None:
+        told = changed(told, event.reissues, given_by=tuple(event.refund_ids))
     asked = state.not_due | ({event.refund_id} if event.refund_id else frozenset[str]())
     return replace(told, not_due=asked)
+
+
+def owed_again(state: Ledger, refund_ids: Iterable[str]) -> Ledger:
+    """Those that were found not to be due, and are."""
+    for refund_id in refund_ids:
+        state = changed(state, refund_id, given_by=None)
+    return state
 
 
 def answered(state: Ledger, remedy_id: str | None, units: Iterable[str]) -> Ledger:

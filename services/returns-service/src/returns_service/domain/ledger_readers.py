@@ -11,6 +11,7 @@ from msgspec import Struct
 from shared_casework.readers import Reader, reader_of
 from shared_events.common import DecisionOverdue
 from shared_events.returns import (
+    CostMoved,
     OutsideRefundRecorded,
     OutsideRefundUndone,
     RefundBounced,
@@ -52,6 +53,7 @@ READERS: Mapping[type[RefundEvent], frozenset[Reader]] = {
     OutsideRefundRecorded: EVERYBODY,
     OutsideRefundUndone: EVERYBODY,
     UnitsReplaced: EVERYBODY,
+    CostMoved: WHO_BEARS_IT,
     DecisionOverdue: STAFF,
 }
 """Who may know of what, if he may know of the ledger."""

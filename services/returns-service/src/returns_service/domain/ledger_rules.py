@@ -7,6 +7,7 @@ from shared_runtime.decider import Decider
 from shared_runtime.rule import Sent
 from shared_runtime.rules import Rules
 
+from returns_service.domain.bearing import MOVE_COST
 from returns_service.domain.bouncing import BOUNCE_REFUND
 from returns_service.domain.confirming import CONFIRM_REFUND
 from returns_service.domain.failing import FAIL_REFUND, RETRY_REFUND
@@ -35,6 +36,7 @@ LEDGER_RULES = Rules[LedgerState, Known, RefundEvent](
     RECORD_OUTSIDE_REFUND,
     UNDO_OUTSIDE_REFUND,
     REPLACE_UNITS,
+    MOVE_COST,
     NOTE_OVERDUE,
 )
 

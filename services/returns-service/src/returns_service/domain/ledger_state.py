@@ -40,9 +40,21 @@ class Unopened(Struct, frozen=True):
         return "NONE"
 
 
+class Absorbed(Struct, frozen=True, kw_only=True):
+    """What of a refund that was the seller's the platform bears, by piece."""
+
+    units: dict[str, int] = {}
+    shipping_minor: int = 0
+
+    @property
+    def total_minor(self) -> int:
+        return sum(self.units.values()) + self.shipping_minor
+
+
 class Refund(Struct, frozen=True, kw_only=True):
     """`failure`: the last one. `word`: the reference of who has said that it is paid, or that it
-    never was. `reissued_by`: the one in its place.
+    never was. `reissued_by`: the one in its place; `given_by`: what had given it all when one was
+    asked for. `absorbed`: goods for it are not recovered.
     """
 
     requested: RefundRequested
@@ -52,6 +64,8 @@ class Refund(Struct, frozen=True, kw_only=True):
     word: str | None = None
     overdue_at: datetime
     reissued_by: str | None = None
+    given_by: tuple[str, ...] | None = None
+    absorbed: Absorbed = Absorbed()
 
     @property
     def refund_id(self) -> str:
@@ -62,9 +76,16 @@ class Refund(Struct, frozen=True, kw_only=True):
         return self.requested.total_minor
 
     @property
+    def platform_minor(self) -> int:
+        """What of it the platform bears; the rest is the seller's."""
+        all_of_it = self.requested.borne_by == "PLATFORM"
+        return self.total_minor if all_of_it else self.absorbed.total_minor
+
+    @property
     def is_owed(self) -> bool:
-        """The buyer waits for it, and no other one stands in its place."""
-        return self.status in UNPAID and self.reissued_by is None
+        """The buyer waits for it, no other one stands in its place, and none has given it."""
+        is_answered = self.reissued_by is not None or self.given_by is not None
+        return self.status in UNPAID and not is_answered
 
 
 class Ids(TypedDict):
@@ -152,6 +173,12 @@ class Ledger(Struct, frozen=True, kw_only=True):
             for given in self.money.given
             if given.counts and is_of_desk(self.refunds.get(given.given_id))
         ).other_minor
+
+    def first_of(self, refund_id: str) -> str:
+        """The refund that this one stands in the place of, after however many others."""
+        while before := self.refunds[refund_id].requested.reissues:
+            refund_id = before
+        return refund_id
 
     def has_answered(self, refund_id: str) -> bool:
         """Whether a request of this id has had its answer."""

@@ -47,9 +47,8 @@ def limits(ledger: Ledger) -> list[Deadline]:
     ]
 
 
-def asked_of_ledger(deadline: Deadline) -> Struct:
+def asked_of_ledger(name: str, refund_id: str, due: datetime) -> Struct:
     """The command of a passed deadline."""
-    name, refund_id, due = deadline
     if name == "REFUND_RETRY":
         return RetryRefund(refund_id=refund_id)
     return NoteOverdue(what="REFUND", ref_id=refund_id, due_at=due)

@@ -130,7 +130,9 @@ class OutsideRule[C: UndoOutsideRefund](
 
 
 def undo_outside_refund(one: OneOutside, said: UndoOutsideRefund, _: Sender) -> list[RefundEvent]:
-    """It counts no more. What was not due because of it is asked for again by whoever asked."""
+    """It counts no more. What was not due because of it is asked for again by whoever asked; what a
+    person gave of his own accord is owed again.
+    """
     ledger = one.book.open_ledger
     undone = OutsideRefundUndone(
         **ledger.ids,
@@ -138,8 +140,17 @@ def undo_outside_refund(one: OneOutside, said: UndoOutsideRefund, _: Sender) -> 
         currency=ledger.currency,
         total_minor=total_of(ledger, said.outside_id),
         remaining_minor=0,
+        owed_again=goodwill_not_due(ledger, said.outside_id) or None,
     )
     return [with_remaining(ledger, undone)]
+
+
+def goodwill_not_due(ledger: Ledger, outside_id: str) -> list[str]:
+    return [
+        each.refund_id
+        for each in ledger.refunds.values()
+        if each.requested.source == "GOODWILL" and outside_id in (each.given_by or ())
+    ]
 
 
 def total_of(ledger: Ledger, outside_id: str) -> int:

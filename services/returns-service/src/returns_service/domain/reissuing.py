@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared_casework.values import utc
 from shared_events.fields import Id
 from shared_events.returns import (
+    CostMoved,
     RefundEvent,
     RefundNotDue,
     RefundRequested,
@@ -18,6 +19,7 @@ from shared_runtime.decider import AlreadySubmitted, FieldError
 from shared_runtime.shape import Made
 
 from returns_service.domain.amounts import Amounts, Asked, given_of
+from returns_service.domain.bearing import taken_along
 from returns_service.domain.known import PERSON, Sender
 from returns_service.domain.ledger_state import TO_REISSUE, Ledger, LedgerState
 from returns_service.domain.matter import IMPARTIAL, AnyRefundRule, OneRefund, one_refund
@@ -46,7 +48,9 @@ def shape_of_reissue(said: ReissueRefund, _: Sender) -> Iterator[FieldError]:
 
 
 def reissue_refund(one: OneRefund, said: ReissueRefund, by: Sender) -> list[RefundEvent]:
-    """All of the failed one that others have not given by now; once."""
+    """All of the failed one that others have not given by now; once. Where that is nothing, it is
+    owed no more.
+    """
     ledger, failed = one.ledger, one.refund.requested
     given = again(ledger, failed)
     if given.total_minor == 0:
@@ -57,6 +61,7 @@ def reissue_refund(one: OneRefund, said: ReissueRefund, by: Sender) -> list[Refu
             source=failed.source,
             source_id=failed.source_id,
             remedy_id=failed.remedy_id,
+            reissues=failed.refund_id,
             units=units,
             refund_ids=gave_for(ledger, units),
         )
@@ -73,7 +78,7 @@ def reissue_refund(one: OneRefund, said: ReissueRefund, by: Sender) -> list[Refu
         clipped_from_minor=given.clipped_from_minor,
         overdue_at=utc(by.now) + ledger.policy(by).refund_legal,
     )
-    return [with_remaining(ledger, reissued)]
+    return [with_remaining(ledger, reissued), *taken_along(ledger, reissued)]
 
 
 def again(ledger: Ledger, failed: RefundRequested) -> Amounts:
@@ -118,7 +123,7 @@ REISSUE_REFUND = ReissueRule(
     repeated=is_reissued,
     states=TO_REISSUE,
     refuses=(AlreadySubmitted,),
-    events=(RefundRequested, RefundNotDue, RemedyAlreadyMet),
+    events=(RefundRequested, RefundNotDue, RemedyAlreadyMet, CostMoved),
     example=ReissueRefund(
         refund_id="f-3", failed_refund_id="f-1", way="BANK_TRANSFER", consented=True
     ),

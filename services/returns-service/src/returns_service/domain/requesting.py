@@ -14,6 +14,7 @@ from shared_casework.values import refuse, require_currency, utc
 from shared_events.dispute import Liable, Outcome
 from shared_events.fields import Currency, Holds, Id, Milli, Minor, Unit
 from shared_events.returns import (
+    CostMoved,
     RefundEvent,
     RefundIssued,
     RefundNotDue,
@@ -24,6 +25,7 @@ from shared_events.returns import (
 from shared_runtime.decider import FieldError, Refused
 
 from returns_service.domain.amounts import Amounts, Asked, after_deduction, given_of
+from returns_service.domain.bearing import taken_along
 from returns_service.domain.known import Sender
 from returns_service.domain.ledger_fold import evolve
 from returns_service.domain.ledger_state import TO_REISSUE, Ledger, in_order, makes_amends
@@ -114,7 +116,8 @@ def shape_of_request(said: RequestRefund, _: Sender) -> Iterator[FieldError]:
 
 def request_refund(book: Book, said: RequestRefund, by: Sender) -> list[RefundEvent]:
     """Clipped to what is left. Of nothing that is left, nothing is due; of a total of 0 that a
-    label, a deduction or a price of 0 leaves, the gateway is not asked.
+    label, a deduction or a price of 0 leaves, the gateway is not asked. A difference is of no
+    piece: it is given whatever there is to give of those.
     """
     ledger = book.open_ledger
     known = {each.unit for each in ledger.money.units}
@@ -124,7 +127,7 @@ def request_refund(book: Book, said: RequestRefund, by: Sender) -> list[RefundEv
     still_out = [each for each in named if each not in known]
     here = in_order(ledger.money, named)
     events: list[RefundEvent] = []
-    if here:
+    if here or said.difference_minor:
         events += answer(ledger, said, here, by)
     if still_out:
         events.append(original_out(ledger, said, still_out))
@@ -265,7 +268,7 @@ def refund_of(ledger: Ledger, said: RequestRefund, given: Amounts, by: Sender) -
         ),
     )
     if requested.total_minor > 0:
-        return [requested]
+        return [requested, *taken_along(ledger, requested)]
     after = evolve(ledger, requested)
     assert isinstance(after, Ledger)
     return [requested, *settled(after, requested, NOT_ASKED, now)]
@@ -282,6 +285,7 @@ def nothing_left(
         source=said.source,
         source_id=said.source_id,
         remedy_id=said.remedy_id,
+        reissues=said.reissues,
         units=units,
         refund_ids=[each.given_id for each in ledger.money.given if each.given_id in givers],
     )
@@ -327,7 +331,14 @@ REQUEST_REFUND = LedgerRule(
     repeated=is_answered,
     states=("OPEN",),
     refuses=(NothingReceived,),
-    events=(RefundRequested, RefundSettled, RefundIssued, RefundNotDue, RemedyAlreadyMet),
+    events=(
+        RefundRequested,
+        RefundSettled,
+        RefundIssued,
+        RefundNotDue,
+        RemedyAlreadyMet,
+        CostMoved,
+    ),
     example=RequestRefund(
         refund_id="f-1",
         source="RETURN",

@@ -160,10 +160,13 @@ def nothing_due(
     source: RefundSource,
     source_id: str,
     remedy_id: str | None,
+    reissues: str | None,
     units: Sequence[str],
     refund_ids: Sequence[str],
 ) -> list[RefundEvent]:
-    """Nothing is left of what is asked. Of a remedy it is said once for each unit."""
+    """Nothing is left of what is asked. Of a remedy it is said once for each unit, and once more of
+    those of a refund that was to be reissued.
+    """
     if source != "DISPUTE":
         return [
             RefundNotDue(
@@ -172,6 +175,7 @@ def nothing_due(
                 source=source,
                 source_id=source_id,
                 remedy_id=remedy_id,
+                reissues=reissues,
                 units=[*units],
                 refund_ids=[*refund_ids],
                 why="GIVEN",
@@ -179,14 +183,16 @@ def nothing_due(
         ]
     assert remedy_id
     new = [unit for unit in units if unit not in ledger.met.get(remedy_id, frozenset())]
-    if not new:
+    is_told = reissues is None or ledger.refunds[reissues].given_by is not None
+    if is_told and not new:
         return []
     return [
         RemedyAlreadyMet(
             **ledger.ids,
             refund_id=refund_id,
             remedy_id=remedy_id,
-            units=new,
+            reissues=reissues,
+            units=new if is_told else [*units],
             refund_ids=[*refund_ids],
         )
     ]

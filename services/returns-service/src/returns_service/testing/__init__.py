@@ -185,7 +185,7 @@ def history(*commands: LedgerCommand) -> tuple[RefundEvent, ...]:
     return tuple(events)
 
 
-def kinds(events: Sequence[RefundEvent]) -> list[str]:
+def kinds(events: Sequence[Struct]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 

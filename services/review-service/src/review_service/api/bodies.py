@@ -11,11 +11,6 @@ from shared_runtime.fields import Body, Country, Currency, IdStr, Instant, Money
 from review_service.api import examples
 from review_service.told_order import ToldOrder, foreign_currencies
 
-type ToldAt = Annotated[
-    Instant | None,
-    Field(description="When it happened, if a feed or an importer tells; else it is now."),
-]
-
 
 class OrderLineBody(Body):
     """A quantity of one product. The discount is for the whole line."""
@@ -62,9 +57,3 @@ class OrderBody(Body):
         if errors := list(foreign_currencies(told)):
             raise InvalidValue(errors=errors)
         return told
-
-
-class StepBody(Body):
-    """What everybody says of a step of an order's life."""
-
-    at: ToldAt = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
+from shared_casework.callers import FEEDS
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.problems import UnsupportedMediaType, refusals
@@ -20,7 +21,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from review_service.api import examples
-from review_service.api.callers import FEEDS
 from review_service.bulk.intake import Intake, Numbered, Tally
 from review_service.bulk.line import LINE_BYTES_MAX, Life, Reviewed
 from review_service.bulk.ndjson import Lines

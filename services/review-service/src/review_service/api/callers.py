@@ -4,7 +4,7 @@ A party is a party first, whatever other roles he has. To everybody else but sta
 the order is not there.
 """
 
-from shared_casework.callers import PARTIES, party
+from shared_casework.callers import FEEDS, PARTIES, feed_actor, party
 from shared_runtime.auth import Caller
 from shared_runtime.decider import Actor, NotFound, Role
 from shared_runtime.history import STAFF_ROLES
@@ -14,8 +14,7 @@ from review_service.domain.order import Order, Placed
 from review_service.domain.order_rules import ORDERS
 from review_service.domain.streams import order_stream
 
-FEEDS: tuple[Role, ...] = ("SYSTEM", "IMPORTER")
-EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF_ROLES, *FEEDS, "PRIVACY")
+EVERYBODY: tuple[Role, ...] = (*PARTIES, *STAFF_ROLES, *FEEDS, "PRIVACY", "STOREFRONT")
 
 
 async def read_order(log: Log, order_id: str) -> Order:
@@ -29,15 +28,6 @@ def existing(order: Order) -> Placed:
     if isinstance(order, Placed):
         return order
     raise NotFound
-
-
-def feed_actor(caller: Caller) -> Actor | None:
-    """A connector, or an importer who speaks for one; None if the caller is neither."""
-    if "SYSTEM" in caller.roles:
-        return caller.actor("SYSTEM")
-    if "IMPORTER" in caller.roles:
-        return caller.actor("IMPORTER", on_behalf_of="SYSTEM")
-    return None
 
 
 def reader(caller: Caller, order: Order) -> Actor:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import asyncpg
@@ -23,9 +22,17 @@ from shared_runtime.clock import Clock
 from shared_runtime.commands import CommandRequest, Commands
 from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
 from shared_runtime.keys import KeyStore, new_key
-from shared_runtime.log import AlsoWrite, Log, Planned, UnderLock, database_of
+from shared_runtime.log import (
+    AlsoWrite,
+    AnyUnderLock,
+    Decisions,
+    Log,
+    Planned,
+    UnderLock,
+    database_of,
+)
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.reading import Cursors, answer, reanswered
+from shared_runtime.reading import Cursors, answer
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import Opener, PersonKey, person
 
@@ -43,14 +50,14 @@ from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.domain.subject import SIDES, sender_of
 from review_service.fact_rows import flagger, write_flags, write_reviews
 from review_service.facts import (
-    ONE_FLAGGER,
     Facts,
     Parties,
     flagged_lately,
     is_erased,
+    lock_flaggers,
     read_facts,
 )
-from review_service.pairs import lock_pairs, read_pairs, write_pairs
+from review_service.pairs import Pair, lock_pairs, read_pairs, write_pairs
 from review_service.refs import find_ref
 from review_service.views import evaluation_view
 
@@ -170,26 +177,35 @@ class Evaluations:
             by = structs.replace(before.by, now=self.now())
             return evaluation_view(before.order_id, reading, by)
 
-        response = await self.commands.run(
+        response = await self.commands.run_seen(
             request,
             rehearsal(before) if request.validate_only else EVALUATIONS,
             Sent(said, before.by),
             stream=evaluation_stream(before.order_id),
             correlation=before.order_id,
-            view=lambda outcome: shown(outcome.events),
-            status=201,
-            states_time=before.states_time,
+            shown=shown,
             version_of=lambda events: read_by(before.actor, events).version,
-            under_lock=under_lock(said, before.order),
-            also_write=also_write(said, self.media, files),
+            states_time=before.states_time,
+            under_lock=under_lock(Sent(said, before.by), before.order),
+            also_write=AlsoWrite(write=self.write_beside, about=files)
+            if writes_beside(said, files)
+            else None,
         )
-        if "Idempotent-Replayed" in response.headers:
-            # Kept is what could be seen then: meanwhile it may have been restricted or withdrawn.
-            _, history = await self.read(before.order_id)
-            events = [recorded.event for recorded in history]
-            version = read_by(before.actor, events).version
-            response = reanswered(response, shown(events), version)
         return await self.opener.response(response)
+
+    async def write_beside(
+        self, log: Log, told: Sequence[tuple[Sequence[MediaFile], Sequence[Planned]]]
+    ) -> None:
+        """Has reviews found by their `ref`, flags and weights counted, and files stay, from the
+        moment on that an event tells of them.
+        """
+        db = database_of(log)
+        came = [each for _, planned in told for each in planned]
+        await write_reviews(came, db)
+        await write_flags(came, db)
+        await write_pairs(came, db)
+        if kept := [file.media_id for files, _ in told for file in files]:
+            await self.media.refer(kept, db)
 
     async def answer(self, view: object, *, version: int | None = None) -> Response:
         """A view with the texts in it opened."""
@@ -233,34 +249,48 @@ def is_of_one_side(event: EvaluationEvent, actor: Actor) -> bool:
 # --- What is read and written in the transaction that decides
 
 
-async def count_flags(log: Log, sent: EvaluationCommand) -> EvaluationCommand:
+async def count_flags(
+    decisions: Decisions, told: Sequence[tuple[str, EvaluationCommand]]
+) -> list[EvaluationCommand]:
     """Tells a flag of its sender's others; his next one is decided when this one is recorded."""
-    db = database_of(log)
+    db = database_of(decisions.log)
     assert db is not None
-    who = flagger(*sender_of(sent.actor))
-    await db.execute(ONE_FLAGGER, who)
-    return knowing(sent, flagged_today_at=await flagged_lately(who, sent.now, db))
+    return [
+        knowing(sent, flagged_today_at=await flagged_lately(who, sent.now, db))
+        for who, sent in told
+    ]
 
 
-async def read_pair(order: Placed, log: Log, sent: EvaluationCommand) -> EvaluationCommand:
+async def read_others(
+    decisions: Decisions, told: Sequence[tuple[Placed, EvaluationCommand]]
+) -> list[EvaluationCommand]:
     """Tells a review of the others of its pair; the next of these is decided when it is there."""
-    db, placed, facts = database_of(log), order.placed, sent.by.known.facts
+    db = database_of(decisions.log)
     assert db is not None
-    assert facts is not None
-    pair = placed.buyer_id, placed.seller_id
-    await lock_pairs([pair], db)
-    pairs = await read_pairs({placed.order_id: pair}, {placed.order_id: sent.now}, db)
-    others = pairs.of(placed.order_id, *pair)
-    return knowing(sent, facts=structs.replace(facts, pair=others))
+    asked = {order.placed.order_id: pair_of(order) for order, _ in told}
+    at = {order.placed.order_id: sent.now for order, sent in told}
+    pairs = await read_pairs(asked, at, db)
+    known: list[EvaluationCommand] = []
+    for order, sent in told:
+        facts = sent.by.known.facts
+        assert facts is not None
+        others = pairs.of(order.placed.order_id, *pair_of(order))
+        known.append(knowing(sent, facts=structs.replace(facts, pair=others)))
+    return known
 
 
-def under_lock(said: Struct, order: Placed) -> UnderLock[EvaluationCommand] | None:
+def pair_of(order: Placed) -> Pair:
+    return order.placed.buyer_id, order.placed.seller_id
+
+
+def under_lock(sent: EvaluationCommand, order: Placed) -> AnyUnderLock[EvaluationCommand] | None:
     """What may not change until the events of a command are there, if there is anything."""
-    match said:
+    match sent.said:
         case FlagReview():
-            return count_flags
+            who = flagger(*sender_of(sent.actor))
+            return UnderLock(lock=lock_flaggers, key=who, read=count_flags, about=who)
         case SubmitReview():
-            return partial(read_pair, order)
+            return UnderLock(lock=lock_pairs, key=pair_of(order), read=read_others, about=order)
         case _:
             return None
 
@@ -275,19 +305,5 @@ WRITTEN = {ReviewSubmitted, ReviewWeighted, ReviewFlagged}
 """What others have to find from the moment on that it is recorded."""
 
 
-def also_write(said: Struct, media: MediaStore, files: Sequence[MediaFile]) -> AlsoWrite | None:
-    """Has reviews found by their `ref`, flags and weights counted, and files stay, from the moment
-    on that an event tells of them. None if there will be nothing of that.
-    """
-    if not files and WRITTEN.isdisjoint(RULES[type(said)].events):
-        return None
-
-    async def write(log: Log, planned: Sequence[Planned]) -> None:
-        db = database_of(log)
-        await write_reviews(planned, db)
-        await write_flags(planned, db)
-        await write_pairs(planned, db)
-        if files:
-            await media.refer((file.media_id for file in files), db)
-
-    return write
+def writes_beside(said: Struct, files: Sequence[MediaFile]) -> bool:
+    return bool(files) or not WRITTEN.isdisjoint(RULES[type(said)].events)

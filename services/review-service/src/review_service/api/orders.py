@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from msgspec import Struct
 from msgspec.structs import replace
-from shared_casework.callers import PARTIES, stated
+from shared_casework.callers import FEEDS, PARTIES, ToldBody, feed_actor, stated
 from shared_events.orders import OrderEvent
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
@@ -34,8 +34,8 @@ from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
 from review_service.api import answers
-from review_service.api.bodies import OrderBody, StepBody
-from review_service.api.callers import FEEDS, existing, feed_actor, read_order, reader
+from review_service.api.bodies import OrderBody
+from review_service.api.callers import existing, read_order, reader
 from review_service.domain.completion import (
     ATTRIBUTE_DELAY,
     CANCEL_ORDER,
@@ -168,7 +168,7 @@ class OrderPlace:
         files: Sequence[MediaFile],  # noqa: ARG002
     ) -> Response:
         caller, body = self.arrival.caller, self.arrival.body
-        assert isinstance(body, StepBody)
+        assert isinstance(body, ToldBody)
         is_feed = feed_actor(caller) is not None
         if not is_feed or request.expected is not None:
             # Before If-Match is looked at: it would tell others that the order is there.
@@ -186,7 +186,7 @@ class ToOrder:
 
     orders: Orders
     gives: frozenset[str] = frozenset()
-    body: type[Body] = StepBody
+    body: type[Body] = ToldBody
     also: tuple[Role, ...] = ("IMPORTER",)
 
     async def __call__(self, arrival: Arrival) -> OrderPlace:

@@ -5,10 +5,12 @@ from typing import Annotated
 import asyncpg
 from fastapi import APIRouter, Query, Response
 from shared_runtime.fields import IdStr
-from shared_runtime.reading import Cursors, position_of
+from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
 
 from review_service.api.public_reviews import (
     DESCRIPTION,
+    RATINGS,
+    RATINGS_RESPONSES,
     RESPONSES,
     Anybody,
     OpenTexts,
@@ -16,6 +18,7 @@ from review_service.api.public_reviews import (
     public_reviews,
 )
 from review_service.projections import PUBLIC_REVIEWS
+from review_service.queries.ratings import ratings_of_product
 from review_service.queries.reviews import of_product
 
 MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two products."
@@ -48,5 +51,22 @@ def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) ->
         return await public_reviews(
             pool, cursors, asked, of, projected=projected, open_texts=open_texts
         )
+
+    @router.get(
+        "/{sku}/ratings",
+        summary="What the reviews of a product come to",
+        description="For every role. Of the orders that the product was in, as in its list of "
+        f"reviews; with `seller_id`, of what this seller has sold by this name. {RATINGS}",
+        responses=RATINGS_RESPONSES,
+    )
+    async def get_product_ratings(
+        sku: IdStr,
+        _: Anybody,
+        token: ConsistencyToken,
+        marketplace_id: Annotated[IdStr, Query(description=MARKETPLACE)],
+        seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
+    ) -> Response:
+        await wait_for(token, projected)
+        return answer(await ratings_of_product(pool, sku, marketplace_id, seller_id))
 
     return router

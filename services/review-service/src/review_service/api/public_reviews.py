@@ -21,9 +21,21 @@ type Anybody = Annotated[Caller, Depends(require(*EVERYBODY))]
 type OpenTexts = Callable[[Response], Awaitable[Response]]
 """An answer with sealed texts in, the same with those that can be opened out."""
 
-SORT = "Newest first; or most useful first: by a sum of facts that is the same for every star."
+SORT = (
+    "Newest or oldest first; highest or lowest stars first, and of equal ones the newest; or most "
+    "useful first: by a sum of facts that is the same for every star."
+)
 STARS_WANTED = "Only those whose three stars have this mean, rounded half up."
+TEXT_WANTED = "Only those with a text (true), or only those without one (false)."
+MEDIA_WANTED = "Only those with photos or videos (true), or only those without any (false)."
 RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.PUBLIC_REVIEWS
+RATINGS_RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.RATINGS
+RATINGS = (
+    "`rating` is the mean of the stars of the reviews that count, each as far as it counts, to one "
+    "decimal; `histogram` says how many have how many stars. `exact` has the sums, for who wants "
+    "to work it out again. A Consistency-Token of `review.events` or `orders.events` waits for "
+    "what it stands for."
+)
 DESCRIPTION = (
     "Each was written by the buyer of an order that was completed, and counts `weight_milli` of "
     "1000 for its reasons. There from the reveal on, but not while held or hidden by a moderator. "
@@ -34,10 +46,12 @@ DESCRIPTION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewQuery(PageQuery):
-    """A page in one of the orders, of all stars or of some."""
+    """A page in one of the orders, of all reviews or of some."""
 
     sort: Annotated[Sort, Query(description=SORT)] = "newest"
     stars: Annotated[int | None, Query(ge=1, le=5, description=STARS_WANTED)] = None
+    text: Annotated[bool | None, Query(description=TEXT_WANTED)] = None
+    media: Annotated[bool | None, Query(description=MEDIA_WANTED)] = None
 
 
 type ReviewsAsked = Annotated[ReviewQuery, Depends(query_of(ReviewQuery))]
@@ -52,7 +66,9 @@ async def public_reviews(
     projected: PositionOf,
     open_texts: OpenTexts,
 ) -> Response:
-    wanted = reviews.WantedReviews(of=of, sort=asked.sort, stars=asked.stars)
+    wanted = reviews.WantedReviews(
+        of=of, sort=asked.sort, stars=asked.stars, text=asked.text, media=asked.media
+    )
     start = asked.start(cursors, wanted.name)
     await wait_for(asked.token, projected)
     return await open_texts(answer(await reviews.review_page(pool, wanted, start)))

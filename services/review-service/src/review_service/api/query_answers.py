@@ -13,6 +13,7 @@ from review_service.queries.moderation import (
     ModerationCaseView,
 )
 from review_service.queries.neutrality import COUNTED, NeutralityView, day_of, group_figures
+from review_service.queries.ratings import RatingsView, WeightedSums
 from review_service.queries.reviewable import ReviewableOrderPage, ReviewableOrderView
 from review_service.queries.reviews import (
     FormerVersionView,
@@ -102,6 +103,27 @@ _COUNTS = CaseCounts(cases=1, flags=1, holds=0, appeals=0, overdue=0)
 
 PUBLIC_REVIEWS = answered(
     PublicReviewPage, example=PublicReviewPage(items=[_REVIEW], next_cursor=None)
+)
+RATINGS = answered(
+    RatingsView,
+    example=RatingsView(
+        rating=4.4,
+        ratings=120,
+        histogram={"5": 80, "4": 22, "3": 9, "2": 4, "1": 5},
+        quality=4.5,
+        logistics=4.3,
+        service=4.4,
+        with_text=71,
+        with_media=18,
+        not_counted=2,
+        exact=WeightedSums(
+            weight_milli=118_000,
+            quality_milli=531_000,
+            service_milli=519_200,
+            logistics_milli=498_800,
+            logistics_weight_milli=116_000,
+        ),
+    ),
 )
 REVIEWABLE_ORDERS = answered(
     ReviewableOrderPage, example=ReviewableOrderPage(items=[_REVIEWABLE], next_cursor=None)

@@ -1,12 +1,14 @@
-"""What buyers say of a seller: revealed reviews, newest or most useful first."""
+"""What buyers say of a seller: revealed reviews in the order that is asked for, and their sums."""
 
 import asyncpg
 from fastapi import APIRouter, Response
 from shared_runtime.fields import IdStr
-from shared_runtime.reading import Cursors, position_of
+from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
 
 from review_service.api.public_reviews import (
     DESCRIPTION,
+    RATINGS,
+    RATINGS_RESPONSES,
     RESPONSES,
     Anybody,
     OpenTexts,
@@ -14,6 +16,7 @@ from review_service.api.public_reviews import (
     public_reviews,
 )
 from review_service.projections import PUBLIC_REVIEWS
+from review_service.queries.ratings import ratings_of_seller
 from review_service.queries.reviews import of_seller
 
 
@@ -34,5 +37,16 @@ def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> 
         return await public_reviews(
             pool, cursors, asked, of, projected=projected, open_texts=open_texts
         )
+
+    @router.get(
+        "/{seller_id}/ratings",
+        summary="What the reviews of a seller come to",
+        description=f"For every role. {RATINGS} The score, with decay and caution, is "
+        "reputation-service's.",
+        responses=RATINGS_RESPONSES,
+    )
+    async def get_seller_ratings(seller_id: IdStr, _: Anybody, token: ConsistencyToken) -> Response:
+        await wait_for(token, projected)
+        return answer(await ratings_of_seller(pool, seller_id))
 
     return router

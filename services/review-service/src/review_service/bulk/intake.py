@@ -34,6 +34,9 @@ LINES_AT_ONCE = 20
 """After so many decided lines, about 20 ms, other requests have their turn."""
 OF_A_LATER_RELEASE = (StreamsUnreadable, DecodeError)
 """What a stream raises that another release has written to."""
+DECIDING_MAX = 4
+"""So many uploads decide at once: each holds one of the connections that everything else needs, and
+an upload can wait better than a person."""
 OUTCOMES: tuple[LineOutcome, ...] = ("accepted", "unchanged", "refused")
 
 
@@ -110,12 +113,14 @@ class Intake:
         self._policies = policies
         self._keys = keys
         self._now = now
+        self._places = asyncio.Semaphore(DECIDING_MAX)
 
     async def take(self, batch: Sequence[Numbered], teller: Teller, tally: Tally) -> bytes:
         """Decides and appends a batch; the answers, a line for each of its lines."""
         lines = [self._decoded(each) for each in batch]
         keys = await keys_of_writers(lines, self._keys)
-        told = await self._append(lines, keys, teller, tally)
+        async with self._places:
+            told = await self._append(lines, keys, teller, tally)
         for each in told:
             tally.count(each)
         return b"".join(

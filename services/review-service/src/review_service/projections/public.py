@@ -39,8 +39,9 @@ MEDIA_COUNTED_MAX = 3
 FOLLOW_UP_USEFULNESS = 200
 CORROBORATED_USEFULNESS = 300
 
-# `stars` is the mean of the three, rounded half up. A marketplace may give one id to the reviews
-# of two orders: `tie` tells them apart and names neither.
+# `stars` is the mean of the three, rounded half up, and `lost_stars` what it lacks of five: a list
+# goes one way only, and the newest of the lowest come first. A marketplace may give one id to the
+# reviews of two orders: `tie` tells them apart and names neither.
 PUBLIC_COLUMNS = """
     order_id text PRIMARY KEY,
     seller_id text NOT NULL,
@@ -65,6 +66,12 @@ PUBLIC_COLUMNS = """
     usefulness bigint NOT NULL,
     stars bigint NOT NULL
         GENERATED ALWAYS AS ((2 * (quality + logistics + service) + 3) / 6) STORED,
+    lost_stars bigint NOT NULL
+        GENERATED ALWAYS AS (5 - (2 * (quality + logistics + service) + 3) / 6) STORED,
+    has_text boolean NOT NULL
+        GENERATED ALWAYS AS (text IS NOT NULL AND NOT measures ? 'HIDE_TEXT') STORED,
+    has_media boolean NOT NULL
+        GENERATED ALWAYS AS (media <> '[]' AND NOT measures ? 'HIDE_MEDIA') STORED,
     listed boolean NOT NULL GENERATED ALWAYS AS (
         revealed_at IS NOT NULL AND weight_milli IS NOT NULL
         AND NOT held AND NOT withdrawn AND NOT measures ? 'HIDE_REVIEW') STORED,

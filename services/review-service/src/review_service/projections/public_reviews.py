@@ -22,6 +22,7 @@ from review_service.projections.public import (
     evolve,
     order_of_the_buyers,
 )
+from review_service.projections.ratings import COUNT, RATINGS_DDL, UNCOUNT
 
 # The lists are read page by page in two orders, of all stars or of some, however many reviews a
 # seller or a product has: an index for each. Of what one seller has sold of a product, some stars
@@ -36,6 +37,10 @@ PUBLIC_REVIEWS_DDL = f"""
         WHERE listed;
     CREATE INDEX seller_reviews_useful_of_stars
         ON public_reviews (seller_id, stars, usefulness, revealed_at, tie) WHERE listed;
+    CREATE INDEX seller_reviews_lowest ON public_reviews (seller_id, lost_stars, revealed_at, tie)
+        WHERE listed;
+    CREATE INDEX seller_reviews_with_media ON public_reviews (seller_id, revealed_at, tie)
+        WHERE listed AND has_media;
     CREATE TABLE ordered_products (
         order_id text PRIMARY KEY,
         marketplace_id text NOT NULL,
@@ -47,7 +52,10 @@ PUBLIC_REVIEWS_DDL = f"""
         seller_id text NOT NULL,
         sku text,
         stars bigint NOT NULL,
+        lost_stars bigint NOT NULL GENERATED ALWAYS AS (5 - stars) STORED,
         usefulness bigint NOT NULL,
+        has_text boolean NOT NULL,
+        has_media boolean NOT NULL,
         revealed_at timestamptz NOT NULL,
         tie text NOT NULL,
         PRIMARY KEY (order_id, sku)
@@ -60,10 +68,15 @@ PUBLIC_REVIEWS_DDL = f"""
         ON product_reviews (marketplace_id, sku, usefulness, revealed_at, tie);
     CREATE INDEX product_reviews_useful_of_stars
         ON product_reviews (marketplace_id, sku, stars, usefulness, revealed_at, tie);
+    CREATE INDEX product_reviews_lowest
+        ON product_reviews (marketplace_id, sku, lost_stars, revealed_at, tie);
+    CREATE INDEX product_reviews_with_media
+        ON product_reviews (marketplace_id, sku, revealed_at, tie) WHERE has_media;
     CREATE INDEX sellers_product_reviews_newest
         ON product_reviews (marketplace_id, seller_id, sku, revealed_at, tie);
     CREATE INDEX sellers_product_reviews_useful
         ON product_reviews (marketplace_id, seller_id, sku, usefulness, revealed_at, tie);
+    {RATINGS_DDL}
 """
 TAKE_FROM_LISTS = """
     DELETE FROM product_reviews USING public_reviews AS review
@@ -72,14 +85,16 @@ TAKE_FROM_LISTS = """
 """
 ENTER_IN_LISTS = """
     INSERT INTO product_reviews
-        (order_id, marketplace_id, seller_id, sku, stars, usefulness, revealed_at, tie)
-    SELECT review.order_id, product.marketplace_id, review.seller_id, sku,
-           review.stars, review.usefulness, review.revealed_at, review.tie
+        (order_id, marketplace_id, seller_id, sku, stars, usefulness, has_text, has_media,
+         revealed_at, tie)
+    SELECT review.order_id, product.marketplace_id, review.seller_id, sku, review.stars,
+           review.usefulness, review.has_text, review.has_media, review.revealed_at, review.tie
     FROM public_reviews AS review JOIN ordered_products AS product USING (order_id),
          jsonb_array_elements_text(product.skus) AS sku
     WHERE review.order_id = ANY($1) AND review.listed
     ON CONFLICT (order_id, sku) DO UPDATE SET
         stars = excluded.stars, usefulness = excluded.usefulness,
+        has_text = excluded.has_text, has_media = excluded.has_media,
         revealed_at = excluded.revealed_at
 """
 
@@ -107,9 +122,14 @@ async def public_reviews(
         for told in batch
         if not isinstance(told.event, OrderPlaced)
     ]
+    touched = {order.order_id for order in placed}
+    touched.update(order_id for told in said if (order_id := order_of_the_buyers(told.event)))
+    orders_touched = sorted(touched)
+    await db.execute(UNCOUNT, orders_touched)
     changed = await REVIEWS.fold_recorded(said, db, key_of=order_of_the_buyers, evolve=evolve)
     await db.execute(TAKE_FROM_LISTS, changed)
     await db.execute(ENTER_IN_LISTS, [*changed, *(order.order_id for order in placed)])
+    await db.execute(COUNT, orders_touched)
 
 
 def ordered_products(order: OrderPlaced) -> OrderedProducts:
@@ -121,10 +141,10 @@ def ordered_products(order: OrderPlaced) -> OrderedProducts:
 
 PUBLIC_REVIEWS = Projection(
     name="public_reviews",
-    version=3,
+    version=4,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(*get_args(PublicEvent.__value__), OrderPlaced),
-    tables=("public_reviews", "ordered_products", "product_reviews"),
+    tables=("public_reviews", "ordered_products", "product_reviews", "ratings"),
     ddl=PUBLIC_REVIEWS_DDL,
     apply=public_reviews,
 )

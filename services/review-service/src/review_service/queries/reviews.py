@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 import msgspec
 from shared_events.review import Incentive
-from shared_runtime.pages import Key, Keyset, PageStart
+from shared_runtime.pages import Column, Key, Keyset, PageStart
 
 from review_service.domain.streams import review_ref
 from review_service.projections.public import (
@@ -26,7 +26,7 @@ from review_service.projections.public import (
 from review_service.projections.stars import overall_stars
 from review_service.views import MediaShown, ReasonView, reason_views
 
-type Sort = Literal["newest", "most_useful"]
+type Sort = Literal["newest", "oldest", "highest", "lowest", "most_useful"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +133,14 @@ def of_product(sku: str, marketplace_id: str, seller_id: str | None = None) -> L
     return ListOf(name=f"product {values}", rows=rows, values=values, page=OF_PRODUCT)
 
 
+REVEALED: dict[str, Column] = {"revealed_at": "timestamptz", "tie": "text"}
+# Of equals the newest come first; `lost_stars` are those that lack of five.
 ORDERS: dict[Sort, Keyset] = {
-    "newest": Keyset(columns={"revealed_at": "timestamptz", "tie": "text"}, descending=True),
-    "most_useful": Keyset(
-        columns={"usefulness": "bigint", "revealed_at": "timestamptz", "tie": "text"},
-        descending=True,
-    ),
+    "newest": Keyset(columns=REVEALED, descending=True),
+    "oldest": Keyset(columns=REVEALED),
+    "highest": Keyset(columns={"stars": "bigint", **REVEALED}, descending=True),
+    "lowest": Keyset(columns={"lost_stars": "bigint", **REVEALED}, descending=True),
+    "most_useful": Keyset(columns={"usefulness": "bigint", **REVEALED}, descending=True),
 }
 decode = msgspec.json.Decoder(PublicReview).decode
 
@@ -153,16 +155,21 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedReviews:
-    """Which list, and in which order. `stars`: only these."""
+    """Which list, and in which order. `stars`: only these; `text`, `media`: only those with one,
+    or only those without.
+    """
 
     of: ListOf
     sort: Sort = "newest"
     stars: int | None = None
+    text: bool | None = None
+    media: bool | None = None
 
     @property
     def name(self) -> str:
         """What its cursors belong to."""
-        return f"reviews of {self.of.name} {self.sort} {self.stars or 'all'}"
+        wanted = f"{self.stars or 'all'} {self.text} {self.media}"
+        return f"reviews of {self.of.name} {self.sort} {wanted}"
 
     def sql(self, start: PageStart) -> tuple[str, list[Any]]:
         """The query of a page, and its parameters."""
@@ -171,6 +178,9 @@ class WantedReviews:
         if self.stars is not None:
             values.append(self.stars)
             conditions += f" AND stars = ${len(values)}"
+        for column, wanted in (("has_text", self.text), ("has_media", self.media)):
+            if wanted is not None:
+                conditions += f" AND {'' if wanted else 'NOT '}{column}"
         conditions += order.behind(start, len(values) + 1)
         page = f"SELECT * FROM {self.of.rows}{conditions} ORDER BY {order.order()} LIMIT $1"  # noqa: S608
         sql = self.of.page.format(page=page, order=order.order("page."))
@@ -190,8 +200,17 @@ async def review_page(
 def key_of(sort: Sort, listed: Listed) -> Key:
     review = listed.review
     assert review.revealed_at is not None
-    newest = (review.revealed_at, listed.tie)
-    return newest if sort == "newest" else (review.usefulness, *newest)
+    revealed = (review.revealed_at, listed.tie)
+    stars = overall_stars(review.quality, review.logistics, review.service)
+    match sort:
+        case "newest" | "oldest":
+            return revealed
+        case "highest":
+            return (stars, *revealed)
+        case "lowest":
+            return (5 - stars, *revealed)
+        case "most_useful":
+            return (review.usefulness, *revealed)
 
 
 def public_review_view(listed: Listed) -> PublicReviewView:

@@ -27,7 +27,7 @@ from shared_events.returns import RefundIssued, ReturnClosed, UnitsAccepted
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, PostgresLog
-from shared_runtime.rows import columns
+from shared_runtime.rows import columns, of_kind
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
 from shared_runtime.timers import ARM, TimerName
@@ -44,7 +44,6 @@ from review_service.fact_rows import (
     MADE_GOOD,
     RIGHT_LOST,
     Dispute,
-    of_kind,
     write_facts,
 )
 from review_service.facts import NOTHING, Parties, read_known
@@ -60,7 +59,8 @@ from review_service.reactions.asks import (
     ask_to_reweigh,
     read_orders,
 )
-from review_service.reactions.timers import AUTO_COMPLETE, CAMPAIGN_END, REWEIGH
+from review_service.reactions.reweighing import begin_to_reweigh
+from review_service.reactions.timers import AUTO_COMPLETE, CAMPAIGN_END
 
 ELSEWHERE = "elsewhere"
 TOPICS = (dispute.TOPIC, returns.TOPIC, reputation.TOPIC)
@@ -76,20 +76,6 @@ NAMED = """
     FROM facts.accused_review AS accused JOIN facts.review AS told USING (review_id)
     WHERE accused.case_id = ANY($1)
 """
-# Through the timers, for they take a person's thousand reviews some hundreds at a time.
-REWEIGH_ALL = f"""
-    INSERT INTO es.timer (stream_id, name, due_at, armed_by)
-    SELECT DISTINCT ON (told.order_id, told.side, told.review_id)
-        '{evaluation_stream("")}' || told.order_id,
-        '{REWEIGH}' || told.side || '/' || told.review_id, changed.at, changed.event_id
-    FROM unnest($1::text[], $2::timestamptz[], $3::uuid[]) WITH ORDINALITY
-        AS changed (person, at, event_id, number)
-    JOIN facts.review AS told ON told.author = changed.person
-    ORDER BY told.order_id, told.side, told.review_id, changed.number DESC
-    ON CONFLICT (stream_id, name)
-    DO UPDATE SET due_at = excluded.due_at, armed_by = excluded.armed_by,
-                  retry_at = NULL, fault = NULL
-"""  # noqa: S608 - constants of the code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,8 +223,7 @@ async def reweigh_all(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         if recorded.event.measure == RIGHT_LOST
         and (isinstance(recorded.event, MeasureApplied) or recorded.event.reason == "REVERSED")
     ]
-    if changed:
-        await db.execute(REWEIGH_ALL, *columns(changed, 3))
+    await begin_to_reweigh(changed, db)
 
 
 def on_elsewhere(

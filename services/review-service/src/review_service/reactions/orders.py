@@ -16,6 +16,7 @@ from shared_events.orders import (
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Ask, Decisions, Planned, PostgresLog
+from shared_runtime.rows import of_kind
 from shared_runtime.rule import By, Sent
 from shared_runtime.subscription import decide_or_log, decoded
 
@@ -25,7 +26,7 @@ from review_service.domain.known import Known
 from review_service.domain.policy import Policies
 from review_service.domain.rules import EVALUATIONS, EvaluationCommand
 from review_service.domain.streams import evaluation_stream
-from review_service.fact_rows import ALONE, of_kind, write_facts
+from review_service.fact_rows import ALONE, write_facts
 from review_service.facts import NOTHING, FactsOf, Parties, read_known
 from review_service.reactions.asks import (
     Asks,

@@ -15,12 +15,13 @@ from shared_events.review import EvaluationOpened, ReviewFlagged, ReviewSubmitte
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.log import Decisions, PostgresLog
+from shared_runtime.rows import of_kind
 from shared_runtime.subscription import decide_or_log, decoded
 
 from review_service.domain.policy import Policies
 from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EVALUATIONS
-from review_service.fact_rows import TOGETHER, of_kind, write_flags, write_reviews
+from review_service.fact_rows import TOGETHER, write_flags, write_reviews
 from review_service.facts import Parties, read_known
 from review_service.pairs import write_pairs
 from review_service.reactions.asks import (

@@ -7,6 +7,10 @@ CREATE TABLE es.head (
     position bigint NOT NULL DEFAULT 0,
     chain_hash bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
     recorded_at timestamptz NOT NULL DEFAULT '-infinity',
+    -- Which history this is: a new one begins when a log goes on from a backup. Up to `epoch_from` it
+    -- is the one before.
+    epoch uuid NOT NULL DEFAULT uuidv7(),
+    epoch_from bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 10);  -- one hot row a partition: its updates stay on its page
 
@@ -191,7 +195,22 @@ CREATE TABLE es.cursor (
     partition integer NOT NULL,
     position bigint NOT NULL DEFAULT 0,
     chain_hash bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
+    epoch uuid,  -- of the newest history that was read; none in the own log
+    lease_epoch bigint NOT NULL DEFAULT 0,  -- of whoever may move it: none in what Kafka shares out
     PRIMARY KEY (subscription, topic, partition)
+) WITH (fillfactor = 10);
+
+-- The workers of this service, and which groups of partitions of its own log each of them reads.
+-- Another epoch begins when a group changes hands.
+CREATE TABLE es.worker (
+    id uuid PRIMARY KEY,
+    number integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    seen_at timestamptz NOT NULL
+) WITH (fillfactor = 10);
+CREATE TABLE es.lease (
+    partition_group integer PRIMARY KEY,
+    owner uuid,
+    epoch bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
 -- Keys that a subscription has set aside, and the events of theirs that wait, by reference.
@@ -203,6 +222,7 @@ CREATE TABLE es.parked_key (
     reason text NOT NULL,
     parked_at timestamptz NOT NULL,
     retry_asked_at timestamptz,
+    tried_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (subscription, topic, partition, key)
 );
 CREATE TABLE es.parked_event (
@@ -213,6 +233,8 @@ CREATE TABLE es.parked_event (
     key text NOT NULL,
     state text NOT NULL DEFAULT 'WAITING' CHECK (state IN ('WAITING', 'DISCARDED')),
     reason text,
+    body bytea,  -- with its chain hash: of our own logs, whose topics may be kept for a while only
+    chain_hash bytea,
     PRIMARY KEY (subscription, topic, partition, position)
 );
 CREATE INDEX parked_event_by_key
@@ -227,9 +249,15 @@ CREATE TABLE es.timer (
     armed_by uuid NOT NULL,
     retry_at timestamptz,
     fault text,
+    faults integer NOT NULL DEFAULT 0,
     PRIMARY KEY (stream_id, name)
 );
-CREATE INDEX timer_by_due ON es.timer (due_at);
+-- One that failed has its turn when it is tried again: until then it is in front of nobody.
+CREATE INDEX timer_by_turn ON es.timer (coalesce(retry_at, due_at));
+CREATE INDEX timer_that_failed ON es.timer (retry_at) WHERE retry_at IS NOT NULL;
+
+-- Releases that do not know this migration cannot work here any more: the last one said holds.
+CREATE TABLE es.oldest_release (migration text PRIMARY KEY);
 
 -- Which schema holds the live tables of each projection.
 CREATE TABLE es.projection (
@@ -239,8 +267,8 @@ CREATE TABLE es.projection (
 );
 
 GRANT USAGE ON SCHEMA es TO aftersales_app;
-GRANT SELECT ON es.head, es.event, es.reply TO aftersales_app;
+GRANT SELECT ON es.head, es.event, es.reply, es.oldest_release TO aftersales_app;
 GRANT DELETE ON es.reply TO aftersales_app;
 GRANT EXECUTE ON FUNCTION es.append, es.append_one TO aftersales_app;
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON es.cursor, es.parked_key, es.parked_event, es.timer, es.projection TO aftersales_app;
+    ON es.cursor, es.worker, es.lease, es.parked_key, es.parked_event, es.timer, es.projection TO aftersales_app;

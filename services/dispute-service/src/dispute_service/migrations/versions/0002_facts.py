@@ -1,5 +1,6 @@
 """What dispute-service knows of other streams, and of its own by other keys than theirs."""
 
+from shared_casework.party_orgs import PARTY_ORGS
 from shared_runtime.migrate import run_sql
 
 revision = "0002_facts"
@@ -7,7 +8,7 @@ down_revision = "0001_log"
 
 # A row comes from one stream, so that no two workers ever write the same one; the order that it
 # tells of is found by an index.
-FACTS = """
+FACTS = f"""
     CREATE SCHEMA facts;
 
     CREATE TABLE facts.goods_return (
@@ -69,13 +70,7 @@ FACTS = """
     );
     CREATE INDEX remedy_by_order ON facts.remedy (order_id);
 
-    -- The organisations of whoever has acted for a party: none of them decides.
-    CREATE TABLE facts.party_org (
-        order_id text NOT NULL,
-        org_id text NOT NULL,
-        PRIMARY KEY (order_id, org_id)
-    );
-
+    {PARTY_ORGS}
     -- Contests that no dispute has been opened for yet, by the stream that it will have.
     CREATE TABLE facts.waiting_contest (
         stream_id text PRIMARY KEY,

@@ -13,11 +13,17 @@ from typing import Any
 
 import asyncpg
 from msgspec import Struct
-from shared_events import dispute, orders, returns, review
+from shared_events import dispute, orders, reputation, returns, review
 from shared_events.dispute import DisputeClosed, DisputeOpened, InquiryClosed
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted, OrderReopened
 from shared_events.partition import partition_of
+from shared_events.reputation import (
+    ConductAssessed,
+    PenaltyApplied,
+    PenaltyReversed,
+    ProtectionGranted,
+)
 from shared_events.returns import ReturnClosed
 from shared_events.review import (
     ReviewHeld,
@@ -31,8 +37,9 @@ from shared_runtime.delivery import Connection
 from shared_runtime.projections import Projection
 from shared_runtime.rows import take_turns
 
+from reputation_service.domain.credits import grant_of, lot_of
 from reputation_service.domain.decay import WEEK_DAYS
-from reputation_service.domain.facts import Fact, OrderFact, Origin
+from reputation_service.domain.facts import DAY_MICROS, Fact, OrderFact, Origin
 from reputation_service.domain.ledger import (
     NOTHING,
     LedgerRow,
@@ -53,6 +60,9 @@ from reputation_service.domain.read import Bucket
 
 # What is in time is decided when an event is observed. Other SLAs are another projection.
 SLA = DEFAULT.sla
+WEEK_MICROS = WEEK_DAYS * DAY_MICROS
+PARTS = frozenset({"HIDE_REPLY", "HIDE_FOLLOW_UP"})
+"""The measures that hide an answer to a review, or what was added to it."""
 NUMBERED = ("COMPLETED", "REOPENED")  # order facts whose reference is a completion's number
 
 SCORE_DDL = """
@@ -109,23 +119,48 @@ SCORE_DDL = """
     );
     CREATE INDEX contribution_as_recorded ON contribution (seller_id, recorded_at);
 
-    -- The sums of all rows of a week.
+    -- The sums of all rows of a week that were recorded in a week: an evaluation, which is at the
+    -- end of one, needs none of the rows.
     CREATE TABLE bucket (
         seller_id text COLLATE "C" NOT NULL,
         dimension text COLLATE "C" NOT NULL,
         week integer NOT NULL,
+        recorded_week integer NOT NULL,
         n bigint NOT NULL,
         a bigint NOT NULL,
         b bigint NOT NULL,
         s bigint NOT NULL,
-        PRIMARY KEY (seller_id, dimension, week)
+        PRIMARY KEY (seller_id, dimension, week, recorded_week)
     ) WITH (fillfactor = 70);
 
-    -- The buyers' reviews that are held, hidden or withdrawn now, revealed or not.
+    -- Reviews that are held, hidden or withdrawn now, revealed or not, by whom they are about.
     CREATE TABLE concealed (
         seller_id text COLLATE "C" NOT NULL,
         review_id text COLLATE "C" NOT NULL,
         PRIMARY KEY (seller_id, review_id)
+    );
+
+    -- Penalties and credits of sellers: points from an instant until another. Of a lot the highest
+    -- version counts that was recorded.
+    CREATE TABLE lot (
+        seller_id text COLLATE "C" NOT NULL,
+        lot_id text COLLATE "C" NOT NULL,
+        version integer NOT NULL,
+        begins_at bigint NOT NULL,
+        ends_at bigint NOT NULL,
+        points integer NOT NULL,
+        recorded_at bigint NOT NULL,
+        PRIMARY KEY (seller_id, lot_id, version)
+    );
+
+    -- Protections of sellers' public levels.
+    CREATE TABLE protection (
+        seller_id text COLLATE "C" NOT NULL,
+        grant_id text COLLATE "C" NOT NULL,
+        begins_at bigint NOT NULL,
+        ends_at bigint NOT NULL,
+        recorded_at bigint NOT NULL,
+        PRIMARY KEY (seller_id, grant_id)
     );
 """
 # A step that came late is written as a difference to the rows before it, and may leave a week
@@ -137,7 +172,7 @@ COMPARED = {
         FROM {table} GROUP BY seller_id, dimension, entity_id, recorded_at, day
         HAVING sum(d_n) <> 0 OR sum(d_a) <> 0 OR sum(d_b) <> 0 OR sum(d_s) <> 0
     """,
-    "bucket": "SELECT * FROM {table} WHERE n > 0",
+    "bucket": "SELECT * FROM {table} WHERE n <> 0 OR a <> 0 OR b <> 0 OR s <> 0",
 }
 
 FIND_FACTS = """
@@ -164,10 +199,10 @@ FIND_ROWS = """
 # Weeks are changed in the order of their keys: a buyer's conduct is told by sellers of many
 # partitions, and two workers that meet in two of its weeks must not deadlock.
 ADD_TO_BUCKETS = """
-    INSERT INTO bucket AS held (seller_id, dimension, week, n, a, b, s)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[],
-                         $6::bigint[], $7::bigint[])
-    ON CONFLICT (seller_id, dimension, week) DO UPDATE SET
+    INSERT INTO bucket AS held (seller_id, dimension, week, recorded_week, n, a, b, s)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[],
+                         $7::bigint[], $8::bigint[])
+    ON CONFLICT (seller_id, dimension, week, recorded_week) DO UPDATE SET
         n = held.n + excluded.n, a = held.a + excluded.a,
         b = held.b + excluded.b, s = held.s + excluded.s
 """
@@ -179,6 +214,17 @@ MARK_CHANGED = """
     WHERE EXISTS (SELECT FROM es.projection
                   WHERE name = 'score' AND current_schema() = name || '_g' || generation)
     ON CONFLICT (seller_id) DO NOTHING
+"""
+KEEP_LOTS = """
+    INSERT INTO lot (seller_id, lot_id, version, begins_at, ends_at, points, recorded_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::int[],
+                         $7::bigint[])
+    ON CONFLICT DO NOTHING
+"""
+KEEP_PROTECTIONS = """
+    INSERT INTO protection (seller_id, grant_id, begins_at, ends_at, recorded_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+    ON CONFLICT DO NOTHING
 """
 CONCEAL = """
     INSERT INTO concealed (seller_id, review_id) SELECT * FROM unnest($1::text[], $2::text[])
@@ -220,7 +266,9 @@ async def score(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     await _copy("order_fact", new_order_facts(arrived, known), db)
     await _copy("contribution", [_flat(row) for row in rows], db)
     await _keep_concealed(concealed_by(batch), db)
-    await _add_to_buckets(rows, db)
+    changed = await _add_to_buckets(rows, db) | await _keep_credits(batch, db)
+    if changed:
+        await db.execute(MARK_CHANGED, sorted(changed))
 
 
 def arrivals(batch: Sequence[Recorded[Any]]) -> Arrived:
@@ -368,23 +416,26 @@ def concealed_by(batch: Iterable[Recorded[Any]]) -> dict[Review, bool]:
     for recorded in batch:
         concealed = is_concealed_by(recorded.event)
         if concealed is not None:
-            said[recorded.event.seller_id, recorded.event.review_id] = concealed
+            event = recorded.event
+            about = event.seller_id if event.side == "BUYER" else event.buyer_id
+            said[about, event.review_id] = concealed
     return said
 
 
 def is_concealed_by(event: Struct) -> bool | None:
-    """Whether the event leaves a buyer's review concealed; None if it does not say.
+    """Whether the event leaves a review concealed; None if it does not say. A measure on a part of
+    it says nothing of the rest.
 
     Who withdraws before the reveal may write once more, and is held once more by another event.
     """
     match event:
-        case ReviewHeld(side="BUYER"):
+        case ReviewHeld():
             return True
-        case ReviewRestricted(side="BUYER", measures=measures):
-            return "HIDE_REVIEW" in measures
-        case ReviewWithdrawn(side="BUYER", before_reveal=before_reveal):
+        case ReviewRestricted(measures=measures):
+            return None if PARTS.issuperset(measures) else "HIDE_REVIEW" in measures
+        case ReviewWithdrawn(before_reveal=before_reveal):
             return not before_reveal
-        case ReviewReleased(side="BUYER") | ReviewRestored(side="BUYER"):
+        case ReviewReleased() | ReviewRestored(part=None):
             return False
         case _:
             return None
@@ -401,17 +452,44 @@ async def _copy(table: str, rows: Sequence[tuple[Any, ...]], db: Connection) -> 
         await db.copy_records_to_table(table, records=rows)
 
 
-async def _add_to_buckets(rows: Sequence[LedgerRow], db: Connection) -> None:
-    weeks: dict[tuple[str, str, int], Bucket] = {}
+async def _add_to_buckets(rows: Sequence[LedgerRow], db: Connection) -> set[str]:
+    """Adds the rows up; the sellers whose sums have changed."""
+    weeks: dict[tuple[str, str, int, int], Bucket] = {}
     for row in rows:
-        week = (row.seller_id, row.dimension, row.day // WEEK_DAYS)
+        recorded_week = week_of_recording(row.recorded_at)
+        week = (row.seller_id, row.dimension, row.day // WEEK_DAYS, recorded_week)
         n, a, b, s = weeks.get(week, NOTHING)
         weeks[week] = (n + row.d_n, a + row.d_a, b + row.d_b, s + row.d_s)
     if weeks:
         in_order = [(*week, *weeks[week]) for week in sorted(weeks)]
         await db.execute(ADD_TO_BUCKETS, *zip(*in_order, strict=True))
-        changed = {seller_id for seller_id, dimension, _ in weeks if dimension != CONDUCT}
-        await db.execute(MARK_CHANGED, sorted(changed))
+    return {seller_id for seller_id, dimension, *_ in weeks if dimension != CONDUCT}
+
+
+def week_of_recording(recorded_at: int) -> int:
+    """The week in which something was recorded. Its last instant is the first one of the next
+    week's first day, at which sellers are evaluated: what is recorded then still counts.
+    """
+    return (recorded_at - 1) // WEEK_MICROS
+
+
+async def _keep_credits(batch: Sequence[Recorded[Any]], db: Connection) -> set[str]:
+    """Lots and protections; the sellers whose levels they may change."""
+    lots = [(each.key, lot) for each in batch if (lot := lot_of(each))]
+    grants = [(each.key, grant) for each in batch if (grant := grant_of(each))]
+    if lots:
+        columns = [
+            (
+                *(seller_id, lot.entity_id, lot.version, lot.from_, lot.until),
+                *(lot.points, lot.recorded_at),
+            )
+            for seller_id, lot in lots
+        ]
+        await db.execute(KEEP_LOTS, *zip(*columns, strict=True))
+    if grants:
+        protections = [(seller_id, *grant) for seller_id, grant in grants]
+        await db.execute(KEEP_PROTECTIONS, *zip(*protections, strict=True))
+    return {seller_id for seller_id, _ in (*lots, *grants)}
 
 
 def _row_of(row: asyncpg.Record) -> LedgerRow:
@@ -448,8 +526,8 @@ def _version(fact: Fact) -> int:
 
 SCORE = Projection(
     name="score",
-    version=2,
-    topics=(orders.TOPIC, review.TOPIC, dispute.TOPIC, returns.TOPIC),
+    version=3,
+    topics=(orders.TOPIC, review.TOPIC, dispute.TOPIC, returns.TOPIC, reputation.TOPIC),
     handles=(
         ReviewWeighted,
         ReviewHeld,
@@ -463,10 +541,13 @@ SCORE = Projection(
         DisputeClosed,
         InquiryClosed,
         ReturnClosed,
+        PenaltyApplied,
+        PenaltyReversed,
+        ConductAssessed,
+        ProtectionGranted,
     ),
-    tables=("fact", "order_fact", "contribution", "bucket", "concealed"),
+    tables=("fact", "order_fact", "contribution", "bucket", "concealed", "lot", "protection"),
     ddl=SCORE_DDL,
     apply=score,
     compared=COMPARED,
 )
-PROJECTIONS = (SCORE,)

@@ -1,0 +1,106 @@
+"""The name of an operator in, the definitions of its kinds out: from registries, never committed.
+
+Strimzi's are written by its own generator, from two Maven packages; the others' are in Go modules,
+which `deploy_tools.cache` fetches as it builds what validates by them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from deploy_tools import cache
+from local_stack.downloads import cache_folder
+
+from deploy_checks.render import Absent
+
+POM = Path(__file__).parents[2] / "strimzi" / "pom.xml"
+JAVA_AT_LEAST = 21
+SECONDS_MAX = 300
+KINDS: Mapping[str, str] = {
+    "kafka": "kafka.Kafka",
+    "pool": "nodepool.KafkaNodePool",
+    "topic": "topic.KafkaTopic",
+    "user": "user.KafkaUser",
+}
+MODEL = "io.strimzi.api.kafka.model"
+GENERATED = ("--target-kube", "1.30+", "--crd-api-version", "v1", "--api-versions", "v1")
+OPERATORS: Mapping[str, str] = {
+    "postgresql.cnpg.io": "cloudnative-pg",
+    "keda.sh": "keda",
+    "external-secrets.io": "external-secrets",
+    "monitoring.coreos.com": "prometheus-operator",
+    "gateway.networking.k8s.io": "gateway-api",
+    "gateway.envoyproxy.io": "envoy-gateway",
+}
+"""The group of a kind, and whose it is."""
+
+
+def validator() -> Path:
+    """kubectl-validate, if it has been built. Raises `cache.Absent`."""
+    return cache.program_at_hand(cache.KUBECTL_VALIDATE)
+
+
+def definitions() -> Iterator[Path]:
+    """Files of all operators whose kinds we apply. Raises `cache.Absent`, `Absent`."""
+    for operator in {*OPERATORS.values()}:
+        for path in sorted(cache.custom_resources(operator).glob("*.yaml")):
+            if "kind: CustomResourceDefinition" in path.read_text():
+                yield path
+    yield from sorted(strimzi().glob("*.yaml"))
+
+
+def strimzi() -> Path:
+    """A folder with the definitions of Strimzi's kinds; written once. Raises `Absent`."""
+    version = re.search(r"<strimzi.version>(.+)</", POM.read_text())
+    assert version is not None
+    folder = cache_folder() / "tools" / f"strimzi-definitions-{version.group(1)}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+            _write(Path(unfinished), java(), maven())
+            (Path(unfinished) / "out").rename(folder)
+    return folder
+
+
+def _write(work: Path, java: Path, maven: str) -> None:
+    out = work / "out"
+    out.mkdir()
+    copy = ("--quiet", "--batch-mode", "dependency:copy-dependencies")
+    _run([maven, "--file", str(POM), *copy, f"-DoutputDirectory={work / 'jars'}"])
+    generator = [str(java), "-cp", f"{work / 'jars'}/*", "io.strimzi.crdgenerator.CrdGenerator"]
+    wanted = [f"{MODEL}.{kind}={out / name}.yaml" for name, kind in KINDS.items()]
+    _run([*generator, *GENERATED, "--storage-version", "v1", "--yaml", *wanted])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, check=False, timeout=SECONDS_MAX
+    )
+    if done.returncode:
+        raise Absent(f"Strimzi's definitions cannot be written: {done.stderr[-500:]}")
+
+
+def java() -> Path:
+    """One that is new enough for Strimzi: JAVA_HOME's, the path's, or one beside it."""
+    home = os.environ.get("JAVA_HOME")
+    candidates = [Path(home) / "bin" / "java"] if home else []
+    candidates += [Path(found)] if (found := shutil.which("java")) else []
+    candidates += sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
+    for candidate in candidates:
+        if not candidate.exists():
+            continue
+        told = subprocess.run([candidate, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+        version = re.search(r'version "(\d+)', told.stderr + told.stdout)
+        if version and int(version.group(1)) >= JAVA_AT_LEAST:
+            return candidate
+    raise Absent(f"Strimzi's definitions are written by Java {JAVA_AT_LEAST} or newer")
+
+
+def maven() -> str:
+    if (found := shutil.which("mvn")) is None:
+        raise Absent("Strimzi's definitions are written with packages that Maven downloads")
+    return found

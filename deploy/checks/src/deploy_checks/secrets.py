@@ -1,0 +1,63 @@
+"""The names of what an operator keeps secret, and settings that are read as a process reads them.
+
+The values here are of the right shape and open nothing.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from shared_runtime.settings import Settings
+
+from deploy_checks.facts import SERVICES
+
+DATABASE = "postgresql://aftersales_app:p@{}-rw:5432/{}"
+SECRETS: Mapping[str, str] = {
+    "aftersales_database_url": DATABASE.format("database", "aftersales"),
+    "aftersales_keys_url": DATABASE.format("keys", "aftersales_keys"),
+    "aftersales_kek": "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "aftersales_cursor_key": "c" * 32,
+    "aftersales_token_key": "t" * 32,
+    "aftersales_media_key": "m" * 32,
+}
+"""Of each service: the Secret `<service>-secrets`."""
+OF_COMPANIES: Mapping[str, str] = {
+    "aftersales_payment_key": "p",
+    "aftersales_payment_webhook_secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+    "aftersales_carrier_key": "c",
+    "aftersales_carrier_webhook_secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+    "aftersales_stock_key": "s",
+}
+"""Of returns-service besides."""
+OWNER = ("aftersales_migration_url", "aftersales_keys_migration_url")
+"""Of each service's migration: the Secret `<service>-owner`."""
+
+_environment = Lock()
+
+
+def secrets_of(service: str) -> Mapping[str, str]:
+    return {**SECRETS, **(OF_COMPANIES if service == "returns" else {})}
+
+
+def loaded(service: str, environment: Mapping[str, str]) -> Settings:
+    """The settings of a process in production that is told this, with its secrets in files.
+
+    Raises pydantic.ValidationError naming all that is wrong.
+    """
+    with tempfile.TemporaryDirectory() as folder, _environment:
+        for name, value in secrets_of(service).items():
+            (Path(folder) / name).write_text(value)
+        before = dict(os.environ)
+        try:
+            for name in [name for name in os.environ if name.startswith("AFTERSALES_")]:
+                del os.environ[name]
+            os.environ.update(environment)
+            kind: Any = SERVICES[service].settings
+            settings: Settings = kind(_secrets_dir=folder)
+            return settings
+        finally:
+            os.environ.clear()
+            os.environ.update(before)

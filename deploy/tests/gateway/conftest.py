@@ -1,0 +1,64 @@
+"""The gateway as it is deployed, before four servers that tell what they were asked.
+
+gateway         one that runs; skipped where Envoy Gateway has not been built
+upstreams       those servers: one of them can be down for a while
+issuer_folder   the issuer whose tokens the gateway takes
+edwards         another key of the same issuer
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from deploy_tools.cache import Absent
+from deploy_tools.host_mode import TLS, HostGateway, host_gateway, own_certificate
+from deploy_tools.routes import SERVICES
+from deploy_tools.upstreams import Upstreams
+from joserfc.jwk import OKPKey
+from local_stack import issuer
+from local_stack.processes import free_port
+
+
+@pytest.fixture(scope="session")
+def tls() -> TLS:
+    return own_certificate()
+
+
+@pytest.fixture(scope="session")
+def issuer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("issuer")
+    issuer.ensure_key(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def edwards() -> OKPKey:
+    """Another key of the issuer's, of the other kind that services take."""
+    return OKPKey.generate_key("Ed25519", {"kid": "edwards", "use": "sig"})
+
+
+@pytest.fixture(scope="session")
+def upstreams() -> Iterator[Upstreams]:
+    servers = Upstreams({service: free_port() for service in SERVICES})
+    with servers.running():
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    *,
+    tmp_path_factory: pytest.TempPathFactory,
+    upstreams: Upstreams,
+    issuer_folder: Path,
+    edwards: OKPKey,
+    tls: TLS,
+) -> Iterator[HostGateway]:
+    keys = json.loads(issuer.jwks_file(issuer_folder).read_text())["keys"]
+    jwks = json.dumps({"keys": [*keys, edwards.as_dict(private=False)]})
+    folder = tmp_path_factory.mktemp("gateway")
+    try:
+        with host_gateway(folder, services=upstreams.ports, jwks=jwks, tls=tls) as running:
+            yield running
+    except Absent as why:
+        pytest.skip(str(why))

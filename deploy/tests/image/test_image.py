@@ -1,0 +1,234 @@
+"""The image of a service: built by its one recipe, started by nobody, read-only, in the dark."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+IMAGES = ROOT / "deploy" / "images"
+SERVICE = "review"
+NAME = f"localhost/aftersales/{SERVICE}-service:check"
+NOBODY = 65532
+BYTES_MAX = 300 * 1024 * 1024
+BUILD_SECONDS_MAX = 900
+RUN_SECONDS_MAX = 60
+UNCHECKED_HASH = 1
+WRITABLE = {"/tmp", "/var/tmp", "/run/lock"}  # noqa: S108 - they are looked for, not used
+OVER_IT = "Traceback"
+
+# The root of the image read-only, no network, no other process, nobody's rights and none to gain.
+START = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -o remount,ro,bind "$1"
+mount -t tmpfs -o size=16m,mode=1777 tmpfs "$1/tmp"
+mount -t proc proc "$1/proc"
+mount --bind /dev/null "$1/dev/null" 2> /dev/null || mount -t tmpfs tmpfs "$1/dev"
+[ -e "$1/dev/urandom" ] || mknod -m 666 "$1/dev/urandom" c 1 9
+root=$1; shift
+exec setpriv --no-new-privs -- chroot --userspec=65532:65532 --groups= "$root" "$@"
+"""
+IN_THE_DARK = (
+    *("unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"),
+    *("bash", "-c", START, "start"),
+)
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"images are built by buildah: there is no {name} here")
+    return found
+
+
+def told(*command: str | Path, seconds: float = RUN_SECONDS_MAX) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)  # noqa: S603
+    assert done.returncode == 0, f"{command[0]}: {done.stderr[-3000:]}"
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def config() -> Mapping[str, Any]:
+    """The image is built; how it is started."""
+    buildah = program("buildah")
+    if os.geteuid() != 0:
+        pytest.skip("images are built and started by root here")
+    base = os.environ.get("PYTHON_IMAGE")
+    if base is None:
+        program("mmdebstrap")
+        folder = Path("/var/cache/aftersales/image")
+        base = told(IMAGES / "base", folder, seconds=BUILD_SECONDS_MAX)
+    # How this machine reaches its package index is none of the image's business.
+    known = [path for path in ("/etc/pip.conf", "/etc/ssl/certs") if Path(path).exists()]
+    told(
+        *(buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers"),
+        *("--ignorefile", IMAGES / "Dockerfile.dockerignore"),
+        *(f"--volume={path}:{path}:ro" for path in known),
+        *("--build-arg", f"PYTHON_IMAGE={base}", "--build-arg", f"SERVICE={SERVICE}"),
+        *("-f", IMAGES / "Dockerfile", "-t", NAME, ROOT),
+        seconds=BUILD_SECONDS_MAX,
+    )
+    inspected = json.loads(told(buildah, "inspect", "--type", "image", NAME))
+    return inspected["OCIv1"]["config"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def root(config: Mapping[str, Any]) -> Iterator[Path]:
+    """The files of the image."""
+    assert config
+    container = told("buildah", "from", NAME)
+    try:
+        yield Path(told("buildah", "mount", container))
+        told("buildah", "umount", container)
+    finally:
+        told("buildah", "rm", container)
+
+
+def command(
+    root: Path, config: Mapping[str, Any], arguments: Sequence[str], env: Mapping[str, str]
+) -> list[str]:
+    as_said = [*config["Env"], *(f"{name}={value}" for name, value in env.items())]
+    return [*IN_THE_DARK, str(root), "/usr/bin/env", "-i", *as_said, *arguments]
+
+
+@pytest.fixture
+def run(root: Path, config: Mapping[str, Any]) -> Run:
+    def run(*arguments: str, env: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
+        return subprocess.run(  # noqa: S603
+            command(root, config, arguments, env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=RUN_SECONDS_MAX,
+        )
+
+    return run
+
+
+ENTRY = ("python", "/opt/service")
+PRODUCTION = {
+    "AFTERSALES_DATABASE_URL": "postgresql://app@127.0.0.1:5432/review",
+    "AFTERSALES_KEYS_URL": "postgresql://app@127.0.0.1:5432/keys",
+    "AFTERSALES_KEK": "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "AFTERSALES_KAFKA": "kafka:9093",
+    "AFTERSALES_JWKS_URL": "https://issuer.example/jwks",
+    "AFTERSALES_ISSUER": "https://issuer.example",
+    "AFTERSALES_CURSOR_KEY": "c" * 32,
+    "AFTERSALES_TOKEN_KEY": "t" * 32,
+    "AFTERSALES_MEDIA_KEY": "m" * 32,
+    "AFTERSALES_MEDIA_URL": "s3://files",
+}
+
+
+def test_it_is_started_by_nobody_with_a_command_and_no_shell(config: Mapping[str, Any]) -> None:
+    assert config["User"] == f"{NOBODY}:{NOBODY}"
+    assert tuple(config["Entrypoint"]) == ENTRY
+    assert "AFTERSALES_HOST=0.0.0.0" in config["Env"]
+    assert not any("SECRET" in each or "KEY" in each for each in config["Env"])
+
+
+def test_it_tells_the_interface_that_is_documented(run: Run) -> None:
+    answered = run(*ENTRY, "openapi")
+    assert answered.returncode == 0, answered.stderr
+    documented = ROOT / "docs" / "reference" / "openapi" / f"{SERVICE}-service.json"
+    assert answered.stdout == documented.read_text()
+
+
+def test_without_a_database_it_says_so_and_is_not_migrated(run: Run) -> None:
+    answered = run(*ENTRY, "migrated", env=PRODUCTION)
+    assert (answered.returncode, OVER_IT in answered.stderr) == (3, False), answered.stderr
+    assert "a database does not answer" in answered.stderr
+
+
+def test_told_to_end_while_it_waits_for_its_database_it_ends(
+    root: Path, config: Mapping[str, Any]
+) -> None:
+    """The first process of a container hears no signal that it has not asked for."""
+    begun = command(root, config, [*ENTRY, "api"], PRODUCTION)
+    with subprocess.Popen(begun, stdout=subprocess.PIPE, text=True) as unshare:  # noqa: S603
+        assert unshare.stdout is not None
+        try:
+            assert "the database does not answer yet" in unshare.stdout.readline()
+            [first] = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
+            began_at = time.monotonic()
+            os.kill(int(first), signal.SIGTERM)
+            unshare.wait(timeout=20)
+            assert time.monotonic() - began_at < 10
+            unshare.stdout.read()
+        finally:
+            unshare.kill()
+
+
+def test_nobody_can_write_in_it(run: Run, root: Path) -> None:
+    for place in ("/", "/opt/service", "/opt/aftersales", "/etc", "/var/tmp"):  # noqa: S108
+        assert run("/usr/bin/touch", f"{place}/written").returncode != 0, place
+    assert run("/usr/bin/touch", "/tmp/written").returncode == 0  # noqa: S108 - its own
+    open_to_all = {
+        f"/{path.relative_to(root)}"
+        for folder, _, files in root.walk()
+        for path in (folder, *(folder / name for name in files))
+        if not path.is_symlink()
+        and path.stat().st_mode & stat.S_IWOTH
+        and not path.is_char_device()
+    }
+    assert open_to_all <= WRITABLE
+    assert not [path for path in (root / "opt").rglob("*") if path.stat().st_uid]
+    privileged = stat.S_ISUID | stat.S_ISGID
+    assert not [path for path in (root / "opt").rglob("*") if path.stat().st_mode & privileged]
+
+
+def test_nothing_in_it_installs_anything(run: Run, root: Path) -> None:
+    for module in ("pip", "ensurepip", "uv"):
+        assert "No module named" in run("python", "-c", f"import {module}").stderr
+    programs = [path.name for path in root.rglob("bin/*")]
+    assert not [name for name in programs if name.startswith(("pip", "easy_install"))]
+    assert {"python3"} <= {*programs} - {"uv", "uvx"}
+
+
+def test_it_is_small(root: Path) -> None:
+    seen: dict[tuple[int, int], int] = {}
+    for folder, _, files in root.walk():
+        for name in files:
+            status = (folder / name).lstat()
+            seen[status.st_dev, status.st_ino] = status.st_blocks * 512
+    assert sum(seen.values()) <= BYTES_MAX
+
+
+def test_it_starts_from_what_was_compiled(root: Path) -> None:
+    """All files may be of one instant: what is compared with the source's is not believed."""
+    compiled = [*(root / "opt").rglob("*.pyc")]
+    assert len(compiled) > 1000
+    heads = {path.read_bytes()[:8] for path in compiled}
+    assert heads == {MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little")}
+
+
+def test_its_bill_of_materials_names_what_is_in_it_and_nothing_else(run: Run, root: Path) -> None:
+    bill = json.loads((root / "opt/service/sbom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    named = {component["purl"] for component in bill["components"]}
+    listed = run(
+        "python",
+        "-c",
+        "from importlib.metadata import distributions as d\n"
+        "for x in d(): print(x.metadata['Name'].lower().replace('_', '-'), x.version)",
+    ).stdout.splitlines()
+    python = {"pkg:pypi/{}@{}".format(*line.split()) for line in listed}
+    assert {each for each in named if each.startswith("pkg:pypi/")} == python
+    assert sum(each.startswith("pkg:deb/") for each in named) == len(
+        run("dpkg-query", "--show").stdout.splitlines()
+    )
+    ours = {f"pkg:pypi/{name}@0.1.0" for name in ("shared-runtime", f"{SERVICE}-service")}
+    assert ours <= named

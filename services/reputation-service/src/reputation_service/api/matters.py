@@ -1,0 +1,291 @@
+"""Accounts and cases in their streams, and somebody who acts on one or reads it.
+
+The two kinds differ in their rules and in what is shown of them; how a command is decided and
+answered is one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from fastapi import Response
+from msgspec import Struct, structs
+from shared_casework.parties import PARTIES, Account
+from shared_events.envelope import Recorded
+from shared_events.fields import Party
+from shared_runtime.clock import Clock
+from shared_runtime.commands import CommandRequest, Commands
+from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
+from shared_runtime.history import EventPage, Reading, event_page, readable_history
+from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.log import (
+    AlsoWrite,
+    AnyUnderLock,
+    Database,
+    Decisions,
+    Log,
+    Planned,
+    UnderLock,
+    database_of,
+    read_stream,
+)
+from shared_runtime.media import MediaFile, MediaStore
+from shared_runtime.reading import Cursors, answer
+from shared_runtime.rule import By, Sent
+from shared_runtime.sealing import Opener, PersonKey
+
+from reputation_service.domain.account_rules import ACCOUNTS
+from reputation_service.domain.case_opening import OpenCase
+from reputation_service.domain.case_rules import CASES
+from reputation_service.domain.erasing import RequestErasure
+from reputation_service.domain.known import ClaimFacts, Known, Sender
+from reputation_service.domain.points_policy import Policies
+from reputation_service.domain.points_readers import account_read_by, case_read_by
+from reputation_service.domain.streams import account_stream, case_stream
+from reputation_service.domain.suspension import SuspendAccount
+from reputation_service.facts import FactsOf, read_claims, read_facts, span_at
+from reputation_service.matters import STANDING, holder, lock_people, write_matters, write_orgs
+from reputation_service.points_views import case_view, standing_view
+
+type History = Sequence[Recorded[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What makes a case one, and an account."""
+
+    name: str
+    decider: Decider[Any, Any, Any]
+    read_by: Callable[[Actor, Sequence[Any]], Reading]
+    view: Callable[[Any, Sender], object]
+
+
+CASE = Kind(name="case", decider=CASES, read_by=case_read_by, view=case_view)
+ACCOUNT = Kind(name="account", decider=ACCOUNTS, read_by=account_read_by, view=standing_view)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """An account, or a case against its holder: what has happened, and what is known of him."""
+
+    kind: Kind
+    stream: str
+    side: Party
+    holder_id: str
+    of_person: FactsOf
+    history: History = ()
+
+    @property
+    def person(self) -> str:
+        """Whose key seals what he writes, and what he is told."""
+        return holder(self.side, self.holder_id)
+
+    @property
+    def parties(self) -> frozenset[Account]:
+        return frozenset({Account(self.side, self.holder_id)})
+
+    @property
+    def events(self) -> list[Any]:
+        return [recorded.event for recorded in self.history]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """Somebody before a matter: who, when, and what is known besides."""
+
+    matter: Matter
+    actor: Actor
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Who has done what is recorded, with which files."""
+
+    before: Before
+    files: Sequence[MediaFile]
+
+    @property
+    def org(self) -> tuple[str, str] | None:
+        """The person for whom an organisation has acted, and that one."""
+        actor = self.before.actor
+        if actor.role not in PARTIES or not actor.org_id:
+            return None
+        return self.before.matter.person, actor.org_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matters:
+    """All that the routes about accounts and cases need."""
+
+    log: Log
+    pool: asyncpg.Pool
+    commands: Commands
+    policies: Policies
+    cursors: Cursors
+    now: Clock
+    keys: KeyStore
+    opener: Opener
+    media: MediaStore
+
+    async def case(self, case_id: str) -> Matter:
+        """Raises `NotFound`."""
+        stream = case_stream(case_id)
+        history = await read_stream(self.log, stream)
+        if not history:
+            raise NotFound
+        opened = history[0].event
+        side: Party = opened.account_kind
+        holder_id = opened.buyer_id if side == "BUYER" else opened.seller_id
+        return await self._matter(CASE, stream, side, holder_id, history)
+
+    async def account(self, side: Party, holder_id: str) -> Matter:
+        """Raises `NotFound`."""
+        stream = account_stream(side, holder_id)
+        history = await read_stream(self.log, stream)
+        matter = await self._matter(ACCOUNT, stream, side, holder_id, history)
+        if matter.of_person.account is None:  # his score may have been evaluated before
+            raise NotFound
+        return matter
+
+    async def suspicion(self, side: Party, holder_id: str) -> Matter:
+        """A case that is not there yet. Raises `NotFound` where nobody has such an account."""
+        matter = await self._matter(CASE, "", side, holder_id, ())
+        if matter.of_person.account is None:
+            raise NotFound
+        return matter
+
+    async def _matter(
+        self, kind: Kind, stream: str, side: Party, holder_id: str, history: History
+    ) -> Matter:
+        who = holder(side, holder_id)
+        return Matter(
+            kind=kind,
+            stream=stream,
+            side=side,
+            holder_id=holder_id,
+            of_person=(await read_facts([who], self.pool))[who],
+            history=history,
+        )
+
+    async def known(
+        self, of_person: FactsOf, said: Struct | None, now: datetime, db: Database
+    ) -> Known:
+        """What a decision needs to know; without `said`, to offer what somebody can do."""
+        claims: ClaimFacts | None = None
+        if isinstance(said, OpenCase) and said.rule == "FALSE_CLAIMS":
+            span = span_at(said.account_id, now, self.policies)
+            claims = (await read_claims([span], db))[span]
+        case_id = said.case_id if isinstance(said, SuspendAccount) else None
+        if said is None:
+            case_id = next(
+                (
+                    each.case_id
+                    for each in of_person.cases
+                    if each.safety and each.status in STANDING
+                ),
+                None,
+            )
+        return of_person.known(self.policies, now, said=said, case_id=case_id, claims=claims)
+
+    async def key_for(self, matter: Matter) -> PersonKey:
+        """The key of somebody who is told something. Nobody can open what an erased one gets."""
+        try:
+            return await self.keys.key_of(matter.person)
+        except SubjectErased:
+            return new_key(matter.person)
+
+    async def reading_of(self, actor: Actor, matter: Matter) -> tuple[Reading, Sender]:
+        """What somebody may know, and he himself. Raises `NotFound` for whom it is nothing."""
+        reading = matter.kind.read_by(actor, matter.events)
+        if reading.reader is None:
+            raise NotFound
+        known = await self.known(matter.of_person, None, self.now(), self.pool)
+        return reading, By(actor=actor, now=self.now(), known=known)
+
+    async def shown_to(
+        self,
+        actor: Actor,
+        matter: Matter,
+        view: Callable[[Any, Sender], object] | None = None,
+    ) -> Response:
+        """A matter for somebody who reads it, with what he can do about it now."""
+        reading, by = await self.reading_of(actor, matter)
+        shown = (view or matter.kind.view)(reading, by)
+        return await self.answer(shown, version=reading.version)
+
+    async def history_of(
+        self, actor: Actor, matter: Matter, limit: int, cursor: str | None
+    ) -> Response:
+        """A page of what has happened to it, as somebody may know it."""
+        reading, _ = await self.reading_of(actor, matter)
+        known = readable_history(matter.history, reading, actor)
+        page: EventPage = event_page(
+            known, f"events of {matter.stream}", limit, cursor, self.cursors
+        )
+        return await self.answer(page)
+
+    async def run(
+        self, request: CommandRequest, before: Before, said: Struct, files: Sequence[MediaFile]
+    ) -> Response:
+        """Decides a command and answers with the matter as its sender may see it then."""
+        matter, actor = before.matter, before.actor
+        kind, stream = matter.kind, matter.stream
+        known = await self.known(matter.of_person, said, before.now, self.pool)
+        offered = await self.known(matter.of_person, None, before.now, self.pool)
+
+        def shown(events: Sequence[Any]) -> object:
+            by = By(actor=actor, now=self.now(), known=offered)
+            return kind.view(kind.read_by(actor, events), by)
+
+        response = await self.commands.run_seen(
+            request,
+            kind.decider,
+            Sent(said, By(actor=actor, now=before.now, known=known)),
+            stream=stream,
+            correlation=matter.holder_id,
+            shown=shown,
+            version_of=lambda events: kind.read_by(actor, events).version,
+            sees=not matter.history or kind.read_by(actor, matter.events).reader is not None,
+            under_lock=self.under_lock(said, matter),
+            also_write=AlsoWrite(write=self.write_beside, about=Beside(before, files)),
+        )
+        return await self.opener.response(response)
+
+    def under_lock(self, said: Struct, matter: Matter) -> AnyUnderLock[Any] | None:
+        """What depends on more than the stream is decided on what there is by then."""
+        if not isinstance(said, OpenCase | SuspendAccount | RequestErasure):
+            return None
+        return UnderLock(lock=lock_people, key=matter.person, read=self.read_again, about=matter)
+
+    async def read_again(
+        self, decisions: Decisions, told: Sequence[tuple[Matter, Sent[Any, Any]]]
+    ) -> list[Sent[Any, Any]]:
+        """What all there is of these people tells by now."""
+        db = database_of(decisions.log)
+        assert db is not None
+        facts = await read_facts([matter.person for matter, _ in told], db)
+        asked: list[Sent[Any, Any]] = []
+        for matter, sent in told:
+            known = await self.known(facts[matter.person], sent.said, sent.now, db)
+            asked.append(Sent(sent.said, structs.replace(sent.by, known=known)))
+        return asked
+
+    async def write_beside(
+        self, log: Log, told: Sequence[tuple[Beside, Sequence[Planned]]]
+    ) -> None:
+        """Has others find what is opened and decided, who has acted for a party, and files stay,
+        from the moment on that an event tells of them.
+        """
+        db = database_of(log)
+        assert db is not None
+        await write_matters([each for _, planned in told for each in planned], db)
+        await write_orgs((org for about, _ in told if (org := about.org)), db)
+        if files := [file.media_id for about, _ in told for file in about.files]:
+            await self.media.refer(files, db)
+
+    async def answer(self, view: object, *, version: int | None = None) -> Response:
+        """A view with the texts in it opened."""
+        return await self.opener.response(answer(view, version=version))

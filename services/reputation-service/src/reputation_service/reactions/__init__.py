@@ -1,0 +1,1 @@
+"""Events and passed deadlines in, commands to accounts and cases out."""

@@ -1,0 +1,1 @@
+"""The edge to HTTP: routes over the ledgers, for people and connectors."""

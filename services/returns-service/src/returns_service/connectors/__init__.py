@@ -1,0 +1,1 @@
+"""What is asked of companies outside by itself, and what comes of their answers."""

@@ -1,0 +1,183 @@
+"""Refunds that are asked for in, what the payment provider makes of them out.
+
+What is to be asked follows from the ledgers' events; each errand ends with a word that the ledger
+is told, or goes on until there is one. Nothing here decides what is paid: the ledger does.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+from shared_events import returns
+from shared_events.envelope import Recorded
+from shared_events.returns import (
+    OutsideRefundRecorded,
+    RefundFailed,
+    RefundRequested,
+    RefundRetried,
+    RefundSettled,
+)
+from shared_runtime.delivery import Connection, Subscription
+from shared_runtime.errands import Begin, End, Errand, Errands, write_errands
+from shared_runtime.log import Decisions, PostgresLog, read_stream
+from shared_runtime.subscription import decoded
+
+from returns_service.connectors.words import AnyWord, Hearing, asked_of, refund_of, say
+from returns_service.domain.ledger_rules import LEDGERS
+from returns_service.domain.ledger_state import LedgerState, Refund, Unopened
+from returns_service.domain.policy import Policies
+from returns_service.domain.stopping import UNDER_WAY, to_stop
+from returns_service.ports.opened import with_line
+from returns_service.ports.payment import Absent, PaymentPort, Pending
+
+PORT = "payment"
+SEND = "SEND"
+STOP = "STOP"
+STOP_RANK = 1
+"""What is to be stopped is not sent by an older errand, nor by a retry."""
+KEY_SURE = timedelta(hours=1)
+"""So young an attempt may be sent without a look: should it be there, its key is remembered."""
+LOOK_AGAIN = timedelta(hours=1)
+LOOK_AGAIN_MAX = timedelta(hours=24)
+HANDLED = (RefundRequested, RefundRetried, RefundSettled, RefundFailed, OutsideRefundRecorded)
+
+
+# --- Events in, errands out
+
+
+def on_refunds(own_log: PostgresLog) -> Subscription:
+    """Keeps what is to be asked of the provider in line with the ledgers."""
+
+    async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+        streams = sorted({each.stream for each in batch if takes_room(each.event)})
+        histories = await own_log.within(db).read(streams) if streams else {}
+        ledgers = {stream: folded(history) for stream, history in histories.items()}
+        told = [errand for recorded in batch for errand in errands_of(recorded, ledgers)]
+        await write_errands(PORT, told, db)
+
+    return Subscription(name="payments", topics=(returns.TOPIC,), apply=decoded(HANDLED, apply))
+
+
+def takes_room(event: object) -> bool:
+    """Whether it may leave no room for what is under way."""
+    return isinstance(event, OutsideRefundRecorded) or (
+        isinstance(event, RefundSettled) and bool(event.late)
+    )
+
+
+def errands_of(
+    recorded: Recorded[Any], ledgers: Mapping[str, LedgerState]
+) -> Iterator[Begin | End]:
+    event = recorded.event
+    match event:
+        case RefundRequested(refund_id=refund_id, total_minor=total) if total > 0:
+            yield begun(recorded, refund_id, SEND)
+        case RefundRetried(refund_id=refund_id):
+            yield begun(recorded, refund_id, SEND)
+        case RefundSettled(refund_id=refund_id) | RefundFailed(refund_id=refund_id, final=True):
+            yield End(key=refund_id)
+        case _:
+            pass
+    if takes_room(event):
+        for refund_id in to_stop(ledgers[recorded.stream]):
+            yield begun(recorded, refund_id, STOP, rank=STOP_RANK)
+
+
+def begun(recorded: Recorded[Any], refund_id: str, task: str, rank: int = 0) -> Begin:
+    return Begin(
+        key=refund_id,
+        stream=recorded.stream,
+        task=task,
+        rank=rank,
+        due=recorded.time,
+        cause=recorded.event_id,
+    )
+
+
+def folded(history: Sequence[Recorded[Any]]) -> LedgerState:
+    return LEDGERS.fold(recorded.event for recorded in history)
+
+
+# --- Errands in, words out
+
+
+def is_surely_new(errand: Errand, refund: Refund, asked_at: datetime, now: datetime) -> bool:
+    """Whether nobody can have sent it; or so lately that its key is known there."""
+    return errand.tries == 1 and refund.attempt == 1 and now - asked_at < KEY_SURE
+
+
+async def word_for(
+    errand: Errand, history: Sequence[Recorded[Any]], port: PaymentPort, now: datetime
+) -> AnyWord | None:
+    """Asks the provider. None: there is nothing to ask, as the ledger stands."""
+    ledger = folded(history)
+    refund = None if isinstance(ledger, Unopened) else ledger.refunds.get(errand.key)
+    if refund is None or refund.status not in UNDER_WAY:
+        return None
+    asked = asked_of(refund)
+    if errand.task == STOP:
+        return await port.stop(asked)
+    if refund.status != "REQUESTED":
+        return None  # its time to be tried again has not come
+    asked_at = next((each.time for each in history if each.event_id == errand.cause), None)
+    if asked_at is None or not is_surely_new(errand, refund, asked_at, now):
+        word = await port.look(asked)
+        if not isinstance(word, Absent):
+            return word
+    return await port.send(asked)
+
+
+# --- Words in, commands out
+
+
+def next_look(
+    errand: Errand, refund: Refund | None, word: AnyWord | None, now: datetime
+) -> datetime | None:
+    """When to ask again, after the ledger was told; None: that is its own business now."""
+    if word is None or refund is None or refund.status not in UNDER_WAY:
+        return None
+    if isinstance(word, Pending) or errand.task == STOP:
+        # What is stopped while the ledger waits to try again is told then: that brings it forward.
+        doublings = min(errand.tries - 1, 5)
+        return now + min(LOOK_AGAIN * (1 << doublings), LOOK_AGAIN_MAX)
+    return None
+
+
+def payments(
+    port: PaymentPort,
+    *,
+    pool: asyncpg.Pool,
+    own_log: PostgresLog,
+    policies: Policies,
+    now: Callable[[], datetime],
+    at_once: int,
+) -> Errands[AnyWord | None]:
+    """The loop that asks the provider, `at_once` refunds at a time."""
+
+    async def ask(errand: Errand) -> AnyWord | None:
+        return await word_for(errand, await read_stream(own_log, errand.stream), port, now())
+
+    def tell(decisions: Decisions, errand: Errand, word: AnyWord | None) -> datetime | None:
+        if word is None:
+            return None
+        heard = Hearing(
+            cause=errand.cause, purpose=f"try {errand.tries}", now=now(), policies=policies
+        )
+        say(decisions, errand.stream, errand.key, word, heard)
+        refund = refund_of(decisions, errand.stream, errand.key)
+        return next_look(errand, refund, word, now())
+
+    return Errands(
+        port=PORT, pool=pool, own_log=own_log, now=now, ask=ask, tell=tell, at_once=at_once
+    )
+
+
+async def ask_for_refunds(
+    open_port: Callable[[], PaymentPort],
+    loop_on: Callable[[PaymentPort], Errands[AnyWord | None]],
+    stop: asyncio.Event,
+) -> None:
+    """What the worker runs: with a line to the provider that lives as long as it does."""
+    await with_line(open_port, loop_on, stop)

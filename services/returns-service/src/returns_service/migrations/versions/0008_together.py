@@ -1,0 +1,10 @@
+"""Commands that arrive together are recorded together, with the answers of all."""
+
+from shared_runtime.migrate import append_together
+
+revision = "0008_together"
+down_revision = "0007_adjudicators"
+
+
+def upgrade() -> None:
+    append_together()

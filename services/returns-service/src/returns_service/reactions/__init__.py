@@ -1,0 +1,1 @@
+"""What happens by itself: on own events, on those of other services, on passed deadlines."""

@@ -1,0 +1,154 @@
+"""A log and its topic in, whether they are one history out.
+
+The relay looks before it goes on. A topic may have been made anew, or have lost its tail: then what
+it lacks is sent again. A log may have been restored from a backup: then the topic has events that
+the log has not, consumers have applied them, and to go on would write others in their places.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec import Struct
+
+from shared_runtime.brokers import Bootstrap
+from shared_runtime.delivery import NO_CHAIN, Compared, Cursor, Delivery, Epoch, Place
+from shared_runtime.sources import kafka_delivery, reading
+
+ENDS_SECONDS_MAX = 20.0
+READ_MS = 250
+FURTHER = 16
+"""Where the last records are no events of ours, so many times as many are looked at."""
+
+FOUND = """
+    SELECT place.topic, place.partition, head.position, head.epoch, head.epoch_from,
+           event.chain_hash
+    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS place (topic, partition, position)
+    JOIN es.head AS head ON head.topic = place.topic AND head.partition = place.partition
+    LEFT JOIN es.event AS event
+        ON event.topic = place.topic AND event.partition = place.partition
+        AND event.position = place.position
+"""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """How far the log goes, in which epoch it is, and its chain hash at the position asked for."""
+
+    head: int
+    epoch: Epoch
+    chain_hash: bytes | None
+
+
+class End(Struct, frozen=True, kw_only=True):
+    """Where a partition of a topic ends: the offset behind it; the last event that is there, and
+    the offset of that one.
+    """
+
+    offset: int
+    last: Delivery | None = None
+    last_offset: int = -1
+
+    @property
+    def position(self) -> int:
+        return self.last.position if self.last else 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it has had fewer records than its last event has positions before it."""
+        return self.last_offset < self.position - 1
+
+
+def compare(
+    log: Mapping[Place, Found], ends: Mapping[Place, End], cursors: Mapping[Place, Cursor]
+) -> Compared:
+    """What of a log its topic lacks, though the cursors say that it was sent; and the places where
+    the topic has what the log has not.
+    """
+    broken = {place: told for place, end in ends.items() if (told := difference(log[place], end))}
+    back = {
+        place: cursor
+        for place, end in ends.items()
+        if place not in broken
+        and (cursor := lacking_from(log[place], end, cursors[place])) is not None
+    }
+    return Compared(back=back, broken=broken)
+
+
+def difference(found: Found, end: End) -> str | None:
+    """How the topic differs from the log, in words; None where all that it ends with is in it."""
+    if end.last is None:
+        return None
+    if end.position > found.head:
+        return f"the topic ends at {end.position}, the log at {found.head}: it lost its tail"
+    if found.chain_hash != end.last.chain_hash:
+        return f"the log has another event at {end.position} than the topic"
+    return None
+
+
+def lacking_from(found: Found, end: End, sent: Cursor) -> Cursor | None:
+    """Behind which cursor a topic lacks what was sent to it; None if it lacks nothing.
+
+    A partition has had as many records as positions at least: one with fewer was made anew. (One
+    that is empty and has had them was emptied by its retention.)
+    """
+    made_anew = end.offset < sent.position if end.last is None else end.is_short
+    if made_anew:
+        return Cursor() if sent.position else None
+    if end.last is None or end.position >= sent.position:
+        return None
+    return Cursor(position=end.position, chain_hash=found.chain_hash or NO_CHAIN)
+
+
+async def look_up(db: asyncpg.Pool, ends: Mapping[Place, End]) -> dict[Place, Found]:
+    """What the log has where its topic ends. Ask for the ends first: the log may grow meanwhile."""
+    rows = await db.fetch(
+        FOUND,
+        [topic for topic, _ in ends],
+        [partition for _, partition in ends],
+        [end.position for end in ends.values()],
+    )
+    return {
+        (topic, partition): Found(
+            head=head, epoch=Epoch(id=epoch, since=since), chain_hash=chain_hash
+        )
+        for topic, partition, head, epoch, since, chain_hash in rows
+    }
+
+
+async def ends_of(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, End]:
+    """Where these partitions end. Raises KafkaError or TimeoutError."""
+    async with asyncio.timeout(ENDS_SECONDS_MAX), reading(bootstrap, places) as consumer:
+        partitions = [TopicPartition(*place) for place in places]
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        found = {place: End(offset=ends[place]) for place in partitions}
+        left, window = {p for p in partitions if ends[p] > begins[p]}, 1
+        while left:
+            for place in left:
+                consumer.seek(place, max(begins[place], ends[place] - window))
+            found |= {place: end async for place, end in _last_events(consumer, left, ends)}
+            # Records that no relay has written are passed over, if need be down to the beginning.
+            left = {p for p in left if found[p].last is None and ends[p] - window > begins[p]}
+            window *= FURTHER
+        return {(place.topic, place.partition): found[place] for place in partitions}
+
+
+async def _last_events(
+    consumer: AIOKafkaConsumer, places: set[TopicPartition], ends: Mapping[TopicPartition, int]
+) -> AsyncGenerator[tuple[TopicPartition, End]]:
+    """The last event of each place that has one, from where the consumer stands to its end."""
+    reading_on = set(places)
+    while reading_on:
+        for place, records in (await consumer.getmany(*reading_on, timeout_ms=READ_MS)).items():
+            for record in records:
+                if record.offset >= ends[place]:
+                    break
+                try:
+                    told = kafka_delivery(record)
+                except (KeyError, ValueError):
+                    continue
+                yield place, End(offset=ends[place], last=told, last_offset=record.offset)
+        for place in [*reading_on]:
+            if await consumer.position(place) >= ends[place]:
+                reading_on.discard(place)

@@ -1,0 +1,39 @@
+"""What the tests of whole services share.
+
+provider   pays refunds, unless it is told to refuse those of an order
+lives      has the stories of a module lived side by side: what went wrong, by their names
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+from local_stack.people import Provider
+from local_stack.returning import Lives, Tale, lived_side_by_side
+from local_stack.services import Stack
+from shared_cli import clock
+
+
+@pytest.fixture
+def provider(stack: Stack) -> Provider:
+    return Provider(stack)
+
+
+@pytest.fixture(scope="module")
+def lives(stack: Stack, request: pytest.FixtureRequest) -> Lives:
+    """Those whose tests are run."""
+    wanted = {
+        item.callspec.params["story"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == request.path
+        and hasattr(item, "callspec")
+    }
+
+    def live(tales: Mapping[str, Tale]) -> dict[str, Exception]:
+        chosen = {name: tell for name, tell in tales.items() if name in wanted}
+        move = partial(clock.move, Path(stack.description.clock_file))
+        return lived_side_by_side(stack, chosen, move)
+
+    return live

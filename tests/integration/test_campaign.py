@@ -1,0 +1,35 @@
+"""Five short histories under faults, each by its seed: `make campaign` runs a thousand."""
+
+from collections.abc import Iterator
+
+import pytest
+from local_stack.campaign import Break, Import, Place, plan_of, run
+from local_stack.oracle import check_log
+from local_stack.servers import Servers
+from local_stack.services import Stack, ephemeral_stack
+
+
+@pytest.fixture(scope="module")
+def shaken(own_servers: Servers) -> Iterator[Stack]:
+    """A stack that is treated badly; each run leaves it running."""
+    with ephemeral_stack(on=own_servers) as started:
+        yield started
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_nothing_that_was_acknowledged_is_missing_and_nothing_is_there_twice(
+    shaken: Stack, seed: int
+) -> None:
+    """I1, I3, I4, I10: whatever is killed, frozen or stopped meanwhile."""
+    run(shaken, seed)
+
+
+def test_what_was_acknowledged_and_is_not_there_is_noticed(shaken: Stack) -> None:
+    with pytest.raises(AssertionError):
+        check_log(shaken, {"never-placed"})
+
+
+def test_a_seed_makes_the_same_plan() -> None:
+    assert plan_of(7) == plan_of(7) != plan_of(8)
+    steps = {type(step) for seed in range(20) for step in plan_of(seed)}
+    assert steps == {Place, Import, Break}

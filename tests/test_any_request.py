@@ -1,0 +1,73 @@
+"""Whatever is sent to a service, it answers as its OpenAPI document says: all that schemathesis can
+check, by somebody with every role, so that no request ends at the door.
+
+Requests are made from the document: its examples, and each bound of each parameter and member from
+both sides. They are the same at every run.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from fastapi import FastAPI
+from local_stack import issuer
+from local_stack.databases import Database
+from local_stack.processes import free_port
+from shared_runtime.decider import Role
+from shared_runtime.http import serve
+from shared_runtime.service import Service, openapi_document
+
+from tests.authorization import SERVICES
+
+REPOSITORY = Path(__file__).parents[1]
+BY_NAME = {service.name: service for service in SERVICES}
+SECONDS_MAX = 300
+"""Far more than it takes."""
+
+
+@pytest.fixture(params=BY_NAME)
+def service(request: pytest.FixtureRequest) -> Service[Any]:
+    return BY_NAME[request.param]
+
+
+@pytest.fixture
+def database(make_database: Any, template: str) -> Database:  # noqa: ANN401
+    made: Database = make_database(template)
+    return made
+
+
+@pytest.fixture
+def document(service: Service[Any], tmp_path: Path) -> Path:
+    """Written before a loop runs: making it takes one."""
+    file = tmp_path / "openapi.json"
+    file.write_text(openapi_document(service))
+    return file
+
+
+async def test_whatever_is_sent_the_answer_is_one_of_those_that_are_told_of(
+    api: FastAPI, keys: Path, document: Path, tmp_path: Path
+) -> None:
+    port, stop = free_port(), asyncio.Event()
+    serving = asyncio.create_task(serve(api, host="127.0.0.1", port=port, stop=stop))
+    token = issuer.mint(keys, sub="B-5", roles=get_args(Role.__value__), seller_id="S-77")
+    asking = await asyncio.create_subprocess_exec(
+        *(Path(sys.executable).with_name("st"), "--config-file", "tests/schemathesis.toml"),
+        *("run", document, "--url", f"http://127.0.0.1:{port}"),
+        *("--header", f"Authorization: Bearer {token}", "--phases", "examples,coverage"),
+        # Ours stands in the place of this one: as strict, but for what no schema can say.
+        *("--checks", "all", "--exclude-checks", "positive_data_acceptance"),
+        *("--warnings", "off", "--continue-on-failure", "--workers", "2"),
+        *("--report-dir", tmp_path),
+        cwd=REPOSITORY,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        told, _ = await asyncio.wait_for(asking.communicate(), SECONDS_MAX)
+    finally:
+        stop.set()
+        await serving
+    assert asking.returncode == 0, told.decode()
+    assert b"Coverage" in told

@@ -20,6 +20,8 @@ from local_stack.databases import Database, create_database, drop_database
 from local_stack.servers import Servers, ephemeral_servers
 from local_stack.services import Stack, ephemeral_stack
 from local_stack.topics import create_topics
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ("local_stack.service_kit",)
 
@@ -32,26 +34,38 @@ settings.load_profile("check")  # pytest --hypothesis-profile=hunt wins
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 STARTING = {"servers", "own_servers", "stack"}
-
+WHOLE_STACK = "tests/integration"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start servers are marked, so that the fast ones can be run alone. Two processes
-    (`make test`) share them file by file, but those of whole services stay together: one stack.
-    They take longest, so they are begun first where others run beside them; alone they come last,
-    since a stack that waits for others to be done takes a part of a core.
+    """Tests that start servers are marked, so that the fast ones can be run alone. Those of whole
+    services take longest: they are begun first where others run beside them, and come last where
+    they are alone, since a stack that waits for others to be done takes a part of a core.
     """
     for item in items:
         if STARTING.intersection(fixtures_of(item)):
             item.add_marker("servers")
-        group = "stack" if needs_stack(item) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+        if "stack" in fixtures_of(item) and WHOLE_STACK not in item.nodeid:
+            pytest.fail(f"{item.nodeid} needs the stack, so it belongs in {WHOLE_STACK}")
     first = "PYTEST_XDIST_WORKER" in os.environ
-    items.sort(key=lambda item: needs_stack(item) is not first)
+    items.sort(key=lambda item: (WHOLE_STACK in item.nodeid) is not first)
 
 
-def needs_stack(item: pytest.Item) -> bool:
-    return "stack" in fixtures_of(item)
+class ByFile(LoadFileScheduling):
+    """Two processes (`make test`) share the tests file by file, as a test may go on where the one
+    before it ended; those of whole services are one piece, so that one stack does.
+
+    Groups by a mark would say the same, but xdist 3.8 loses them under pytest 9.2 (pytest-dev/
+    pytest-xdist#1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return WHOLE_STACK if file.startswith(WHOLE_STACK) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 def fixtures_of(item: pytest.Item) -> Sequence[str]:
@@ -127,5 +141,3 @@ def stack(servers: Servers) -> Iterator[Stack]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that comes too early says so at once, and not after two seconds."""
     monkeypatch.setattr("shared_runtime.reading.VISIBLE_SECONDS_MAX", 0.05)
-
-

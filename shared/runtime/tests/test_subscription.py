@@ -37,7 +37,14 @@ from shared_runtime.log import PostgresLog
 from shared_runtime.parking import list_parked
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
-from shared_runtime.subscription import REST_SECONDS_MAX, REST_SHARE, Runner
+from shared_runtime.subscription import (
+    AHEAD_MIN,
+    BUSY_TURNS_MIN,
+    REST_SECONDS_MAX,
+    REST_SHARE,
+    Pace,
+    Runner,
+)
 from shared_runtime.tail import Tail
 from shared_runtime.testing import facts
 
@@ -45,7 +52,7 @@ AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 BUSY, CALM = "S1", "S2"
 PATIENCE_SECONDS = 30
 TURN_SECONDS = 0.01
-TURNS = 3
+TURNS = BUSY_TURNS_MIN + 2
 TO_THE_END = -1  # as Kafka has it
 
 pytestmark = pytest.mark.usefixtures("sight")
@@ -598,7 +605,7 @@ async def test_a_batch_that_is_too_much_is_taken_in_smaller_ones(
 async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
     pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:
-    """Two events come in the course of each turn: they wait until it has rested."""
+    """Two events come in the course of each turn: after many of them it lets more gather."""
     loop = asyncio.get_running_loop()
     sizes: list[int] = []
     ended: list[float] = []
@@ -621,8 +628,26 @@ async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
     runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
     await write(journal, "O0", S1=1)
     await runner.run(stop)
-    assert sizes == [1, 2, 2]
-    assert min(rests) >= min(REST_SHARE * TURN_SECONDS, REST_SECONDS_MAX)
+    assert sizes == [1] + [2] * (TURNS - 1)
+    assert min(rests[BUSY_TURNS_MIN - 1 :]) >= min(REST_SHARE * TURN_SECONDS, REST_SECONDS_MAX)
+
+
+@pytest.mark.parametrize(
+    ("applied", "waited"),
+    [(1, REST_SECONDS_MAX + 0.001), (0, 0.0)],
+    ids=["it waited for what came", "nothing came"],
+)
+def test_a_loop_rests_after_small_turns_that_followed_one_another_and_not_sooner(
+    applied: int, waited: float
+) -> None:
+    pace = Pace()
+    rests = [pace.rest_after(1, waited=REST_SECONDS_MAX, took=0.01) for _ in range(BUSY_TURNS_MIN)]
+    assert rests == [0.0] * (BUSY_TURNS_MIN - 1) + [REST_SHARE * 0.01]
+    assert pace.rest_after(AHEAD_MIN - 1, waited=0, took=1.0) == REST_SECONDS_MAX
+    assert pace.rest_after(AHEAD_MIN, waited=0, took=0.01) == 0.0  # a great one
+    assert pace.rest_after(1, waited=0, took=0.01) == REST_SHARE * 0.01
+    assert pace.rest_after(applied, waited=waited, took=0.01) == 0.0
+    assert pace.rest_after(1, waited=0, took=0.01) == 0.0
 
 
 async def test_a_busy_partition_does_not_hold_up_the_others(

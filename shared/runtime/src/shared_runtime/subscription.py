@@ -66,10 +66,12 @@ APART_MAX = 4
 """So many places that are slow are gone on with at once: each has a connection."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
 REST_SHARE = 2.0
-"""After a small turn a loop rests so many times as long as it took: whoever is busy all day with
-one event at a time takes as many at once as come meanwhile. A loop that had nothing to do answers
-at once."""
+"""After a small turn a busy loop rests so many times as long as it took: whoever is busy all day
+with one event at a time takes as many at once as come meanwhile."""
 REST_SECONDS_MAX = 0.05
+BUSY_TURNS_MIN = 16
+"""A loop is busy after so many turns between which it never waited longer than a rest may last. A
+person's commands, one after the other, are fewer: they are followed at once."""
 
 type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault"]
 REASONS: tuple[Why, ...] = ("fork", "gap", "unreadable", "parked-keys", "fault")
@@ -174,6 +176,23 @@ class _Batch:
 
 
 @dataclass(slots=True)
+class Pace:
+    """How busy a loop is."""
+
+    in_a_row: int = 0
+
+    def rest_after(self, applied: int, *, waited: float, took: float) -> float:
+        """Seconds to rest after a turn that took so many for so many events, having waited for
+        them.
+        """
+        was_idle = not applied or waited > REST_SECONDS_MAX
+        self.in_a_row = 0 if was_idle else self.in_a_row + 1
+        if applied >= AHEAD_MIN or self.in_a_row < BUSY_TURNS_MIN:
+            return 0.0
+        return min(REST_SHARE * took, REST_SECONDS_MAX)
+
+
+@dataclass(slots=True)
 class Runner:
     """Runs one subscription: `run` until stopped, or `start` and `turn` by turn in tests.
 
@@ -193,6 +212,7 @@ class Runner:
     batch_max: int = BATCH_MAX
     turned_at: float = 0.0
     taken_at: float = 0.0
+    pace: Pace = field(default_factory=Pace)
     retried_at: float = 0.0
     compared_at: float = 0.0
     slow: tuple[tuple[str, int, int], int] | None = None
@@ -232,8 +252,8 @@ class Runner:
                 turned = await self.turn()
                 self._retry_parked()
                 failures = 0
-                if 0 < turned < AHEAD_MIN:
-                    await _pause(stop, self._rest())
+                if rest := self._rest_after(turned):
+                    await _pause(stop, rest)
             except (TakenOver, VersionConflict):
                 failures = 1
                 await _pause(stop, PAUSE_SECONDS)
@@ -248,9 +268,9 @@ class Runner:
                 )
                 await _pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
 
-    def _rest(self) -> float:
+    def _rest_after(self, applied: int) -> float:
         took = asyncio.get_running_loop().time() - self.taken_at
-        return min(REST_SHARE * took, REST_SECONDS_MAX)
+        return self.pace.rest_after(applied, waited=self.taken_at - self.turned_at, took=took)
 
     async def start(self) -> None:
         """Reads the cursors and goes on right behind them (of the live tables, if it has some)."""

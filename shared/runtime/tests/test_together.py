@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from shared_runtime.decider import NotFound
-from shared_runtime.together import Claim, Together
+from shared_runtime.together import LANE_MIN, Claim, Together
 
 BAD = "bad"
 ODD = "odd"
@@ -134,3 +134,38 @@ async def test_it_goes_on_after_nobody_has_come_for_a_while(work: Work) -> None:
     for member in "abc":
         assert await together.ask(member) == member.upper()
     assert work.batches == [["a"], ["b"], ["c"]]
+
+
+async def test_enough_who_wait_go_beside_those_under_way_in_a_lane_of_their_own(work: Work) -> None:
+    together = Together("test", work, lanes=2)
+    tasks = await asked(together, "x", *"abcdefg")
+    assert len(tasks) == LANE_MIN
+    assert work.batches == [["x"]]  # those who wait are one fewer
+    tasks += await asked(together, "h")
+    assert work.batches == [["x"], [*"abcdefgh"]]
+    tasks += await asked(together, *"ijklmnop")
+    assert len(work.batches) == 2
+    assert await answers(work, tasks) == [*"XABCDEFGHIJKLMNOP"]
+
+
+async def test_a_lane_leaves_the_others_their_share(work: Work) -> None:
+    tasks = await asked(Together("test", work, lanes=2), *(str(n) for n in range(32)))
+    assert [*map(len, work.batches)] == [1, 8]
+    await answers(work, tasks)
+    assert [*map(len, work.batches)] == [1, 8, 16, 7]
+
+
+async def test_who_is_about_what_is_under_way_waits_for_it_though_a_lane_is_free(
+    work: Work,
+) -> None:
+    """Also what those of one batch may share."""
+
+    def claim(member: str) -> Claim:
+        return Claim(shared=frozenset({member[0]}))
+
+    together = Together("test", work, claim=claim, lanes=2)
+    others = [f"b{n}" for n in range(LANE_MIN - 1)]
+    tasks = await asked(together, "a1", "a2", *others)
+    assert work.batches == [["a1"], others]
+    await answers(work, tasks)
+    assert work.batches == [["a1"], others, ["a2"]]

@@ -1,6 +1,6 @@
 """Commands in, each one's outcome out: those that arrive together are decided together.
 
-One committer for each log of a process. While an append is under way the commands that come are
+One committer for each log of a process. While appends are under way the commands that come are
 gathered; then their streams are read in one statement, each is decided in the order of arrival on
 what the ones before it have left, and all are appended in one transaction with the answers to keep.
 """
@@ -32,6 +32,8 @@ from shared_runtime.together import Claim, Together
 PATIENCE_MS = 250
 """So long those who take a lock together wait for it; then each does by himself, for as long as it
 takes, and nobody waits behind him."""
+LANES = 2
+"""One batch is decided while the database works on another."""
 PATIENCE = "SELECT set_config('lock_timeout', $1, true)"
 
 type Locks = Callable[[Sequence[Any], Any], Any]
@@ -67,7 +69,9 @@ class Committer:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._plain = Together("commands", self._commit, claim=claimed, alone=self._alone)
+        self._plain = Together(
+            "commands", self._commit, claim=claimed, alone=self._alone, lanes=LANES
+        )
         self._under_lock: dict[Locks, Together[Member, Outcome]] = {}
 
     async def handle[S, C: Command, E: Struct](

@@ -1,8 +1,8 @@
 """What is asked one by one in, what was done about it together out.
 
-While one batch is under way those who come are gathered, and go together when it has ended. There
-is no timer: who comes alone goes at once. So that under load a transaction is of many, and nobody
-waits for others to come.
+While a batch is under way those who come are gathered, and go together when it has ended. There is
+no timer: who comes alone goes at once. So that under load a transaction is of many, and nobody
+waits for others to come. With two lanes one batch is decided while the database works on another.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.log import StreamsUnreadable
 
 TOGETHER_MAX = 64
+LANE_MIN = 8
+"""So many have to wait for a further lane: fewer would only make transactions small."""
 
 together = Histogram(
     "aftersales_together", "Of how many a batch is", ["what"], buckets=(1, 2, 4, 8, 16, 32, 64)
@@ -48,17 +50,18 @@ OF_SOME = (
 @dataclass(slots=True, eq=False)
 class _Waiting[M, A]:
     member: M
+    claim: Claim
     answer: asyncio.Future[A]
 
 
 class Together[M, A]:
-    """One batch at a time, of `most` members at most.
+    """As many batches at a time as it has `lanes`, of `most` members at most.
 
-    `claim` tells what a member is about: those who are to see what it has done go with the next
-    batch. When a batch raises, each of its members is done by itself (by `alone`, else as a batch
-    of one), while the next ones go on: one of them harms nobody else, and nobody waits for him. But
-    a failure of the world is that of all. Who goes away before his turn is passed over; later, he
-    takes nobody's answer with him.
+    `claim` tells what a member is about: those who are to see what it has done go with a later
+    batch, and not before that one has ended. When a batch raises, each of its members is done by
+    itself (by `alone`, else as a batch of one), while the next ones go on: one of them harms nobody
+    else, and nobody waits for him. But a failure of the world is that of all. Who goes away before
+    his turn is passed over; later, he takes nobody's answer with him.
     """
 
     def __init__(
@@ -69,46 +72,57 @@ class Together[M, A]:
         claim: Callable[[M], Claim] = lambda _: NOTHING,
         alone: Callable[[M], Awaitable[A]] | None = None,
         most: int = TOGETHER_MAX,
+        lanes: int = 1,
     ) -> None:
         self._batch = batch
         self._claim = claim
         self._alone = alone
         self._most = most
+        self._lanes = lanes
         self._sizes = together.labels(what)
         self._waiting: list[_Waiting[M, A]] = []
-        self._going: asyncio.Task[None] | None = None
+        self._going: dict[asyncio.Task[None], list[_Waiting[M, A]]] = {}
         self._by_themselves: set[asyncio.Task[None]] = set()
 
     async def ask(self, member: M) -> A:
         """Its answer. Raises what it is refused by."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(member, answer)
-        self._waiting.append(waiting)
-        if self._going is None:
+        self._waiting.append(_Waiting(member, self._claim(member), answer))
+        if not self._going or self._is_for_a_further_lane():
             # In a context of its own: it logs for all of them, not for the one who came first.
-            self._going = asyncio.create_task(self._go(), context=Context())
+            self._going[asyncio.create_task(self._go(), context=Context())] = []
         return await answer
 
+    def _is_for_a_further_lane(self) -> bool:
+        return len(self._going) < self._lanes and len(self._waiting) >= LANE_MIN
+
     async def _go(self) -> None:
+        lane = asyncio.current_task()
+        assert lane is not None
         try:
             while some := self._next():
                 self._sizes.observe(len(some))
+                self._going[lane] = some
                 await self._answer(some)
+                self._going[lane] = []
         finally:
-            self._going = None
+            del self._going[lane]
 
     def _next(self) -> list[_Waiting[M, A]]:
-        """The first that wait, and those behind them that may go along."""
+        """The first that wait, and those behind them that may go along: a lane's share of all."""
+        under_way = [each.claim for some in self._going.values() for each in some]
+        share = -(-(len(under_way) + len(self._waiting)) // self._lanes)
+        most = min(max(share, LANE_MIN), self._most)
         taken: list[_Waiting[M, A]] = []
         left: list[_Waiting[M, A]] = []
-        owned: set[Hashable] = set()
-        there: set[Hashable] = set()
+        owned = {of for claim in under_way for of in claim.own | claim.shared}
+        there = set(owned)
         for each in self._waiting:
             if each.answer.done():
                 continue  # he has gone away
-            claim = self._claim(each.member)
+            claim = each.claim
             is_free = there.isdisjoint(claim.own) and owned.isdisjoint(claim.shared)
-            if len(taken) < self._most and is_free:
+            if len(taken) < most and is_free:
                 taken.append(each)
             else:
                 left.append(each)

@@ -20,6 +20,7 @@ from bench import (
     replaying,
     returning,
     scoring,
+    serving,
 )
 from bench.measure import Comparison, Ratio, compare
 from bench.world import World, world
@@ -48,6 +49,7 @@ ROWS: dict[str, Row] = {
 
 # Of a whole stack, in seconds.
 TIMED: dict[str, Callable[[], Timed]] = {
+    "http": serving.measure,
     "journey": journey.measure,
     "closings": closings.measure,
     "deadlines": deadlines.measure,

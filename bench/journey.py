@@ -9,11 +9,12 @@ from uuid import uuid4
 import httpx
 from local_stack.services import Stack, ephemeral_stack
 
+from bench.orders import a_minute_ago, new_order
+
 JOURNEYS = 100
 WARM_UP_JOURNEYS = 10
 P99_SECONDS_MAX = 0.5
 LOOK_SECONDS = 0.002
-PRICE = {"amount": 1000, "currency": "EUR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +67,8 @@ def _journey(stack: Stack, web: httpx.Client) -> float:
 def _completed_order(
     stack: Stack, web: httpx.Client, order_id: str, seller: str, buyer: str
 ) -> None:
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-    order = {
-        "order_id": order_id,
-        "seller_id": seller,
-        "buyer_id": buyer,
-        "marketplace_id": "bench",
-        "country": "FR",
-        "currency": "EUR",
-        "placed_at": at,
-        "lines": [
-            {"line_id": "1", "sku": "mug", "category": "home", "quantity": 1, "unit_price": PRICE}
-        ],
-        "shipping": {"amount": 0, "currency": "EUR"},
-        "total": PRICE,
-        "total_ref": {"amount": 1100, "currency": "USD"},
-        "withdrawal_right": True,
-    }
+    at = a_minute_ago()
+    order = new_order(order_id, seller_id=seller, buyer_id=buyer, placed_at=at)
     _post(stack, web, "/v1/orders", ("SYSTEM", "bench"), order)
     steps: dict[str, dict[str, Any]] = {
         "payment": {"at": at, "payment_ref": "P1"},

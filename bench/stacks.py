@@ -54,8 +54,17 @@ class Line:
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """The status and the body of the answer."""
+        return await self._ask("POST", path, headers, body)
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """The status and the body of the answer."""
+        return await self._ask("GET", path, headers, b"")
+
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         told = {"host": "bench", "content-length": str(len(body)), **headers}
-        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         status, _, rest = head.partition("\r\n")

@@ -29,7 +29,7 @@ CHOICES = {
     "secrets": {"by hand": set[str](), "from a store": {"external-secrets"}},
     "scaling": {"none": set[str](), "of the API": {"hpa"}, "of workers too": {"hpa", "keda"}},
     "files": {"in a bucket": set[str](), "on a volume": {"shared-files"}},
-    "watched": {"no": set[str](), "yes": {"monitoring"}},
+    "watched": {"no": set[str](), "yes": {"monitoring", "traces"}},
 }
 
 

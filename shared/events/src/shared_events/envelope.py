@@ -71,6 +71,7 @@ class Recorded[E](Struct, frozen=True, kw_only=True):
     actor: str
     correlation_id: str
     causation_id: str
+    traceparent: str | None = None
     event: E
 
 
@@ -192,6 +193,7 @@ def recorded_of(
         actor=envelope.actor,
         correlation_id=envelope.correlationid,
         causation_id=envelope.causationid,
+        traceparent=envelope.traceparent,
         event=decode_data(envelope.type, envelope.data, upcasters),
     )
 

@@ -152,14 +152,19 @@ class Delivery(Struct, kw_only=True):
 
         Raises msgspec.DecodeError or `UnknownEventType`.
         """
-        if self._envelope is None:
-            self._envelope = decode_envelope(self.body)
-            self._name = self._envelope.type.partition(".")[0]
+        envelope = self.envelope()
         if self._name not in names:
             return None
         if self._recorded is None:
-            self._recorded = recorded_of(self._envelope, self.topic, self.partition, self.position)
+            self._recorded = recorded_of(envelope, self.topic, self.partition, self.position)
         return self._recorded
+
+    def envelope(self) -> Envelope:
+        """The event's attributes. Raises msgspec.DecodeError."""
+        if self._envelope is None:
+            self._envelope = decode_envelope(self.body)
+            self._name = self._envelope.type.partition(".")[0]
+        return self._envelope
 
     @property
     def key(self) -> str:

@@ -29,7 +29,14 @@ from shared_runtime.problems import (
     UnsupportedMediaType,
     problem,
 )
-from shared_runtime.telemetry import CORRELATION_HEADER, REQUEST_SECONDS, REQUESTS, correlated
+from shared_runtime.telemetry import (
+    CORRELATION_HEADER,
+    REQUEST_SECONDS,
+    REQUESTS,
+    UNOBSERVED,
+    correlated,
+)
+from shared_runtime.tracing import Answered, request_span
 
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS_MAX = 20.0
@@ -57,7 +64,6 @@ SHARED_WITH_ORIGINS: Mapping[str, Any] = {
     ),
 }
 """What a page of another origin may send, and what it may read."""
-UNOBSERVED = frozenset({"/livez", "/readyz", "/metrics"})
 
 log = structlog.get_logger()
 
@@ -84,16 +90,18 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        ids = (headers.get(CORRELATION_HEADER), headers.get("traceparent"))
-        with correlated(*ids) as correlation:
-            await _Exchange(scope, send, correlation).run(self._app, receive)
+        with request_span(scope) as answered:
+            headers = Headers(scope=scope)
+            ids = (headers.get(CORRELATION_HEADER), headers.get("traceparent"))
+            with correlated(*ids) as correlation:
+                await _Exchange(scope, send, correlation, answered).run(self._app, receive)
 
 
 class _Exchange:
     """One request and what becomes of it."""
 
-    def __init__(self, scope: Scope, send: Send, correlation: str) -> None:
+    def __init__(self, scope: Scope, send: Send, correlation: str, answered: Answered) -> None:
+        self._answered = answered
         self._scope = scope
         self._send = send
         self._correlation = correlation
@@ -134,6 +142,8 @@ class _Exchange:
         path = getattr(route, "path", "") if isinstance(route, BaseRoute) else ""
         status = self._status or HTTPStatus.INTERNAL_SERVER_ERROR
         seconds = time.perf_counter() - self._began
+        answered = self._answered
+        answered.method, answered.route, answered.status = method, path, int(status)
         REQUESTS.labels(method, path, str(int(status))).inc()
         REQUEST_SECONDS.labels(method, path).observe(seconds)
         milliseconds = round(seconds * 1000, 1)

@@ -438,6 +438,7 @@ def _recorded(
         actor=item.actor,
         correlation_id=item.correlation,
         causation_id=item.cause,
+        traceparent=item.traceparent,
         event=item.event,
     )
 

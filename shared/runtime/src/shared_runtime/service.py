@@ -67,6 +67,7 @@ from shared_runtime.settings import Settings, load
 from shared_runtime.skew import SKEW_MAX, check_clock
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
+from shared_runtime.tracing import send_spans
 from shared_runtime.veil import Veil
 from shared_runtime.worker import Task, Worker, Workload
 
@@ -191,7 +192,7 @@ def main[S: Settings](service: Service[S]) -> None:
     except ValidationError as wrong:
         sys.stderr.write(f"{service.name} cannot start: {wrong}\n")
         sys.exit(USAGE)
-    configure_logging(settings.log_level)
+    _tell_of(service.name, settings)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -213,6 +214,13 @@ def main[S: Settings](service: Service[S]) -> None:
     except (WasDifferent, TwoHistories) as different:
         sys.stderr.write(f"{different}\n")
         sys.exit(REFUSED)
+
+
+def _tell_of(name: str, settings: Settings) -> None:
+    """Whoever runs a process sees what it does."""
+    configure_logging(settings.log_level)
+    if settings.traces_url:
+        send_spans(name, settings.traces_url, settings.traces_share)
 
 
 async def _until_told(process: Coroutine[Any, Any, None]) -> None:

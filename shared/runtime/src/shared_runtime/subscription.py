@@ -54,6 +54,7 @@ from shared_runtime.parking import (
     set_aside,
 )
 from shared_runtime.sources import BATCH_MAX
+from shared_runtime.tracing import tell_applied
 
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_MAX = 5.0
@@ -352,6 +353,8 @@ class Runner:
             applied = await self._leave_slow(fresh[0], reached)
         self.batch_max = min(BATCH_MAX, 2 * self.batch_max)
         applied_total.labels(self.subscription.name).inc(applied)
+        took = asyncio.get_running_loop().time() - self.taken_at
+        tell_applied(self.subscription.name, fresh, took)
         return applied
 
     async def _take(self) -> list[Delivery]:

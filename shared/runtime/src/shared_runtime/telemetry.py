@@ -20,6 +20,8 @@ CORRELATION_HEADER = "X-Correlation-Id"
 CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 # W3C Trace Context, version 00: trace id and parent id, neither of them all zeros.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+UNOBSERVED = frozenset({"/livez", "/readyz", "/metrics"})
+"""Whoever asks these asks all the time, and they say themselves what there is to say."""
 
 REQUESTS = Counter("http_requests_total", "Requests answered.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(

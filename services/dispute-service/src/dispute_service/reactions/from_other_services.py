@@ -161,6 +161,7 @@ async def confirmations(
                     command=Sent(said, by),
                     cause=recorded.event_id,
                     correlation=row.order_id,
+                    traceparent=recorded.traceparent,
                 )
             )
     await REMEDIES.write(rows.values(), db)

@@ -53,4 +53,5 @@ def conversion(recorded: Recorded[Any], policies: Policies) -> Ask[InquiryComman
         command=Sent(conversion_of(opened), by),
         cause=recorded.event_id,
         correlation=opened.order_id,
+        traceparent=recorded.traceparent,
     )

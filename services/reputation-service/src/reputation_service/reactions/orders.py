@@ -74,4 +74,5 @@ def asking(told: Person, policies: Policies) -> Ask[AccountCommand]:
         command=Sent(OpenAccount(kind=kind, holder_id=holder_id), by),
         cause=recorded.event_id,
         correlation=holder_id,
+        traceparent=recorded.traceparent,
     )

@@ -164,6 +164,7 @@ def asking(recorded: Recorded[Any], said: Struct, purpose: str, policies: Polici
         cause=recorded.event_id,
         correlation=holder_id_of(recorded.event),
         purpose=purpose,
+        traceparent=recorded.traceparent,
     )
 
 

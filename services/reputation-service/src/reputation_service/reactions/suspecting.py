@@ -85,6 +85,7 @@ def asking(found: Suspected, of_person: FactsOf, policies: Policies) -> Ask[Any]
         command=Sent(said, By(actor=WATCHING, now=recorded.time, known=known)),
         cause=recorded.event_id,
         correlation=said.account_id,
+        traceparent=recorded.traceparent,
     )
 
 

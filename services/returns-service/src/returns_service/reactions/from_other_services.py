@@ -137,6 +137,7 @@ async def tell_withdrawals(
                     command=Sent(step.said, by),
                     cause=recorded.event_id,
                     correlation=recorded.event.order_id,
+                    traceparent=recorded.traceparent,
                 )
             )
     for ask in await decisions.unanswered(asks):

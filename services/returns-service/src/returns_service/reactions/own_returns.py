@@ -202,6 +202,7 @@ def to_return(
         cause=recorded.event_id,
         correlation=recorded.event.order_id,
         purpose=told.purpose,
+        traceparent=recorded.traceparent,
     )
 
 

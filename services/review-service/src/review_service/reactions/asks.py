@@ -119,6 +119,7 @@ class Because(Struct, frozen=True, kw_only=True):
             cause=self.recorded.event_id,
             correlation=self.order.order_id,
             purpose=purpose,
+            traceparent=self.recorded.traceparent,
         )
 
     def at(self, now: datetime) -> "Because":

@@ -156,6 +156,7 @@ def completion(recorded: Recorded[Any], order: KnownOrder) -> Ask[OrderCommand]:
         command=Sent(CompleteOrder(), By(actor=DISPUTES, now=recorded.time, known=known)),
         cause=recorded.event_id,
         correlation=order.order_id,
+        traceparent=recorded.traceparent,
     )
 
 

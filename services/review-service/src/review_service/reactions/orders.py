@@ -73,6 +73,7 @@ def on_order(
             command=Sent(said, By(actor=ORDERS, now=recorded.time, known=known)),
             cause=recorded.event_id,
             correlation=order.order_id,
+            traceparent=recorded.traceparent,
         )
     ]
 

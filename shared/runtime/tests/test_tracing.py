@@ -142,11 +142,12 @@ def test_each_event_of_a_trace_that_was_applied_is_told(exporter: InMemorySpanEx
         topic="orders.events", partition=7, position=4, body=b"{", chain_hash=None
     )
     deliveries = [delivery(SAMPLED), delivery(NOT_SAMPLED), delivery(None), unreadable]
-    tell_applied("score", deliveries, seconds=0.25)
+    tell_applied("score/2", deliveries, seconds=0.25)
     (span,) = exporter.get_finished_spans()
     assert placed(span) == ("score apply", TRACE, PARENT)
     assert span.kind is SpanKind.CONSUMER
     assert span.attributes is not None
+    assert span.attributes["aftersales.subscription"] == "score/2"
     assert span.attributes["cloudevents.event_type"] == "OrderPaid.v1"
     assert span.attributes["messaging.destination.name"] == "orders.events"
     assert span.end_time is not None

@@ -119,6 +119,7 @@ def tell_applied(subscription: str, deliveries: Iterable[Delivery], seconds: flo
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
     ended = time.time_ns()
+    name = subscription.partition("/")[0]  # of a projection, whichever of its generations
     for delivery in deliveries:
         try:
             envelope = delivery.envelope()
@@ -127,10 +128,11 @@ def tell_applied(subscription: str, deliveries: Iterable[Delivery], seconds: flo
         if envelope.traceparent is None or not envelope.traceparent.endswith(SAMPLED):
             continue
         span = _tracer.start_span(
-            f"{subscription} apply",
+            f"{name} apply",
             context=_context(envelope.traceparent),
             kind=SpanKind.CONSUMER,
             attributes={
+                "aftersales.subscription": subscription,
                 "messaging.destination.name": delivery.topic,
                 "messaging.destination.partition.id": str(delivery.partition),
                 "aftersales.position": delivery.position,

@@ -504,6 +504,8 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
         "/v1/sellers/S-77/ratings",
         "/v1/products/LAMP-4/ratings?marketplace_id=market",
         "/v1/reviewable-orders",
+        "/v1/me/orders",
+        "/v1/me/reviews",
         "/v1/neutrality",
         "/v1/moderation/cases",
         "/v1/erasures/BUYER/B-6",

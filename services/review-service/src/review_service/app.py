@@ -46,6 +46,7 @@ TAGS = {
     "orders": "The life of an order, as a marketplace tells of it step by step.",
     "bulk": "Whole histories of orders and their reviews, a line each.",
     "evaluations": "What the parties of an order write about each other.",
+    "me": "What is one's own, whichever order it is of.",
     "moderation": "Reports, decisions and appeals about reviews, and the queue of what is open.",
     "products": "What everybody may read of a product.",
     "sellers": "What everybody may read of a seller.",
@@ -57,6 +58,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     # Of no use to a worker: a tenth of its start.
     from review_service.api.doors import evaluation_doors  # noqa: PLC0415
     from review_service.api.evaluations import Evaluations  # noqa: PLC0415
+    from review_service.api.me import me_api  # noqa: PLC0415
     from review_service.api.orders import Orders, orders_api  # noqa: PLC0415
     from review_service.api.reads import evaluation_reads, review_reads  # noqa: PLC0415
 
@@ -87,6 +89,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         *evaluation_doors(evaluations),
         evaluation_reads(evaluations, opened_up_to=opened),
         review_reads(evaluations),
+        me_api(evaluations),
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),

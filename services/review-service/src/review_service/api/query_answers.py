@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from shared_runtime.documents import Documented, answered
+from shared_runtime.fields import Money
 
 from review_service.domain.streams import review_ref
 from review_service.projections.moderation import OpenFlag
@@ -13,6 +14,8 @@ from review_service.queries.moderation import (
     ModerationCaseView,
 )
 from review_service.queries.neutrality import COUNTED, NeutralityView, day_of, group_figures
+from review_service.queries.own_orders import OwnOrderPage, OwnOrderView, ReviewWindowView
+from review_service.queries.own_reviews import OwnReviewPage, OwnReviewView
 from review_service.queries.ratings import RatingsView, WeightedSums
 from review_service.queries.reviewable import ReviewableOrderPage, ReviewableOrderView
 from review_service.queries.reviews import (
@@ -22,7 +25,7 @@ from review_service.queries.reviews import (
     PublicReviewPage,
     PublicReviewView,
 )
-from review_service.views import MediaLink, ReasonView
+from review_service.views import MediaLink, ReasonView, ReplyView, ReviewView
 
 AT = datetime(2026, 1, 17, 10, tzinfo=UTC)
 REF = review_ref("O-1001", "BUYER")
@@ -65,6 +68,65 @@ _REVIEWABLE = ReviewableOrderView(
     completed_at=AT - timedelta(days=2),
     closes_at=AT + timedelta(days=13),
     cap_at=None,
+)
+_OWN_ORDER = OwnOrderView(
+    order_id="O-1001",
+    side="BUYER",
+    seller_id="S-77",
+    buyer_id="B-5",
+    marketplace_id="market-1",
+    stage="COMPLETED",
+    total=Money(amount=10470, currency="EUR"),
+    placed_at=AT - timedelta(days=7),
+    delivered_at=AT - timedelta(days=3),
+    auto_complete_at=None,
+    completed_at=AT - timedelta(days=2),
+    cancelled_at=None,
+    reviewable=ReviewWindowView(state="OPEN", closes_at=AT + timedelta(days=13), cap_at=None),
+    own_review=None,
+)
+_OWN_REVIEW = OwnReviewView(
+    order_id="O-1001",
+    seller_id="S-77",
+    buyer_id="B-5",
+    kind="WRITTEN",
+    at=AT - timedelta(days=1),
+    state="REVEALED",
+    closes_at=None,
+    cap_at=None,
+    revealed_at=AT,
+    review=ReviewView(
+        review_id="R-1",
+        ref=REF,
+        by="BUYER",
+        status="VISIBLE",
+        version=1,
+        submitted_at=AT - timedelta(days=1),
+        quality=5,
+        logistics=4,
+        service=5,
+        rating=None,
+        incentive="NONE",
+        text="Bright enough to read by.",
+        media=[],
+        weight_milli=1000,
+        reasons=[ReasonView(code="FULL", effect_milli=1000)],
+        excluded_dimensions=[],
+        reply=ReplyView(
+            reply_id="P-1",
+            text="We are glad that it works.",
+            edited=False,
+            editable_until=AT + timedelta(days=3),
+            hidden=False,
+            restriction=None,
+        ),
+        follow_up=None,
+        revision=None,
+        hold=None,
+        restriction=None,
+        flags=[],
+        appeals=[],
+    ),
 )
 _CASE = ModerationCaseView(
     case_id=REF,
@@ -128,6 +190,8 @@ RATINGS = answered(
 REVIEWABLE_ORDERS = answered(
     ReviewableOrderPage, example=ReviewableOrderPage(items=[_REVIEWABLE], next_cursor=None)
 )
+OWN_ORDERS = answered(OwnOrderPage, example=OwnOrderPage(items=[_OWN_ORDER], next_cursor=None))
+OWN_REVIEWS = answered(OwnReviewPage, example=OwnReviewPage(items=[_OWN_REVIEW], next_cursor=None))
 MODERATION_CASES = answered(
     ModerationCasePage,
     example=ModerationCasePage(items=[_CASE], next_cursor=None, counts=_COUNTS),

@@ -2,14 +2,25 @@
 
 from review_service.projections.moderation import MODERATION_CASES
 from review_service.projections.neutrality import NEUTRALITY
+from review_service.projections.own_orders import OWN_ORDERS
+from review_service.projections.own_reviews import OWN_REVIEWS
 from review_service.projections.public_reviews import PUBLIC_REVIEWS
 from review_service.projections.reviewable import REVIEWABLE_ORDERS
 
-PROJECTIONS = (PUBLIC_REVIEWS, REVIEWABLE_ORDERS, MODERATION_CASES, NEUTRALITY)
+PROJECTIONS = (
+    PUBLIC_REVIEWS,
+    REVIEWABLE_ORDERS,
+    OWN_ORDERS,
+    OWN_REVIEWS,
+    MODERATION_CASES,
+    NEUTRALITY,
+)
 
 __all__ = [
     "MODERATION_CASES",
     "NEUTRALITY",
+    "OWN_ORDERS",
+    "OWN_REVIEWS",
     "PROJECTIONS",
     "PUBLIC_REVIEWS",
     "REVIEWABLE_ORDERS",

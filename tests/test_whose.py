@@ -43,6 +43,7 @@ OPEN_TO_STRANGERS = {
     # What any reader may see or do; that a public review has another version is no secret of it.
     ("review-service", "POST", "/v1/reviews/{ref}/flags"),
     ("review-service", "POST", "/v1/reviews/{ref}/appeals"),
+    ("review-service", "GET", "/v1/reviews/{ref}/votes/mine"),
     ("review-service", "GET", "/v1/products/{sku}/ratings"),
     ("review-service", "GET", "/v1/products/{sku}/reviews"),
     ("review-service", "GET", "/v1/sellers/{seller_id}/ratings"),

@@ -529,8 +529,10 @@ def requests_of_later_commands(order_id: str) -> Iterator[Request]:
             yield "POST", f"{reviews}/{review_id}/{path}", body, {}
             yield "POST", f"{reviews}/{review_id}/{path}?validate_only=true", body, {}
     of_review = f"/v1/reviews/{review_ref(order_id, 'BUYER')}"
-    for path in ("", "/flags/F", "/appeals/A"):
+    for path in ("", "/flags/F", "/appeals/A", "/votes/mine"):
         yield "GET", f"{of_review}{path}", None, {}
+    yield "POST", f"{of_review}/votes", {"helpful": True}, {}
+    yield "DELETE", f"{of_review}/votes/mine", None, {}
     for path, body in SCRUTINY:
         for version in (None, '"1"', '"2"', '"3"'):
             seen = {"If-Match": version} if version else {}

@@ -23,6 +23,7 @@ ROWS: dict[str, tuple[int, int, int | None, timedelta | int]] = {
     "review_revision_window": (14, 1, 60, D),
     "review_flag_sla": (5, 1, 10, D),
     "review_flags_per_day_max": (20, 1, 1000, ONE),
+    "review_votes_per_hour_max": (60, 1, 1000, ONE),
     "review_hold_max": (72, 1, 168, H),
     "review_campaign_max": (14, 1, 30, D),
     "review_screening_span": (90, 0, 365, D),

@@ -178,6 +178,8 @@ async def test_a_revealed_review_is_there_for_every_role(
                     "follow_up": None,
                     "weight_milli": 1000,
                     "reasons": [{"code": "FULL", "effect_milli": 1000}],
+                    "helpful": 0,
+                    "not_helpful": 0,
                     "usefulness": 1000,
                     "revealed_at": "2026-01-15T12:00:00Z",
                 }
@@ -278,6 +280,8 @@ async def test_a_review_is_shown_with_its_marks_and_all_that_was_said(  # noqa: 
         "reply": {"text": "So sorry!", "edited": True, "published_at": "2026-01-15T12:00:00Z"},
         "follow_up": {"text": "Works now.", "media": [], "appended_at": "2026-01-15T13:00:00Z"},
         "weight_milli": 1000,
+        "helpful": 0,
+        "not_helpful": 0,
         "usefulness": 1700,
         "revealed_at": "2026-01-15T12:00:00Z",
     }

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from shared_events import orders, review
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
+from shared_runtime.delivery import Connection
 from shared_runtime.erasure import erasure
 from shared_runtime.erasure_api import erasure_router
 from shared_runtime.log_api import log_router
@@ -32,6 +33,7 @@ from review_service.reactions.reweighing import reweigh_the_rest
 from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.reactions.with_later_facts import on_own_evaluations
 from review_service.settings import ReviewSettings
+from review_service.votes import forget_votes
 
 DESCRIPTION = """
 Orders, and what buyers and sellers say of each other once they are complete.
@@ -48,6 +50,7 @@ TAGS = {
     "evaluations": "What the parties of an order write about each other.",
     "me": "What is one's own, whichever order it is of.",
     "moderation": "Reports, decisions and appeals about reviews, and the queue of what is open.",
+    "votes": "Whether a review was of help to its readers.",
     "products": "What everybody may read of a product.",
     "sellers": "What everybody may read of a seller.",
     "neutrality": "Whether reviews are treated alike, whatever their stars.",
@@ -109,6 +112,7 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
     from review_service.api.products import products_api  # noqa: PLC0415
     from review_service.api.reviewable import reviewable_api  # noqa: PLC0415
     from review_service.api.sellers import sellers_api  # noqa: PLC0415
+    from review_service.api.votes import votes_api  # noqa: PLC0415
 
     return [
         sellers_api(parts.pool, cursors, opener.response),
@@ -116,7 +120,13 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
         reviewable_api(parts.pool, cursors, parts.now),
         moderation_api(parts.pool, cursors, parts.now, opener.response),
         neutrality_api(parts.pool, parts.now),
+        votes_api(parts.pool, parts.settings.policies, parts.now),
     ]
+
+
+async def forget(files: MediaStore, person: str, db: Connection) -> None:
+    await files.delete_of(person, db)
+    await forget_votes(person, db)
 
 
 def workload(parts: Parts[ReviewSettings]) -> Workload:
@@ -131,8 +141,8 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
         ),
         on_kafka=(
             on_elsewhere(parts.log, policies),
-            # No table has a text that is opened: what is left of a person are the files.
-            erasure(parts.keys, files.delete_of),
+            # No table has a text that is opened: what is left of a person are files and votes.
+            erasure(parts.keys, partial(forget, files)),
         ),
         feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now),),
         own_projections=PROJECTIONS,

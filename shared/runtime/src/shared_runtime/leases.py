@@ -16,15 +16,12 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from shared_runtime.decider import ConflictOfInterest, NotFound, Refused
-from shared_runtime.delivery import Connection, TakenOver, enter_tables
+from shared_runtime.delivery import Connection, TakenOver
 from shared_runtime.log import Database
-from shared_runtime.problems import Unavailable
-from shared_runtime.projections import live_subscription
+from shared_runtime.projections import in_live_tables
 from shared_runtime.worklist import ALL, Case, Wanted, WorkList
 
 LEASE_TERM = timedelta(minutes=15)
-ATTEMPTS_MAX = 20
-"""Each that fails has lost a case to somebody else, who has one now."""
 
 # A lease is good until its end or until somebody decides on the case, whichever is first.
 LEASES = """
@@ -118,7 +115,7 @@ class Assigned[C: Case]:
     is_new: bool
 
 
-class _Taken(Exception):  # noqa: N818 - a race that was lost
+class _Taken(TakenOver):
     """Somebody else has the case now."""
 
 
@@ -202,16 +199,12 @@ class Leases[C: Case]:
         """In a transaction in which nothing else is done for him. Tried again when somebody was
         faster, or when the table was built anew.
         """
-        for _ in range(ATTEMPTS_MAX):
-            try:
-                live = await live_subscription(self._pool, self._cases.projection)
-                async with self._pool.acquire() as db, db.transaction():
-                    await enter_tables(db, live.tables)
-                    await db.execute(ONE_AT_A_TIME, self._cases.name, who.id)
-                    return await look(db)
-            except (_Taken, TakenOver):
-                continue
-        raise Unavailable
+
+        async def alone(db: Connection) -> T:
+            await db.execute(ONE_AT_A_TIME, self._cases.name, who.id)
+            return await look(db)
+
+        return await in_live_tables(self._pool, self._cases.projection, alone)
 
     async def _own(self, db: Database, holder: str, now: datetime) -> Assigned[C] | None:
         row = await db.fetchrow(self._cases.query(OWN), self._cases.name, holder, now)

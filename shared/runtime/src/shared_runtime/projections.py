@@ -28,12 +28,16 @@ from shared_runtime.delivery import (
     Source,
     Subscription,
     TakenOver,
+    enter_tables,
 )
 from shared_runtime.lineage import ends_of
+from shared_runtime.problems import Unavailable
 from shared_runtime.sources import KafkaLog
 from shared_runtime.subscription import Runner, decoded, read_cursors
 
 SWITCH_ATTEMPTS_MAX = 20
+IN_TABLES_ATTEMPTS_MAX = 20
+"""Each that fails has lost to somebody else, who is done now."""
 SWITCH_WAIT_MS = 500  # less than PostgreSQL's deadlock_timeout, after which it may end a reader
 DIGEST_SECONDS_MAX = 6 * 3600.0
 CLOSE_SECONDS = 1.0
@@ -80,12 +84,17 @@ class CannotRebuild(Exception):  # noqa: N818 - a state of the projection
     """The message says what is in the way."""
 
 
+async def nothing_beside(_: Connection) -> None:
+    """What is in the tables follows from the logs alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
     """What is read, the tables it is turned into (`ddl`, unqualified names), and how.
 
     `version` rises when the tables or the meaning of their rows change. `compared`: for a table
-    whose rows depend on the order in which topics arrive, the query over `{table}` that does not.
+    whose rows depend on the order in which topics arrive, or on more than topics, the query over
+    `{table}` that does not. `beside`: brings into new tables what the rows have that is in no log.
     """
 
     name: str
@@ -96,6 +105,7 @@ class Projection:
     ddl: str
     apply: Callable[[Sequence[Recorded[Any]], Connection], Awaitable[None]]
     compared: Mapping[str, str] = field(default_factory=dict[str, str])
+    beside: Callable[[Connection], Awaitable[None]] = nothing_beside
 
 
 def subscription_of(projection: Projection, number: int, *, live: bool) -> Subscription:
@@ -121,6 +131,25 @@ async def live_subscription(pool: asyncpg.Pool, projection: Projection) -> Subsc
         told = f"{projection.name} is of version {live['version']}, not {projection.version}"
         raise OtherVersion(told)
     return subscription_of(projection, live["generation"], live=True)
+
+
+async def in_live_tables[T](
+    pool: asyncpg.Pool, projection: Projection, do: Callable[[Connection], Awaitable[T]]
+) -> T:
+    """What is done in a transaction in which unqualified names mean the live tables of a
+    projection. Tried again when others were faster (`TakenOver`), or when they were built anew.
+
+    Raises `Unavailable` if that was so again and again, and `OtherVersion`.
+    """
+    for _ in range(IN_TABLES_ATTEMPTS_MAX):
+        live = await live_subscription(pool, projection)
+        try:
+            async with pool.acquire() as db, db.transaction():
+                await enter_tables(db, live.tables)
+                return await do(db)
+        except TakenOver:
+            continue
+    raise Unavailable
 
 
 async def create_projections(owner: Connection, projections: Iterable[Projection]) -> None:
@@ -273,6 +302,8 @@ async def _rebuild(
     await _come_close(rebuilding, owner)
     equal = await _is_equal(rebuilding, owner)
     await _come_close(rebuilding, owner)
+    async with owner.acquire() as db, db.transaction():  # most of it, while nobody waits
+        await _bring_beside(rebuilding, db)
     await _switch(rebuilding, owner)
     log.info("projection switched", projection=projection.name, to=built.name, equal=equal)
     return equal
@@ -390,6 +421,7 @@ async def _try_switch(rebuilding: _Rebuilding, tables: Sequence[str], db: Connec
     # find themselves taken over.
     await db.execute("SELECT FROM es.projection WHERE name = $1 FOR UPDATE", projection.name)
     await rebuilding.catch_up(await read_cursors(db, live))
+    await _bring_beside(rebuilding, db)
     await db.execute(SWITCH, projection.name, new.number, projection.version)
     # A reader of several views may hold one that is replaced later while it waits for one that is
     # replaced already. It is this transaction that gives way and is tried again, and it does so
@@ -400,6 +432,15 @@ async def _try_switch(rebuilding: _Rebuilding, tables: Sequence[str], db: Connec
     await db.execute("DELETE FROM es.cursor WHERE subscription = $1", live.name)
     await db.execute("DELETE FROM es.parked_key WHERE subscription = $1", live.name)
     await db.execute(HAND_ON_DISCARDED, live.name, rebuilding.runner.subscription.name)
+
+
+async def _bring_beside(rebuilding: _Rebuilding, db: Connection) -> None:
+    """Whoever writes that holds the live generation, as its turns do: none is under way at a
+    switch.
+    """
+    await db.execute("SELECT set_config('search_path', $1, true)", rebuilding.new.schema)
+    await rebuilding.projection.beside(db)
+    await db.execute("SET LOCAL search_path TO DEFAULT")
 
 
 async def _discarded(db: asyncpg.Pool, live: Subscription) -> frozenset[tuple[str, int, int]]:

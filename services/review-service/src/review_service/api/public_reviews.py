@@ -23,7 +23,7 @@ type OpenTexts = Callable[[Response], Awaitable[Response]]
 
 SORT = (
     "Newest or oldest first; highest or lowest stars first, and of equal ones the newest; or most "
-    "useful first: by a sum of facts that is the same for every star."
+    "useful first: by a sum of facts that is the same for every star, and by readers' votes."
 )
 STARS_WANTED = "Only those whose three stars have this mean, rounded half up."
 TEXT_WANTED = "Only those with a text (true), or only those without one (false)."
@@ -40,7 +40,8 @@ DESCRIPTION = (
     "Each was written by the buyer of an order that was completed, and counts `weight_milli` of "
     "1000 for its reasons. There from the reveal on, but not while held or hidden by a moderator. "
     "`usefulness` is `weight_milli`, and 400 for a text, 100 for each file up to three, 200 for a "
-    "follow-up, 300 if facts of the order corroborate it; stars are no part of it."
+    "follow-up, 300 if facts of the order corroborate it; and up to 500 more or less by how many "
+    "say that it is `helpful` or `not_helpful`. Stars are no part of it."
 )
 
 

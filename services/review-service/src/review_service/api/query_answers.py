@@ -56,7 +56,9 @@ _REVIEW = PublicReviewView(
     ),
     weight_milli=1000,
     reasons=[ReasonView(code="FULL", effect_milli=1000)],
-    usefulness=1700,
+    helpful=12,
+    not_helpful=1,
+    usefulness=2005,
     revealed_at=AT,
 )
 _REVIEWABLE = ReviewableOrderView(

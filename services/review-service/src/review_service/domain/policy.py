@@ -23,6 +23,7 @@ class ReviewPolicy(Policy):
     review_revision_window: Annotated[timedelta, days(1, 60)] = 14 * DAY
     review_flag_sla: Annotated[timedelta, days(1, 10)] = 5 * DAY
     review_flags_per_day_max: Annotated[int, count(1, 1000)] = 20
+    review_votes_per_hour_max: Annotated[int, count(1, 1000)] = 60
     review_hold_max: Annotated[timedelta, hours(1, 168)] = 72 * HOUR
     review_campaign_max: Annotated[timedelta, days(1, 30)] = 14 * DAY
     review_screening_span: Annotated[timedelta, days(0, 365)] = 90 * DAY

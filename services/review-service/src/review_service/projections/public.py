@@ -32,6 +32,7 @@ from shared_events.review import (
 )
 
 from review_service.domain.review_state import part_of
+from review_service.domain.votes import DOUBT, HELPFULNESS_MAX
 
 TEXT_USEFULNESS = 400
 MEDIA_USEFULNESS = 100
@@ -41,8 +42,9 @@ CORROBORATED_USEFULNESS = 300
 
 # `stars` is the mean of the three, rounded half up, and `lost_stars` what it lacks of five: a list
 # goes one way only, and the newest of the lowest come first. A marketplace may give one id to the
-# reviews of two orders: `tie` tells them apart and names neither.
-PUBLIC_COLUMNS = """
+# reviews of two orders: `tie` tells them apart and names neither. What readers say of a review is
+# in no event: see votes.py.
+PUBLIC_COLUMNS = f"""
     order_id text PRIMARY KEY,
     seller_id text NOT NULL,
     review_id text NOT NULL,
@@ -64,6 +66,11 @@ PUBLIC_COLUMNS = """
     hidden jsonb NOT NULL,
     withdrawn boolean NOT NULL,
     usefulness bigint NOT NULL,
+    helpful bigint NOT NULL DEFAULT 0,
+    not_helpful bigint NOT NULL DEFAULT 0,
+    usefulness_voted bigint NOT NULL GENERATED ALWAYS AS (
+        usefulness
+        + {HELPFULNESS_MAX} * (helpful - not_helpful) / (helpful + not_helpful + {DOUBT})) STORED,
     stars bigint NOT NULL
         GENERATED ALWAYS AS ((2 * (quality + logistics + service) + 3) / 6) STORED,
     lost_stars bigint NOT NULL
@@ -274,7 +281,15 @@ def restricted(review: PublicReview, event: ReviewRestricted) -> PublicReview:
     return replace(review, held=False, measures=event.measures)
 
 
-def shown(review: PublicReview) -> PublicReview:
+class ListedReview(PublicReview, frozen=True, kw_only=True):
+    """What of a row the lists show: with what readers say of it, and the place that this gives."""
+
+    helpful: int
+    not_helpful: int
+    usefulness_voted: int
+
+
+def shown[R: PublicReview](review: R) -> R:
     """Without what a moderator has hidden: texts, media, parts. With a text of the buyer's, the
     seller's reply stays.
     """

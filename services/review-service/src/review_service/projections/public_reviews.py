@@ -33,10 +33,10 @@ PUBLIC_REVIEWS_DDL = f"""
         WHERE listed;
     CREATE INDEX seller_reviews_newest_of_stars
         ON public_reviews (seller_id, stars, revealed_at, tie) WHERE listed;
-    CREATE INDEX seller_reviews_useful ON public_reviews (seller_id, usefulness, revealed_at, tie)
-        WHERE listed;
+    CREATE INDEX seller_reviews_useful
+        ON public_reviews (seller_id, usefulness_voted, revealed_at, tie) WHERE listed;
     CREATE INDEX seller_reviews_useful_of_stars
-        ON public_reviews (seller_id, stars, usefulness, revealed_at, tie) WHERE listed;
+        ON public_reviews (seller_id, stars, usefulness_voted, revealed_at, tie) WHERE listed;
     CREATE INDEX seller_reviews_lowest ON public_reviews (seller_id, lost_stars, revealed_at, tie)
         WHERE listed;
     CREATE INDEX seller_reviews_with_media ON public_reviews (seller_id, revealed_at, tie)
@@ -53,7 +53,7 @@ PUBLIC_REVIEWS_DDL = f"""
         sku text,
         stars bigint NOT NULL,
         lost_stars bigint NOT NULL GENERATED ALWAYS AS (5 - stars) STORED,
-        usefulness bigint NOT NULL,
+        usefulness_voted bigint NOT NULL,
         has_text boolean NOT NULL,
         has_media boolean NOT NULL,
         revealed_at timestamptz NOT NULL,
@@ -65,9 +65,9 @@ PUBLIC_REVIEWS_DDL = f"""
     CREATE INDEX product_reviews_newest_of_stars
         ON product_reviews (marketplace_id, sku, stars, revealed_at, tie);
     CREATE INDEX product_reviews_useful
-        ON product_reviews (marketplace_id, sku, usefulness, revealed_at, tie);
+        ON product_reviews (marketplace_id, sku, usefulness_voted, revealed_at, tie);
     CREATE INDEX product_reviews_useful_of_stars
-        ON product_reviews (marketplace_id, sku, stars, usefulness, revealed_at, tie);
+        ON product_reviews (marketplace_id, sku, stars, usefulness_voted, revealed_at, tie);
     CREATE INDEX product_reviews_lowest
         ON product_reviews (marketplace_id, sku, lost_stars, revealed_at, tie);
     CREATE INDEX product_reviews_with_media
@@ -75,7 +75,7 @@ PUBLIC_REVIEWS_DDL = f"""
     CREATE INDEX sellers_product_reviews_newest
         ON product_reviews (marketplace_id, seller_id, sku, revealed_at, tie);
     CREATE INDEX sellers_product_reviews_useful
-        ON product_reviews (marketplace_id, seller_id, sku, usefulness, revealed_at, tie);
+        ON product_reviews (marketplace_id, seller_id, sku, usefulness_voted, revealed_at, tie);
     {RATINGS_DDL}
 """
 TAKE_FROM_LISTS = """
@@ -85,17 +85,31 @@ TAKE_FROM_LISTS = """
 """
 ENTER_IN_LISTS = """
     INSERT INTO product_reviews
-        (order_id, marketplace_id, seller_id, sku, stars, usefulness, has_text, has_media,
+        (order_id, marketplace_id, seller_id, sku, stars, usefulness_voted, has_text, has_media,
          revealed_at, tie)
     SELECT review.order_id, product.marketplace_id, review.seller_id, sku, review.stars,
-           review.usefulness, review.has_text, review.has_media, review.revealed_at, review.tie
+           review.usefulness_voted, review.has_text, review.has_media, review.revealed_at,
+           review.tie
     FROM public_reviews AS review JOIN ordered_products AS product USING (order_id),
          jsonb_array_elements_text(product.skus) AS sku
     WHERE review.order_id = ANY($1) AND review.listed
     ON CONFLICT (order_id, sku) DO UPDATE SET
-        stars = excluded.stars, usefulness = excluded.usefulness,
+        stars = excluded.stars, usefulness_voted = excluded.usefulness_voted,
         has_text = excluded.has_text, has_media = excluded.has_media,
         revealed_at = excluded.revealed_at
+"""
+# Into tables that were built again. Only what differs: a second time, under the lock of the switch,
+# that is next to nothing.
+BRING_VOTES = """
+    WITH review AS (
+        UPDATE public_reviews AS review
+        SET helpful = tally.helpful, not_helpful = tally.not_helpful
+        FROM votes.tally AS tally
+        WHERE review.order_id = tally.order_id AND (review.helpful, review.not_helpful)
+            IS DISTINCT FROM (tally.helpful, tally.not_helpful)
+        RETURNING review.order_id, review.usefulness_voted)
+    UPDATE product_reviews AS product SET usefulness_voted = review.usefulness_voted
+    FROM review WHERE product.order_id = review.order_id
 """
 
 
@@ -132,6 +146,10 @@ async def public_reviews(
     await db.execute(COUNT, orders_touched)
 
 
+async def bring_votes(db: Connection) -> None:
+    await db.execute(BRING_VOTES)
+
+
 def ordered_products(order: OrderPlaced) -> OrderedProducts:
     skus = dict.fromkeys(line.sku for line in order.lines)
     return OrderedProducts(
@@ -141,10 +159,16 @@ def ordered_products(order: OrderPlaced) -> OrderedProducts:
 
 PUBLIC_REVIEWS = Projection(
     name="public_reviews",
-    version=4,
+    version=5,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(*get_args(PublicEvent.__value__), OrderPlaced),
     tables=("public_reviews", "ordered_products", "product_reviews", "ratings"),
     ddl=PUBLIC_REVIEWS_DDL,
     apply=public_reviews,
+    compared={
+        "public_reviews": f"SELECT {', '.join(PublicReview.__struct_fields__)} FROM {{table}}",  # noqa: S608 - fields of the code
+        "product_reviews": "SELECT order_id, marketplace_id, seller_id, sku, stars, has_text, "
+        "has_media, revealed_at, tie FROM {table}",
+    },
+    beside=bring_votes,
 )

@@ -19,7 +19,7 @@ from review_service.domain.streams import review_ref
 from review_service.projections.public import (
     FollowUp,
     FormerVersion,
-    PublicReview,
+    ListedReview,
     Reply,
     shown,
 )
@@ -61,7 +61,7 @@ class PublicReviewView:
     It counts `weight_milli` of 1000, for these reasons; with `delivery_not_counted`, its
     logistics stars are on the account of a carrier. A text that a moderator has hidden, and one
     whose writer was erased, is null; so is the marketplace for a moment, until what was ordered is
-    known here too.
+    known here too. So many readers say that it was `helpful`, so many that it was not.
     """
 
     ref: str
@@ -84,6 +84,8 @@ class PublicReviewView:
     follow_up: PublicFollowUpView | None
     weight_milli: int
     reasons: list[ReasonView]
+    helpful: int
+    not_helpful: int
     usefulness: int
     revealed_at: datetime
 
@@ -140,9 +142,9 @@ ORDERS: dict[Sort, Keyset] = {
     "oldest": Keyset(columns=REVEALED),
     "highest": Keyset(columns={"stars": "bigint", **REVEALED}, descending=True),
     "lowest": Keyset(columns={"lost_stars": "bigint", **REVEALED}, descending=True),
-    "most_useful": Keyset(columns={"usefulness": "bigint", **REVEALED}, descending=True),
+    "most_useful": Keyset(columns={"usefulness_voted": "bigint", **REVEALED}, descending=True),
 }
-decode = msgspec.json.Decoder(PublicReview).decode
+decode = msgspec.json.Decoder(ListedReview).decode
 
 
 class Listed(NamedTuple):
@@ -150,7 +152,7 @@ class Listed(NamedTuple):
 
     tie: str
     marketplace_id: str | None
-    review: PublicReview
+    review: ListedReview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ def key_of(sort: Sort, listed: Listed) -> Key:
         case "lowest":
             return (5 - stars, *revealed)
         case "most_useful":
-            return (review.usefulness, *revealed)
+            return (review.usefulness_voted, *revealed)
 
 
 def public_review_view(listed: Listed) -> PublicReviewView:
@@ -238,7 +240,9 @@ def public_review_view(listed: Listed) -> PublicReviewView:
         follow_up=public_follow_up_view(seen.follow_up),
         weight_milli=seen.weight_milli,
         reasons=reason_views(seen.reasons),
-        usefulness=seen.usefulness,
+        helpful=seen.helpful,
+        not_helpful=seen.not_helpful,
+        usefulness=seen.usefulness_voted,
         revealed_at=seen.revealed_at,
     )
 

@@ -340,16 +340,19 @@ def rebuilt(
     parts: Parts[Any], database: Database, service: AnyService, followed: asyncpg.Pool | None
 ) -> Callable[[], Awaitable[bool]]:
     async def all_equal() -> bool:
-        own = service.workload(parts).own_projections
+        own = {each.name: each for each in service.workload(parts).own_projections}
         async with asyncpg.create_pool(database.owner_url, min_size=0) as owner:
             logs = {
-                each.name: owner if each in own or followed is None else followed
+                each.name: owner if each.name in own or followed is None else followed
                 for each in service.projections
             }
             return all(
                 [
                     await rebuild(
-                        each, OwnLog(logs[each.name], each.topics), owner=owner, now=parts.now
+                        own.get(each.name, each),
+                        OwnLog(logs[each.name], each.topics),
+                        owner=owner,
+                        now=parts.now,
                     )
                     for each in service.projections
                 ]

@@ -13,8 +13,9 @@ from shared_runtime.erasure_api import erasure_router
 from shared_runtime.log_api import log_router
 from shared_runtime.media import Links, MediaStore
 from shared_runtime.media_api import media_at, media_router, media_tasks
+from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
-from shared_runtime.sealing import Opener
+from shared_runtime.sealing import Keys, Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
@@ -25,7 +26,8 @@ from review_service.bulk.intake import Intake
 from review_service.domain.order_rules import ORDER_RULES
 from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
-from review_service.projections import PROJECTIONS
+from review_service.projections import PROJECTIONS, REVIEW_LANGUAGES
+from review_service.projections.review_languages import forget_languages, with_keys
 from review_service.queries.moderation import CASES
 from review_service.reactions.from_other_services import on_elsewhere
 from review_service.reactions.orders import OPENING, on_own_orders
@@ -124,9 +126,16 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
     ]
 
 
+def own_projections(keys: Keys) -> Sequence[Projection]:
+    """As a worker has them, which opens texts to tell their language."""
+    return [with_keys(keys) if each is REVIEW_LANGUAGES else each for each in PROJECTIONS]
+
+
 async def forget(files: MediaStore, person: str, db: Connection) -> None:
+    """Of whom there are no words any more, nothing is left that follows from them either."""
     await files.delete_of(person, db)
     await forget_votes(person, db)
+    await forget_languages(person, db)
 
 
 def workload(parts: Parts[ReviewSettings]) -> Workload:
@@ -141,11 +150,12 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
         ),
         on_kafka=(
             on_elsewhere(parts.log, policies),
-            # No table has a text that is opened: what is left of a person are files and votes.
+            # No table has a text that is opened: what is left of a person are files, votes and
+            # what his words were in.
             erasure(parts.keys, partial(forget, files)),
         ),
         feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now),),
-        own_projections=PROJECTIONS,
+        own_projections=own_projections(parts.keys),
         fire=on_deadlines(policies),
         tasks=(
             *media_tasks(files),

@@ -137,13 +137,16 @@ async def _position(token: Token, position_of: PositionOf) -> int:
     return position
 
 
-def position_of(pool: asyncpg.Pool, projection: Projection) -> PositionOf:
-    """How far the live tables of a projection have come."""
+def position_of(pool: asyncpg.Pool, *projections: Projection) -> PositionOf:
+    """How far the live tables of a projection have come; of several, all that read the topic."""
 
     async def position(token: Token) -> int | None:
-        if token.topic not in projection.topics:
-            return None
-        return await _reached(pool, PROJECTION, projection.name, token)
+        reached = [
+            await _reached(pool, PROJECTION, each.name, token)
+            for each in projections
+            if token.topic in each.topics
+        ]
+        return min(reached, default=None)
 
     return position
 

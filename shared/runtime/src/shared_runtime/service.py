@@ -151,7 +151,8 @@ class Service[S: Settings]:
     """What makes a service this one.
 
     `title` and `description` open its OpenAPI page, `tags` says what those of its routes mean.
-    `projections` are made by `migrate` and can be rebuilt. `routers` and `workload` are what its
+    `projections` are made by `migrate` and can be rebuilt, those of the own log as `workload` has
+    them: one that opens texts has the keys there. `routers` and `workload` are what its
     API answers and what its worker does. `streamed`: the paths whose bodies have any size. `seals`:
     what people write is sealed with their keys, which are in a database of their own. `first`:
     what each of its processes has to know before it does anything; `background`: what it does
@@ -427,8 +428,8 @@ async def run_fold[S: Settings](
         async with asyncpg.create_pool(
             url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
         ) as owner:
-            projection, now = _projection_of(service, name), clock_of(settings)
-            async with _source_of(service, settings, owner, projection) as source:
+            now = clock_of(settings)
+            async with _rebuilt_from(service, settings, owner, name) as (projection, source):
                 await fold_part(projection, source, generation, part, owner=owner, now=now)
     except WORLD_FAILURES as failure:
         raise CannotRebuild(str(failure) or type(failure).__name__) from failure
@@ -462,32 +463,34 @@ def _projection_of(service: Service[Any], name: str) -> Projection:
 
 
 @asynccontextmanager
-async def _source_of[S: Settings](
-    service: Service[S], settings: S, owner: asyncpg.Pool, projection: Projection
-) -> AsyncGenerator[Source]:
-    """What a projection is built again from."""
+async def _rebuilt_from[S: Settings](
+    service: Service[S], settings: S, owner: asyncpg.Pool, name: str
+) -> AsyncGenerator[tuple[Projection, Source]]:
+    """A projection as the worker has it, and what it is built again from. Raises
+    `NoSuchProjection`.
+    """
+    projection = _projection_of(service, name)
     now = clock_of(settings)
     async with _key_store(service, settings) as keys:
         own_log = log_of(service, settings, owner, now)
         parts = Parts(settings=settings, pool=owner, log=own_log, now=now, key_store=keys)
-        workload = service.workload(parts)
-    if projection in workload.own_projections:
-        yield OwnLog(owner, projection.topics)
-        return
-    group = f"{service.name}.{projection.name}.rebuild-{uuid4()}"
-    source = KafkaLog(settings.brokers, group, projection.topics, feed=feed_of(settings))
-    try:
-        yield source
-    finally:
-        await source.close()
+        own = {each.name: each for each in service.workload(parts).own_projections}
+        if name in own:
+            yield own[name], OwnLog(owner, projection.topics)
+            return
+        group = f"{service.name}.{projection.name}.rebuild-{uuid4()}"
+        source = KafkaLog(settings.brokers, group, projection.topics, feed=feed_of(settings))
+        try:
+            yield projection, source
+        finally:
+            await source.close()
 
 
 async def _rebuild[S: Settings](
     service: Service[S], settings: S, owner: asyncpg.Pool, name: str, apart: Apart
 ) -> None:
-    projection = _projection_of(service, name)
     before = await owner.fetchval("SELECT version FROM es.projection WHERE name = $1", name)
-    async with _source_of(service, settings, owner, projection) as source:
+    async with _rebuilt_from(service, settings, owner, name) as (projection, source):
         now = clock_of(settings)
         equal = await rebuild(projection, source, owner=owner, now=now, apart=apart)
     if not equal and projection.version == before:

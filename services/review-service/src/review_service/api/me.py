@@ -5,13 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from shared_casework.callers import APartyOfOrders, AskedSide, asks_as
-from shared_events import orders
 from shared_events.review import Side
 from shared_runtime.decider import Actor, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
-from shared_runtime.reading import PositionOf, Token, answer, position_of, wait_for
+from shared_runtime.reading import answer, position_of, wait_for
 
 from review_service.api import query_answers
 from review_service.api.evaluations import Evaluations
@@ -41,15 +40,7 @@ type AskedKind = Annotated[
 def me_api(evaluations: Evaluations) -> APIRouter:
     router = APIRouter(prefix="/v1/me", tags=["me"])
     pool, cursors, now = evaluations.pool, evaluations.cursors, evaluations.now
-    orders_projected = all_of(
-        {
-            orders.TOPIC: [position_of(pool, OWN_ORDERS)],
-            OWN_REVIEWS.topics[0]: [
-                position_of(pool, REVIEWABLE_ORDERS),
-                position_of(pool, OWN_REVIEWS),
-            ],
-        }
-    )
+    orders_projected = position_of(pool, OWN_ORDERS, REVIEWABLE_ORDERS, OWN_REVIEWS)
     reviews_projected = position_of(pool, OWN_REVIEWS)
 
     @router.get(
@@ -120,13 +111,3 @@ async def read_as(
         for each in listed
     )
     return [view for view in views if view is not None]
-
-
-def all_of(projected: dict[str, Sequence[PositionOf]]) -> PositionOf:
-    """How far all have come that a read takes from, by topic."""
-
-    async def position(token: Token) -> int | None:
-        reached = [await each(token) for each in projected.get(token.topic, ())]
-        return min((at for at in reached if at is not None), default=None)
-
-    return position

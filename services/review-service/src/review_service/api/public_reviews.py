@@ -10,10 +10,11 @@ from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.pages import PageQuery, query_of
 from shared_runtime.problems import NotYetVisible, refusals
-from shared_runtime.reading import Cursors, PositionOf, answer, wait_for
+from shared_runtime.reading import Cursors, PositionOf, answer, position_of, wait_for
 
 from review_service.api import query_answers
 from review_service.api.callers import EVERYBODY
+from review_service.projections import PUBLIC_REVIEWS, REVIEW_LANGUAGES
 from review_service.queries import reviews
 from review_service.queries.reviews import ListOf, Sort
 
@@ -28,6 +29,11 @@ SORT = (
 STARS_WANTED = "Only those whose three stars have this mean, rounded half up."
 TEXT_WANTED = "Only those with a text (true), or only those without one (false)."
 MEDIA_WANTED = "Only those with photos or videos (true), or only those without any (false)."
+LANGUAGE_WANTED = (
+    "Only those whose text is in this language, as `language` of the items has it. A text that is "
+    "too short to tell is in none."
+)
+LANGUAGE = r"^[a-z]{2,3}(-[A-Z][A-Za-z]{1,3})?$"
 RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.PUBLIC_REVIEWS
 RATINGS_RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.RATINGS
 RATINGS = (
@@ -53,6 +59,9 @@ class ReviewQuery(PageQuery):
     stars: Annotated[int | None, Query(ge=1, le=5, description=STARS_WANTED)] = None
     text: Annotated[bool | None, Query(description=TEXT_WANTED)] = None
     media: Annotated[bool | None, Query(description=MEDIA_WANTED)] = None
+    language: Annotated[
+        str | None, Query(description=LANGUAGE_WANTED, pattern=LANGUAGE, examples=["en"])
+    ] = None
 
 
 type ReviewsAsked = Annotated[ReviewQuery, Depends(query_of(ReviewQuery))]
@@ -68,8 +77,15 @@ async def public_reviews(
     open_texts: OpenTexts,
 ) -> Response:
     wanted = reviews.WantedReviews(
-        of=of, sort=asked.sort, stars=asked.stars, text=asked.text, media=asked.media
+        of=of,
+        sort=asked.sort,
+        stars=asked.stars,
+        text=asked.text,
+        media=asked.media,
+        language=asked.language,
     )
     start = asked.start(cursors, wanted.name)
     await wait_for(asked.token, projected)
+    if asked.language is not None:
+        await wait_for(asked.token, position_of(pool, PUBLIC_REVIEWS, REVIEW_LANGUAGES))
     return await open_texts(answer(await reviews.review_page(pool, wanted, start)))

@@ -42,6 +42,7 @@ _REVIEW = PublicReviewView(
         stars=2, quality=1, logistics=4, service=2, text="Came with a broken shade."
     ),
     text="They sent a new shade at once.",
+    language="en",
     media=[MediaLink(media_id="M-1", url="/media/M-1?expires=1768644000&signature=c2ln")],
     incentive="NONE",
     verified_purchase=True,

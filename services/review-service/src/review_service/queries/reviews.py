@@ -61,7 +61,9 @@ class PublicReviewView:
     It counts `weight_milli` of 1000, for these reasons; with `delivery_not_counted`, its
     logistics stars are on the account of a carrier. A text that a moderator has hidden, and one
     whose writer was erased, is null; so is the marketplace for a moment, until what was ordered is
-    known here too. So many readers say that it was `helpful`, so many that it was not.
+    known here too. `language` is what the text is in, a BCP 47 tag; null where that is not sure, of
+    a few words, and for a moment. So many readers say that it was `helpful`, so many that it was
+    not.
     """
 
     ref: str
@@ -74,6 +76,7 @@ class PublicReviewView:
     service: int
     before: FormerVersionView | None
     text: str | None
+    language: str | None
     media: list[MediaShown]
     incentive: Incentive
     verified_purchase: bool
@@ -101,6 +104,7 @@ class ListOf:
     """A list: what it is called in a cursor, its rows, the values that choose them, its pages."""
 
     name: str
+    table: str
     rows: str
     values: Sequence[str]
     page: str
@@ -110,19 +114,34 @@ class ListOf:
 OF_SELLER = """
     SELECT page.tie,
            (SELECT marketplace_id FROM read.ordered_products WHERE order_id = page.order_id),
+           (SELECT language FROM read.review_languages WHERE order_id = page.order_id),
            row_to_json(page)
     FROM ({page}) AS page
 """
 OF_PRODUCT = """
-    SELECT page.tie, page.marketplace_id, row_to_json(review)
+    SELECT page.tie, page.marketplace_id,
+           (SELECT language FROM read.review_languages WHERE order_id = page.order_id),
+           row_to_json(review)
     FROM ({page}) AS page JOIN read.public_reviews AS review USING (order_id)
     WHERE review.listed ORDER BY {order}
+"""
+# Looked at row by row in the order of the list: what a page costs does not hang on guesses about
+# how many are in that language.
+IN_LANGUAGE = """
+    AND has_text AND (SELECT language FROM read.review_languages AS said
+                      WHERE said.order_id = {table}.order_id) = ${number}
 """
 
 
 def of_seller(seller_id: str) -> ListOf:
     rows = "read.public_reviews WHERE seller_id = $2 AND listed"
-    return ListOf(name=f"seller {seller_id!r}", rows=rows, values=[seller_id], page=OF_SELLER)
+    return ListOf(
+        name=f"seller {seller_id!r}",
+        table="public_reviews",
+        rows=rows,
+        values=[seller_id],
+        page=OF_SELLER,
+    )
 
 
 def of_product(sku: str, marketplace_id: str, seller_id: str | None = None) -> ListOf:
@@ -132,7 +151,13 @@ def of_product(sku: str, marketplace_id: str, seller_id: str | None = None) -> L
     if seller_id is not None:
         rows += " AND seller_id = $4"
         values.append(seller_id)
-    return ListOf(name=f"product {values}", rows=rows, values=values, page=OF_PRODUCT)
+    return ListOf(
+        name=f"product {values}",
+        table="product_reviews",
+        rows=rows,
+        values=values,
+        page=OF_PRODUCT,
+    )
 
 
 REVEALED: dict[str, Column] = {"revealed_at": "timestamptz", "tie": "text"}
@@ -152,13 +177,14 @@ class Listed(NamedTuple):
 
     tie: str
     marketplace_id: str | None
+    language: str | None
     review: ListedReview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedReviews:
     """Which list, and in which order. `stars`: only these; `text`, `media`: only those with one,
-    or only those without.
+    or only those without. `language`: only those whose text is in it.
     """
 
     of: ListOf
@@ -166,11 +192,12 @@ class WantedReviews:
     stars: int | None = None
     text: bool | None = None
     media: bool | None = None
+    language: str | None = None
 
     @property
     def name(self) -> str:
         """What its cursors belong to."""
-        wanted = f"{self.stars or 'all'} {self.text} {self.media}"
+        wanted = f"{self.stars or 'all'} {self.text} {self.media} {self.language}"
         return f"reviews of {self.of.name} {self.sort} {wanted}"
 
     def sql(self, start: PageStart) -> tuple[str, list[Any]]:
@@ -183,6 +210,9 @@ class WantedReviews:
         for column, wanted in (("has_text", self.text), ("has_media", self.media)):
             if wanted is not None:
                 conditions += f" AND {'' if wanted else 'NOT '}{column}"
+        if self.language is not None:
+            values.append(self.language)
+            conditions += IN_LANGUAGE.format(table=self.of.table, number=len(values))
         conditions += order.behind(start, len(values) + 1)
         page = f"SELECT * FROM {self.of.rows}{conditions} ORDER BY {order.order()} LIMIT $1"  # noqa: S608
         sql = self.of.page.format(page=page, order=order.order("page."))
@@ -194,7 +224,10 @@ async def review_page(
 ) -> PublicReviewPage:
     sql, values = wanted.sql(start)
     rows = await pool.fetch(sql, *values)
-    found = [Listed(tie, marketplace_id, decode(told)) for tie, marketplace_id, told in rows]
+    found = [
+        Listed(tie, marketplace_id, language, decode(told))
+        for tie, marketplace_id, language, told in rows
+    ]
     page, more = start.cut(found, partial(key_of, wanted.sort))
     return PublicReviewPage(items=[public_review_view(each) for each in page], next_cursor=more)
 
@@ -230,6 +263,7 @@ def public_review_view(listed: Listed) -> PublicReviewView:
         service=seen.service,
         before=former_version_view(seen.before),
         text=seen.text,
+        language=listed.language if seen.text else None,
         media=[*seen.media],
         incentive=seen.incentive,
         verified_purchase=True,  # there is no review without an order that was completed

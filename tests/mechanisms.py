@@ -163,6 +163,22 @@ BROKEN = (
     ),
     Broken(
         "I12",
+        "what is opened to tell its language is opened under the lock that forgetting waits for",
+        f"{REVIEWS}/projections/review_languages.py",
+        "    await db.execute(BEFORE_OPENING)",
+        "    ",
+        f"{OF_REVIEWS}/test_languages.py",
+    ),
+    Broken(
+        "I15",
+        "what is in no log is brought into tables that are built again",
+        f"{RUNTIME}/projections.py",
+        "    await rebuilding.projection.beside(db)",
+        "    ",
+        f"{OF_REVIEWS}/test_votes.py",
+    ),
+    Broken(
+        "I12",
         "logs are read by consumers and auditors alone",
         f"{RUNTIME}/log_api.py",
         'require("CONSUMER", "AUDITOR")',

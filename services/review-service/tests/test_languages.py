@@ -1,6 +1,7 @@
 """A shop shows reviews in its reader's language, where that can be told and nobody is forgotten."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,7 +10,12 @@ import asyncpg
 import httpx
 import pytest
 from review_service.languages import BYTES_MIN, language_of
-from review_service.projections.review_languages import REVIEW_LANGUAGES
+from review_service.projections.review_languages import (
+    REVIEW_LANGUAGES,
+    forget_languages,
+    review_languages,
+)
+from review_service.settings import ReviewSettings
 from shared_events.reputation import SubjectErased
 from shared_events.review import (
     ReviewAmended,
@@ -21,9 +27,9 @@ from shared_events.review import (
     ReviewWithdrawn,
     WeightReason,
 )
-from shared_runtime.keys import PersonKey
 from shared_runtime.log import PostgresLog
-from shared_runtime.service import Service
+from shared_runtime.sealing import PersonKey
+from shared_runtime.service import Parts, Service
 from shared_runtime.testing import InMemoryKeyStore, ManualClock, facts
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -34,6 +40,11 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 ENGLISH = "The lamp is bright enough to read by."
 GERMAN = "Sehr gute Lampe, schnelle Lieferung."
 PORTUGUESE = "Recebi bem antes do prazo estipulado."
+WAITS = """
+    SELECT EXISTS (SELECT FROM pg_locks
+                   WHERE relation = 'review_languages_g1.review_languages'::regclass
+                       AND NOT granted)
+"""
 STARS: dict[str, Any] = {"quality": 5, "logistics": 4, "service": 5}
 
 
@@ -216,7 +227,7 @@ async def test_of_a_hidden_text_no_language_is_told(
     assert await languages(anybody, language="en") == {}
 
 
-async def test_of_a_forgotten_writer_nothing_is_left_and_built_again_it_is_the_same(  # noqa: PLR0917 - fixtures
+async def test_i12_of_a_forgotten_writer_nothing_is_left_and_built_again_it_is_the_same(  # noqa: PLR0917 - fixtures
     anybody: httpx.AsyncClient,
     clock: ManualClock,
     tell: Tell,
@@ -227,7 +238,6 @@ async def test_of_a_forgotten_writer_nothing_is_left_and_built_again_it_is_the_s
     pool: asyncpg.Pool,
     rebuilt: Callable[[], Awaitable[bool]],
 ) -> None:
-    """I12."""
     bo = await key_store.key_of("buyer:B-6")
     await tell("O1", submitted(clock, ana, ENGLISH), *public(clock))
     await tell("O2", submitted(clock, bo, ENGLISH), *public(clock), buyer_id="B-6")
@@ -243,6 +253,46 @@ async def test_of_a_forgotten_writer_nothing_is_left_and_built_again_it_is_the_s
     assert await pool.fetchval("SELECT count(*) FROM read.review_languages") == 1
     assert await rebuilt()
     assert await languages(anybody, language="en") == {"R-O2-B": "en"}
+
+
+class AwayMeanwhile:
+    """Keys of which one is destroyed, and its owner forgotten, while its text is being opened."""
+
+    def __init__(self, keys: InMemoryKeyStore, pool: asyncpg.Pool) -> None:
+        self._keys = keys
+        self._pool = pool
+        self.forgetting: asyncio.Task[None] | None = None
+
+    async def keys(self, key_ids: Iterable[str]) -> dict[str, PersonKey]:
+        found = await self._keys.keys(key_ids)
+        await self._keys.destroy("buyer:B-5")
+        self.forgetting = asyncio.create_task(self._forget())
+        while not self.forgetting.done() and not await self._pool.fetchval(WAITS):
+            pass
+        return found
+
+    async def _forget(self) -> None:
+        async with self._pool.acquire() as db, db.transaction():
+            await forget_languages("buyer:B-5", db)
+
+
+async def test_i12_whoever_forgets_a_writer_waits_for_what_was_being_opened(
+    clock: ManualClock,
+    tell: Tell,
+    ana: PersonKey,
+    key_store: InMemoryKeyStore,
+    parts: Parts[ReviewSettings],
+) -> None:
+    await tell("O1", submitted(clock, ana, ENGLISH))
+    batch = (await parts.log.read(["evaluation-O1"]))["evaluation-O1"]
+    keys = AwayMeanwhile(key_store, parts.pool)
+    async with parts.pool.acquire() as db, db.transaction():
+        await db.execute("SET LOCAL search_path TO review_languages_g1")
+        await review_languages(keys, batch, db)
+        assert await db.fetchval("SELECT language FROM review_languages") == "en"
+    assert keys.forgetting is not None
+    await keys.forgetting
+    assert await parts.pool.fetchval("SELECT count(*) FROM read.review_languages") == 0
 
 
 def test_what_a_worker_projects_is_what_can_be_built_again(service: Service[Any]) -> None:

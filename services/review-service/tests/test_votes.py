@@ -340,7 +340,7 @@ async def test_what_changes_about_a_review_leaves_its_votes(
     assert await useful(reader) == [("R-O1-B", 1, 0, 483)]
 
 
-async def test_lists_that_are_built_again_have_their_votes(
+async def test_i15_lists_that_are_built_again_have_their_votes(
     public: Public,
     reader: httpx.AsyncClient,
     caller: Caller,

@@ -72,6 +72,21 @@ def answered(
     return {status: answer}
 
 
+def answered_unless_seen(model: type, example: object) -> Documented:
+    """The answer of a route for everybody, which `unless_seen` gives."""
+    etag = {
+        "ETag": {
+            "description": "What is answered, for If-None-Match.",
+            "schema": {"type": "string", "examples": ['"6f1ed002ab5595859014ebf0951522d9"']},
+        }
+    }
+    (answer,) = answered(model, example=example).values()
+    return {
+        200: answer | {"headers": etag},
+        304: {"description": "What you have is still right.", "headers": etag},
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
     """What `validate_only` answers: the events that would be recorded."""

@@ -53,6 +53,7 @@ SHARED_WITH_ORIGINS: Mapping[str, Any] = {
         "Content-Type",
         "Idempotency-Key",
         "If-Match",
+        "If-None-Match",
         "Consistency-Token",
     ),
     "expose_headers": (

@@ -26,6 +26,8 @@ LOOK_SECONDS_MAX = 0.05
 PAGE_SIZE = 20
 PAGE_SIZE_MAX = 100
 CURSOR_LENGTH_MAX = 1024
+DIGEST_BYTES = 16
+ASKED_EACH_TIME = "private, no-cache"
 VERSION_HEADER = "If-Match"
 VERSION = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 TOKEN = re.compile(r"([a-z][a-z.-]{0,62})/([0-9]{1,2}):([0-9]{1,18})", re.ASCII)
@@ -99,6 +101,20 @@ async def consistency_token(
     return Token(topic=match[1], partition=int(match[2]), position=int(match[3]))
 
 
+async def if_none_match(
+    value: Annotated[
+        str | None,
+        Header(
+            alias="If-None-Match",
+            description="ETags of answers that you have. If one is still right, you are told so.",
+        ),
+    ] = None,
+) -> str | None:
+    """A dependency: the answers that the client has."""
+    return value
+
+
+type IfNoneMatch = Annotated[str | None, Depends(if_none_match)]
 type IfMatch = Annotated[int | None, Depends(if_match)]
 type IfMatchRequired = Annotated[int, Depends(if_match_required)]
 type ConsistencyToken = Annotated[Token | None, Depends(consistency_token)]
@@ -217,6 +233,21 @@ def reanswered(kept: Response, view: object, version: int) -> Response:
 
 def etag_of(version: int) -> str:
     return f'"{version}"'
+
+
+def unless_seen(response: Response, seen: str | None) -> Response:
+    """An answer for everybody, or that what the client has (`If-None-Match`) is still the same.
+
+    By its bytes as they are sent: what nobody may read any more is not among them. Whoever keeps it
+    has to ask each time.
+    """
+    digest = hashlib.blake2b(bytes(response.body), digest_size=DIGEST_BYTES).hexdigest()
+    headers = {"ETag": f'"{digest}"', "Cache-Control": ASKED_EACH_TIME}
+    known = [each.strip().removeprefix("W/") for each in (seen or "").split(",")]
+    if headers["ETag"] in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 def _invalid(field: str, bound: str) -> InvalidValue:

@@ -5,7 +5,15 @@ from typing import Annotated
 import asyncpg
 from fastapi import APIRouter, Query, Response
 from shared_runtime.fields import IdStr
-from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
+from shared_runtime.reading import (
+    ConsistencyToken,
+    Cursors,
+    IfNoneMatch,
+    answer,
+    position_of,
+    unless_seen,
+    wait_for,
+)
 
 from review_service.api.public_reviews import (
     DESCRIPTION,
@@ -63,10 +71,13 @@ def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) ->
         sku: IdStr,
         _: Anybody,
         token: ConsistencyToken,
+        seen: IfNoneMatch,
+        *,
         marketplace_id: Annotated[IdStr, Query(description=MARKETPLACE)],
         seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
     ) -> Response:
         await wait_for(token, projected)
-        return answer(await ratings_of_product(pool, sku, marketplace_id, seller_id))
+        ratings = await ratings_of_product(pool, sku, marketplace_id, seller_id)
+        return unless_seen(answer(ratings), seen)
 
     return router

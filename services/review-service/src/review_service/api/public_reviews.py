@@ -10,7 +10,15 @@ from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.pages import PageQuery, query_of
 from shared_runtime.problems import NotYetVisible, refusals
-from shared_runtime.reading import Cursors, PositionOf, answer, position_of, wait_for
+from shared_runtime.reading import (
+    Cursors,
+    IfNoneMatch,
+    PositionOf,
+    answer,
+    position_of,
+    unless_seen,
+    wait_for,
+)
 
 from review_service.api import query_answers
 from review_service.api.callers import EVERYBODY
@@ -55,6 +63,7 @@ DESCRIPTION = (
 class ReviewQuery(PageQuery):
     """A page in one of the orders, of all reviews or of some."""
 
+    seen: IfNoneMatch = None
     sort: Annotated[Sort, Query(description=SORT)] = "newest"
     stars: Annotated[int | None, Query(ge=1, le=5, description=STARS_WANTED)] = None
     text: Annotated[bool | None, Query(description=TEXT_WANTED)] = None
@@ -88,4 +97,5 @@ async def public_reviews(
     await wait_for(asked.token, projected)
     if asked.language is not None:
         await wait_for(asked.token, position_of(pool, PUBLIC_REVIEWS, REVIEW_LANGUAGES))
-    return await open_texts(answer(await reviews.review_page(pool, wanted, start)))
+    page = await open_texts(answer(await reviews.review_page(pool, wanted, start)))
+    return unless_seen(page, asked.seen)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared_runtime.documents import Documented, answered
+from shared_runtime.documents import Documented, answered, answered_unless_seen
 from shared_runtime.fields import Money
 
 from review_service.domain.streams import review_ref
@@ -166,10 +166,10 @@ _FIGURES = NeutralityView(
 )
 _COUNTS = CaseCounts(cases=1, flags=1, holds=0, appeals=0, overdue=0)
 
-PUBLIC_REVIEWS = answered(
+PUBLIC_REVIEWS = answered_unless_seen(
     PublicReviewPage, example=PublicReviewPage(items=[_REVIEW], next_cursor=None)
 )
-RATINGS = answered(
+RATINGS = answered_unless_seen(
     RatingsView,
     example=RatingsView(
         rating=4.4,

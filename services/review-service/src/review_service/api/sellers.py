@@ -3,7 +3,15 @@
 import asyncpg
 from fastapi import APIRouter, Response
 from shared_runtime.fields import IdStr
-from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
+from shared_runtime.reading import (
+    ConsistencyToken,
+    Cursors,
+    IfNoneMatch,
+    answer,
+    position_of,
+    unless_seen,
+    wait_for,
+)
 
 from review_service.api.public_reviews import (
     DESCRIPTION,
@@ -45,8 +53,10 @@ def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> 
         "reputation-service's.",
         responses=RATINGS_RESPONSES,
     )
-    async def get_seller_ratings(seller_id: IdStr, _: Anybody, token: ConsistencyToken) -> Response:
+    async def get_seller_ratings(
+        seller_id: IdStr, _: Anybody, token: ConsistencyToken, seen: IfNoneMatch
+    ) -> Response:
         await wait_for(token, projected)
-        return answer(await ratings_of_seller(pool, seller_id))
+        return unless_seen(answer(await ratings_of_seller(pool, seller_id)), seen)
 
     return router

@@ -396,7 +396,7 @@ async def test_a_case_is_one_moderators_for_fifteen_minutes(
     assert given.json()["lease"] == {"moderator_id": "mod-1", "until": "2026-01-15T13:15:00Z"}
     assert await next_case(other) == "O2"
     clock.advance(timedelta(minutes=15) - timedelta(microseconds=1))
-    again = await one.post(ASSIGNMENTS, json={})
+    again = await one.post(ASSIGNMENTS)  # nothing that is wanted need not be said
     assert (again.status_code, again.json()) == (200, given.json())
     assert await next_case(caller("MODERATOR", "mod-3")) is None
     listed = (await one.get(CASES)).json()["items"]

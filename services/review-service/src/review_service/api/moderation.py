@@ -54,6 +54,9 @@ class AssignmentBody(Body):
         return self
 
 
+THE_NEXT = AssignmentBody()
+
+
 def assignee(caller: Caller) -> Assignee:
     """Who reads or decides, with all ids that he is known by."""
     return Assignee(
@@ -132,7 +135,7 @@ def moderation_api(
         | query_answers.ASSIGNMENT,
     )
     async def take_assignment(
-        body: AssignmentBody, caller: Decides, token: ConsistencyToken
+        caller: Decides, token: ConsistencyToken, body: AssignmentBody = THE_NEXT
     ) -> Response:
         await wait_for(token, projected)
         who = assignee(caller)

@@ -192,7 +192,7 @@ async def test_it_is_that_of_the_text_as_it_stands(
     amended = partial(
         ReviewAmended, version=2, incentive="NONE", text=ana.unsealed(GERMAN), **STARS
     )
-    was = {"was_quality": 5, "was_logistics": 4, "was_service": 5}
+    was: dict[str, Any] = {"was_quality": 5, "was_logistics": 4, "was_service": 5}
     revised = partial(ReviewRevised, **STARS, **was)
     await tell("O1", submitted(clock, ana, ENGLISH), amended, *public(clock))
     await work()

@@ -37,10 +37,10 @@ FILL = """
            '[{"code": "FULL", "effect_milli": 1000}]', true, false, '[]', '[]', false, 1000
     FROM generate_series(1, $1::int) AS n;
     INSERT INTO public_reviews_g1.product_reviews
-        (order_id, marketplace_id, seller_id, sku, stars, usefulness_voted, has_text, has_media,
-         revealed_at, tie)
-    SELECT order_id, 'market', seller_id, 'LAMP-4', stars, usefulness_voted, has_text, has_media,
-           revealed_at, tie
+        (order_id, marketplace_id, seller_id, sku, stars, usefulness, usefulness_voted, has_text,
+         has_media, revealed_at, tie)
+    SELECT order_id, 'market', seller_id, 'LAMP-4', stars, usefulness, usefulness_voted, has_text,
+           has_media, revealed_at, tie
     FROM public_reviews_g1.public_reviews;
 """
 

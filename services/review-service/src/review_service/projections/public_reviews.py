@@ -26,7 +26,8 @@ from review_service.projections.ratings import COUNT, RATINGS_DDL, UNCOUNT
 
 # The lists are read page by page in two orders, of all stars or of some, however many reviews a
 # seller or a product has: an index for each. Of what one seller has sold of a product, some stars
-# are looked for among all. A review is in them from its reveal on.
+# are looked for among all. A review is in them from its reveal on. (`usefulness` of a product's is
+# what the release before this one sorts by, which reads these tables until it is gone.)
 PUBLIC_REVIEWS_DDL = f"""
     CREATE TABLE public_reviews ({PUBLIC_COLUMNS});
     CREATE INDEX seller_reviews_newest ON public_reviews (seller_id, revealed_at, tie)
@@ -53,6 +54,7 @@ PUBLIC_REVIEWS_DDL = f"""
         sku text,
         stars bigint NOT NULL,
         lost_stars bigint NOT NULL GENERATED ALWAYS AS (5 - stars) STORED,
+        usefulness bigint NOT NULL,
         usefulness_voted bigint NOT NULL,
         has_text boolean NOT NULL,
         has_media boolean NOT NULL,
@@ -85,16 +87,17 @@ TAKE_FROM_LISTS = """
 """
 ENTER_IN_LISTS = """
     INSERT INTO product_reviews
-        (order_id, marketplace_id, seller_id, sku, stars, usefulness_voted, has_text, has_media,
-         revealed_at, tie)
+        (order_id, marketplace_id, seller_id, sku, stars, usefulness, usefulness_voted, has_text,
+         has_media, revealed_at, tie)
     SELECT review.order_id, product.marketplace_id, review.seller_id, sku, review.stars,
-           review.usefulness_voted, review.has_text, review.has_media, review.revealed_at,
-           review.tie
+           review.usefulness, review.usefulness_voted, review.has_text, review.has_media,
+           review.revealed_at, review.tie
     FROM public_reviews AS review JOIN ordered_products AS product USING (order_id),
          jsonb_array_elements_text(product.skus) AS sku
     WHERE review.order_id = ANY($1) AND review.listed
     ON CONFLICT (order_id, sku) DO UPDATE SET
-        stars = excluded.stars, usefulness_voted = excluded.usefulness_voted,
+        stars = excluded.stars, usefulness = excluded.usefulness,
+        usefulness_voted = excluded.usefulness_voted,
         has_text = excluded.has_text, has_media = excluded.has_media,
         revealed_at = excluded.revealed_at
 """
@@ -167,8 +170,8 @@ PUBLIC_REVIEWS = Projection(
     apply=public_reviews,
     compared={
         "public_reviews": f"SELECT {', '.join(PublicReview.__struct_fields__)} FROM {{table}}",  # noqa: S608 - fields of the code
-        "product_reviews": "SELECT order_id, marketplace_id, seller_id, sku, stars, has_text, "
-        "has_media, revealed_at, tie FROM {table}",
+        "product_reviews": "SELECT order_id, marketplace_id, seller_id, sku, stars, usefulness, "
+        "has_text, has_media, revealed_at, tie FROM {table}",
     },
     beside=bring_votes,
 )

@@ -2,6 +2,7 @@
 that he may not know.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -9,12 +10,15 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
+from local_stack.databases import Database
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.domain.streams import review_id_of, review_ref
 from review_service.queries.own_orders import WantedOrders
+from review_service.queries.own_reviews import WantedOwnReviews
 from shared_events.orders import OrderCancelled, OrderReopened
 from shared_events.review import Side
 from shared_runtime.pages import PageStart
@@ -364,3 +368,47 @@ async def test_built_again_they_are_the_same(
     await withdraw(buyer, "O2", "BUYER")
     await work()
     assert await rebuilt()
+
+
+FILL = """
+    INSERT INTO own_orders_g1.own_orders
+        (order_id, seller_id, buyer_id, marketplace_id, stage, total_minor, currency, placed_at)
+    SELECT 'O' || n, 'S-77', 'B' || n, 'market',
+           CASE WHEN n % 1000 = 0 THEN 'PAID' ELSE 'COMPLETED' END, 1, 'EUR',
+           timestamptz '2026-01-01Z' + n * interval '1 minute'
+    FROM generate_series(1, 20000) AS n;
+    INSERT INTO own_reviews_g1.own_reviews
+        (order_id, seller_id, buyer_id, buyer_wrote_at, seller_wrote_at, revealed_at)
+    SELECT order_id, seller_id, buyer_id, placed_at, placed_at, placed_at
+    FROM own_orders_g1.own_orders;
+"""
+
+
+async def test_a_page_of_many_is_read_from_the_index_of_its_order(
+    database: Database, pool: asyncpg.Pool
+) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(FILL)
+    await owner.execute("ANALYZE own_orders_g1.own_orders, own_reviews_g1.own_reviews")
+    await owner.close()
+    middle = "2026-01-08T00:00:00Z"
+    for last in (None, (middle, "O5")):
+        start = PageStart(limit=50, after=last, cursor=str)
+        for stage, index in ((None, "own_orders_of_seller"), ("PAID", "own_orders_of_seller_and_")):
+            wanted = WantedOrders(side="SELLER", account="S-77", stage=stage)
+            sql, values = wanted.sql(start, COMPLETED)
+            told = await plan(pool, sql, values)
+            assert f"Index Scan Backward using {index}" in told
+            assert "Seq Scan on own_orders" not in told
+    for last in (None, (middle, "O5", "WRITTEN")):
+        start = PageStart(limit=50, after=last, cursor=str)
+        sql, values = WantedOwnReviews(side="SELLER", account="S-77").sql(start)
+        told = await plan(pool, sql, values)
+        for index in ("written_by_seller", "received_by_seller"):
+            assert f"Index Scan Backward using {index}" in told
+        assert max(map(int, re.findall(r"actual rows=(\d+)", told))) <= 2 * 51
+
+
+async def plan(pool: asyncpg.Pool, sql: str, values: list[Any]) -> str:
+    told = await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql}", *values)
+    return "\n".join(row[0] for row in told)

@@ -141,6 +141,7 @@ async def undisturbed(lines: list[bytes]) -> tuple[int, dict[str, str]]:
             "BUYER": replace(importer, on_behalf_of="BUYER"),
             "SELLER": replace(importer, on_behalf_of="SELLER"),
         },
+        moderator=replace(importer, on_behalf_of="MODERATOR"),
     )
     intake = Intake(log, policies(), InMemoryKeyStore(), system_clock)
     tally = Tally()

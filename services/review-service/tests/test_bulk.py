@@ -15,7 +15,8 @@ from review_service.api import bulk
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.bulk.intake import Intake, Numbered, Tally
-from review_service.bulk.line import LINE_BYTES_MAX, TEXT
+from review_service.bulk.line import LINE_BYTES_MAX
+from review_service.bulk.reviewed import TEXT
 from review_service.bulk.story import importer as teller
 from review_service.domain.policy import policies
 from review_service.settings import ReviewSettings
@@ -128,6 +129,7 @@ async def test_a_line_brings_an_order_and_all_that_came_of_it(
         "lines": 1,
         "orders": {"accepted": 1, "unchanged": 0, "refused": 0},
         "reviews": {"accepted": 2, "unchanged": 0, "refused": 0},
+        "parts": {"accepted": 0, "unchanged": 0, "refused": 0},
         "events": 11,
     }
     assert [token.rpartition("/")[0] for token in summary["tokens"]] == [
@@ -438,7 +440,13 @@ WRONG_REVIEWS: list[tuple[object, str, str]] = [
     (BUYER | {"at": "2026-01-16"}, "reviews[0].at", "Invalid RFC3339 encoded datetime"),
     (BUYER | {"at": "2026-01-16T10:00:00.1234567Z"}, "reviews[0].at", LIKE),
     (BUYER | {"rating": 5}, "reviews[0].rating", "unknown field"),
-    (BUYER | {"title": "Bright"}, "reviews[0].title", "unknown field"),
+    (BUYER | {"colour": "red"}, "reviews[0].colour", "unknown field"),
+    (BUYER | {"title": 5}, "reviews[0].title", "Expected str | null, got int"),
+    (
+        BUYER | {"title": "T", "text": "x" * 4998},
+        "reviews[0].text",
+        "with its title at most 5000 characters",
+    ),
     (BUYER | {"quality": 4.5}, "reviews[0].quality", "Expected int, got float"),
     (BUYER | {"quality": 0}, "reviews[0].quality", "1..5"),
     (BUYER | {"text": "x" * 5001}, "reviews[0].text", "Expected str of length <= 5000"),

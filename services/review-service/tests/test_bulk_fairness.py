@@ -46,7 +46,9 @@ async def test_uploads_at_once_leave_connections_to_the_others() -> None:
     tallies = [Tally() for _ in lines]
     await asyncio.gather(
         *(
-            intake.take([Numbered(1, line)], Teller(orders=importer, sides=sides), tally)
+            intake.take(
+                [Numbered(1, line)], Teller(orders=importer, sides=sides, moderator=importer), tally
+            )
             for line, tally in zip(lines, tallies, strict=True)
         )
     )

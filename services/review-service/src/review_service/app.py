@@ -48,7 +48,6 @@ have written or the time is over. Then they are revealed together, and begin to 
 TAGS = {
     "privacy": "People who are to be forgotten.",
     "orders": "The life of an order, as a marketplace tells of it step by step.",
-    "bulk": "Whole histories of orders and their reviews, a line each.",
     "evaluations": "What the parties of an order write about each other.",
     "me": "What is one's own, whichever order it is of.",
     "moderation": "Reports, decisions and appeals about reviews, and the queue of what is open.",
@@ -89,7 +88,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         log=parts.log, commands=commands, policies=policies, cursors=cursors, now=parts.now
     )
     return [
-        bulk.bulk_api(Intake(parts.log, policies, parts.keys, parts.now)),
+        bulk.bulk_api(Intake(parts.log, policies, parts.keys, parts.now, files)),
         *orders_api(placed),
         *evaluation_doors(evaluations),
         evaluation_reads(evaluations, opened_up_to=opened),
@@ -154,7 +153,7 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
             # what his words were in.
             erasure(parts.keys, partial(forget, files)),
         ),
-        feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now),),
+        feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now, files),),
         own_projections=own_projections(parts.keys),
         fire=on_deadlines(policies),
         tasks=(

@@ -16,7 +16,7 @@ from review_service.domain.placing import PlaceOrder
 REFERENCE_CURRENCY = "USD"
 
 
-class ToldPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ToldPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The base of all that is told: exact types, no unknown fields."""
 
 

@@ -367,7 +367,7 @@ class MediaStore:
 
     async def info(self, media_id: str) -> MediaFile:
         """Raises `NotFound`."""
-        found = await self._find([media_id])
+        found = await self.find([media_id])
         if media_id not in found:
             raise NotFound
         return found[media_id]
@@ -401,6 +401,11 @@ class MediaStore:
             raise WrongState(state=file.state)
         return self._links.link(media_id)
 
+    async def find(self, media_ids: Iterable[str]) -> dict[str, MediaFile]:
+        """Those of the files that there are, whosever they are, by their ids."""
+        rows = await self._db.fetch(FIND, list(media_ids))
+        return {row["media_id"]: MediaFile(**dict(row)) for row in rows}
+
     async def clean(
         self, owner: str, media_ids: Iterable[str], purpose: Purpose
     ) -> list[MediaFile]:
@@ -409,7 +414,7 @@ class MediaStore:
         """
         wanted = list(media_ids)
         _refuse_repeated(wanted)
-        found = await self._find(wanted)
+        found = await self.find(wanted)
         good = {
             media_id
             for media_id, file in found.items()
@@ -480,10 +485,6 @@ class MediaStore:
         while rows := await self._db.fetch(DROPPED, BATCH_MAX):
             await self._objects.delete(row["object"] for row in rows)
             await self._db.execute(DELETE, [row["media_id"] for row in rows])
-
-    async def _find(self, media_ids: Sequence[str]) -> dict[str, MediaFile]:
-        rows = await self._db.fetch(FIND, media_ids)
-        return {row["media_id"]: MediaFile(**dict(row)) for row in rows}
 
     async def _opened(self, file: MediaFile) -> bytes | None:
         sealed = await self._objects.get(file.object)

@@ -22,8 +22,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from review_service.api import examples
 from review_service.bulk.intake import Intake, Numbered, Tally
-from review_service.bulk.line import LINE_BYTES_MAX, Life, Reviewed
+from review_service.bulk.line import LINE_BYTES_MAX, Life
 from review_service.bulk.ndjson import Lines
+from review_service.bulk.reviewed import Reviewed
 from review_service.bulk.story import Teller, feed, importer
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]

@@ -76,7 +76,8 @@ ANSWERS = """\
 {"line":2,"order_id":null,"order":"refused","problem":{"type":"/problems/malformed-line",\
 "title":"Malformed line","status":400,"detail":"The line is not JSON."},"reviews":[]}
 {"summary":{"lines":2,"orders":{"accepted":1,"unchanged":0,"refused":1},\
-"reviews":{"accepted":1,"unchanged":0,"refused":0},"events":8},\
+"reviews":{"accepted":1,"unchanged":0,"refused":0},\
+"parts":{"accepted":0,"unchanged":0,"refused":0},"events":8},\
 "tokens":["orders.events/12:5","review.events/12:3"]}
 """
 

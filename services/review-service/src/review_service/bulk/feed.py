@@ -11,13 +11,15 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 from prometheus_client import Counter
+from shared_runtime.decider import Refused
 from shared_runtime.delivery import Apply, Connection, Delivery, Subscription
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Decisions, PostgresLog
+from shared_runtime.media import MediaStore
 
-from review_service.bulk.intake import decide_lines, keys_of_writers
+from review_service.bulk.intake import decide_lines, find_files, keys_of_writers, refer_files
 from review_service.bulk.line import Line, MalformedLine, RefusedLine, decode_line
-from review_service.bulk.story import LineTold, importer
+from review_service.bulk.story import Besides, LineTold, importer
 from review_service.domain.policy import Policies
 
 TOPIC = "marketplace.orders"
@@ -39,15 +41,23 @@ _decode = msgspec.json.Decoder(CloudEvent).decode
 
 
 def marketplace_feed(
-    own_log: PostgresLog, policies: Policies, keys: KeyStore, now: Callable[[], datetime]
+    own_log: PostgresLog,
+    policies: Policies,
+    keys: KeyStore,
+    now: Callable[[], datetime],
+    media: MediaStore | None = None,
 ) -> Subscription:
-    """The orders that the marketplace announces."""
-    apply = _apply(own_log, policies, keys, now)
+    """The orders that the marketplace announces. Without `media` nobody has files."""
+    apply = _apply(own_log, policies, keys, now, media)
     return Subscription(name="marketplace", topics=(TOPIC,), apply=apply)
 
 
 def _apply(
-    own_log: PostgresLog, policies: Policies, keys: KeyStore, now: Callable[[], datetime]
+    own_log: PostgresLog,
+    policies: Policies,
+    keys: KeyStore,
+    now: Callable[[], datetime],
+    media: MediaStore | None,
 ) -> Apply:
     teller = importer(TOPIC)
 
@@ -60,9 +70,11 @@ def _apply(
         decisions = Decisions(own_log.within(db))
         lines = [line for _, line in ours]
         written_with = await keys_of_writers(lines, keys)
-        told = await decide_lines(lines, decisions, policies, teller, now(), keys=written_with)
+        besides = Besides(written_with, await find_files(lines, media))
+        told = await decide_lines(lines, decisions, policies, teller, now(), besides=besides)
         for (delivery, _), each in zip(ours, told, strict=True):
             _tell_refusals(delivery, each)
+        await refer_files(lines, told, besides, media, decisions.log)
         await decisions.append()
 
     return apply
@@ -79,7 +91,11 @@ def _line(body: bytes, now: datetime) -> Line | RefusedLine | None:
 
 def _tell_refusals(delivery: Delivery, told: LineTold) -> None:
     # A review of a refused order shares its fate: it is told once.
-    reviews = [] if told.problem else [(review.by, review.problem) for review in told.reviews]
+    reviews: list[tuple[str | None, Refused | None]] = []
+    if told.problem is None:
+        for review in told.reviews:
+            reviews.append((review.by, review.problem))
+            reviews += [(f"{review.by}/{part.name}", part.problem) for part in review.parts]
     for part, refused in (("ORDER", told.problem), *reviews):
         if refused is not None:
             refused_total.labels(refused.slug()).inc()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import DecodeError, Struct
 from shared_events.envelope import Recorded
 from shared_events.review import Side
-from shared_runtime.decider import Refused
+from shared_runtime.decider import InvalidValue, Refused
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import (
     ATTEMPTS_MAX,
@@ -20,11 +20,21 @@ from shared_runtime.log import (
     VersionConflict,
     database_of,
 )
+from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, problem_body
 from shared_runtime.sealing import PersonKey
 
-from review_service.bulk.line import Line, RefusedLine, decode_line, writers
-from review_service.bulk.story import LineOutcome, LineTold, Teller, refuse, streams_of, tell
+from review_service.bulk.line import Line, RefusedLine, decode_line, writer, writers
+from review_service.bulk.reviewed import FollowedUp, PartName, RefusedReview, SoundReview
+from review_service.bulk.story import (
+    Besides,
+    LineOutcome,
+    LineTold,
+    Teller,
+    refuse,
+    streams_of,
+    tell,
+)
 from review_service.domain.policy import Policies
 from review_service.fact_rows import write_reviews
 from review_service.facts import Parties, read_facts
@@ -48,12 +58,21 @@ class Numbered:
     text: bytes | Refused
 
 
+class PartAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a part of a review."""
+
+    part: PartName
+    outcome: LineOutcome
+    problem: dict[str, object] | None = None
+
+
 class ReviewAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a review. `by` is null where the review does not tell it."""
+    """What became of a review, and of its parts. `by` is null where the review does not tell it."""
 
     by: Side | None
     outcome: LineOutcome
     problem: dict[str, object] | None = None
+    parts: list[PartAnswer] = []
 
 
 class LineAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,12 +93,14 @@ class Tally:
     events: int = 0
     orders: Counter[LineOutcome] = field(default_factory=Counter[LineOutcome])
     reviews: Counter[LineOutcome] = field(default_factory=Counter[LineOutcome])
+    parts: Counter[LineOutcome] = field(default_factory=Counter[LineOutcome])
     reached: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def count(self, told: LineTold) -> None:
         self.lines += 1
         self.orders[told.order] += 1
         self.reviews.update(review.outcome for review in told.reviews)
+        self.parts.update(part.outcome for review in told.reviews for part in review.parts)
 
     def count_events(self, recorded: Sequence[Recorded[Any]]) -> None:
         self.events += len(recorded)
@@ -93,6 +114,7 @@ class Tally:
                 "lines": self.lines,
                 "orders": {outcome: self.orders[outcome] for outcome in OUTCOMES},
                 "reviews": {outcome: self.reviews[outcome] for outcome in OUTCOMES},
+                "parts": {outcome: self.parts[outcome] for outcome in OUTCOMES},
                 "events": self.events,
             },
             "tokens": [
@@ -104,15 +126,21 @@ class Tally:
 
 
 class Intake:
-    """Takes batches of lines into the log."""
+    """Takes batches of lines into the log. Without `media` nobody has files."""
 
     def __init__(
-        self, log: Log, policies: Policies, keys: KeyStore, now: Callable[[], datetime]
+        self,
+        log: Log,
+        policies: Policies,
+        keys: KeyStore,
+        now: Callable[[], datetime],
+        media: MediaStore | None = None,
     ) -> None:
         self._log = log
         self._policies = policies
         self._keys = keys
         self._now = now
+        self._media = media
         self._places = asyncio.Semaphore(DECIDING_MAX)
 
     async def take(self, batch: Sequence[Numbered], teller: Teller, tally: Tally) -> bytes:
@@ -148,14 +176,16 @@ class Intake:
         """
         refused: Refused = ConcurrentChange()
         for _ in range(ATTEMPTS_MAX):
+            besides = Besides(keys, await find_files(lines, self._media))
             try:
                 async with self._log.transaction() as log:
                     decisions = Decisions(log)
                     told = await decide_lines(
-                        lines, decisions, self._policies, teller, self._now(), keys=keys
+                        lines, decisions, self._policies, teller, self._now(), besides=besides
                     )
+                    await refer_files(lines, told, besides, self._media, log)
                     recorded = await decisions.append()
-            except VersionConflict:
+            except (VersionConflict, InvalidValue):  # others were first, or a file has just gone
                 continue
             except OF_A_LATER_RELEASE:
                 refused = Unavailable()
@@ -169,6 +199,55 @@ class Intake:
             *await self._append(lines[:half], keys, teller, tally),
             *await self._append(lines[half:], keys, teller, tally),
         ]
+
+
+async def find_files(
+    lines: Iterable[Line | RefusedLine], media: MediaStore | None
+) -> Mapping[str, MediaFile]:
+    """All that reviews in these lines name, in one round trip."""
+    named = {each for line in lines if isinstance(line, Line) for each in files_named(line)}
+    return await media.find(named) if media and named else {}
+
+
+async def refer_files(
+    lines: Sequence[Line | RefusedLine],
+    told: Sequence[LineTold],
+    besides: Besides,
+    media: MediaStore | None,
+    log: Log,
+) -> None:
+    """The files that are recorded stay. Raises `InvalidValue` for one that has gone meanwhile."""
+    if media is None or not besides.files:
+        return
+    needed = {
+        file
+        for line, each in zip(lines, told, strict=True)
+        if isinstance(line, Line) and each.order != "refused"
+        for file in files_of(line, each, besides)
+    }
+    if needed:
+        await media.refer(needed, database_of(log))
+
+
+def files_of(line: Line, told: LineTold, besides: Besides) -> Iterator[str]:
+    """Those that something recorded here refers to from now on."""
+    for review, became in zip(line.reviews, told.reviews, strict=True):
+        if isinstance(review, RefusedReview):
+            continue
+        owner = writer(line.order, review.by)
+        if became.outcome == "accepted":
+            yield from (file.media_id for file in besides.clean(review.media, owner))
+        if isinstance(added := review.parts.get("follow_up"), FollowedUp):
+            yield from (file.media_id for file in besides.clean(added.media, owner))
+
+
+def files_named(line: Line) -> Iterator[str]:
+    """All that its reviews name."""
+    for review in line.reviews:
+        if isinstance(review, SoundReview):
+            yield from review.media
+            if isinstance(added := review.parts.get("follow_up"), FollowedUp):
+                yield from added.media
 
 
 async def keys_of_writers(
@@ -192,7 +271,7 @@ async def decide_lines(
     teller: Teller,
     now: datetime,
     *,
-    keys: Mapping[str, PersonKey],
+    besides: Besides,
 ) -> list[LineTold]:
     """Decides lines in turn, each on what the ones before left.
 
@@ -211,7 +290,7 @@ async def decide_lines(
         told.append(
             refuse(line, line.why)
             if isinstance(line, RefusedLine)
-            else tell(line, decisions, policies, teller, now, facts=facts, keys=keys)
+            else tell(line, decisions, policies, teller, now, facts=facts, besides=besides)
         )
         if number % LINES_AT_ONCE == 0:
             await asyncio.sleep(0)
@@ -227,7 +306,15 @@ def _answer(number: int, line: Line | RefusedLine, told: LineTold) -> bytes:
         order=told.order,
         problem=_problem(told.problem),
         reviews=[
-            ReviewAnswer(by=review.by, outcome=review.outcome, problem=_problem(review.problem))
+            ReviewAnswer(
+                by=review.by,
+                outcome=review.outcome,
+                problem=_problem(review.problem),
+                parts=[
+                    PartAnswer(part=part.name, outcome=part.outcome, problem=_problem(part.problem))
+                    for part in review.parts
+                ],
+            )
             for review in told.reviews
         ],
     )

@@ -6,31 +6,36 @@ could not even carry.
 """
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, TypedDict, cast
 
 import msgspec
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 from shared_casework.callers import AHEAD_MAX
 from shared_events.characters import ID, is_id
-from shared_events.fields import REVIEW_LENGTH_MAX, Instant
-from shared_events.review import Incentive, Side
+from shared_events.fields import Instant
+from shared_events.review import Side
 from shared_runtime.decider import FieldError, InvalidValue, Refused
-from shared_runtime.fields import instant, readable
+from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey, person
 
+from review_service.bulk.reviewed import (
+    RefusedReview,
+    SellerReviewed,
+    SoundReview,
+    ToldAt,
+    by_of,
+    decode_review,
+    field_error,
+    instants,
+)
 from review_service.domain.double_blind import SubmitReview
+from review_service.domain.subject import OTHER
 from review_service.told_order import ToldOrder, ToldPart, foreign_currencies, told_error
 
 LINE_BYTES_MAX = 64 * 1024
-FIELD_LENGTH_MAX = 100
-BOUND_LENGTH_MAX = 200
-TEXT = "JSON in UTF-8, without halves of characters"
-
-type Text = Annotated[str, Meta(min_length=1, max_length=REVIEW_LENGTH_MAX)]
 
 
 class MalformedLine(Refused):
@@ -63,24 +68,6 @@ class Cancelled(ToldPart, frozen=True, kw_only=True):
     reason: str
 
 
-class BuyerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="BUYER"):
-    at: Instant
-    quality: int
-    logistics: int
-    service: int
-    incentive: Incentive = "NONE"
-    text: Text | None = None
-
-
-class SellerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="SELLER"):
-    at: Instant
-    rating: int
-    text: Text | None = None
-
-
-type Reviewed = BuyerReviewed | SellerReviewed
-
-
 class Life(ToldPart, frozen=True, kw_only=True):
     """An order, and the instants of the states that it has reached."""
 
@@ -98,18 +85,11 @@ class SentLine(Life, frozen=True, kw_only=True):
     reviews: list[Raw] = field(default_factory=list[Raw])
 
 
-class RefusedReview(Struct, frozen=True, kw_only=True):
-    """A review that makes no sense. `by` is None where it does not tell it."""
-
-    by: Side | None
-    why: Refused
-
-
 class Line(Struct, frozen=True, kw_only=True):
     """A line whose order makes sense."""
 
     life: Life
-    reviews: list[Reviewed | RefusedReview]
+    reviews: list[SoundReview | RefusedReview]
 
     @property
     def order(self) -> ToldOrder:
@@ -121,7 +101,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
     @property
     def sides(self) -> list[Side | None]:
-        return [side_of(each) for each in self.reviews]
+        return [each.by for each in self.reviews]
 
 
 class RefusedLine(Struct, frozen=True, kw_only=True):
@@ -136,10 +116,6 @@ class OfOrder(Struct, frozen=True):
     order_id: str
 
 
-class OfReview(Struct, frozen=True):
-    by: Side
-
-
 class OfLine(Struct, frozen=True):
     """What a line that makes no sense may still tell."""
 
@@ -148,12 +124,8 @@ class OfLine(Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(SentLine).decode
-_decode_review: Callable[[Raw], Reviewed] = msgspec.json.Decoder(Reviewed).decode
 _parts = msgspec.json.Decoder(dict[str, Raw]).decode
 _untyped = msgspec.json.Decoder().decode
-_WRONG = re.compile(r"(?P<said>.*?)( - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 
 
 def decode_line(text: bytes | Raw, now: datetime) -> Line | RefusedLine:
@@ -161,36 +133,19 @@ def decode_line(text: bytes | Raw, now: datetime) -> Line | RefusedLine:
     try:
         sent, said = _sent(text)
     except msgspec.ValidationError as wrong:
-        return refused_line(text, InvalidValue(errors=[_field_error(str(wrong))]))
+        return refused_line(text, InvalidValue(errors=[field_error(str(wrong))]))
     except (ValueError, RecursionError):
         return RefusedLine(why=MalformedLine())
     latest = now + AHEAD_MAX
     errors = [
         *_ids(sent.order),
-        *_instants(said, _told_at(sent), latest),
+        *instants(said, _told_at(sent), latest),
         *foreign_currencies(sent.order, "order."),
     ]
     if errors:
         return refused_line(text, InvalidValue(errors=errors))
     reviews = [decode_review(each, n, latest) for n, each in enumerate(sent.reviews)]
     return Line(life=sent, reviews=reviews)
-
-
-def decode_review(text: Raw, number: int, latest: datetime) -> Reviewed | RefusedReview:
-    """What one side wrote, or what is wrong with it. `number`: its place in the line."""
-    place = f"reviews[{number}]"
-    try:
-        reviewed = _decode_review(text)
-    except msgspec.ValidationError as wrong:
-        errors = [_field_error(str(wrong), place)]
-    except (ValueError, RecursionError):
-        errors = [FieldError(field=place, bound=TEXT)]
-    else:
-        told = [("at", reviewed.at, True)]
-        errors = [*_words(reviewed, place), *_instants(_untyped(text), told, latest, f"{place}.")]
-        if not errors:
-            return reviewed
-    return RefusedReview(by=_by(text), why=InvalidValue(errors=errors))
 
 
 def refused_line(text: bytes | Raw, why: Refused) -> RefusedLine:
@@ -200,44 +155,53 @@ def refused_line(text: bytes | Raw, why: Refused) -> RefusedLine:
     return RefusedLine(
         why=why,
         order_id=order.order_id if order else None,
-        sides=[_by(each) for each in _read(line.reviews, list[Raw]) or []],
+        sides=[by_of(each) for each in _read(line.reviews, list[Raw]) or []],
     )
 
 
-def side_of(reviewed: Reviewed | RefusedReview) -> Side | None:
-    if isinstance(reviewed, RefusedReview):
-        return reviewed.by
-    return writes_as(reviewed)
-
-
-def writes_as(reviewed: Reviewed) -> Side:
-    return "BUYER" if isinstance(reviewed, BuyerReviewed) else "SELLER"
-
-
 def writers(line: Line) -> Iterator[str]:
-    """The persons who write something, with whose keys it is sealed."""
-    for reviewed in line.reviews:
-        if not isinstance(reviewed, RefusedReview) and reviewed.text is not None:
-            yield writer(line.order, writes_as(reviewed))
+    """The persons who write something, or are told why, with whose keys it is sealed."""
+    for review in line.reviews:
+        if isinstance(review, RefusedReview):
+            continue
+        if review.text is not None or review.media or {"follow_up", "restricted"} & {*review.parts}:
+            yield writer(line.order, review.by)
+        if review.said.reply:
+            yield writer(line.order, OTHER[review.by])
 
 
 def writer(order: ToldOrder, side: Side) -> str:
     return person("buyer", order.buyer_id) if side == "BUYER" else person("seller", order.seller_id)
 
 
-def submit_review(reviewed: Reviewed, review_id: str, key: PersonKey | None) -> SubmitReview:
-    """Either side's review; its text sealed with the key of its writer, who has one."""
-    text = key.unsealed(reviewed.text) if key and reviewed.text is not None else None
-    if isinstance(reviewed, SellerReviewed):
-        return SubmitReview(review_id=review_id, rating=reviewed.rating, text=text)
+def submit_review(
+    review: SoundReview, review_id: str, key: PersonKey | None, files: Sequence[MediaFile]
+) -> SubmitReview:
+    """Either side's review; what it says sealed with the key of its writer, who has one."""
+    told = review.said
+    text = key.unsealed(review.text) if key and review.text is not None else None
+    if isinstance(told, SellerReviewed):
+        return SubmitReview(review_id=review_id, rating=told.rating, text=text)
     return SubmitReview(
         review_id=review_id,
-        quality=reviewed.quality,
-        logistics=reviewed.logistics,
-        service=reviewed.service,
-        incentive=reviewed.incentive,
+        quality=told.quality,
+        logistics=told.logistics,
+        service=told.service,
+        incentive=told.incentive,
         text=text,
+        **sealed_files(key, files),
     )
+
+
+class SealedFiles(TypedDict):
+    media: tuple[str, ...]
+    media_sha256: tuple[str, ...]
+
+
+def sealed_files(key: PersonKey | None, files: Sequence[MediaFile]) -> SealedFiles:
+    """Files for a command. Who has some has a key."""
+    ids = tuple(key.unsealed(file.media_id) for file in files) if key else ()
+    return SealedFiles(media=ids, media_sha256=tuple(file.sha256 for file in files))
 
 
 def as_told(refused: InvalidValue, part: str) -> InvalidValue:
@@ -280,17 +244,6 @@ def _ids(order: ToldOrder) -> Iterator[FieldError]:
             yield FieldError(field=f"order.{name}", bound=ID)
 
 
-def _words(reviewed: Reviewed, place: str) -> Iterator[FieldError]:
-    try:
-        readable(reviewed.text or "-")
-    except ValueError as wrong:
-        yield FieldError(field=f"{place}.text", bound=str(wrong))
-
-
-type ToldAt = tuple[str, datetime, bool]
-"""The name of an instant, the instant, and whether it is one of what has happened."""
-
-
 def _told_at(line: Life) -> Iterator[ToldAt]:
     order, shipped = line.order, line.shipped
     yield "order.placed_at", order.placed_at, True
@@ -313,52 +266,9 @@ def _told_at(line: Life) -> Iterator[ToldAt]:
             yield name, at, False
 
 
-def _instants(
-    said: Any,  # noqa: ANN401 - JSON
-    told: Iterable[ToldAt],
-    latest: datetime,
-    place: str = "",
-) -> Iterator[FieldError]:
-    """Each is held to what every door asks of one. As text: a datetime has lost its decimals."""
-    for name, at, past in told:
-        try:
-            instant(_place(said, name))
-        except ValueError as wrong:
-            yield FieldError(field=f"{place}{name}", bound=str(wrong))
-            continue
-        if past and at > latest:
-            yield FieldError(field=f"{place}{name}", bound="not after now")
-
-
-def _place(said: Any, name: str) -> object:  # noqa: ANN401 - JSON
-    for step in name.split("."):
-        said = said[step]
-    return said
-
-
-def _by(review: Raw) -> Side | None:
-    read = _read(review, OfReview)
-    return read.by if read else None
-
-
 def _read[T](text: bytes | Raw, kind: type[T]) -> T | None:
     """A part of what may make no sense; None if it does not."""
     try:
         return msgspec.json.decode(text, type=kind)
     except (ValueError, RecursionError):
         return None
-
-
-def _field_error(message: str, place: str = "") -> FieldError:
-    """What msgspec says is wrong. Names that clients make up are cut short."""
-    match = _WRONG.fullmatch(message)
-    assert match
-    said, field = match["said"], f"{place}.{match['path'] or ''}".strip(".")
-    for pattern, bound in ((_UNKNOWN, "unknown field"), (_MISSING, "required")):
-        if named := pattern.fullmatch(said):
-            field = f"{field}.{named['name']}".lstrip(".")
-            said = bound
-    return FieldError(
-        field=field[:FIELD_LENGTH_MAX] or "line",
-        bound=said.replace("`", "")[:BOUND_LENGTH_MAX],
-    )

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from local_stack import blocking
+from local_stack.people import Person, until
 from local_stack.services import Stack
 from review_service.api.examples import LINE
 from shared_cli import demo_returns, welcome
@@ -154,7 +156,7 @@ def test_lines_are_taken_from_a_file_and_those_refused_are_kept_mended_and_taken
     told = [json.dumps(each).encode() for each in (good, wrong_sum, bad_review)]
     file, left = tmp_path / "orders.ndjson", tmp_path / "left.ndjson"
     file.write_bytes(b"\n".join([told[0], b"", told[1], told[2], b"no JSON"]))
-    done = call("import", "lines", str(file), "--refused", str(left), code=1).stdout
+    done = call("import", str(file), "--refused", str(left), code=1).stdout
     assert "4 orders: 2 accepted, 0 there already, 2 refused" in done
     total = "order.total.amount: the lines less discounts plus shipping, 10680"
     assert f"{mark}-1: invalid-value ({total})\n" in done
@@ -164,18 +166,118 @@ def test_lines_are_taken_from_a_file_and_those_refused_are_kept_mended_and_taken
     wrong_sum["order"]["total"]["amount"] -= 1
     with gzip.open(tmp_path / "mended.ndjson.gz", "wb") as mended:
         mended.write(b"\n".join(json.dumps(each).encode() for each in (wrong_sum, good)))
-    report = json.loads(call("import", "lines", str(mended.name), "--json").stdout)
+    report = json.loads(call("import", str(mended.name), "--json").stdout)
     assert report["orders"] == {"accepted": 1, "unchanged": 1, "refused": 0}
     assert report["lines_with_refusals"] == 0
-    again = json.loads(call("import", "lines", str(mended.name), "--json").stdout)
+    again = json.loads(call("import", str(mended.name), "--json").stdout)
     assert (again["orders"]["unchanged"], again["events"]) == (2, 0)
 
 
+MARKED = """
+    rows = "several"
+    [file]
+    delimiter = ";"
+    [stars]
+    scale = [0, 10]
+    [order]
+    order_id = "order"
+    seller_id = "shop"
+    buyer_id = "buyer"
+    marketplace_id = { value = "market" }
+    country = { value = "DE" }
+    currency = { value = "EUR" }
+    placed_at = "day"
+    [item]
+    line_id = { value = "1" }
+    sku = { value = "LAMP-4" }
+    unit_price = { value = "19.90" }
+    [life]
+    completed = "day"
+    [[review]]
+    at = "day"
+    title = "title"
+    text = "text"
+    reply = "answer"
+    [review.aspects]
+    column = "aspect"
+    stars = "points"
+    names = { article = "quality", delivery = "logistics", contact = "service" }
+"""
+
+
+def test_rows_of_another_platform_are_taken_and_those_refused_are_kept_mended_and_taken(
+    call: Call, stack: Stack, tmp_path: Path
+) -> None:
+    mark = uuid4().hex[:12]
+    mapping, file, left = (tmp_path / name for name in ("map.toml", "rows.csv", "left.csv"))
+    mapping.write_text(dedent(MARKED))
+    columns = ["order", "shop", "buyer", "day", "title", "text", "answer", "aspect", "points"]
+
+    def rows_of(number: int, points: str = "9.5", day: str = "2026-01-10") -> list[dict[str, str]]:
+        told = (
+            f"{mark}-{number}",
+            f"{mark}-shop",
+            f"{mark}-b{number}",
+            day,
+            "Bright",
+            "Reads well",
+        )
+        return [
+            dict(zip(columns, (*told, "Thank you", aspect, points), strict=True))
+            for aspect in ("article", "delivery", "contact")
+        ]
+
+    rows = [*rows_of(1), *rows_of(2, points="11"), *rows_of(3, day="2199-01-01")]
+    write_csv(file, columns, rows)
+    rehearsed = call("import", "csv", str(file), "--mapping", str(mapping), "--dry-run", code=1)
+    assert "rows 2 to 4:" in rehearsed.stdout
+    assert f'"order_id":"{mark}-1"' in rehearsed.stdout
+    assert "rows 5 to 7: review[0].quality: '11' is not on the scale 0..10" in rehearsed.stdout
+    assert "2 orders would be sent, 1 are refused here" in rehearsed.stdout
+
+    command = ("import", "csv", str(file), "--mapping", str(mapping), "--refused", str(left))
+    done = call(*command, code=1).stdout
+    assert "2 orders: 1 accepted, 0 there already, 1 refused (1 invalid-value)" in done
+    assert "rows 8 to 10: invalid-value (order.placed_at: not after now" in done
+    with left.open(newline="", encoding="utf-8-sig") as kept:
+        refused = list(csv.DictReader(kept, delimiter=";"))
+    assert [row["refused_row"] for row in refused] == [str(number) for number in range(5, 11)]
+    for row in refused:
+        row |= {"points": "9.5", "day": "2026-01-10"}
+    mended = tmp_path / "mended.csv"
+    write_csv(mended, [*columns, "refused_row", "refused_why"], refused)
+    for outcome in ("accepted", "unchanged"):
+        report = told(call("import", "csv", str(mended), "--mapping", str(mapping), "--json"))
+        assert report["orders"][outcome] == report["reviews"][outcome] == 2
+        assert report["parts"][outcome] == 2
+    assert report["events"] == 0
+    review, *others = reviews_of(stack, f"{mark}-shop", 3)
+    assert len(others) == 2
+    assert (review["quality"], review["text"]) == (5, "Bright\n\nReads well")
+    assert review["reply"]["text"] == "Thank you"
+
+
+def write_csv(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def reviews_of(stack: Stack, seller_id: str, count: int) -> list[dict[str, Any]]:
+    """What everybody reads of a seller, once so many are there."""
+    reader = Person(stack, "BUYER", "anybody")
+    path = f"/v1/sellers/{seller_id}/reviews?limit=100"
+    until(lambda: len(reader.get(path)["items"]) >= count, f"{count} reviews of {seller_id}")
+    found: list[dict[str, Any]] = reader.get(path)["items"]
+    return found
+
+
 def test_a_file_that_cannot_be_read_to_its_end_is_named(call: Call, tmp_path: Path) -> None:
-    assert "No such file" in call("import", "lines", str(tmp_path / "none"), code=2).output
+    assert "No such file" in call("import", str(tmp_path / "none"), code=2).output
     cut = tmp_path / "cut.ndjson.gz"
     cut.write_bytes(gzip.compress(b'{"order": {}}\n' * 1000)[:-20])
-    assert "after line" in call("import", "lines", str(cut), code=2).output
+    assert "after line" in call("import", str(cut), code=2).output
 
 
 def test_what_was_imported_is_verified_replayed_and_explained(call: Call, olist: Path) -> None:

@@ -58,6 +58,8 @@ class Taken:
     orders_refused: Counter[str] = field(default_factory=Counter[str])
     reviews: Counter[str] = field(default_factory=Counter[str])
     reviews_refused: Counter[str] = field(default_factory=Counter[str])
+    parts: Counter[str] = field(default_factory=Counter[str])
+    parts_refused: Counter[str] = field(default_factory=Counter[str])
     unjudged: int = 0
     events: int = 0
     tokens: dict[str, int] = field(default_factory=dict[str, int])
@@ -76,6 +78,10 @@ class Taken:
             self.reviews[review.outcome] += 1
             if review.outcome == "refused":
                 self.reviews_refused[review.problem.rule if review.problem else "unknown"] += 1
+            for part in review.parts:
+                self.parts[part.outcome] += 1
+                if part.outcome == "refused":
+                    self.parts_refused[part.problem.rule if part.problem else "unknown"] += 1
 
     def close(self, answer: Answer) -> None:
         """Takes the last word about a request."""

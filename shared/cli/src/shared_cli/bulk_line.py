@@ -70,8 +70,31 @@ class Completed(Struct, frozen=True, kw_only=True):
 
 class Cancelled(Struct, frozen=True, kw_only=True):
     at: datetime
-    by: Literal["BUYER", "SELLER", "PLATFORM"]
+    by: str
     reason: str
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What the other side answered."""
+
+    at: datetime
+    text: str
+
+
+class FollowUp(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What its author had to add. `media` are ids of files."""
+
+    at: datetime
+    text: str
+    media: list[str] = []
+
+
+class Restricted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """That it was hidden elsewhere, on which ground; `facts` are the words for its author."""
+
+    at: datetime
+    ground: str
+    facts: str | None = None
 
 
 class BuyerReview(
@@ -81,8 +104,13 @@ class BuyerReview(
     quality: int
     logistics: int
     service: int
-    incentive: Literal["NONE", "FREE_OR_DISCOUNTED", "PAYMENT", "RELATED_PARTY"] = "NONE"
+    incentive: str = "NONE"
+    title: str | None = None
     text: str | None = None
+    media: list[str] = []
+    reply: Reply | None = None
+    follow_up: FollowUp | None = None
+    restricted: Restricted | None = None
 
 
 class SellerReview(
@@ -90,7 +118,10 @@ class SellerReview(
 ):
     at: datetime
     rating: int
+    title: str | None = None
     text: str | None = None
+    reply: Reply | None = None
+    restricted: Restricted | None = None
 
 
 class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,9 +161,24 @@ class Problem(Struct, frozen=True, kw_only=True):
         return f"{self.rule} ({wrong})" if wrong else self.rule
 
 
+class PartAnswer(Struct, frozen=True, kw_only=True):
+    """What became of a part of a review: `media`, `reply`, `follow_up`, `restricted`."""
+
+    part: str
+    outcome: LineOutcome
+    problem: Problem | None = None
+
+
 class ReviewAnswer(Struct, frozen=True, kw_only=True):
     outcome: LineOutcome
     problem: Problem | None = None
+    parts: list[PartAnswer] = []
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that was refused of it; its parts share its fate, and are not told then."""
+        told = [self.problem, *(each.problem for each in self.parts)]
+        return [each for each in told if each is not None]
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -152,8 +198,13 @@ class Answer(Struct, frozen=True, kw_only=True):
     @property
     def problems(self) -> list[Problem]:
         """All that was refused of the line."""
-        told = [self.problem, *(each.problem for each in self.reviews)]
-        return [each for each in told if each is not None]
+        of_order = [self.problem] if self.problem else []
+        return [*of_order, *(told for each in self.reviews for told in each.problems)]
+
+    @property
+    def why(self) -> str:
+        """That in words; an order's problem is its reviews', and is told once."""
+        return "; ".join(dict.fromkeys(map(str, self.problems)))
 
 
 _encode = msgspec.json.Encoder().encode

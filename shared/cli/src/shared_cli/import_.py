@@ -1,4 +1,4 @@
-"""A folder of Olist tables in, orders and reviews in the platform out, every row accounted for."""
+"""Files in, orders and reviews in the platform out; of Olist's tables, every row accounted for."""
 
 import asyncio
 import csv
@@ -9,13 +9,14 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO, override
 
 import msgspec
 import typer
 from typer import Argument, Option, Typer
+from typer.core import TyperGroup
 
-from shared_cli import bulk, bulk_line, import_lines, import_report, olist, reach
+from shared_cli import bulk, bulk_line, import_csv, import_lines, import_report, olist, reach
 from shared_cli.bulk import Taken
 from shared_cli.olist import Account, Row
 from shared_cli.terminal import out, progress
@@ -33,7 +34,19 @@ COLUMNS = {
 }
 CELL_LENGTH_MAX = 1024 * 1024
 
-app = Typer(no_args_is_help=True, help="Bring a marketplace's history in.")
+FILE = "FILE"
+
+
+class OfFiles(TyperGroup):
+    """What is the name of no command is the name of a file."""
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        named = args if args[0] in self.commands else [FILE, *args]
+        return super().resolve_command(ctx, named)
+
+
+app = Typer(cls=OfFiles, no_args_is_help=True, help="Bring a marketplace's history in.")
 
 
 @app.callback()
@@ -68,14 +81,14 @@ def olist_command(
         _print(done)
 
 
-@app.command("lines")
-def lines_command(
+@app.command(FILE)
+def file_command(
     file: Annotated[
         Path, Argument(metavar="FILE", help="Lines of bulk intake (NDJSON, gz); - for the input.")
     ],
     *,
     refused: Annotated[
-        Path | None, Option(metavar="FILE", help="Keep the lines that were refused here.")
+        Path | None, Option(metavar="LEFT", help="Keep the lines that were refused here.")
     ] = None,
     url: Annotated[str | None, Option(help="review-service, if not the running stack's.")] = None,
     as_json: Annotated[bool, Option("--json", help="One JSON object instead of lines.")] = False,
@@ -85,10 +98,40 @@ def lines_command(
     What is refused costs nothing else: mend the lines that `--refused` keeps, and import those.
     Doing it again changes nothing.
 
-    Exit code 0 when all lines were taken, 1 when some were refused, 2 when FILE cannot be read, 3
+    Exit code 0 when all was taken, 1 when something was refused, 2 when FILE cannot be read, 3
     when review-service does not answer.
     """
     import_lines.command(file, refused=refused, url=url, as_json=as_json)
+
+
+@app.command("csv")
+def csv_command(
+    file: Annotated[Path, Argument(metavar="FILE", help="Rows (CSV, gz); - for the input.")],
+    *,
+    mapping: Annotated[
+        Path, Option(metavar="MAP.toml", help="Which columns are what: see docs/importing.md.")
+    ],
+    refused: Annotated[
+        Path | None,
+        Option(metavar="LEFT", help="Keep the rows that were refused here, and why (CSV)."),
+    ] = None,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Show the first lines and all refusals; send nothing.")
+    ] = False,
+    url: Annotated[str | None, Option(help="review-service, if not the running stack's.")] = None,
+    as_json: Annotated[bool, Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Import reviews as another platform exports them, by a file that says which columns are what.
+
+    Rows that are refused cost nothing else: mend those that `--refused` keeps, and import them with
+    the same mapping. Doing it again changes nothing.
+
+    Exit code 0 when all was taken, 1 when something was refused, 2 when FILE or MAP.toml cannot be
+    read, 3 when review-service does not answer.
+    """
+    import_csv.command(
+        file, mapping=mapping, refused=refused, dry_run=dry_run, url=url, as_json=as_json
+    )
 
 
 class NotOlist(Exception):  # noqa: N818 - the name says what was met

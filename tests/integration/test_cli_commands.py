@@ -15,8 +15,8 @@ import asyncpg
 import pytest
 from local_stack import blocking
 from local_stack.people import Person, until
-from local_stack.services import Stack
-from review_service.api.examples import LINE
+from local_stack.services import Stack, ephemeral_stack
+from review_service.api.examples import LINE, line_of
 from shared_cli import demo_returns, welcome
 from shared_cli.main import app
 from typer.testing import CliRunner, Result
@@ -271,6 +271,52 @@ def reviews_of(stack: Stack, seller_id: str, count: int) -> list[dict[str, Any]]
     until(lambda: len(reader.get(path)["items"]) >= count, f"{count} reviews of {seller_id}")
     found: list[dict[str, Any]] = reader.get(path)["items"]
     return found
+
+
+TOLD_OF = [
+    {
+        "text": "=HYPERLINK(1) reads well",
+        "reply": {"at": "2026-01-18T10:00:00Z", "text": "Thank you."},
+        "follow_up": {"at": "2026-03-01T10:00:00Z", "text": "It still shines."},
+    },
+    {"restricted": {"at": "2026-01-20T10:00:00Z", "ground": "FAKE", "measures": ["HIDE_TEXT"]}},
+    {"restricted": {"at": "2026-01-20T10:00:00Z", "ground": "FAKE"}, "text": "No lamp at all"},
+    {},
+]
+
+
+def test_what_is_exported_is_as_public_on_an_empty_stack(
+    call: Call, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = uuid4().hex[:12]
+    seller, lines = f"{mark}-shop", [deepcopy(LINE) for _ in TOLD_OF]
+    for number, (line, more) in enumerate(zip(lines, TOLD_OF, strict=True)):
+        line["order"] |= {
+            "order_id": f"{mark}-{number}",
+            "seller_id": seller,
+            "buyer_id": f"{mark}-b{number}",
+        }
+        line["reviews"][0] |= more
+    source, file, rows = (tmp_path / name for name in ("in.ndjson", "out.ndjson", "out.csv"))
+    source.write_text("".join(map(line_of, lines)))
+    assert told(call("import", str(source), "--json"))["parts"]["refused"] == 0
+    public = reviews_of(stack, seller, 3)
+    assert len(public) == 3  # one is hidden
+    assert "4 lines" in call("export", "reviews", "--seller", seller, "-o", str(file)).output
+    call("export", "reviews", "--seller", seller, "--csv", "-o", str(rows))
+    mapping = Path(__file__).parents[2] / "docs/mappings/exported.toml"
+    rehearsed = call("import", "csv", str(rows), "--mapping", str(mapping), "--dry-run").stdout
+    assert "4 orders would be sent, 0 are refused here" in rehearsed
+    assert '"text":"=HYPERLINK(1) reads well"' in rehearsed
+    assert len(call("export", "orders", "--seller", seller).stdout.splitlines()) == 4
+    call("export", "refunds", "--seller", seller)
+
+    with ephemeral_stack() as empty:
+        monkeypatch.setenv("AFTERSALES_STACK", str(empty.folder))
+        assert told(call("import", str(file), "--json"))["lines_with_refusals"] == 0
+        assert reviews_of(empty, seller, 3) == public
+        again = told(call("import", str(file), "--json"))
+        assert (again["orders"]["unchanged"], again["events"]) == (4, 0)
 
 
 def test_a_file_that_cannot_be_read_to_its_end_is_named(call: Call, tmp_path: Path) -> None:

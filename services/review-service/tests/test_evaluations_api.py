@@ -509,6 +509,8 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
         "/v1/neutrality",
         "/v1/moderation/cases",
         "/v1/erasures/BUYER/B-6",
+        "/v1/histories",
+        "/v1/histories?reviewed=true",
     ):
         yield "GET", path, None, {}
 

@@ -48,6 +48,7 @@ have written or the time is over. Then they are revealed together, and begin to 
 TAGS = {
     "privacy": "People who are to be forgotten.",
     "orders": "The life of an order, as a marketplace tells of it step by step.",
+    "bulk": "Whole histories of orders and their reviews, a line each.",
     "evaluations": "What the parties of an order write about each other.",
     "me": "What is one's own, whichever order it is of.",
     "moderation": "Reports, decisions and appeals about reviews, and the queue of what is open.",
@@ -108,6 +109,7 @@ def media_of(parts: Parts[ReviewSettings], links: Links) -> MediaStore:
 def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:
     """What is read of many orders at once."""
     # Of no use to a worker either.
+    from review_service.api.histories import histories_api  # noqa: PLC0415
     from review_service.api.moderation import moderation_api  # noqa: PLC0415
     from review_service.api.neutrality import neutrality_api  # noqa: PLC0415
     from review_service.api.products import products_api  # noqa: PLC0415
@@ -122,6 +124,7 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
         moderation_api(parts.pool, cursors, parts.now, opener.response),
         neutrality_api(parts.pool, parts.now),
         votes_api(parts.pool, parts.settings.policies, parts.now),
+        histories_api(parts.pool, parts.log, cursors, opener),
     ]
 
 

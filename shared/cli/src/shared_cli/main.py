@@ -10,6 +10,7 @@ from shared_cli import (
     audit,
     clock,
     dispute,
+    export_,
     import_,
     log,
     parked,
@@ -34,6 +35,7 @@ app = Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.add_typer(import_.app, name="import")
+app.add_typer(export_.app, name="export")
 app.add_typer(score.app, name="score")
 app.add_typer(dispute.app, name="dispute")
 app.add_typer(points.app, name="points")

@@ -357,7 +357,8 @@ def test_what_was_imported_is_verified_replayed_and_explained(call: Call, olist:
         assert shares + dimension["rest_micro"] == dimension["total_micro"]
     before = told(call("audit", "explain", seller, "--as-of", "2025-01-01T00:00:00Z", "--json"))
     assert before["score_micro"] == 58_407_464  # nothing was known of anybody
-    assert "not-found" in call("audit", "explain", "nobody", code=1).output
+    unknown = call("audit", "explain", "nobody", code=1).output
+    assert unknown == "nobody: not-found: No such object for you.\n"
 
 
 def seller_of(olist: Path) -> str:

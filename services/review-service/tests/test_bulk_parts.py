@@ -52,7 +52,7 @@ def importer(caller: Caller, clock: ManualClock) -> httpx.AsyncClient:
 
 
 def line(*reviews: Json, order_id: str = "O1") -> Json:
-    told = deepcopy(LINE) | {"reviews": list(reviews)}
+    told: Json = deepcopy(LINE) | {"reviews": list(reviews)}
     told["order"]["order_id"] = order_id
     return told
 

@@ -76,7 +76,7 @@ def serving(answer: Answer) -> Generator[tuple[str, list[dict[str, str]]]]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the library's
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

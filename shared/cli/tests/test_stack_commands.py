@@ -87,6 +87,7 @@ def test_a_token_to_withdraw_names_its_order_and_is_soon_over(running: Path) -> 
 @pytest.mark.usefixtures("running")
 def test_an_unknown_role_is_refused_with_the_ones_there_are() -> None:
     assert "AUDITOR" in call("token", "--role", "KING", "--sub", "S1", code=2)
+    assert "--sub" in call("token", "--role", "BUYER", "--sub", "", code=2)
 
 
 def test_the_clock_is_advanced_and_never_set_back(running: Path) -> None:

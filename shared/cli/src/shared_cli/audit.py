@@ -19,6 +19,7 @@ from shared_cli.audit_explain import Explanation
 from shared_cli.audit_replay import NotReplayable, OtherPolicy, Past, Replayed
 from shared_cli.audit_shares import Summed
 from shared_cli.audit_verify import Verified
+from shared_cli.bulk_line import Problem
 from shared_cli.terminal import err, out, progress
 
 DIFFERENT = 1  # exit code
@@ -150,7 +151,7 @@ def explain(
             url, params=query, headers=reach.bearer("AUDITOR"), timeout=REQUEST_SECONDS
         )
     if answer.is_client_error:
-        err.print(answer.text, markup=False)
+        err.print(f"{seller}: {problem_of(answer)}", markup=False)
         raise typer.Exit(DIFFERENT)
     if not answer.is_success:
         raise StackError(f"reputation-service does not answer: {answer.text}")
@@ -158,6 +159,15 @@ def explain(
         typer.echo(answer.content)
     else:
         _print_explanation(msgspec.json.decode(answer.content, type=Explanation))
+
+
+def problem_of(answer: httpx.Response) -> str:
+    """What a service refuses with, in words: `not-found: No such object for you.`"""
+    try:
+        problem = msgspec.json.decode(answer.content, type=Problem)
+    except msgspec.DecodeError:
+        return answer.text
+    return f"{problem}: {problem.detail}" if problem.detail else str(problem)
 
 
 def _print_explanation(found: Explanation) -> None:

@@ -150,6 +150,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """Why something was refused; `type` ends in the name of the rule."""
 
     type: str
+    detail: str = ""
     errors: list[WrongField] = []
 
     @property

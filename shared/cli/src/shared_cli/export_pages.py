@@ -208,8 +208,10 @@ def review_rows(line: dict[str, Any]) -> Iterator[Mapping[str, Cell]]:
     """One for each review."""
     cells = whole_order(line) | {"sku": line["order"]["lines"][0]["sku"]}
     for review in line.get("reviews", []):
-        reply, added = review.get("reply") or {}, review.get("follow_up") or {}
-        hidden = review.get("restricted") or {}
+        none: dict[str, Any] = {}
+        reply, added, hidden = (
+            review.get(part, none) for part in ("reply", "follow_up", "restricted")
+        )
         plain = {name: review.get(name) for name in REVIEW_COLUMNS if name in review}
         if review["by"] == "BUYER":
             plain.setdefault("incentive", "NONE")

@@ -54,7 +54,7 @@ class Table:
         self._reader = csv.reader(
             file, delimiter=mapping.file.delimiter, quotechar=mapping.file.quote, strict=True
         )
-        columns = next(self._records(), [])
+        columns = next(self._records(), list[str]())
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             raise Unreadable(f"{path}: more than one column {', '.join(twice)}")
         if missing := [name for name in mapping.columns if name not in columns]:

@@ -5,6 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 from local_stack import description, issuer
+from shared_events.characters import ID, is_id
 from shared_runtime.decider import Role
 from typer import Option
 
@@ -18,7 +19,7 @@ def token(
     sub: Annotated[str, Option(help="The account, or the member of staff.")],
     *,
     seller_id: Annotated[
-        str | None, Option(help="The seller account he is a member of, if not `sub`.")
+        str | None, Option(help="The seller account he is a member of, if it is not that of --sub.")
     ] = None,
     org_id: Annotated[str | None, Option(help="His organisation.")] = None,
     withdrawal_of: Annotated[
@@ -40,6 +41,8 @@ def token(
         raise typer.BadParameter(
             f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)}"
         )
+    if not is_id(sub):
+        raise typer.BadParameter(ID, param_hint="--sub")
     running = description.running()
     typer.echo(
         issuer.mint(

@@ -158,6 +158,11 @@ what it has answered, and at most {BATCH_LINES_MAX} lines more: send it again, w
 were taken are `unchanged`. A line whose order is refused (whichever step of it) changes nothing;
 a refused review leaves its order and the other review. A line has at most {LINE_BYTES_MAX} bytes.
 
+**What else there was to a review comes with it**: a `title` (the first paragraph of its text),
+files of its writer, the other side's `reply`, a `follow_up`, and that it was `restricted`
+elsewhere. These parts are judged each by itself and answered in `parts`; one that is refused leaves
+the review and the others. A reply or a follow-up of before the reveal is said at it.
+
 **Bring an order's reviews in its own line.** A line that completes an order also meets the deadline
 of its evaluation, and what has been closed or revealed stays so: others have read it, and a history
 does not go back. A review that is brought later, as of an instant before, is `time-goes-back`.

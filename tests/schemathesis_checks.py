@@ -21,6 +21,10 @@ PRECONDITION_FAILED = 412
 UNPROCESSABLE = 422
 MISMATCH = "/problems/idempotency-mismatch"
 """The key of the example was used with another body before."""
+OF_HTTP = frozenset({"content-type", "content-length", "date", "connection", "transfer-encoding"})
+"""Headers that nobody is told of: HTTP has them."""
+LINES = "application/x-ndjson"
+schemathesis.serializer.alias(LINES, "text/plain")
 OPENAPI: Any = import_module("schemathesis.specs.openapi.checks")  # its types are not told
 
 
@@ -35,6 +39,29 @@ def sound_data_is_taken(ctx: Any, response: Any, case: Any) -> bool | None:  # n
         return None
     done: bool | None = OPENAPI.positive_data_acceptance(ctx, response, case)
     return done
+
+
+@schemathesis.check
+def unsound_data_is_refused(ctx: Any, response: Any, case: Any) -> bool | None:  # noqa: ANN401
+    """A request that is not as the document says is refused; but whatever is sent as lines is some,
+    and each is answered for itself.
+    """
+    if case.media_type == LINES:
+        return None
+    done: bool | None = OPENAPI.negative_data_rejection(ctx, response, case)
+    return done
+
+
+@schemathesis.check
+def every_header_is_told_of(ctx: Any, response: Any, case: Any) -> None:  # noqa: ANN401, ARG001
+    """An answer of a status that is documented has no header that is not."""
+    if case.method.upper() != case.operation.method.upper():
+        return  # of a method that is none of this operation
+    answers = case.operation.definition.raw["responses"]
+    if (answer := answers.get(str(response.status_code))) is not None:
+        told = {name.lower() for name in answer["headers"]} | OF_HTTP
+        untold = {name for name in response.headers if name.lower() not in told}
+        assert not untold, f"headers that no one is told of: {untold}"
 
 
 def _is_unsayable(told: dict[str, Any]) -> bool:

@@ -52,6 +52,7 @@ from shared_runtime.media_api import (
     DOWNLOADS_OF_ONE_MAX,
     NAME_LENGTH_MAX,
     PATH,
+    TOLD_OF_DOWNLOAD,
     UPLOADS_OF_ONE_MAX,
     Download,
     LinkRequired,
@@ -64,6 +65,7 @@ from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
 from shared_runtime.shape import Purpose
 from shared_runtime.spool import Spool
+from shared_runtime.telemetry import CORRELATION_HEADER
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 from starlette.types import Message, Receive, Scope, Send
 
@@ -289,6 +291,8 @@ async def test_a_photo_is_taken_and_downloaded_by_a_link(buyer: httpx.AsyncClien
         "Cache-Control": "private, no-store",
     }.items():
         assert got.headers[name] == value
+    of_all = {CORRELATION_HEADER.lower(), "content-type", "content-length"}
+    assert {*got.headers} == {name.lower() for name in TOLD_OF_DOWNLOAD} | of_all
 
 
 async def test_what_is_kept_is_encrypted_under_a_name_that_says_nothing(

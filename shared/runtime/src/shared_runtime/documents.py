@@ -19,12 +19,16 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from shared_runtime.problems import PROBLEM_SCHEMA, encode_json
+from shared_runtime.telemetry import CORRELATION_HEADER
 
 REFERENCE = "#/components/schemas/{model}"
 REFERRED = re.compile(r'"#/components/schemas/([^"]+)"')
 LICENCE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 # The address is the gateway's, whatever it is.
 SERVERS = [{"url": "/", "description": "Where this document was read."}]
+
+NOT_STORED = "private, no-store"
+UNAUTHORIZED = "401"
 
 type Documented = dict[int | str, dict[str, Any]]
 """The `responses` of a route."""
@@ -46,6 +50,20 @@ HEADERS: dict[HeaderName, dict[str, Any]] = {
         "schema": {"const": "true"},
     },
 }
+CORRELATION: dict[str, Any] = {
+    "description": "Under which our logs tell of the request: its own X-Correlation-Id, if it has "
+    "one of 1..64 letters, digits and ._:-",
+    "schema": {"type": "string"},
+}
+CACHE_CONTROL: dict[str, Any] = {
+    "description": "What somebody is told is for nobody else.",
+    "schema": {"const": NOT_STORED},
+}
+CONTENT_DISPOSITION: dict[str, Any] = {
+    "description": "An attachment, and a name to keep it under.",
+    "schema": {"type": "string"},
+}
+HEADER_REFERENCE = "#/components/headers/{name}"
 
 _models: dict[str, Any] = {}
 _examples: dict[str, object] = {}
@@ -127,6 +145,7 @@ def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
             told = of_fastapi()
             _add_examples(told)
             _add_models(told)
+            _share_headers(told)
             _drop_tags(told)
             _drop_nulls(told)
         assert app.openapi_schema is not None
@@ -148,6 +167,21 @@ def _add_examples(told: dict[str, Any]) -> None:
                 stands_for = content.get("example")
                 if isinstance(stands_for, str) and stands_for in _examples:
                     content["example"] = _examples[stands_for]
+
+
+def _share_headers(told: dict[str, Any]) -> None:
+    """Adds the headers that every answer has; each is told of once, and referred to."""
+    shared: dict[str, Any] = told["components"].setdefault("headers", {})
+    for operation in _operations(told):
+        for status, answer in operation["responses"].items():
+            headers: dict[str, Any] = answer.setdefault("headers", {})
+            headers[CORRELATION_HEADER] = CORRELATION
+            # Who has not shown who he is, is told what anybody would be.
+            if "security" in operation and status != UNAUTHORIZED:
+                headers["Cache-Control"] = CACHE_CONTROL
+            for name, header in headers.items():
+                assert shared.setdefault(name, header) == header, f"two headers named {name}"
+                headers[name] = {"$ref": HEADER_REFERENCE.format(name=name)}
 
 
 def _drop_tags(told: dict[str, Any]) -> None:

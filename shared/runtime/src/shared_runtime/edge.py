@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared_runtime.auth import CALLER
 from shared_runtime.decider import NotFound, Refused
 from shared_runtime.delivery import WORLD_FAILURES
+from shared_runtime.documents import NOT_STORED
 from shared_runtime.problems import (
     BodyTooLarge,
     InternalError,
@@ -44,7 +45,6 @@ BODY_SECONDS_MAX = 20.0
 IDLE_SECONDS_MAX = 60.0
 """How long a body that is taken as it comes may have nothing to say."""
 PLAIN = "identity"
-NOT_STORED = "private, no-store"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SHARED_WITH_ORIGINS: Mapping[str, Any] = {
     "allow_methods": ("GET", "POST", "DELETE"),

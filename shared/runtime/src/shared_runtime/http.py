@@ -83,7 +83,8 @@ CONVENTIONS = f"""
 **Of all routes.** Bodies are JSON in UTF-8, uncompressed, of at most {BODY_BYTES_MAX // 1024} KiB
 unless a route says otherwise, and are waited for {BODY_SECONDS_MAX:.0f} seconds. Members and query
 parameters that are not known are refused. Refusals are problems (RFC 9457) whose `type` names the
-rule. What GET answers, HEAD answers without the body; OPTIONS tells a path's methods in `Allow`.
+rule; a gateway before us may answer 429 and 504 besides, as problems with `Retry-After`. What GET
+answers, HEAD answers without the body; OPTIONS tells a path's methods in `Allow`.
 A page of another origin reads answers where the operator has named its origin; else it asks its
 own server, which asks here.
 """
@@ -225,7 +226,14 @@ def _add_health(app: FastAPI, ready: Ready, alive: Callable[[], bool]) -> None:
             200: {"description": "Yes.", "content": content}
         }
 
-    @app.get("/livez", tags=[HEALTH], summary="The loop turns", responses=answers("alive"))
+    @app.get(
+        "/livez",
+        tags=[HEALTH],
+        summary="The loop turns",
+        description="For whoever restarts it: 503 means that nothing else helps. Looks at nothing "
+        "outside of the process.",
+        responses=answers("alive"),
+    )
     async def get_liveness() -> Response:
         return JSONResponse({"status": "alive"}) if alive() else problem(NotReady())
 
@@ -233,6 +241,7 @@ def _add_health(app: FastAPI, ready: Ready, alive: Callable[[], bool]) -> None:
         "/readyz",
         tags=[HEALTH],
         summary="The database is reachable and migrated",
+        description="For whoever sends it requests: 503 means not now. It may pass by itself.",
         responses=answers("ready"),
     )
     async def get_readiness() -> Response:

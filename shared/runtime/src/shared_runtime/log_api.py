@@ -48,7 +48,9 @@ PAGE = """
 """
 
 type WhoReadsLogs = Annotated[Caller, Depends(require("CONSUMER", "AUDITOR"))]
-type PartitionNumber = Annotated[int, Path(ge=0, lt=PARTITIONS)]
+type PartitionNumber = Annotated[
+    int, Path(ge=0, lt=PARTITIONS, description="That of the events' key, as in Kafka.")
+]
 type FromPosition = Annotated[
     int,
     Query(alias="from", ge=1, le=POSITION_MAX, description="The first position that is wanted."),

@@ -38,7 +38,12 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.documents import answered
+from shared_runtime.documents import (
+    CACHE_CONTROL,
+    CONTENT_DISPOSITION,
+    NOT_STORED,
+    answered,
+)
 from shared_runtime.fields import IdStr
 from shared_runtime.history import STAFF_ROLES
 from shared_runtime.idempotency import command_id, idempotency_key
@@ -109,7 +114,14 @@ DOWNLOAD_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-site",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-store",
+    "Cache-Control": NOT_STORED,
+}
+TOLD_OF_DOWNLOAD: dict[str, Any] = {
+    name: {"description": "Nothing of ours is shown with it.", "schema": {"const": value}}
+    for name, value in DOWNLOAD_HEADERS.items()
+} | {
+    "Cache-Control": CACHE_CONTROL,
+    "Content-Disposition": CONTENT_DISPOSITION,
 }
 
 log = structlog.get_logger()
@@ -175,7 +187,7 @@ class LinkRequired(BySignature):
         self,
         media_id: IdStr,
         expires: Annotated[int, Query(ge=0, lt=2**33, description="Seconds since 1970.")],
-        signature: Annotated[str, Query(max_length=ID_LENGTH_MAX)],
+        signature: Annotated[str, Query(max_length=ID_LENGTH_MAX, description="Of the link.")],
     ) -> None:
         self._links.check(media_id, expires, signature)
 
@@ -303,6 +315,11 @@ LINK_EXAMPLE = {
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+THE_FILE: dict[str, Any] = {
+    "description": "The file.",
+    "content": dict.fromkeys(CONTENT_TYPES, BINARY),
+    "headers": TOLD_OF_DOWNLOAD,
+}
 UPLOAD_BODY = {"required": True, "content": dict.fromkeys(CONTENT_TYPES, BINARY)}
 UPLOAD_REFUSALS = refusals(
     IdempotencyKeyMissing,
@@ -348,7 +365,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
     async def upload_file(
         request: Request,
         *,
-        purpose: Purpose,
+        purpose: Annotated[Purpose, Query(description="What it is to be added to.")],
         caller: Owner,
         key: Key,
         name: Annotated[str | None, Depends(file_name)],
@@ -407,8 +424,7 @@ def media_router(store: MediaStore, links: Links) -> APIRouter:
         summary="The file itself, by a link",
         description="For whoever has the link, while it is good. Always an attachment.",
         response_class=Response,
-        responses=refusals(NotFound, LinkExpired, SubjectErased)
-        | {200: {"description": "The file.", "content": dict.fromkeys(CONTENT_TYPES, BINARY)}},
+        responses=refusals(NotFound, LinkExpired, SubjectErased) | {200: THE_FILE},
         dependencies=[Depends(LinkRequired(links))],
     )
     async def download_file(media_id: IdStr) -> Response:

@@ -41,7 +41,9 @@ class CourseQuery:
     """Up to when, and over how many weeks."""
 
     as_of: AsOf = None
-    weeks: Annotated[int, Query(ge=1, le=WEEKS_MAX)] = WEEKS
+    weeks: Annotated[int, Query(ge=1, le=WEEKS_MAX, description="How many, back from then.")] = (
+        WEEKS
+    )
 
 
 type AskedForCourse = Annotated[CourseQuery, Depends(query_of(CourseQuery))]

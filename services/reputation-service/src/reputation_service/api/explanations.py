@@ -59,8 +59,13 @@ class ExplanationQuery:
     """As of when, how much is listed, and what a score is wanted without."""
 
     as_of: AsOf = None
-    largest: Annotated[int, Query(ge=1, le=LARGEST_MAX)] = LARGEST
-    without: Annotated[Sequence[IdStr], Query(max_length=WITHOUT_MAX)] = ()
+    largest: Annotated[
+        int, Query(ge=1, le=LARGEST_MAX, description="How many shares of each dimension.")
+    ] = LARGEST
+    without: Annotated[
+        Sequence[IdStr],
+        Query(max_length=WITHOUT_MAX, description="Matters that are to be left out of it."),
+    ] = ()
 
 
 type AskedToExplain = Annotated[ExplanationQuery, Depends(query_of(ExplanationQuery))]

@@ -134,7 +134,9 @@ def erasure_lists(matters: Matters) -> APIRouter:
         responses=LISTS | answers.ERASURES,
     )
     async def list_erasures(
-        _: WhoForgets, asked: PageAsked, status: ErasureStatus = "DEFERRED"
+        _: WhoForgets,
+        asked: PageAsked,
+        status: Annotated[ErasureStatus, Query(description="How far they are.")] = "DEFERRED",
     ) -> Response:
         start = asked.start(matters.cursors, f"erasures {status}")
         await wait_for(asked.token, projected)

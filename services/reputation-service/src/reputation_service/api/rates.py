@@ -42,7 +42,9 @@ class RatesQuery:
     """Up to when, and over how many weeks."""
 
     as_of: AsOf = None
-    weeks: Annotated[int, Query(ge=1, le=WEEKS_MAX)] = WEEKS
+    weeks: Annotated[int, Query(ge=1, le=WEEKS_MAX, description="How many, back from then.")] = (
+        WEEKS
+    )
 
 
 type AskedForRates = Annotated[RatesQuery, Depends(query_of(RatesQuery))]

@@ -119,7 +119,9 @@ def score_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> APIRou
         caller: Anybody,
         token: ConsistencyToken,
         as_of: AsOf = None,
-        day: Annotated[int | None, Query(ge=0, le=DAY_MAX)] = None,
+        day: Annotated[
+            int | None, Query(ge=0, le=DAY_MAX, description="Days since 1970-01-01.")
+        ] = None,
     ) -> Response:
         at = await moment(seller_id, as_of, token)
         policy_at = await policies.policy_at(pool)

@@ -7,7 +7,7 @@ from msgspec.structs import astuple
 from shared_events.envelope import Recorded
 from shared_events.registry import tag_of
 from shared_events.returns import TOPIC
-from shared_runtime.documents import Documented, answered
+from shared_runtime.documents import CONTENT_DISPOSITION, Documented, answered
 
 from returns_service.api import examples
 from returns_service.projections.refunds import ListedRefund, evolve, told_of_refunds
@@ -80,5 +80,6 @@ EXPORT: Documented = {
             **_file("text/csv", as_csv([ExportedRefund.__struct_fields__, astuple(_LINE)])),
             **_file("application/x-ndjson", as_ndjson([_LINE])),
         },
+        "headers": {"Content-Disposition": CONTENT_DISPOSITION},
     }
 }

@@ -132,7 +132,7 @@ def return_lists(matters: Matters) -> APIRouter:
         caller: AWarehouse,
         asked: PageAsked,
         *,
-        what: Waiting = "INSPECT",
+        what: Annotated[Waiting, Query(description="What is to be done.")] = "INSPECT",
         seller_id: OfSeller = None,
     ) -> Response:
         seller = whose(caller, seller_id)

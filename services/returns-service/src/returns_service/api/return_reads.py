@@ -36,7 +36,9 @@ type WantedReason = Annotated[
     AskedReason | None,
     Query(alias="reason", description="Tell also how a request for this reason would be decided."),
 ]
-type WantedKind = Annotated[AskedKind, Query(alias="kind")]
+type WantedKind = Annotated[
+    AskedKind, Query(alias="kind", description="Of the request that `reason` is for.")
+]
 type WithProof = Annotated[
     bool, Query(description="With the photo, or the sizes, that the reason asks for.")
 ]

@@ -45,7 +45,10 @@ class Signed(BySignature):
     async def __call__(
         self,
         request: Request,
-        webhook_id: Annotated[str | None, Header(max_length=NAME_LENGTH_MAX)] = None,
+        webhook_id: Annotated[
+            str | None,
+            Header(max_length=NAME_LENGTH_MAX, description="The same when it is sent again."),
+        ] = None,
         webhook_timestamp: Annotated[str | None, Header(description="Seconds since 1970.")] = None,
         webhook_signature: Annotated[str | None, Header(description="`v1,<base64>`")] = None,
     ) -> str:

@@ -190,13 +190,18 @@ def _line_schema() -> dict[str, Any]:
         **line,
         "title": "Line",
         "properties": properties,
-        "description": "One line of the body.",
     }
 
 
+LINES: dict[str, Any] = {
+    "type": "string",
+    "contentMediaType": NDJSON,
+    "contentSchema": _line_schema(),
+    "description": "Lines; `contentSchema` is that of each.",
+}
 REQUEST = {
     "required": True,
-    "content": {NDJSON: {"schema": _line_schema(), "example": examples.line_of(examples.LINE)}},
+    "content": {NDJSON: {"schema": LINES, "example": examples.line_of(examples.LINE)}},
 }
 ANSWERS = {
     "description": "A line for each line, and a summary.",

@@ -1,13 +1,13 @@
 # Everything that one does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit check deploy-check mechanisms drills campaign soak torture bench docs clean lock tools
+.PHONY: help setup run test test-unit check deploy-check clients mechanisms drills campaign soak torture bench docs clean lock tools
 
 BIN := .venv/bin
 SERVICES := review dispute returns reputation
-CODE := shared services deploy tests bench conftest.py
+CODE := shared services deploy clients tests bench conftest.py
 EXPORT := $(BIN)/uv export --quiet --no-emit-workspace --no-header --python 3.13 \
 	--format requirements-txt
-TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests deploy/tests/* tests)
+TESTS := $(wildcard shared/*/tests services/*/tests deploy/local/tests deploy/tests/* clients/*/tests tests)
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-unit: setup  ## the fast ones: no server is started
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	$(BIN)/mypy --exclude '/tests/' shared services deploy bench conftest.py
+	$(BIN)/mypy --exclude '/tests/' shared services deploy clients/python bench conftest.py
 	@# Services call their test files alike, which mypy takes for one module: folder by folder.
 	@for tests in $(TESTS); do $(BIN)/mypy --no-error-summary $$tests || exit 1; done
 	$(BIN)/basedpyright
@@ -39,9 +39,9 @@ check: setup  ## format, lint, types, import contracts
 drills: tools setup  ## the runbooks, carried out on a real stack; some minutes
 	@$(BIN)/pytest -m drill tests/drills
 
-deploy-check: tools setup  ## the manifests, the image and the alerts, tried with what this machine has
+deploy-check: tools setup  ## manifests, image, alerts, documents and clients, tried with what is here
 	@deploy/setup
-	@$(BIN)/pytest -m deploy -n 2 --dist loadfile deploy/tests
+	@$(BIN)/pytest -m deploy -n 2 --dist loadfile deploy/tests tests/integration
 
 campaign: tools setup  ## RUNS=1000 SEED=1: random histories with kills, freezes and repeats, checked
 	@$(BIN)/python -m local_stack.campaign --runs $(or $(RUNS),1000) --seed $(or $(SEED),1)
@@ -68,13 +68,17 @@ docs: setup  ## the reference under docs/reference, and manifests that repeat th
 	@{ $(BIN)/python -m shared_runtime.reference; for service in $(SERVICES); do \
 	  $(BIN)/python -m $${service}_service commands; done; } > docs/reference/commands.md
 
+clients: setup  ## clients for Python and TypeScript, from the OpenAPI documents, into dist/clients
+	@$(BIN)/python -m deploy_tools.clients
+
 clean:  ## remove the environment, the local stack's data and every cache of the tools
 	@if [ -x $(BIN)/aftersales ]; then $(BIN)/aftersales stack clean; fi
-	rm -rf .venv .stack .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .stack dist/clients .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: setup  ## resolve the dependencies anew into the lock files: hashes, no addresses
 	$(BIN)/uv lock --quiet --upgrade --python 3.13
+	$(BIN)/python -m deploy_tools.cache --lock
 	$(EXPORT) --output-file requirements.lock > /dev/null
 	$(EXPORT) --no-dev --prune local-stack --prune shared-cli --prune deploy-checks \
 	  --prune deploy-tools \

@@ -604,6 +604,38 @@ BROKEN = (
         "        if not order_id:",
         f"{OF_RETURNS}/test_returns_api.py",
     ),
+    Broken(
+        "I22",
+        "each address of a name is looked at",
+        f"{RUNTIME}/outside.py",
+        "if not found or not all(map(self._reach.may_go_to, found)):",
+        "if not found:",
+        f"{TESTS}/test_outside.py",
+    ),
+    Broken(
+        "I22",
+        "the address that was looked at is connected to",
+        f"{RUNTIME}/outside.py",
+        "str(address), port, CONNECT_SECONDS_MAX, local_address, socket_options",
+        "host, port, CONNECT_SECONDS_MAX, local_address, socket_options",
+        f"{TESTS}/test_outside.py",
+    ),
+    Broken(
+        "I22",
+        "a subscriber is told what he may read",
+        f"{RUNTIME}/webhook_events.py",
+        "return [each for each in reads(stream, upto, reader) if each.version not in before]",
+        "return [each for each in upto if each.version not in before]",
+        f"{TESTS}/test_webhooks.py",
+    ),
+    Broken(
+        "I22",
+        "who has a delivery last says what became of it",
+        f"{RUNTIME}/webhooks.py",
+        "WHERE delivery_id = $1 AND tries = $2 AND leased_until IS NOT NULL",
+        "WHERE delivery_id = $1 AND $2::int > 0 AND leased_until IS NOT NULL",
+        f"{TESTS}/test_webhooks.py",
+    ),
 )
 
 

@@ -495,6 +495,7 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
     yield "POST", "/v1/moderation/assignments", {}, {}
     yield "GET", "/v1/moderation/assignments/mine", None, {}
     yield "DELETE", f"/v1/moderation/assignments/{case_id}", None, {}
+    yield from requests_of_webhooks()
     yield "POST", "/v1/media?purpose=REVIEW", {}, {}
     yield "GET", "/v1/media/none", None, {}
     yield "POST", "/v1/media/none/links", None, {}
@@ -513,6 +514,18 @@ def requests_of_everything(order_id: str) -> Iterator[Request]:
         "/v1/histories?reviewed=true",
     ):
         yield "GET", path, None, {}
+
+
+def requests_of_webhooks() -> Iterator[Request]:
+    """What comes of them, test_webhooks.py looks at."""
+    endpoints = "/v1/webhook-endpoints"
+    yield "GET", endpoints, None, {}
+    yield "POST", endpoints, {}, {}
+    for path in ("", "/deliveries"):
+        yield "GET", f"{endpoints}/none{path}", None, {}
+    for path in ("", "/enabling", "/disabling", "/secrets", "/pings", "/deliveries/none/resend"):
+        yield "POST", f"{endpoints}/none{path}", {"url": "https://shop.example"}, {}
+    yield "DELETE", f"{endpoints}/none", None, {}
 
 
 def requests_of_later_commands(order_id: str) -> Iterator[Request]:
@@ -558,6 +571,8 @@ PARAMETERS = {
     "appeal_id": "A",
     "flag_id": "F",
     "media_id": "none",
+    "endpoint_id": "none",
+    "delivery_id": "none",
     "account_kind": "BUYER",
     "account_id": "B-6",
 }

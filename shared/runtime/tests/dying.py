@@ -6,7 +6,7 @@ works until `count` events are behind the cursors, or dies at its step (`none`: 
 answer is its exit code, negative for a signal. `conftest.dying` runs this file.
 
 `commands` is no worker: `count` commands are asked at once; those of `commands-beside` write
-something beside the log as well.
+something beside the log as well. `webhooks` sends what is due, once.
 """
 
 import asyncio
@@ -40,9 +40,14 @@ from shared_runtime.log import (
     VersionConflict,
     database_of,
 )
+from shared_runtime.outside import Outside
+from shared_runtime.reach import Reach
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
+from shared_runtime.testing import InMemoryKeyStore
+from shared_runtime.webhook_sending import Sending
+from shared_runtime.webhooks import Webhooks
 
 type Step = Literal["taken", "produced", "applied", "moved", "none"]
 
@@ -55,7 +60,7 @@ SEE = "SELECT see($1, $2, $3, $4)"  # the function of `conftest.sight`
 class Life:
     """What a worker shall do, and where it shall die."""
 
-    role: Literal["relay", "projection", "commands", "commands-beside"]
+    role: Literal["relay", "projection", "commands", "commands-beside", "webhooks"]
     at: Step
     url: str
     kafka: str
@@ -76,6 +81,8 @@ async def live(life: Life) -> None:
                 await project(life, pool)
             case "commands" | "commands-beside":
                 await command(life, pool)
+            case "webhooks":
+                await send_webhooks(life, pool)
 
 
 async def relay(life: Life, pool: asyncpg.Pool) -> None:
@@ -115,6 +122,24 @@ async def project(life: Life, pool: asyncpg.Pool) -> None:
     source = KafkaLog(life.kafka, f"dying-{uuid4().hex}", (life.topic,))
     await work(life, pool, subscription, source)
     await source.close()
+
+
+async def send_webhooks(life: Life, pool: asyncpg.Pool) -> None:
+    """What is due, once."""
+
+    class Dying(Outside):
+        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+            status = await super().post(url, body, headers)
+            life.reach("produced")
+            return status
+
+    log = PostgresLog(pool, source="/test", now=system_clock)
+    sending = Sending(
+        webhooks=Webhooks(pool=pool, own_log=log, keys=InMemoryKeyStore(), now=system_clock),
+        reads=lambda _, history, __: history,
+        outside=Dying(Reach(local=True)),
+    )
+    await sending.turn()
 
 
 async def command(life: Life, pool: asyncpg.Pool) -> None:

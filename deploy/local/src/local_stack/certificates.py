@@ -31,9 +31,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         made = (
             _begin(name, self._made.subject, key)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False
-            )
+            .add_extension(x509.SubjectAlternativeName([_place(host)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         certificate, secret = self.folder / f"{name}.crt", self.folder / f"{name}.key"
@@ -56,6 +54,14 @@ def authority(folder: Path, name: str = "authority") -> Authority:
     certificate = folder / f"{name}.crt"
     certificate.write_bytes(made.public_bytes(Encoding.PEM))
     return Authority(folder=folder, certificate=certificate, _key=key, _made=made)
+
+
+def _place(host: str) -> x509.GeneralName:
+    """An address, or a name."""
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(name: str) -> x509.Name:

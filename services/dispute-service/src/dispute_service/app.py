@@ -5,6 +5,7 @@ from functools import partial
 
 from fastapi import APIRouter
 from shared_casework.order_rows import ORDER_FACTS
+from shared_casework.telling import page_of, reads_of
 from shared_events import dispute
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
@@ -16,10 +17,15 @@ from shared_runtime.media_api import media_at, media_router, media_tasks
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
+from shared_runtime.webhook_events import on_events
+from shared_runtime.webhook_sending import webhook_tasks
+from shared_runtime.webhooks import Webhooks
+from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
 
 from dispute_service.domain.inquiry_rules import INQUIRY_RULES
+from dispute_service.domain.readers import inquiry_read_by, read_by
 from dispute_service.domain.rules import RULES
 from dispute_service.projections import PROJECTIONS
 from dispute_service.queries.adjudication import CASES
@@ -37,7 +43,14 @@ both at one moment, and a person decides with reasons that may be appealed. What
 decided is ordered from returns-service, which carries it out.
 """
 
+TOPICS = (dispute.TOPIC,)
+READS = reads_of(
+    {"dispute": partial(page_of, read_by), "inquiry": partial(page_of, inquiry_read_by)}
+)
+"""What who is told by webhook may know of a stream, by what its name begins with."""
+
 TAGS = {
+    "webhook-endpoints": "Where a shop has itself told of what happens, and how that went.",
     "privacy": "People who are to be forgotten.",
     "inquiries": "What a buyer asks a seller about an order, before any dispute.",
     "disputes": "What the parties of an order cannot agree on: proposals, evidence, appeals.",
@@ -79,6 +92,9 @@ def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
+        *webhook_routers(
+            webhooks_of(parts), TOPICS, matters.cursors, local=parts.settings.is_local
+        ),
     ]
 
 
@@ -86,17 +102,32 @@ def media_of(parts: Parts[DisputeSettings], links: Links) -> MediaStore:
     return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
 
 
+def webhooks_of(parts: Parts[DisputeSettings]) -> Webhooks:
+    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
+
+
 def workload(parts: Parts[DisputeSettings]) -> Workload:
     policies = parts.settings.policies
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
     return Workload(
-        own_topics=(dispute.TOPIC,),
-        on_own_log=(on_own_disputes(parts.log, policies), deadlines(parts.log, policies)),
-        on_kafka=(on_elsewhere(parts.log, policies), erasure(parts.keys, files.delete_of)),
+        own_topics=TOPICS,
+        on_own_log=(
+            on_own_disputes(parts.log, policies),
+            on_events(TOPICS, parts.log, READS, parts.now),
+            deadlines(parts.log, policies),
+        ),
+        on_kafka=(
+            on_elsewhere(parts.log, policies),
+            erasure(parts.keys, files.delete_of, webhooks_of(parts).forget),
+        ),
         own_projections=PROJECTIONS,
         kafka_projections=(ORDER_FACTS,),
         fire=on_deadlines(policies, parts.keys),
-        tasks=(*media_tasks(files), partial(count_open, (CASES,), parts.pool, parts.now)),
+        tasks=(
+            *media_tasks(files),
+            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
+            partial(count_open, (CASES,), parts.pool, parts.now),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from fastapi import APIRouter
+from shared_casework.telling import page_of, reads_of
 from shared_events import reputation
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
@@ -15,11 +16,16 @@ from shared_runtime.media_api import media_at, media_router, media_tasks
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
+from shared_runtime.webhook_events import on_events
+from shared_runtime.webhook_sending import webhook_tasks
+from shared_runtime.webhooks import Webhooks
+from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
 
 from reputation_service.domain.account_rules import ACCOUNT_RULES
 from reputation_service.domain.case_rules import CASE_RULES
+from reputation_service.domain.points_readers import account_read_by, case_read_by
 from reputation_service.domain.policy_commands import POLICY_RULES
 from reputation_service.domain.rules import RULES
 from reputation_service.points_queries import CASES
@@ -45,7 +51,18 @@ is heard, a person decides with reasons that may be appealed. Measures follow fr
 count, and end with them.
 """
 
+TOPICS = (reputation.TOPIC,)
+READS = reads_of(
+    {
+        "seller": partial(page_of, account_read_by),
+        "buyer": partial(page_of, account_read_by),
+        "case": partial(page_of, case_read_by),
+    }
+)
+"""What who is told by webhook may know of a stream, by what its name begins with."""
+
 TAGS = {
+    "webhook-endpoints": "Where a shop has itself told of what happens, and how that went.",
     "cases": "Alleged violations: notice, statement, decision with reasons, appeal.",
     "statements": "Why something went against somebody, and what the public database gets of it.",
     "privacy": "People who are to be forgotten.",
@@ -112,6 +129,7 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
+        *webhook_routers(webhooks_of(parts), TOPICS, cursors, local=parts.settings.is_local),
         ranking_api(parts.pool, cursors),
         policies_api(
             Desk(
@@ -136,16 +154,21 @@ def media_of(parts: Parts[ReputationSettings], links: Links) -> MediaStore:
     return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
 
 
+def webhooks_of(parts: Parts[ReputationSettings]) -> Webhooks:
+    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
+
+
 def workload(parts: Parts[ReputationSettings]) -> Workload:
     policies = parts.settings.policies
     score_policies = ScorePolicies(parts.log, parts.settings.policy)
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
     return Workload(
-        own_topics=(reputation.TOPIC,),
+        own_topics=TOPICS,
         on_own_log=(
             on_own_cases(parts.log, policies, parts.keys),
+            on_events(TOPICS, parts.log, READS, parts.now),
             deadlines(parts.log, policies),
-            erasure(parts.keys, files.delete_of),
+            erasure(parts.keys, files.delete_of, webhooks_of(parts).forget),
         ),
         on_kafka=(
             on_orders(parts.log, policies),
@@ -159,6 +182,7 @@ def workload(parts: Parts[ReputationSettings]) -> Workload:
             partial(run_ranking, parts.pool, score_policies, parts.now),
             partial(run_snapshots, parts.pool, parts.log, score_policies, parts.now),
             *media_tasks(files),
+            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
             partial(count_open, (CASES,), parts.pool, parts.now),
         ),
     )

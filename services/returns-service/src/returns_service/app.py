@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from shared_casework.order_rows import ORDER_FACTS
+from shared_casework.telling import page_of, reads_of
 from shared_events import returns
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
@@ -17,6 +18,10 @@ from shared_runtime.media_api import media_at, media_router, media_tasks
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
+from shared_runtime.webhook_events import on_events
+from shared_runtime.webhook_sending import webhook_tasks
+from shared_runtime.webhooks import Webhooks
+from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Task, Workload
 from shared_runtime.worklist import count_open
 
@@ -25,7 +30,9 @@ from returns_service.connectors.payments import ask_for_refunds, on_refunds, pay
 from returns_service.connectors.reconciling import Reconciliation, reconcile
 from returns_service.connectors.replacements import ask_for_stock
 from returns_service.domain.activating import POLICY_RULES
+from returns_service.domain.ledger_readers import ledger_read_by
 from returns_service.domain.ledger_rules import LEDGER_RULES
+from returns_service.domain.return_readers import return_read_by
 from returns_service.domain.return_rules import RETURN_RULES
 from returns_service.policy_versions import following, learn
 from returns_service.ports.opened import carrier_port, payment_port, stock_port
@@ -48,7 +55,14 @@ ledger of the order alone, whoever orders it: no two refunds give the same money
 never give more than was paid.
 """
 
+TOPICS = (returns.TOPIC,)
+READS = reads_of(
+    {"return": partial(page_of, return_read_by), "refunds": partial(page_of, ledger_read_by)}
+)
+"""What who is told by webhook may know of a stream, by what its name begins with."""
+
 TAGS = {
+    "webhook-endpoints": "Where a shop has itself told of what happens, and how that went.",
     "privacy": "People who are to be forgotten.",
     "returns": "Pieces of an order that go back, are exchanged or claimed, from the request on.",
     "withdrawals": "Withdrawing from the contract, as the law has it: without a reason.",
@@ -102,6 +116,9 @@ def routers(parts: Parts[ReturnsSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
+        *webhook_routers(
+            webhooks_of(parts), TOPICS, matters.cursors, local=parts.settings.is_local
+        ),
         payment_webhooks(parts.log, secret=settings.payment_secret, **hearing),
         carrier_webhooks(parts.log, parts.pool, secret=settings.carrier_secret, **hearing),
     ]
@@ -109,6 +126,10 @@ def routers(parts: Parts[ReturnsSettings]) -> Sequence[APIRouter]:
 
 def media_of(parts: Parts[ReturnsSettings], links: Links) -> MediaStore:
     return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
+
+
+def webhooks_of(parts: Parts[ReturnsSettings]) -> Webhooks:
+    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
 
 
 def workload(parts: Parts[ReturnsSettings]) -> Workload:
@@ -123,19 +144,24 @@ def workload(parts: Parts[ReturnsSettings]) -> Workload:
     }
     at_once = settings.port_at_once
     return Workload(
-        own_topics=(returns.TOPIC,),
+        own_topics=TOPICS,
         on_own_log=(
             on_own_refunds(parts.log, policies),
             on_own_returns(parts.log, policies),
             on_refunds(parts.log),
+            on_events(TOPICS, parts.log, READS, parts.now),
             deadlines(parts.log, policies),
         ),
-        on_kafka=(on_elsewhere(parts.log, policies), erasure(parts.keys, files.delete_of)),
+        on_kafka=(
+            on_elsewhere(parts.log, policies),
+            erasure(parts.keys, files.delete_of, webhooks_of(parts).forget),
+        ),
         own_projections=PROJECTIONS,
         kafka_projections=(ORDER_FACTS,),
         fire=on_deadlines(policies),
         tasks=(
             *media_tasks(files),
+            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
             partial(count_open, (RETURN_CASES, REFUND_CASES), parts.pool, parts.now),
             partial(ask_for_refunds, open_port, partial(payments, at_once=at_once, **known)),
             partial(reconcile, open_port, partial(Reconciliation, **known)),

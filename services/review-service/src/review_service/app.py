@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from fastapi import APIRouter
+from shared_casework.telling import reads_of
 from shared_events import orders, review
 from shared_runtime import media_api
 from shared_runtime.commands import commands_on
@@ -17,6 +18,10 @@ from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Keys, Opener
 from shared_runtime.service import Parts, Service
+from shared_runtime.webhook_events import on_events
+from shared_runtime.webhook_sending import webhook_tasks
+from shared_runtime.webhooks import Webhooks
+from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
 
@@ -26,6 +31,7 @@ from review_service.bulk.intake import Intake
 from review_service.domain.order_rules import ORDER_RULES
 from review_service.domain.rules import RULES
 from review_service.openings import opened_up_to
+from review_service.order_views import readable_order
 from review_service.projections import PROJECTIONS, REVIEW_LANGUAGES
 from review_service.projections.review_languages import forget_languages, with_keys
 from review_service.queries.moderation import CASES
@@ -35,6 +41,7 @@ from review_service.reactions.reweighing import reweigh_the_rest
 from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.reactions.with_later_facts import on_own_evaluations
 from review_service.settings import ReviewSettings
+from review_service.views import readable_evaluation
 from review_service.votes import forget_votes
 
 DESCRIPTION = """
@@ -45,7 +52,12 @@ for some days the buyer and the seller may each write a review, hidden from the 
 have written or the time is over. Then they are revealed together, and begin to count.
 """
 
+TOPICS = (orders.TOPIC, review.TOPIC)
+READS = reads_of({"order": readable_order, "evaluation": readable_evaluation})
+"""What who is told by webhook may know of a stream, by what its name begins with."""
+
 TAGS = {
+    "webhook-endpoints": "Where a shop has itself told of what happens, and how that went.",
     "privacy": "People who are to be forgotten.",
     "orders": "The life of an order, as a marketplace tells of it step by step.",
     "bulk": "Whole histories of orders and their reviews, a line each.",
@@ -98,6 +110,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
+        *webhook_routers(webhooks_of(parts), TOPICS, cursors, local=parts.settings.is_local),
         *lists(parts, cursors, opener),
     ]
 
@@ -140,27 +153,33 @@ async def forget(files: MediaStore, person: str, db: Connection) -> None:
     await forget_languages(person, db)
 
 
+def webhooks_of(parts: Parts[ReviewSettings]) -> Webhooks:
+    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
+
+
 def workload(parts: Parts[ReviewSettings]) -> Workload:
     policies = parts.settings.policies
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
     return Workload(
-        own_topics=(orders.TOPIC, review.TOPIC),
+        own_topics=TOPICS,
         on_own_log=(
             on_own_orders(parts.log, policies),
             on_own_evaluations(parts.log, policies),
+            on_events(TOPICS, parts.log, READS, parts.now),
             deadlines(),
         ),
         on_kafka=(
             on_elsewhere(parts.log, policies),
             # No table has a text that is opened: what is left of a person are files, votes and
-            # what his words were in.
-            erasure(parts.keys, partial(forget, files)),
+            # what his words were in, and where he has himself told.
+            erasure(parts.keys, partial(forget, files), webhooks_of(parts).forget),
         ),
         feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now, files),),
         own_projections=own_projections(parts.keys),
         fire=on_deadlines(policies),
         tasks=(
             *media_tasks(files),
+            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
             partial(reweigh_the_rest, parts.pool),
             partial(count_open, (CASES,), parts.pool, parts.now),
         ),

@@ -1,15 +1,21 @@
 """An order's state in, what its reader sees of it out, and what he can do about it now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared_events.orders import OrderDelayAttributed
+from msgspec.structs import replace
+from shared_events.envelope import Recorded
+from shared_events.orders import OrderDelayAttributed, OrderEvent
+from shared_runtime.decider import Actor
 from shared_runtime.fields import Money
+from shared_runtime.history import signed
 from shared_runtime.rules import Action
 
 from review_service.domain.known import Sender
 from review_service.domain.order import Placed, Stage
+from review_service.domain.order_readers import may_know
 from review_service.domain.order_rules import ORDER_RULES
 from review_service.told_order import REFERENCE_CURRENCY
 
@@ -142,3 +148,14 @@ def late_of(order: Placed) -> bool | None:
     if order.stage == "COMPLETED":
         return order.completions[-1].late
     return order.delivered.late if order.delivered else None
+
+
+def readable_order(
+    history: Sequence[Recorded[OrderEvent]], actor: Actor
+) -> list[Recorded[OrderEvent]]:
+    """The events of an order that somebody may know of who may read it."""
+    return [
+        replace(recorded, actor=signed(recorded, actor))
+        for recorded in history
+        if may_know(recorded.event, actor)
+    ]

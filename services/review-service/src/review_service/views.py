@@ -36,7 +36,7 @@ from shared_events.review import (
     WeightReason,
 )
 from shared_events.sealed import sealed_fields
-from shared_runtime.decider import Role
+from shared_runtime.decider import Actor, Role
 from shared_runtime.history import STAFF, signed
 from shared_runtime.rules import Action
 
@@ -50,7 +50,7 @@ from review_service.domain.evaluation_state import (
     Unopened,
 )
 from review_service.domain.known import Sender
-from review_service.domain.readers import Reading, Shown, is_of, is_staff, side_told_of
+from review_service.domain.readers import Reading, Shown, is_of, is_staff, read_by, side_told_of
 from review_service.domain.review_state import (
     Appeal,
     DismissedFlag,
@@ -512,6 +512,13 @@ STARS = (
     *("quality", "logistics", "service", "rating"),
     *("was_quality", "was_logistics", "was_service"),
 )
+
+
+def readable_evaluation(
+    history: Sequence[Recorded[EvaluationEvent]], actor: Actor
+) -> list[Recorded[EvaluationEvent]]:
+    """The events that somebody may know of who reads all of it at once."""
+    return readable_history(history, read_by(actor, [recorded.event for recorded in history]))
 
 
 def readable_history(

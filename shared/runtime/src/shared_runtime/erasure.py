@@ -22,7 +22,7 @@ may be asked again: for a repeated event, and after a crash.
 """
 
 
-def erasure(keys: KeyStore, clean: CleanUp) -> Subscription:
+def erasure(keys: KeyStore, *clean: CleanUp) -> Subscription:
     """Destroys the key of each person erased, then has the service clean up.
 
     The key is in another database: it is gone before anything of this transaction commits, and
@@ -33,7 +33,8 @@ def erasure(keys: KeyStore, clean: CleanUp) -> Subscription:
         for recorded in batch:
             erased = erased_person(recorded.event)
             destroyed = await keys.destroy(erased)
-            await clean(erased, db)
+            for each in clean:
+                await each(erased, db)
             log.info("person erased", event_id=recorded.event_id, destroyed=destroyed)
 
     return Subscription(

@@ -89,3 +89,8 @@ def create_leases() -> None:
 def create_errands() -> None:
     """In a migration of a service that asks companies outside: what it is to ask them."""
     run_sql((files("shared_runtime") / "sql" / "errands.sql").read_text())
+
+
+def create_webhooks() -> None:
+    """In a migration of every service: who is told by webhook of what has happened."""
+    run_sql((files("shared_runtime") / "sql" / "webhooks.sql").read_text())

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
+    def is_local(self) -> bool:
+        """Whether all is on a developer's machine."""
+        return self.env == "local"
+
+    @property
     def brokers(self) -> Brokers:
         """Kafka, with what secures the way there: TLS, unless it is said or all is on one machine.
 

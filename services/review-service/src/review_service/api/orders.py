@@ -24,7 +24,7 @@ from shared_runtime.decider import (
 )
 from shared_runtime.doors import Arrival, Door, View, doors_api
 from shared_runtime.fields import Body, IdStr
-from shared_runtime.history import STAFF_ROLES, event_page, signed
+from shared_runtime.history import STAFF_ROLES, event_page
 from shared_runtime.log import Log, read_stream
 from shared_runtime.media import MediaFile
 from shared_runtime.problems import command_refusals, refusals
@@ -45,12 +45,11 @@ from review_service.domain.completion import (
 from review_service.domain.fulfilment import MARK_DELIVERED, MARK_PAID, MARK_SHIPPED
 from review_service.domain.known import Known, Sender
 from review_service.domain.order import Order
-from review_service.domain.order_readers import may_know
 from review_service.domain.order_rules import ORDERS, OrderCommand
 from review_service.domain.placing import PLACE_ORDER
 from review_service.domain.policy import Policies
 from review_service.domain.streams import order_stream
-from review_service.order_views import order_view
+from review_service.order_views import order_view, readable_order
 from review_service.told_order import place_order, told_error
 
 type Feed = Annotated[Caller, Depends(require(*FEEDS))]
@@ -275,11 +274,7 @@ def reading(orders: Orders) -> APIRouter:
     ) -> Response:
         history = await read_stream(orders.log, order_stream(order_id))
         actor = reader(caller, ORDERS.fold(recorded.event for recorded in history))
-        told = [
-            replace(recorded, actor=signed(recorded, actor))
-            for recorded in history
-            if may_know(recorded.event, actor)
-        ]
+        told = readable_order(history, actor)
         page = event_page(told, f"events of order {order_id}", limit, cursor, orders.cursors)
         return answer(page)
 

@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import pytest
+from reputation_service.app import READS
 from reputation_service.domain.account_state import Account
 from reputation_service.domain.case_state import Case
 from reputation_service.domain.points_readers import (
@@ -39,7 +40,9 @@ from reputation_service.testing.stories import (
 from shared_casework.overdue import NoteOverdue
 from shared_events.reputation import AccountEvent, CaseEvent
 from shared_runtime.decider import Actor
+from shared_runtime.testing import as_recorded, told_in_turn
 
+MARKET = Actor(role="SYSTEM", id="market")
 COLLEAGUE = Actor(role="ANALYST", id="AN9", org_id="S1")
 IMPORTER = Actor(role="IMPORTER", id="feed", on_behalf_of="SELLER")
 
@@ -70,6 +73,25 @@ def test_for_the_accused_it_is_the_platform_that_opens_and_decides() -> None:
         assert state.confirmed
         assert state.decided
         assert {state.confirmed.decided_by, state.decided.decided_by} == names
+
+
+@pytest.mark.parametrize("reader", [SELLER, MARKET, Actor(role="SYSTEM", id="erp", org_id="S1")])
+def test_whoever_is_told_by_webhook_is_told_what_he_reads(reader: Actor) -> None:
+    for story in CASE_STORIES.values():
+        events = case_history(*story.commands)
+        told_in_turn(as_recorded("case-C1", events, at=at()), reader, READS)
+    for story in ACCOUNT_STORIES.values():
+        account = as_recorded("seller-S1", history(*story.commands), at=at())
+        told_in_turn(account, reader, READS)
+    told = told_in_turn(as_recorded("case-C1", case_history(*UPHELD), at=at()), reader, READS)
+    names = {getattr(each.event, "decided_by", None) for step in told for each in step}
+    assert (SOMEBODY in names) is (reader != MARKET)
+
+
+def test_a_seller_is_told_nothing_of_anothers_account() -> None:
+    other = Actor(role="SELLER", id="S9", org_id="S9")
+    account = as_recorded("seller-S1", history(*NOTICE), at=at())
+    assert not any(told_in_turn(account, other, READS))
 
 
 def test_that_the_platform_is_late_is_its_own() -> None:

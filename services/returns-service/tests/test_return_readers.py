@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
+from returns_service.app import READS as TOLD
 from returns_service.domain.return_readers import READERS, SOMEBODY, return_read_by
 from returns_service.testing import AGENT, AUDITOR, BUYER, SELLER, SENIOR, SYSTEM
 from returns_service.testing.returns import (
@@ -21,9 +22,17 @@ from returns_service.testing.returns import (
     words,
 )
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
-from shared_events.returns import AdvanceUnrecovered, ReturnDeclined, ReturnEvent
+from shared_events.returns import (
+    AdvanceUnrecovered,
+    ReturnDeclined,
+    ReturnEvent,
+    ReturnPolicyActivated,
+)
 from shared_runtime.decider import Actor
+from shared_runtime.testing import as_recorded, told_in_turn
 
+MARKET = Actor(role="SYSTEM", id="market")
+SELLERS_MACHINE = Actor(role="SYSTEM", id="erp", org_id="S1")
 TRACE = ["D4:pass:MANUAL_ONLY"]
 LATE = DecisionOverdue(**IDS, what="RETURN_REVIEW", ref_id="RT-1", due_at=at(5))
 DECLINED = ReturnDeclined(
@@ -72,6 +81,20 @@ def test_a_statement_is_its_recipients_and_the_delay_the_platforms_own() -> None
     assert return_read_by(SELLER, HISTORY).knows == (True, True, False, True, False)
     for staff in (AGENT, AUDITOR, SYSTEM):
         assert return_read_by(staff, HISTORY).version == len(HISTORY)
+
+
+def test_whoever_is_told_by_webhook_is_told_what_he_reads() -> None:
+    history = as_recorded("return-RT-1", HISTORY, at=at(5))
+    for reader, hidden in ((SELLER, (LATE, WHY)), (SELLERS_MACHINE, (LATE, WHY)), (MARKET, ())):
+        told = [each.event for step in told_in_turn(history, reader, TOLD) for each in step]
+        assert [type(each) for each in told] == [
+            type(each) for each in HISTORY if each not in hidden
+        ]
+    assert not any(told_in_turn(history, Actor(role="SELLER", id="S9", org_id="S9"), TOLD))
+    activated = as_recorded(
+        "returnpolicy-versions", [ReturnPolicyActivated(policy_version="p2", since=at(5))], at=at(5)
+    )
+    assert not any(told_in_turn(activated, MARKET, TOLD))
 
 
 def test_how_far_a_buyer_is_trusted_is_nothing_to_the_seller() -> None:

@@ -33,7 +33,12 @@ CHECKS = [
     OPENAPI.content_type_conformance,
     OPENAPI.response_schema_conformance,
 ]
-WITHOUT_BODY = {"/v1/media/{media_id}/links"}
+ENDPOINT = "/v1/webhook-endpoints/{endpoint_id}"
+WITHOUT_BODY = {
+    "/v1/media/{media_id}/links",
+    *(f"{ENDPOINT}/{what}" for what in ("enabling", "disabling", "secrets", "pings")),
+    f"{ENDPOINT}/deliveries/{{delivery_id}}/resend",
+}
 EXAMPLES = 4
 """For each operation and kind of data (sound, unsound)."""
 

@@ -89,11 +89,11 @@ def receiving(
             self.end_headers()
             self.wfile.write(receiver.content)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the server has it
             """Whoever has started it looks at what came."""
 
     class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
+        def handle_error(self, request: object, client_address: object) -> None:
             """A sender that goes away is none of its business."""
 
     with Server(("127.0.0.1", 0), Handler) as server:

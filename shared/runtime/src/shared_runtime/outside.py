@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import cast
 
 import httpcore
 
@@ -54,7 +55,8 @@ class _Checked(httpcore.AsyncNetworkBackend):
     def __init__(self, reach: Reach, lookup: Lookup) -> None:
         self._reach = reach
         self._lookup = lookup
-        self._network = httpcore.AnyIOBackend()
+        # Its type is that of what stands for it where anyio is missing.
+        self._network = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,

@@ -13,10 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded, decode_recorded, encode_envelope
 from shared_events.partition import partition_of
-from shared_events.registry import FAMILIES, encode_data, key_of, topic_of
+from shared_events.registry import FAMILIES, encode_data, key_of, tag_of, topic_of
 
 from shared_runtime.database import open_pool
-from shared_runtime.decider import Command, Decider, Refused, SubjectErased
+from shared_runtime.decider import Actor, Command, Decider, Refused, SubjectErased
 from shared_runtime.delivery import Connection, Cursor, Delivery, Place
 from shared_runtime.keys import Kek, Keks, PostgresKeyStore, migrate_keys, new_key
 from shared_runtime.log import (
@@ -27,6 +27,7 @@ from shared_runtime.log import (
     VersionConflict,
 )
 from shared_runtime.sealing import KEY_BYTES, PersonKey
+from shared_runtime.webhook_events import Reads, brought_to_light
 
 TEST_KEKS = Keks(current=Kek(id="test", secret=bytes(range(KEY_BYTES))))
 TESTS = UUID("7d3a4c1e-1f5b-5f0e-8a52-0d6b3e9c7f10")
@@ -156,6 +157,47 @@ def facts(
         )
         for version, event in enumerate(events, start=after + 1)
     ]
+
+
+def as_recorded(stream: str, events: Sequence[Struct], *, at: datetime) -> list[Recorded[Any]]:
+    """Events as if they had been recorded: of a stream from its beginning, and of no log."""
+    return [
+        Recorded(
+            topic=topic_of(stream),
+            partition=0,
+            position=planned.version,
+            event_id=planned.event_id,
+            stream=stream,
+            version=planned.version,
+            type=tag_of(planned.event),
+            time=at,
+            recorded_at=at,
+            key=key_of(planned.event),
+            actor=planned.actor,
+            correlation_id=planned.correlation,
+            causation_id=planned.cause,
+            event=planned.event,
+        )
+        for planned in facts(stream, *events, at=at)
+    ]
+
+
+def told_in_turn(
+    history: Sequence[Recorded[Any]], reader: Actor, reads: Reads
+) -> list[list[Recorded[Any]]]:
+    """What a subscriber is told by each event; never what he could not have read then, nor anything
+    twice, and by the end all that he reads.
+    """
+    told: list[list[Recorded[Any]]] = []
+    for number, recorded in enumerate(history, start=1):
+        told.append(brought_to_light(recorded, history, reader, reads))
+        upto = history[:number]
+        readable = {each.version for each in reads(recorded.stream, upto, reader)}
+        assert {each.version for each in told[-1]} <= readable
+        assert readable <= {each.version for step in told for each in step}
+    versions = [each.version for step in told for each in step]
+    assert len(versions) == len({*versions})
+    return told
 
 
 def stream_for(event: Struct, name: str) -> str:

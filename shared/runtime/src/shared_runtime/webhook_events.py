@@ -100,12 +100,13 @@ def news(
     of from it on.
     """
     told: list[Told] = []
-    known: dict[str, list[Recorded[Any]]] = {}
+    known: dict[Actor, list[Recorded[Any]]] = {}
     for endpoint in endpoints:
         if not endpoint.listens_to(recorded):
             continue
-        if endpoint.account not in known:
-            known[endpoint.account] = brought_to_light(recorded, history, endpoint.reader, reads)
+        reader = endpoint.reader
+        if reader not in known:
+            known[reader] = brought_to_light(recorded, history, reader, reads)
         told += [
             Told(
                 endpoint_id=endpoint.endpoint_id,
@@ -115,7 +116,7 @@ def news(
                 type=each.type,
                 order_id=getattr(each.event, "order_id", None),
             )
-            for each in known[endpoint.account]
+            for each in known[reader]
             if endpoint.wants(each.type)
         ]
     return told
@@ -127,7 +128,7 @@ def brought_to_light(
     """What he may know of with this event, and could not before."""
     stream = recorded.stream
     upto = [each for each in history if each.version <= recorded.version]
-    before = {each.version for each in reads(stream, upto[:-1], reader)} if upto[:-1] else set()
+    before = {each.version for each in reads(stream, upto[:-1], reader)}
     return [each for each in reads(stream, upto, reader) if each.version not in before]
 
 
@@ -143,7 +144,7 @@ def message_of(taken: Taken, history: Sequence[Recorded[Any]], reads: Reads) -> 
 
 def message(recorded: Recorded[Any]) -> Message:
     """An event as its reader may know it."""
-    event = recorded.event
+    event: Struct = recorded.event
     sealed = sealed_fields(type(event))
     data: dict[str, Any] = msgspec.to_builtins(event)
     return Message(

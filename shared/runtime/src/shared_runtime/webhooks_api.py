@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from msgspec import Struct
 from msgspec.structs import asdict
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from shared_runtime.auth import Caller, require
 from shared_runtime.bodies import as_tuple
@@ -59,6 +59,10 @@ type Key = Annotated[str, Depends(idempotency_key)]
 
 class EndpointBody(Body):
     """What is to be sent where."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"url": "https://shop.example/aftersales"}]}
+    )
 
     url: Annotated[
         str,

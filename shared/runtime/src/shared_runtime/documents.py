@@ -28,6 +28,7 @@ LICENCE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 SERVERS = [{"url": "/", "description": "Where this document was read."}]
 
 NOT_STORED = "private, no-store"
+ASKED_EACH_TIME = "private, no-cache"
 UNAUTHORIZED = "401"
 
 type Documented = dict[int | str, dict[str, Any]]
@@ -92,16 +93,20 @@ def answered(
 
 def answered_unless_seen(model: type, example: object) -> Documented:
     """The answer of a route for everybody, which `unless_seen` gives."""
-    etag = {
+    headers = {
         "ETag": {
             "description": "What is answered, for If-None-Match.",
             "schema": {"type": "string", "examples": ['"6f1ed002ab5595859014ebf0951522d9"']},
-        }
+        },
+        "Cache-Control": {
+            "description": "It may be kept by whoever asks each time whether it is still right.",
+            "schema": {"const": ASKED_EACH_TIME},
+        },
     }
     (answer,) = answered(model, example=example).values()
     return {
-        200: answer | {"headers": etag},
-        304: {"description": "What you have is still right.", "headers": etag},
+        200: answer | {"headers": {**headers}},
+        304: {"description": "What you have is still right.", "headers": {**headers}},
     }
 
 
@@ -170,7 +175,9 @@ def _add_examples(told: dict[str, Any]) -> None:
 
 
 def _share_headers(told: dict[str, Any]) -> None:
-    """Adds the headers that every answer has; each is told of once, and referred to."""
+    """Adds the headers that every answer has; each is told of once, and referred to, but for one
+    that means something else in some answers.
+    """
     shared: dict[str, Any] = told["components"].setdefault("headers", {})
     for operation in _operations(told):
         for status, answer in operation["responses"].items():
@@ -178,10 +185,10 @@ def _share_headers(told: dict[str, Any]) -> None:
             headers[CORRELATION_HEADER] = CORRELATION
             # Who has not shown who he is, is told what anybody would be.
             if "security" in operation and status != UNAUTHORIZED:
-                headers["Cache-Control"] = CACHE_CONTROL
+                headers.setdefault("Cache-Control", CACHE_CONTROL)
             for name, header in headers.items():
-                assert shared.setdefault(name, header) == header, f"two headers named {name}"
-                headers[name] = {"$ref": HEADER_REFERENCE.format(name=name)}
+                if shared.setdefault(name, header) == header:
+                    headers[name] = {"$ref": HEADER_REFERENCE.format(name=name)}
 
 
 def _drop_tags(told: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator
 from shared_events.partition import PARTITIONS
 
 from shared_runtime.decider import FieldError, InvalidValue
+from shared_runtime.documents import ASKED_EACH_TIME
 from shared_runtime.problems import NotYetVisible, encode_json
 from shared_runtime.projections import Projection
 
@@ -27,7 +28,6 @@ PAGE_SIZE = 20
 PAGE_SIZE_MAX = 100
 CURSOR_LENGTH_MAX = 1024
 DIGEST_BYTES = 16
-ASKED_EACH_TIME = "private, no-cache"
 VERSION_HEADER = "If-Match"
 VERSION = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 TOKEN = re.compile(r"([a-z][a-z.-]{0,62})/([0-9]{1,2}):([0-9]{1,18})", re.ASCII)

@@ -112,7 +112,6 @@ def carried(
                     command=Sent(said, By(actor=DISPUTES, now=at, known=known)),
                     cause=remedy.event_id,
                     correlation=told.order_id,
-                    traceparent=remedy.traceparent,
                 )
                 decide_or_log(decisions, RETURNS, ask)
             case _:

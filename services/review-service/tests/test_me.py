@@ -16,6 +16,7 @@ import pytest
 from local_stack.databases import Database
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
+from review_service.domain.order import Stage
 from review_service.domain.streams import review_id_of, review_ref
 from review_service.queries.own_orders import WantedOrders
 from review_service.queries.own_reviews import WantedOwnReviews
@@ -392,16 +393,20 @@ async def test_a_page_of_many_is_read_from_the_index_of_its_order(
     await owner.execute("ANALYZE own_orders_g1.own_orders, own_reviews_g1.own_reviews")
     await owner.close()
     middle = "2026-01-08T00:00:00Z"
+    stages: dict[Stage | None, str] = {
+        None: "own_orders_of_seller",
+        "PAID": "own_orders_of_seller_and_stage",
+    }
     for last in (None, (middle, "O5")):
         start = PageStart(limit=50, after=last, cursor=str)
-        for stage, index in ((None, "own_orders_of_seller"), ("PAID", "own_orders_of_seller_and_")):
+        for stage, index in stages.items():
             wanted = WantedOrders(side="SELLER", account="S-77", stage=stage)
             sql, values = wanted.sql(start, COMPLETED)
             told = await plan(pool, sql, values)
             assert f"Index Scan Backward using {index}" in told
             assert "Seq Scan on own_orders" not in told
-    for last in (None, (middle, "O5", "WRITTEN")):
-        start = PageStart(limit=50, after=last, cursor=str)
+    for behind in (None, (middle, "O5", "WRITTEN")):
+        start = PageStart(limit=50, after=behind, cursor=str)
         sql, values = WantedOwnReviews(side="SELLER", account="S-77").sql(start)
         told = await plan(pool, sql, values)
         for index in ("written_by_seller", "received_by_seller"):

@@ -413,6 +413,15 @@ def test_a_score_that_does_not_follow_from_the_log_is_named_and_a_rebuild_mends_
     assert score["events"] > 0
 
 
+def test_what_opens_texts_is_built_again_with_their_keys(call: Call, olist: Path) -> None:
+    call("import", "olist", str(olist))
+    call("projections", "rebuild", "review", "review_languages")
+    call("projections", "rebuild", "review", "review_languages", "--processes", "2")
+    listed = told(call("projections", "list", "--json"))["projections"]
+    [languages] = [each for each in listed if each["name"] == "review_languages"]
+    assert languages["generation"] >= 3
+
+
 def test_a_projection_that_there_is_not_is_not_rebuilt(call: Call) -> None:
     call("projections", "rebuild", "reputation", "nothing", code=2)
     assert "there are review" in call("projections", "rebuild", "billing", "x", code=2).output

@@ -246,11 +246,12 @@ def test_rows_of_another_platform_are_taken_and_those_refused_are_kept_mended_an
         row |= {"points": "9.5", "day": "2026-01-10"}
     mended = tmp_path / "mended.csv"
     write_csv(mended, [*columns, "refused_row", "refused_why"], refused)
-    for outcome in ("accepted", "unchanged"):
-        report = told(call("import", "csv", str(mended), "--mapping", str(mapping), "--json"))
+    again = ("import", "csv", str(mended), "--mapping", str(mapping), "--json")
+    first, second = told(call(*again)), told(call(*again))
+    for report, outcome in ((first, "accepted"), (second, "unchanged")):
         assert report["orders"][outcome] == report["reviews"][outcome] == 2
         assert report["parts"][outcome] == 2
-    assert report["events"] == 0
+    assert second["events"] == 0
     review, *others = reviews_of(stack, f"{mark}-shop", 3)
     assert len(others) == 2
     assert (review["quality"], review["text"]) == (5, "Bright\n\nReads well")

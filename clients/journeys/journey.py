@@ -4,8 +4,9 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from aftersales_client import Answer, Refused, expect, new_key, patient, reputation, review
+from aftersales_client import Answer, Refused, expect, new_key, patient, reputation, review, upload
 from aftersales_client import dispute as disputes
 from aftersales_client.dispute.api.disputes import list_disputes, open_dispute
 from aftersales_client.dispute.models import (
@@ -126,8 +127,21 @@ opened = expect(
     ),
 )
 assert opened.value.state == "OPEN"
+photo = upload(
+    buyer,
+    Path(os.environ["PHOTO"]).read_bytes(),
+    "image/jpeg",
+    purpose="REVIEW",
+    idempotency_key=new_key(),
+    name="lamp, lit.jpg",
+)
 stars = SubmitReviewBody(
-    quality=5, logistics=4, service=5, incentive="NONE", text="Bright enough to read by."
+    quality=5,
+    logistics=4,
+    service=5,
+    incentive="NONE",
+    text="Bright enough to read by.",
+    media=[photo.value],
 )
 
 
@@ -147,6 +161,7 @@ def reviewed(
 
 
 (written,) = reviewed(buyer, stars).value.reviews
+assert len(written.media) == 1
 other_stars = SubmitReviewBody(quality=1, logistics=1, service=1, incentive="NONE")
 twice = refused(lambda: reviewed(buyer, other_stars)).problem
 assert (twice.rule, twice.status) == ("already-submitted", 409)

@@ -15,6 +15,7 @@ import pytest
 from deploy_tools.cache import Absent, node
 from deploy_tools.clients import built, compile_typescript
 from local_stack.people import Person, complete_order, until
+from local_stack.returning import photo
 from local_stack.services import Stack
 from uv import find_uv_bin
 
@@ -26,7 +27,9 @@ LINES_MAX = 10
 pytestmark = pytest.mark.deploy
 TSCONFIG = """{
   "extends": "./node_modules/aftersales-client/tsconfig.json",
-  "compilerOptions": {"rootDir": ".", "outDir": "run", "declaration": false},
+  "compilerOptions": {
+    "rootDir": ".", "outDir": "run", "declaration": false, "skipLibCheck": true
+  },
   "include": ["*.ts"]
 }
 """
@@ -111,10 +114,14 @@ def people(stack: Stack, mark: str) -> dict[str, str]:
 
 
 def test_an_order_is_reviewed_and_disputed_by_the_client_for_python(
-    stack: Stack, python: Run
+    stack: Stack, python: Run, tmp_path: Path
 ) -> None:
     mark = uuid4().hex[:8]
-    told = python((JOURNEYS / "journey.py").read_text(), people(stack, mark))
+    picture = tmp_path / "lamp.jpg"
+    picture.write_bytes(photo())
+    told = python(
+        (JOURNEYS / "journey.py").read_text(), people(stack, mark) | {"PHOTO": str(picture)}
+    )
     assert told.startswith(f"S-{mark}: ")
 
 
@@ -122,6 +129,11 @@ def test_an_order_is_reviewed_by_the_client_for_typescript(stack: Stack, typescr
     mark = uuid4().hex[:8]
     told = typescript((JOURNEYS / "journey.ts").read_text(), people(stack, mark))
     assert told == f"S-{mark}: 5 of 5\n"
+
+
+def test_the_client_for_typescript_asks_again_where_that_is_safe(typescript: Run) -> None:
+    """That for Python is asked in its own tests."""
+    assert typescript((JOURNEYS / "patience.ts").read_text(), {}) == "patient\n"
 
 
 @pytest.mark.parametrize("language", ["python", "typescript"])

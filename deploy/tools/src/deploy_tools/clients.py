@@ -23,6 +23,7 @@ from typing import Any
 from uv import find_uv_bin
 
 from deploy_tools.cache import (
+    LOCK,
     NODE_PACKAGES,
     OPENAPI_TYPESCRIPT,
     TYPESCRIPT,
@@ -37,6 +38,7 @@ SOURCES = REPOSITORY / "clients"
 DOCUMENTS = REPOSITORY / "docs" / "reference" / "openapi"
 LICENCE = REPOSITORY / "LICENSE"
 BUILT = REPOSITORY / "dist" / "clients"
+NOT_OF_IT = frozenset({"tests", "__pycache__"})
 STAMP = ".made-of"
 SECONDS_MAX = 600
 AT_ONCE = 2
@@ -65,20 +67,26 @@ def built(language: str) -> Path:
     stamp = folder / STAMP
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(SOURCES / language, folder)
+        for source in _by_hand(language):
+            target = folder / source.relative_to(SOURCES / language)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
         shutil.copy(LICENCE, folder)
         LANGUAGES[language](folder)
         stamp.write_text(wanted)
     return folder
 
 
+def _by_hand(language: str) -> list[Path]:
+    files = sorted(file for file in (SOURCES / language).rglob("*") if file.is_file())
+    return [file for file in files if NOT_OF_IT.isdisjoint(file.parts)]
+
+
 def _made_of(language: str) -> str:
     """What says that nothing has changed: all files, and the releases of the tools."""
-    files = [*(SOURCES / language).rglob("*"), *documents().values(), Path(__file__)]
-    tools = [REPOSITORY / "requirements.lock", NODE_PACKAGES / "package-lock.json"]
+    tools = [Path(__file__), REPOSITORY / "requirements.lock", NODE_PACKAGES / LOCK]
     told = hashlib.sha256()
-    for file in sorted(file for file in [*files, *tools] if file.is_file()):
+    for file in [*_by_hand(language), *documents().values(), *tools]:
         told.update(f"{file.relative_to(REPOSITORY)}\0".encode())
         told.update(hashlib.sha256(file.read_bytes()).digest())
     return told.hexdigest()

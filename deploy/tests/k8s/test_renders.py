@@ -1,7 +1,6 @@
 """Every overlay and every supported combination can be applied, and nothing in it is wrong."""
 
 import subprocess
-from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,23 @@ import pytest
 import yaml
 from deploy_checks.facts import SERVICES
 from deploy_checks.generated import files
-from deploy_checks.render import K8S, REPOSITORY, Absent, Rendered, Resource, rendered, tool
+from deploy_checks.render import (
+    APPLIED,
+    K8S,
+    REPOSITORY,
+    Absent,
+    Rendered,
+    Resource,
+    distinct,
+    group_of,
+    rendered,
+    tool,
+)
 from deploy_checks.rules import wrong_with
 from deploy_checks.secrets import OWNER, secrets_of
 
 LINES_MAX = 25
 SECONDS_MAX = 120
-APPLIED = sorted(
-    path.parent for folder in ("overlays", "tests") for path in K8S.glob(f"{folder}/*/*.yaml")
-)
 CHOICES = {
     "Kafka": {
         "in the clear": {"external-servers/kafka", "kafka-in-the-clear"},
@@ -50,19 +57,8 @@ def test_nothing_is_wrong_with_what_is_applied(everything: dict[str, Rendered], 
     assert wrong_with(applied) == []
 
 
-def distinct(everything: dict[str, Rendered]) -> Iterator[Resource]:
-    """What many combinations have alike is looked at once."""
-    seen: set[str] = set()
-    for applied in everything.values():
-        for each in applied.resources:
-            told = repr(each)
-            if told not in seen:
-                seen.add(told)
-                yield each
-
-
 def is_kubernetes_own(each: Resource) -> bool:
-    group = each["apiVersion"].rpartition("/")[0]
+    group = group_of(each)
     return "." not in group or group.endswith(".k8s.io")
 
 
@@ -71,7 +67,7 @@ def test_what_is_kubernetes_own_has_no_field_too_many_or_too_few(
 ) -> None:
     own = [
         each
-        for each in distinct(everything)
+        for each in distinct(everything.values())
         if is_kubernetes_own(each) and not each["apiVersion"].startswith("gateway.")
     ]
     assert {"Deployment", "Job", "NetworkPolicy", "HorizontalPodAutoscaler"} <= {

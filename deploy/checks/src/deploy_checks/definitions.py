@@ -1,7 +1,7 @@
 """The name of an operator in, the definitions of its kinds out: from registries, never committed.
 
 Strimzi's are written by its own generator, from two Maven packages; the others' are in Go modules,
-which `deploy_tools.cache` fetches as it builds what validates by them.
+which `deploy_tools.cache` fetches.
 """
 
 import os
@@ -9,13 +9,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+import yaml
 from deploy_tools import cache
 from local_stack.downloads import cache_folder
 
-from deploy_checks.render import Absent
+from deploy_checks.render import Absent, Resource
 
 POM = Path(__file__).parents[2] / "strimzi" / "pom.xml"
 JAVA_AT_LEAST = 21
@@ -28,6 +29,8 @@ KINDS: Mapping[str, str] = {
 }
 MODEL = "io.strimzi.api.kafka.model"
 GENERATED = ("--target-kube", "1.30+", "--crd-api-version", "v1", "--api-versions", "v1")
+DEFINITION = "CustomResourceDefinition"
+STRIMZI = "kafka.strimzi.io"
 OPERATORS: Mapping[str, str] = {
     "postgresql.cnpg.io": "cloudnative-pg",
     "keda.sh": "keda",
@@ -39,18 +42,24 @@ OPERATORS: Mapping[str, str] = {
 """The group of a kind, and whose it is."""
 
 
-def validator() -> Path:
-    """kubectl-validate, if it has been built. Raises `cache.Absent`."""
-    return cache.program_at_hand(cache.KUBECTL_VALIDATE)
-
-
-def definitions() -> Iterator[Path]:
-    """Files of all operators whose kinds we apply. Raises `cache.Absent`, `Absent`."""
-    for operator in {*OPERATORS.values()}:
-        for path in sorted(cache.custom_resources(operator).glob("*.yaml")):
-            if "kind: CustomResourceDefinition" in path.read_text():
-                yield path
-    yield from sorted(strimzi().glob("*.yaml"))
+def definitions(kinds: Collection[tuple[str, str]]) -> Iterator[Resource]:
+    """Of these kinds (group, kind), as far as they are of `OPERATORS` or Strimzi's. Raises
+    `cache.Absent`, `Absent`.
+    """
+    groups = {group for group, _ in kinds}
+    folders = [
+        cache.custom_resources(operator) for group, operator in OPERATORS.items() if group in groups
+    ]
+    if STRIMZI in groups:
+        folders.append(strimzi())
+    for path in sorted(path for folder in folders for path in folder.glob("*.yaml")):
+        text = path.read_text()
+        if not any(f"    kind: {kind}\n" in text for _, kind in kinds):
+            continue  # most are of kinds that we have none of, and long
+        for each in yaml.load_all(text, Loader=yaml.CSafeLoader):
+            spec = each["spec"] if each and each["kind"] == DEFINITION else None
+            if spec and (spec["group"], spec["names"]["kind"]) in kinds:
+                yield each
 
 
 def strimzi() -> Path:

@@ -1,7 +1,7 @@
 """A kustomization in, the objects that it comes to out."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,10 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[4]
 K8S = REPOSITORY / "deploy" / "k8s"
+APPLIED = sorted(
+    path.parent for folder in ("overlays", "tests") for path in K8S.glob(f"{folder}/*/*.yaml")
+)
+"""Every overlay, and every combination that is supported."""
 SECONDS_MAX = 60
 
 type Resource = dict[str, Any]
@@ -54,6 +58,11 @@ def _told(kustomization: Path) -> str:
     return done.stdout
 
 
+def group_of(each: Resource) -> str:
+    """The group of its kind; empty for the oldest."""
+    return str(each["apiVersion"]).rpartition("/")[0]
+
+
 def name_of(each: Resource) -> str:
     """How people call an object."""
     return f"{each['kind']}/{each['metadata']['name']}"
@@ -80,6 +89,15 @@ class Rendered:
         """Each Deployment and Job, with the template of its pods."""
         for each in self.of("Deployment", "Job"):
             yield each, each["spec"]["template"]
+
+
+def distinct(applied: Iterable[Rendered]) -> Iterator[Resource]:
+    """What many combinations have alike is given once."""
+    seen: set[str] = set()
+    for each in (each for one in applied for each in one.resources):
+        if (told := repr(each)) not in seen:
+            seen.add(told)
+            yield each
 
 
 def containers_of(template: Resource) -> list[Resource]:

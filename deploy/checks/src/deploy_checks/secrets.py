@@ -38,7 +38,7 @@ OWNER = ("aftersales_migration_url", "aftersales_keys_migration_url")
 _environment = Lock()
 
 
-def secrets_of(service: str) -> Mapping[str, str]:
+def secrets_of(service: str) -> dict[str, str]:
     return {**SECRETS, **(OF_COMPANIES if service == "returns" else {})}
 
 

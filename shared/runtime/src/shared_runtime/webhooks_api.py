@@ -71,6 +71,7 @@ class EndpointBody(Body):
             max_length=URL_LENGTH_MAX,
             description="https://, a host of the world and the usual port.",
             examples=["https://shop.example/aftersales"],
+            json_schema_extra={"pattern": "^https?://[!-~]+$"},
         ),
     ]
     types: Annotated[

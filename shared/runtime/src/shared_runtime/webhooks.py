@@ -232,7 +232,7 @@ ENDPOINT = """
     endpoint_id::text AS endpoint_id, account, url, types, seller_ids, buyer_ids, org_id, seller_id,
     secret, former_until, endpoint.created_at, since, off_at, off_because
 """
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1, 0))"
+ONE_ACCOUNT = "SELECT pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1, 0))"
 MADE = "SELECT made_as, deleted_at FROM webhook.endpoint WHERE endpoint_id = $1"
 COUNT = "SELECT count(*) FROM webhook.endpoint WHERE account = $1 AND deleted_at IS NULL"
 MAKE = """
@@ -397,7 +397,7 @@ class Webhooks:
         """
         now = await self.instant()
         async with self.pool.acquire() as db, db.transaction():
-            await db.execute(LOCK, who.account)
+            await db.execute(ONE_ACCOUNT, who.account)
             made = await db.fetchrow(MADE, endpoint_id)
             if made is not None and made["made_as"] != fingerprint:
                 raise IdempotencyMismatch

@@ -57,8 +57,8 @@ GONE = "HTTP_410"
 FAULT = "FAULT"
 """The outcome of an attempt that failed here: it says nothing of the endpoint."""
 
-type State = Literal["WAITING", "DELIVERED", "FAILED", "WITHDRAWN"]
-type Because = Literal["OWNER", "FAILING", "GONE"]
+type DeliveryState = Literal["WAITING", "DELIVERED", "FAILED", "WITHDRAWN"]
+type OffBecause = Literal["OWNER", "FAILING", "GONE"]
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     created_at: datetime
     since: datetime
     off_at: datetime | None
-    off_because: Because | None
+    off_because: OffBecause | None
 
     @property
     def is_machine(self) -> bool:
@@ -152,7 +152,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     type: str
     event_id: str | None
     order_id: str | None
-    state: State
+    state: DeliveryState
     created_at: datetime
     due_at: datetime | None
     attempts: list[Attempt]
@@ -187,7 +187,7 @@ class Next(Struct, frozen=True, kw_only=True):
     somebody first set out with it; `gone`: whatever was.
     """
 
-    state: State
+    state: DeliveryState
     due_at: datetime | None = None
     off: bool = False
     gone: bool = False
@@ -492,7 +492,7 @@ class Webhooks:
         return found
 
     async def page(
-        self, endpoint: Endpoint, start: PageStart, state: State | None
+        self, endpoint: Endpoint, start: PageStart, state: DeliveryState | None
     ) -> tuple[list[Delivery], str | None]:
         """The newest first, and where the next page begins."""
         query = f"{DELIVERY} AND ($3::text IS NULL OR state = $3){NEWEST.behind(start, 4)}"
@@ -551,7 +551,7 @@ class Webhooks:
             if not failed:
                 await db.execute(ANSWERED, endpoint_id, now)
                 return told
-            because: Because = "GONE" if told.gone else "FAILING"
+            because: OffBecause = "GONE" if told.gone else "FAILING"
             off = told.off and await db.fetchval(
                 GIVE_UP, endpoint_id, now, because, told.gone, taken.begun_at
             )

@@ -35,10 +35,10 @@ from shared_runtime.webhooks import (
     FORMER_SIGNS_FOR,
     KEPT_FOR,
     Attempt,
-    Because,
     Delivery,
+    DeliveryState,
     Endpoint,
-    State,
+    OffBecause,
     Subscriber,
     Wanted,
     Webhooks,
@@ -109,7 +109,7 @@ class EndpointView(Struct, frozen=True, kw_only=True):
     created_at: datetime
     former_signs_until: datetime | None
     off_at: datetime | None
-    off_because: Because | None
+    off_because: OffBecause | None
 
 
 class EndpointWithSecret(EndpointView, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ class DeliveryView(Struct, frozen=True, kw_only=True):
     type: str
     event_id: str | None
     order_id: str | None
-    state: State
+    state: DeliveryState
     created_at: datetime
     next_attempt_at: datetime | None
     attempts: list[Attempt]
@@ -144,7 +144,7 @@ class DeliveryPage(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryQuery(PageQuery):
-    state: Annotated[State | None, Query(description="Those alone.")] = None
+    state: Annotated[DeliveryState | None, Query(description="Those alone.")] = None
 
 
 AN_ENDPOINT: dict[str, Any] = {

@@ -1,6 +1,6 @@
 # Everything that one does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit check deploy-check clients mechanisms drills campaign soak torture bench docs clean lock tools
+.PHONY: help setup run test test-unit check deploy-check cluster clients mechanisms drills campaign soak torture bench docs clean lock tools
 
 BIN := .venv/bin
 SERVICES := review dispute returns reputation
@@ -43,6 +43,10 @@ deploy-check: tools setup  ## manifests, image, alerts, documents and clients, t
 	@deploy/setup
 	@$(BIN)/pytest -m deploy -n 2 --dist loadfile deploy/tests tests/integration
 
+cluster: tools setup  ## the product on a Kubernetes of one node in namespaces of its own; root, Linux, minutes
+	@deploy/setup
+	@$(BIN)/python -m deploy_cluster
+
 campaign: tools setup  ## RUNS=1000 SEED=1: random histories with kills, freezes and repeats, checked
 	@$(BIN)/python -m local_stack.campaign --runs $(or $(RUNS),1000) --seed $(or $(SEED),1)
 
@@ -81,7 +85,7 @@ lock: setup  ## resolve the dependencies anew into the lock files: hashes, no ad
 	$(BIN)/python -m deploy_tools.cache --lock
 	$(EXPORT) --output-file requirements.lock > /dev/null
 	$(EXPORT) --no-dev --prune local-stack --prune shared-cli --prune deploy-checks \
-	  --prune deploy-tools \
+	  --prune deploy-tools --prune deploy-cluster \
 	  --output-file deploy/images/requirements.lock > /dev/null
 	$(EXPORT) --only-group image --output-file deploy/images/build.lock > /dev/null
 	$(EXPORT) --only-group deploy --output-file deploy/tools.lock > /dev/null

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -13,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deploy_tools.cache import Absent
+from deploy_tools.images import base_image, build, told
 
 ROOT = Path(__file__).parents[3]
-IMAGES = ROOT / "deploy" / "images"
 SERVICE = "review"
 NAME = f"localhost/aftersales/{SERVICE}-service:check"
 NOBODY = 65532
 BYTES_MAX = 300 * 1024 * 1024
-BUILD_SECONDS_MAX = 900
 RUN_SECONDS_MAX = 60
 UNCHECKED_HASH = 1
 WRITABLE = {"/tmp", "/var/tmp", "/run/lock"}  # noqa: S108 - they are looked for, not used
@@ -47,41 +46,14 @@ IN_THE_DARK = (
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"images are built by buildah: there is no {name} here")
-    return found
-
-
-def told(*command: str | Path, seconds: float = RUN_SECONDS_MAX) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)  # noqa: S603
-    assert done.returncode == 0, f"{command[0]}: {done.stderr[-3000:]}"
-    return done.stdout.strip()
-
-
 @pytest.fixture(scope="module")
 def config() -> Mapping[str, Any]:
     """The image is built; how it is started."""
-    buildah = program("buildah")
-    if os.geteuid() != 0:
-        pytest.skip("images are built and started by root here")
-    base = os.environ.get("PYTHON_IMAGE")
-    if base is None:
-        program("mmdebstrap")
-        folder = Path("/var/cache/aftersales/image")
-        base = told(IMAGES / "base", folder, seconds=BUILD_SECONDS_MAX)
-    # How this machine reaches its package index is none of the image's business.
-    known = [path for path in ("/etc/pip.conf", "/etc/ssl/certs") if Path(path).exists()]
-    told(
-        *(buildah, "bud", "--isolation", "chroot", "--network", "host", "--layers"),
-        *("--ignorefile", IMAGES / "Dockerfile.dockerignore"),
-        *(f"--volume={path}:{path}:ro" for path in known),
-        *("--build-arg", f"PYTHON_IMAGE={base}", "--build-arg", f"SERVICE={SERVICE}"),
-        *("-f", IMAGES / "Dockerfile", "-t", NAME, ROOT),
-        seconds=BUILD_SECONDS_MAX,
-    )
-    inspected = json.loads(told(buildah, "inspect", "--type", "image", NAME))
+    try:
+        build(SERVICE, NAME, base_image())
+    except Absent as why:
+        pytest.skip(str(why))
+    inspected = json.loads(told("buildah", "inspect", "--type", "image", NAME))
     return inspected["OCIv1"]["config"]  # type: ignore[no-any-return]
 
 

@@ -14,6 +14,7 @@ from deploy_checks.api_server import ApiServer, api_server
 from deploy_checks.definitions import OPERATORS, STRIMZI, definitions, strimzi
 from deploy_checks.render import (
     APPLIED,
+    REPOSITORY,
     Absent,
     Rendered,
     Resource,
@@ -26,6 +27,8 @@ from deploy_tools import cache
 OF_OPERATORS = {*OPERATORS, STRIMZI}
 NOT_KNOWN = "barmancloud.cnpg.io"
 """Of a plugin, whose definitions are in no registry that we reach: docs/kubernetes.md says so."""
+TRIED = REPOSITORY / "deploy" / "cluster" / "k8s"
+"""What `make cluster` applies."""
 KEPT = ("Namespace", "PriorityClass")
 """What has to be there for others to be looked at."""
 
@@ -33,7 +36,7 @@ KEPT = ("Namespace", "PriorityClass")
 @pytest.fixture(scope="module")
 def everything() -> list[Resource]:
     try:
-        found = [*distinct(Rendered(rendered(path)) for path in APPLIED)]
+        found = [*distinct(Rendered(rendered(path)) for path in (*APPLIED, TRIED))]
     except Absent as why:
         pytest.skip(str(why))
     return [each for each in found if group_of(each) != NOT_KNOWN]

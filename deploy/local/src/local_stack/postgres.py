@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -43,7 +44,8 @@ class PostgresServer:
     """Starts, stops and starts again on the same port and folder.
 
     Not `durable`: it does not wait for the disk. A killed server still loses nothing that it has
-    acknowledged; a machine that loses its power does.
+    acknowledged; a machine that loses its power does. `besides`: settings that are added to the
+    usual ones, or stand in their place.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class PostgresServer:
     ephemeral: bool = False
     durable: bool = True
     keep_open: tuple[int, ...] = ()
+    besides: Mapping[str, str] = field(default_factory=dict[str, str])
     _process: Tethered | None = field(default=None, init=False)
 
     @property
@@ -70,7 +73,7 @@ class PostgresServer:
 
     def start(self) -> None:
         self._initialise()
-        chosen = SETTINGS | ({} if self.durable else UNDURABLE)
+        chosen = SETTINGS | ({} if self.durable else UNDURABLE) | dict(self.besides)
         options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         self._process = processes.start(
             "PostgreSQL",

@@ -1,0 +1,1 @@
+"""The product on a Kubernetes of one node that is made for it, tried, and gone again."""

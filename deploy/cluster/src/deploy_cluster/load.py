@@ -1,0 +1,78 @@
+"""Accounts that ask through the gateway while something happens in, what they were answered out."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import httpx
+
+PAUSE_SECONDS = 0.03
+"""Between two questions of an account: below the limit that the gateway has for one."""
+ANSWER_SECONDS_MAX = 20.0
+BEFORE_SECONDS = 2.0
+"""Asked for so long before anything happens, and afterwards."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """By status, or by the failure that came in the place of one.
+
+    `refused`: a closed door. `late`: a machine that has too much to do, told apart from that.
+    """
+
+    counted: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def answered(self) -> int:
+        return self.counted[str(HTTPStatus.OK.value)]
+
+    @property
+    def late(self) -> int:
+        return sum(self.counted[each] for each in LATE)
+
+    @property
+    def refused(self) -> int:
+        return self.counted.total() - self.answered - self.late
+
+    def __str__(self) -> str:
+        told = f"{self.counted.total():,} requests, {self.refused} refused, {self.late} late"
+        return f"{told}: {dict(sorted(self.counted.items()))}"
+
+
+LATE = (str(HTTPStatus.GATEWAY_TIMEOUT.value), "ReadTimeout", "ConnectTimeout", "PoolTimeout")
+
+
+def asked_while(
+    url: str, accounts: Sequence[Mapping[str, str]], step: Callable[[], None]
+) -> Answers:
+    """Each account (its headers) asks for `url` again and again until the step is done."""
+    return asyncio.run(_asked_while(url, accounts, step))
+
+
+async def _asked_while(
+    url: str, accounts: Sequence[Mapping[str, str]], step: Callable[[], None]
+) -> Answers:
+    answers, over = Answers(), asyncio.Event()
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX) as web:
+
+        async def ask(headers: Mapping[str, str]) -> None:
+            while not over.is_set():
+                try:
+                    told = str((await web.get(url, headers=headers)).status_code)
+                except httpx.TransportError as failure:
+                    told = type(failure).__name__
+                answers.counted[told] += 1
+                await asyncio.sleep(PAUSE_SECONDS)
+
+        async with asyncio.TaskGroup() as group:
+            for headers in accounts:
+                group.create_task(ask(headers))
+            try:
+                await asyncio.sleep(BEFORE_SECONDS)
+                await asyncio.to_thread(step)
+                await asyncio.sleep(BEFORE_SECONDS)
+            finally:
+                over.set()
+    return answers

@@ -1,0 +1,55 @@
+"""What is said of a machine and of answers, without a cluster."""
+
+from collections import Counter
+
+import pytest
+from deploy_cluster.load import Answers
+from deploy_cluster.machine import left_behind
+from deploy_cluster.node import names_of
+
+
+def test_what_is_new_what_is_gone_and_what_is_changed_is_told() -> None:
+    before = {"link": frozenset({"lo", "eth0"}), "setting": frozenset({"ip_forward = 0"})}
+    after = {"link": frozenset({"lo", "cni0"}), "setting": frozenset({"ip_forward = 1"})}
+    assert left_behind(before, before) == []
+    assert left_behind(before, after) == [
+        "link is new: cni0",
+        "link is gone: eth0",
+        "setting is new: ip_forward = 1",
+        "setting is gone: ip_forward = 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "refused", "late"),
+    [
+        ("200", 0, 0),
+        ("504", 0, 1),
+        ("ReadTimeout", 0, 1),
+        ("503", 1, 0),
+        ("429", 1, 0),
+        ("401", 1, 0),
+        ("ConnectError", 1, 0),
+        ("RemoteProtocolError", 1, 0),
+    ],
+)
+def test_a_closed_door_is_told_apart_from_a_machine_that_is_late(
+    told: str, refused: int, late: int
+) -> None:
+    answers = Answers(Counter({"200": 10}) + Counter({told: 1}))
+    assert (answers.refused, answers.late) == (refused, late)
+    assert answers.answered == 11 - refused - late
+
+
+def test_services_have_the_names_that_pods_know_them_by() -> None:
+    def service(name: str, **spec: str) -> dict[str, object]:
+        return {"metadata": {"name": name, "namespace": "aftersales"}, "spec": spec}
+
+    told = {
+        "items": [
+            service("kafka", clusterIP="10.79.0.7"),
+            service("of-pods", clusterIP="None"),
+            service("elsewhere", externalName="kafka.example"),
+        ]
+    }
+    assert names_of(told) == ["10.79.0.7 kafka.aftersales.svc.cluster.local"]

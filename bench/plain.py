@@ -7,7 +7,7 @@ outbox in one transaction. What serving.py measures the product against; nobody 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,7 +88,7 @@ def application(database_url: str, jwks: Path) -> FastAPI:
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     keys = KeySet.import_key_set(json.loads(jwks.read_text()))
 
-    async def session() -> AsyncIterator[AsyncSession]:
+    async def session() -> AsyncGenerator[AsyncSession]:
         async with sessions() as opened:
             yield opened
 
@@ -103,18 +103,20 @@ def application(database_url: str, jwks: Path) -> FastAPI:
         return token.claims
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with engine.begin() as db:
             await db.run_sync(Base.metadata.create_all)
         yield
         await engine.dispose()
 
     app = FastAPI(lifespan=lifespan)
-    Session = Annotated[AsyncSession, Depends(session)]  # noqa: N806 - a type
-    Caller = Annotated[dict[str, Any], Depends(caller)]  # noqa: N806 - a type
 
     @app.post("/v1/orders", status_code=201)
-    async def place(order: NewOrder, session: Session, caller: Caller) -> dict[str, str]:
+    async def place(
+        order: NewOrder,
+        session: Annotated[AsyncSession, Depends(session)],
+        caller: Annotated[dict[str, Any], Depends(caller)],
+    ) -> dict[str, str]:
         if "SYSTEM" not in caller["roles"]:
             raise HTTPException(403)
         now = datetime.now(UTC)
@@ -134,7 +136,11 @@ def application(database_url: str, jwks: Path) -> FastAPI:
         return {"order_id": order.order_id}
 
     @app.get("/v1/orders/{order_id}")
-    async def read(order_id: str, session: Session, caller: Caller) -> dict[str, Any]:
+    async def read(
+        order_id: str,
+        session: Annotated[AsyncSession, Depends(session)],
+        caller: Annotated[dict[str, Any], Depends(caller)],
+    ) -> dict[str, Any]:
         order = await session.get(Order, order_id)
         if order is None or ("SYSTEM" not in caller["roles"] and caller["sub"] != order.buyer_id):
             raise HTTPException(404)

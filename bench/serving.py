@@ -14,7 +14,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -131,7 +131,7 @@ def measure() -> Rows:
 
 
 @contextmanager
-def plain_way(stack: Stack) -> Iterator[Side]:
+def plain_way(stack: Stack) -> Generator[Side]:
     """It answers, with a database of its own."""
     told = stack.description
     name = f"plain_{uuid4().hex[:8]}"
@@ -235,7 +235,7 @@ async def _round(
 
 
 @contextmanager
-def stopped(side: Side) -> Iterator[None]:
+def stopped(side: Side) -> Generator[None]:
     for each in side.processes:
         each.freeze()
     try:

@@ -1,6 +1,6 @@
 """A shop's request, followed by its trace from HTTP over Kafka to the score of another service."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -21,7 +21,7 @@ type Told = set[tuple[str, str]]
 
 
 @contextmanager
-def collector() -> Iterator[tuple[str, Told]]:
+def collector() -> Generator[tuple[str, Told]]:
     """Takes what OTLP sends over HTTP."""
     told: Told = set()
 
@@ -39,7 +39,7 @@ def collector() -> Iterator[tuple[str, Told]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None: ...
+        def log_message(self, format: str, *_: object) -> None: ...  # noqa: A002
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -49,7 +49,7 @@ def collector() -> Iterator[tuple[str, Told]]:
 
 
 @contextmanager
-def restarted_with(stack: Stack, settings: Mapping[str, str]) -> Iterator[None]:
+def restarted_with(stack: Stack, settings: Mapping[str, str]) -> Generator[None]:
     """They go on with these settings, and afterwards with their own again."""
     services = [stack.services[name] for name in TRACED]
     before = [service.env for service in services]

@@ -25,7 +25,7 @@ test: tools setup  ## every test, with a real PostgreSQL and a real Kafka
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: setup  ## the fast ones: no server is started
-	@$(BIN)/pytest -m "not servers and not drill"
+	@$(BIN)/pytest -m "not servers and not drill and not deploy"
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)

@@ -21,8 +21,10 @@ from deploy_tools.upstreams import Upstreams
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 from local_stack import issuer
+from shared_runtime.edge import SHARED_WITH_ORIGINS
 
 PROBLEM = "application/problem+json"
+SHOP = "https://shop.aftersales.example"
 CHALLENGE = 'Bearer error="invalid_token"'
 LARGER_THAN_A_BODY = b" " * (256 * 1024 + 1)
 pytestmark = pytest.mark.servers
@@ -289,3 +291,47 @@ def slow_answer(
             verify=trusting(tls),
             timeout=40,
         )
+
+
+def names(header: str) -> set[str]:
+    return {name.strip().lower() for name in header.split(",")}
+
+
+@of_every_service
+async def test_a_page_of_the_shop_may_ask_and_read_what_the_services_let_it(
+    service: str, ask: httpx.AsyncClient, issuer_folder: Path
+) -> None:
+    """Its browser asks beforehand, without a token."""
+    path = next(each.path for each in operations(service, document_of(service)) if each.kind)
+    path = re.sub(r"{\w+}", "X1", path)
+    wanted = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "if-match"}
+    before = await At(ask, service, None)("OPTIONS", path, Origin=SHOP, **wanted)
+    assert before.status_code == 200
+    told = before.headers
+    assert told["access-control-allow-origin"] == SHOP
+    for shared, header in (
+        ("allow_methods", "access-control-allow-methods"),
+        ("allow_headers", "access-control-allow-headers"),
+    ):
+        assert names(told[header]) == {name.lower() for name in SHARED_WITH_ORIGINS[shared]}
+
+    refused = await At(ask, service, None)("GET", path, Origin=SHOP)
+    is_problem(refused, 401, "unauthenticated")
+    answered = await At(ask, service, token(issuer_folder, f"page-{service}"))(
+        "GET", path, Origin=SHOP
+    )
+    for answer in (refused, answered):
+        assert answer.headers.get_list("access-control-allow-origin") == [SHOP]
+        exposed = names(answer.headers["access-control-expose-headers"])
+        assert exposed == {name.lower() for name in SHARED_WITH_ORIGINS["expose_headers"]}
+
+
+async def test_a_page_of_somebody_else_is_told_nothing(ask: httpx.AsyncClient) -> None:
+    answer = await At(ask, "review", None)(
+        "OPTIONS",
+        "/v1/orders/X1",
+        Origin="https://other.example",
+        Access_Control_Request_Method="GET",
+    )
+    is_problem(answer, 401, "unauthenticated")
+    assert "access-control-allow-origin" not in answer.headers

@@ -158,8 +158,8 @@ type Allowed = Callable[[str], Sequence[str]]
 class Methods:
     """HEAD and OPTIONS of every path. A GET that is asked for its head alone is answered that.
 
-    OPTIONS tells the methods, without a token, as the document does. No header lets the script of
-    another origin in: pages ask a server of their own.
+    OPTIONS tells the methods, without a token, as the document does. (What a browser asks before a
+    page of another origin may ask is answered by `Origins`.)
     """
 
     def __init__(self, app: ASGIApp, allowed: Allowed) -> None:

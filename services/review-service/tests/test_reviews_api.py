@@ -1662,6 +1662,8 @@ async def test_the_bodies_in_the_docs_are_taken_as_they_stand(
     await tell("O1", partial(grant, review_id=RB))
     await of_party(seller, "revision-request")
     await of_party(buyer, "revision")
+    (vote,) = told.pop("votes")
+    assert (await reader.post(f"{REVIEWS}/{BUYERS}/votes", json=vote)).status_code == 201
     (flag,) = told.pop("flags")
     flagged = recorded(await post(reader, f"{REVIEWS}/{BUYERS}/flags", flag))
     await work()

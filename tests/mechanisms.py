@@ -325,6 +325,14 @@ BROKEN = (
     ),
     Broken(
         "I2",
+        "what is about something that is under way in one lane waits, though another is free",
+        f"{RUNTIME}/together.py",
+        "        owned = {of for claim in under_way for of in claim.own | claim.shared}",
+        "        owned = set[Hashable]()",
+        f"{TESTS}/test_together.py",
+    ),
+    Broken(
+        "I2",
         "what a limit across streams is about is not twice in one batch",
         f"{RUNTIME}/committing.py",
         "        own.add((member.under_lock.lock, member.under_lock.key))",

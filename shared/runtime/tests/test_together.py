@@ -155,7 +155,7 @@ async def test_a_lane_leaves_the_others_their_share(work: Work) -> None:
     assert [*map(len, work.batches)] == [1, 8, 16, 7]
 
 
-async def test_who_is_about_what_is_under_way_waits_for_it_though_a_lane_is_free(
+async def test_i2_who_is_about_what_is_under_way_waits_though_a_lane_is_free(
     work: Work,
 ) -> None:
     """Also what those of one batch may share."""

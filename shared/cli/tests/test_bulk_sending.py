@@ -11,7 +11,7 @@ from shared_cli import bulk
 LINES = [b'{"order":{"seller_id":"S%d"}}\n' % n for n in range(7)]
 ACCEPTED = '{"line":1,"order_id":"o","order":"accepted","reviews":[]}\n'
 SUMMARY = '{"summary":{"lines":7,"events":63},"tokens":["orders.events/3:120"]}\n'
-BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+LATER = "HTTP/1.1 {}\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
 
 type Answer = Callable[[int], str]
 """What is sent back for a request of so many lines, before the connection is closed."""
@@ -73,8 +73,11 @@ async def test_a_request_that_breaks_off_is_continued_where_it_was_answered() ->
     assert (taken.lines, taken.orders) == (7, {"accepted": 7})
 
 
-async def test_a_service_that_cannot_now_is_asked_again() -> None:
-    async with service(lambda _: BUSY, whole) as (url, requests):
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+async def test_a_service_that_cannot_now_or_a_gateway_that_is_asked_too_often_is_asked_again(
+    status: str,
+) -> None:
+    async with service(lambda _: LATER.format(status), whole) as (url, requests):
         taken = await send(url, LINES)
     assert requests == [7, 7]
     assert taken.lines == 7

@@ -24,6 +24,8 @@ PAUSE_SECONDS = 0.5
 FINAL_SECONDS = 300.0
 DETAIL_LENGTH = 500
 TOLD_EVERY_SECONDS = 2.0
+LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+"""The service cannot yet, or a gateway wants it slower."""
 
 type Say = Callable[[str], None]
 type Refusal = Callable[[bytes, Answer], None]
@@ -158,7 +160,7 @@ async def _wait(web: httpx.AsyncClient, url: str, tokens: Mapping[str, int]) -> 
             # A seller may have no score after all that the token stands for.
             if answer.is_success or '"/problems/not-found"' in answer.text:
                 break
-            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            if answer.status_code not in LATER:
                 raise StackError(_refused("reputation-service", answer))
             if time.monotonic() > deadline:
                 raise StackError(
@@ -209,7 +211,7 @@ async def _post(
     ) as answer:
         if not answer.is_success:
             await answer.aread()
-            if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            if answer.status_code in LATER:
                 raise _Busy(_refused("review-service", answer))
             raise StackError(_refused("review-service", answer))
         async for told in _lines_of(answer):

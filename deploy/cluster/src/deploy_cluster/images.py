@@ -73,8 +73,8 @@ def _build_besides(base: str) -> None:
                 program(tool),
                 f"/usr/local/bin/{tool.name}",
             )
-        idle = json.dumps(["sleep", "infinity"])
-        told("buildah", "config", f"--cmd={idle}", "--entrypoint=[]", container)
+        # A line that is split as a shell does: it is no JSON, as an entry point is.
+        told("buildah", "config", "--entrypoint=[]", "--cmd=sleep infinity", container)
         told("buildah", "commit", "--quiet", container, SANDBOX_IMAGE)
     finally:
         subprocess.run(["buildah", "rm", container], check=False, capture_output=True)  # noqa: S603, S607

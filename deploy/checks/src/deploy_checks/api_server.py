@@ -29,7 +29,7 @@ from deploy_checks.render import Resource, tool
 
 LOCALHOST = "127.0.0.1"
 READY_SECONDS_MAX = 120.0
-SECONDS_MAX = 300.0
+SECONDS_MAX = 600.0
 ADMIN = "admin"
 SERVICES = "10.79.0.0/16"
 ISSUER = "https://kubernetes.default.svc.cluster.local"

@@ -18,7 +18,7 @@ from deploy_tools import cache
 from local_stack import downloads
 from local_stack.errors import StackError
 
-from deploy_cluster import images, machine
+from deploy_cluster import images, machine, product
 from deploy_cluster.inside import DONE
 
 TOOLS = (
@@ -42,6 +42,7 @@ def main() -> int:
         folder = Path(tempfile.mkdtemp(prefix="aftersales-cluster-"))
         try:
             folder.chmod(0o711)  # PostgreSQL is another user's
+            product.write_definitions(folder)  # where it is used, nobody asks the world
             images.write_archive(folder / "images.tar", _say)
             return _run(folder, root)
         finally:

@@ -13,7 +13,7 @@ from deploy_tools.cache import Absent
 from local_stack.errors import StackError
 
 from deploy_cluster.node import node
-from deploy_cluster.product import install, outside
+from deploy_cluster.product import install, outside, state
 from deploy_cluster.trial import Trial, name_gateway
 
 FAILED = 1
@@ -26,9 +26,13 @@ def main(folder: Path, root: Path) -> int:
     try:
         with node(folder, root, folder / "images.tar", say) as server, outside(folder) as there:
             say("PostgreSQL and Kafka are ready")
-            address = install(server, there, folder / "root", say)
-            name_gateway(folder, address)
-            Trial(server=server, there=there, say=say).run()
+            try:
+                address = install(server, there, folder / "root", say)
+                name_gateway(folder, address)
+                Trial(server=server, there=there, say=say).run()
+            except StackError:
+                say(state(server, folder / "root"))
+                raise
             (folder / DONE).touch()
             signal.pause()
     except (StackError, Absent) as why:

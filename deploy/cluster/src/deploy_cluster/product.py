@@ -4,11 +4,14 @@ PostgreSQL and Kafka are processes of this machine at the node's address; their 
 The issuer is a key in `folder`, too.
 """
 
+import json
 import os
+import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -21,6 +24,7 @@ from local_stack import databases, downloads, issuer, topics
 from local_stack.databases import SERVICES, Database
 from local_stack.kafka import KafkaServer
 from local_stack.postgres import PostgresServer
+from local_stack.processes import tail
 
 from deploy_cluster.node import ADDRESS, PODS, Say, name_services
 
@@ -37,6 +41,7 @@ LISTENERS = {
     "listeners": f"PLAINTEXT://0.0.0.0:{KAFKA_PORT},CONTROLLER://127.0.0.1:{CONTROLLER_PORT}",
     "advertised.listeners": f"PLAINTEXT://{ADDRESS}:{KAFKA_PORT},CONTROLLER://127.0.0.1:{CONTROLLER_PORT}",
 }
+DEFINITIONS = ("gateway-api", "envoy-gateway")
 GATEWAY_NAMESPACE = "envoy-gateway-system"
 OF_THE_GATEWAY = "gateway.envoyproxy.io/owning-gateway-name=aftersales"
 PATIENCE = "--timeout=420s"
@@ -94,12 +99,18 @@ def outside(folder: Path) -> Generator[Outside]:
         postgres.kill()
 
 
+def write_definitions(folder: Path) -> None:
+    """The kinds that `install` needs, into a folder. Raises `cache.Absent`."""
+    for each in DEFINITIONS:
+        shutil.copytree(cache.custom_resources(each), folder / each)
+
+
 def install(server: ApiServer, there: Outside, root: Path, say: Say) -> str:
     """The gateway's own, then the overlay: until all is migrated, available and programmed. The
-    address of the gateway. Raises `StackError`, `cache.Absent`.
+    address of the gateway. Raises `StackError`.
     """
-    for each in ("gateway-api", "envoy-gateway"):
-        server.kubectl("apply", "--server-side", f"--filename={cache.custom_resources(each)}")
+    for each in DEFINITIONS:
+        server.kubectl("apply", "--server-side", f"--filename={there.folder / each}")
     server.kubectl("apply", f"--filename={K8S / 'envoy-gateway.yaml'}")
     server.kubectl("create", "namespace", NAMESPACE)
     for service in SERVICES:
@@ -127,6 +138,29 @@ def install(server: ApiServer, there: Outside, root: Path, say: Say) -> str:
         *("get", "service", f"--namespace={GATEWAY_NAMESPACE}"),
         *(f"--selector={OF_THE_GATEWAY}", f"--output={name}"),
     )
+
+
+def state(server: ApiServer, root: Path) -> str:
+    """The pods, what Kubernetes warns of, and the last words of those that are not ready: for
+    whoever asks why it failed.
+    """
+    everywhere = ("get", "--all-namespaces")
+    pods = json.loads(server.kubectl(*everywhere, "pods", "--output=json"))
+    logs = [
+        f"{log.parent.name} of {pod['metadata']['name']}:\n{tail(log)}"
+        for pod in pods["items"]
+        if not _is_well(pod["status"])
+        for log in sorted(root.glob(f"var/log/pods/*_{pod['metadata']['uid']}/*/*.log"))
+    ]
+    warnings = ("events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp")
+    shown = [server.kubectl(*everywhere, *what) for what in (("pods",), warnings)]
+    return "\n".join([*shown, *logs])
+
+
+def _is_well(status: Mapping[str, Any]) -> bool:
+    """Of a pod: all its containers are ready, or it has done its work."""
+    ready = [bool(each["ready"]) for each in status.get("containerStatuses", ())]
+    return bool(status["phase"] == "Succeeded" or (ready and all(ready)))
 
 
 def _told(there: Outside) -> Iterator[Resource]:

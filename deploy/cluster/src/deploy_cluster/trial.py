@@ -30,6 +30,7 @@ SEED = 1
 ORDERS = 1500
 WHILE_THE_BROKER_IS_DEAD = 300
 SELLER = "steady-books"
+MICRO = 1_000_000
 ACCOUNTS = 8
 PODS_DELETED = 4
 ROLLED = "reputation-api"
@@ -92,7 +93,8 @@ class Trial:
         if not answer.is_success:
             raise StackError(f"{SELLER} has no score: {answer.status_code} {answer.text}")
         told = answer.json()
-        self.say(f"{SELLER} has a score: {told['score']}, level {told['level']}")
+        score = told["score_micro"] / MICRO
+        self.say(f"{SELLER} has a score: {score:.2f}, level {told['public_level']}")
 
     def _verify(self) -> None:
         """As an auditor does, who reads the databases and Kafka."""
@@ -111,7 +113,7 @@ class Trial:
         )
         if done.returncode:
             raise StackError(f"audit verify: {done.stdout}{done.stderr}")
-        self.say(f"audit verify: {done.stdout.splitlines()[-1]}")
+        self.say(f"audit verify: {' '.join(done.stdout.split())}")
 
     def _replace(self, what: str, step: Callable[[], None]) -> None:
         """Under load: nobody meets a closed door."""

@@ -20,6 +20,7 @@ import uvloop
 from local_stack import issuer
 from local_stack.databases import Database, create_database
 from local_stack.servers import ephemeral_servers
+from msgspec.structs import replace
 from pydantic import SecretStr
 from reputation_service.app import SERVICE
 from reputation_service.domain.decay import WEEK_DAYS
@@ -32,7 +33,7 @@ from reputation_service.settings import ReputationSettings
 from reputation_service.trials import work_at_trial
 from shared_events.envelope import Recorded
 from shared_events.partition import partition_of
-from shared_events.review import ReviewWeighted, WeightReason
+from shared_events.review import ReviewWeighted
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import enter_tables
@@ -44,6 +45,7 @@ from shared_runtime.telemetry import configure_logging
 from shared_runtime.testing import InMemoryKeyStore
 
 from bench.stacks import p99
+from bench.world import weighted
 
 WEEKS = 156
 READS = 400
@@ -300,23 +302,7 @@ async def _project(batch: list[Recorded[ReviewWeighted]], pool: asyncpg.Pool) ->
 def _reviewed(number: int) -> Recorded[ReviewWeighted]:
     now = datetime.now(UTC)
     seller = f"s{number * 7919 % RANKED_SELLERS:06}"
-    event = ReviewWeighted(
-        order_id=f"o{number}",
-        seller_id=seller,
-        buyer_id="b1",
-        policy_version="ae-2025-1",
-        review_id=f"r{number}",
-        side="BUYER",
-        seq=1,
-        quality=5,
-        logistics=4,
-        service=3,
-        weight_milli=1000,
-        reasons=[WeightReason(code="FULL", effect_milli=1000)],
-        excluded_dimensions=[],
-        counted_at=now,
-        decided_by="RULE",
-    )
+    event = replace(weighted(seller, f"o{number}"), counted_at=now)
     return Recorded(
         topic="review.events",
         partition=partition_of(seller),

@@ -6,12 +6,12 @@ when its process ends; and a lock lets one process walk at a time.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.log import VersionConflict
+from shared_runtime.pausing import pause
 
 from reputation_service.queries import sellers_after
 
@@ -79,6 +79,4 @@ async def keep_going(
             log.warning("sweep waits", sweep=name, failure=type(failure).__name__)
         if not more:
             busy = min(PACE * (clock() - began_at), PAUSE_SECONDS_MAX)
-            pause = max(pause_seconds, busy)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            await pause(stop, max(pause_seconds, busy))

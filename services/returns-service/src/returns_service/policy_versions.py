@@ -6,7 +6,6 @@ was recorded each second: all of them have heard of it by then.
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from functools import cache
 
@@ -17,6 +16,7 @@ from msgspec import Struct
 from shared_events.returns import ReturnPolicyActivated
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.log import Database, Planned
+from shared_runtime.pausing import pause
 from shared_runtime.worker import Task
 
 from returns_service.domain.activating import version_of
@@ -80,7 +80,6 @@ def following(policies: Policies, pool: asyncpg.Pool) -> Task:
                 await learn(policies, pool)
             except WORLD_FAILURES as failure:
                 log.warning("policies not read", failure=type(failure).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+            await pause(stop, LOOK_SECONDS)
 
     return follow

@@ -8,7 +8,6 @@ out again: that it may be for the second time is told by `tries`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -21,6 +20,7 @@ from prometheus_client import Counter, Gauge
 from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.log import Decisions, PostgresLog, VersionConflict, decided_again
 from shared_runtime.parking import is_of_the_events
+from shared_runtime.pausing import pause
 from shared_runtime.rows import columns
 from shared_runtime.worker import SessionLocks
 
@@ -157,13 +157,13 @@ class Errands[A]:
                     if await locks.hold(f"port {self.port}"):
                         await self._turn(stop)
                     else:
-                        await _pause(stop, LEASE_LOOK_SECONDS)
+                        await pause(stop, LEASE_LOOK_SECONDS)
                 except VersionConflict:
                     continue
                 except WORLD_FAILURES as failure:
                     log.warning("port waits", port=self.port, failure=type(failure).__name__)
                     self._in_doubt = True
-                    await _pause(stop, PAUSE_SECONDS)
+                    await pause(stop, PAUSE_SECONDS)
         finally:
             await self._forget()
             await locks.release()
@@ -180,7 +180,7 @@ class Errands[A]:
     async def _turn(self, stop: asyncio.Event) -> None:
         await self._take()
         if not self._under_way and not self._answers:
-            await _pause(stop, IDLE_SECONDS)
+            await pause(stop, IDLE_SECONDS)
             return
         if self._under_way:
             # Not for ever: what has become due meanwhile is not to wait for one slow answer.
@@ -280,8 +280,3 @@ class Errands[A]:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._under_way.clear()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -12,7 +12,7 @@ minutes, and its answer is never shown by a browser as a part of our pages.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 from weakref import WeakValueDictionary
@@ -75,6 +75,7 @@ from shared_runtime.media_types import (
     bytes_max,
     said_type,
 )
+from shared_runtime.pausing import pause
 from shared_runtime.problems import (
     IdempotencyKeyMissing,
     IdempotencyMismatch,
@@ -480,7 +481,6 @@ def media_tasks(store: MediaStore) -> tuple[Task, ...]:
                 await store.purge()
             except WORLD_FAILURES as failure:
                 log.warning("files not tended", failure=type(failure).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), WORK_SECONDS)
+            await pause(stop, WORK_SECONDS)
 
     return (tend,)

@@ -21,6 +21,7 @@ import structlog
 from prometheus_client import Gauge
 
 from shared_runtime.delivery import WORLD_FAILURES, Place
+from shared_runtime.pausing import pause
 
 GROUPS = 16
 LOOK_SECONDS = 1.0
@@ -101,8 +102,7 @@ class Ownership:
                 except WORLD_FAILURES as failure:
                     log.warning("leases wait", failure=type(failure).__name__)
                     await self._disconnect()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+                await pause(stop, LOOK_SECONDS)
         finally:
             await self.leave()
 

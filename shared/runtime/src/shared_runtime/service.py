@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -46,6 +46,7 @@ from shared_runtime.keys import (
 )
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrated import DatabaseAhead, DatabaseBehind, check_migrated, is_ahead
+from shared_runtime.pausing import pause
 from shared_runtime.projections import (
     PARALLEL_MIN,
     Apart,
@@ -663,8 +664,7 @@ async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
             await forget_answers(parts, stop)
         except WORLD_FAILURES as failure:
             log.warning("answers not forgotten", failure=type(failure).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PURGE_SECONDS)
+        await pause(stop, PURGE_SECONDS)
 
 
 async def forget_answers[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:

@@ -53,6 +53,7 @@ from shared_runtime.parking import (
     retry_parked,
     set_aside,
 )
+from shared_runtime.pausing import pause
 from shared_runtime.sources import BATCH_MAX
 from shared_runtime.tracing import tell_applied
 
@@ -246,7 +247,7 @@ class Runner:
             try:
                 if self.ownership is not None and not self.ownership.groups:
                     self.cursors.clear()  # whoever has them now moves them
-                    await _pause(stop, LEASE_LOOK_SECONDS)
+                    await pause(stop, LEASE_LOOK_SECONDS)
                     continue
                 if not self.cursors or failures or self._is_to_start():
                     await self.start()
@@ -254,10 +255,10 @@ class Runner:
                 self._retry_parked()
                 failures = 0
                 if rest := self._rest_after(turned):
-                    await _pause(stop, rest)
+                    await pause(stop, rest)
             except (TakenOver, VersionConflict):
                 failures = 1
-                await _pause(stop, PAUSE_SECONDS)
+                await pause(stop, PAUSE_SECONDS)
             except WORLD_FAILURES as failure:
                 if await self._is_set_apart():
                     continue
@@ -267,7 +268,7 @@ class Runner:
                     subscription=self.subscription.name,
                     failure=type(failure).__name__,
                 )
-                await _pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
+                await pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
 
     def _rest_after(self, applied: int) -> float:
         took = asyncio.get_running_loop().time() - self.taken_at
@@ -476,22 +477,22 @@ class Runner:
     ) -> None:
         before = self.holds.get(place)
         times = before.times + 1 if before else 1
-        pause = _growing(times, HOLD_SECONDS_MAX)
+        seconds = _growing(times, HOLD_SECONDS_MAX)
         if why == "fork":
-            pause = float("inf")
+            seconds = float("inf")
         elif why == "gap" and times == 1:
-            pause = 0.0  # most often the source was only read from a wrong place
-        until = asyncio.get_running_loop().time() + pause
+            seconds = 0.0  # most often the source was only read from a wrong place
+        until = asyncio.get_running_loop().time() + seconds
         self.holds[place] = Hold(why=why, until=until, times=times)
         self._tell_held()
-        tell = log.error if pause else log.warning
+        tell = log.error if seconds else log.warning
         tell(
             "partition held",
             subscription=self.subscription.name,
             topic=place[0],
             partition=place[1],
             why=why,
-            seconds=pause,
+            seconds=seconds,
             **told,
         )
 
@@ -737,11 +738,6 @@ def _advance_foreign(cursor: Cursor, delivery: Delivery) -> Cursor | None:
 
 def _growing(times: int, seconds_max: float) -> float:
     return min(seconds_max, PAUSE_SECONDS * 2.0 ** min(times, DOUBLINGS_MAX))
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 ADD_CURSORS = """

@@ -6,7 +6,6 @@ has gone. It never fires before its due instant.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
@@ -22,6 +21,7 @@ from shared_runtime.delivery import WORLD_FAILURES, Connection, Subscription
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Decisions, PostgresLog, VersionConflict
 from shared_runtime.parking import is_of_the_events
+from shared_runtime.pausing import pause
 from shared_runtime.subscription import decoded
 
 DUE_MAX = 2_000
@@ -283,5 +283,4 @@ class Timers:
             except WORLD_FAILURES as failure:
                 log.warning("timers wait", failure=type(failure).__name__)
             if not fired:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
+                await pause(stop, IDLE_SECONDS)

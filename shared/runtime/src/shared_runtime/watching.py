@@ -5,7 +5,6 @@ The lag of consumers of Kafka is in Kafka, by their groups' offsets.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -15,6 +14,7 @@ from prometheus_client import Gauge
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
+from shared_runtime.pausing import pause
 
 WATCH_SECONDS = 15.0
 PURGE_SLACK = timedelta(hours=2)
@@ -78,8 +78,7 @@ async def watch(
             await measure(pool, own_log, now)
         except WORLD_FAILURES as failure:
             log.warning("nothing measured", failure=type(failure).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
+        await pause(stop, WATCH_SECONDS)
 
 
 async def measure(pool: asyncpg.Pool, own_log: PostgresLog, now: Callable[[], datetime]) -> None:

@@ -22,6 +22,7 @@ from shared_runtime.clock import Clock, system_clock
 from shared_runtime.decider import SubjectErased
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.log import read_stream
+from shared_runtime.pausing import pause
 from shared_runtime.reach import NotReached, Reach
 from shared_runtime.webhook_events import Reads, message_of
 from shared_runtime.webhooks import (
@@ -93,7 +94,7 @@ class Sending:
                     await self._turn(stop)
                 except WORLD_FAILURES as failure:
                     log.warning("webhooks wait", failure=type(failure).__name__)
-                    await _pause(stop, PAUSE_SECONDS)
+                    await pause(stop, PAUSE_SECONDS)
         finally:
             for task in self._under_way:
                 task.cancel()
@@ -112,7 +113,7 @@ class Sending:
     async def _turn(self, stop: asyncio.Event) -> None:
         await self._take()
         if not self._under_way:
-            await _pause(stop, IDLE_SECONDS)
+            await pause(stop, IDLE_SECONDS)
             return
         # Not for ever: what has become due meanwhile is not to wait for one slow answer.
         await asyncio.wait(
@@ -185,11 +186,6 @@ class Sending:
         return []
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-
-
 async def send_webhooks(open_sending: Callable[[], Sending], stop: asyncio.Event) -> None:
     """What a worker runs."""
     await open_sending().run(stop)
@@ -203,7 +199,7 @@ async def purge_webhooks(webhooks: Webhooks, stop: asyncio.Event) -> None:
                 pass
         except WORLD_FAILURES as failure:
             log.warning("webhooks not forgotten", failure=type(failure).__name__)
-        await _pause(stop, PURGE_SECONDS)
+        await pause(stop, PURGE_SECONDS)
 
 
 def webhook_tasks(webhooks: Webhooks, reads: Reads, *, local: bool) -> tuple[Task, ...]:

@@ -20,6 +20,7 @@ from shared_runtime.delivery import Source, Subscription
 from shared_runtime.feed import LogFeed
 from shared_runtime.log import PostgresLog
 from shared_runtime.ownership import Ownership, is_open
+from shared_runtime.pausing import pause
 from shared_runtime.projections import Projection, live_subscription
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
@@ -52,7 +53,7 @@ async def keep_running(name: str, run: Task, stop: asyncio.Event) -> None:
     keeps failing.
     """
     clock = asyncio.get_running_loop().time
-    pause = FAILED_PAUSE_SECONDS
+    seconds = FAILED_PAUSE_SECONDS
     while not stop.is_set():
         began_at = clock()
         try:
@@ -61,10 +62,9 @@ async def keep_running(name: str, run: Task, stop: asyncio.Event) -> None:
             log.exception("loop failed", loop=name)
             failures_total.labels(name).inc()
             if clock() - began_at >= STEADY_SECONDS:
-                pause = FAILED_PAUSE_SECONDS
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-            pause = min(2 * pause, FAILED_PAUSE_SECONDS_MAX)
+                seconds = FAILED_PAUSE_SECONDS
+            await pause(stop, seconds)
+            seconds = min(2 * seconds, FAILED_PAUSE_SECONDS_MAX)
         else:
             return
 

@@ -24,7 +24,6 @@ drawn instead, and that is recorded, the row has a column for it, and the list n
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +38,7 @@ from prometheus_client import Gauge
 from shared_runtime.clock import Clock
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.pages import Keyset, PageStart
+from shared_runtime.pausing import pause
 from shared_runtime.projections import Projection
 
 COUNTS_FRESH = timedelta(seconds=10)
@@ -212,8 +212,7 @@ async def count_open(
                 overdue_cases.labels(name).set(counts.overdue)
         except WORLD_FAILURES as failure:
             log.warning("cases not counted", failure=type(failure).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), COUNT_SECONDS)
+        await pause(stop, COUNT_SECONDS)
 
 
 class Counter[C: Case]:

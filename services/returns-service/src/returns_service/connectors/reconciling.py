@@ -6,7 +6,6 @@ named. A day is compared whole or not at all: a page that is not answered is ask
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -18,6 +17,7 @@ from shared_events.characters import is_id
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.ids import derived_id
 from shared_runtime.log import PostgresLog, VersionConflict, read_stream
+from shared_runtime.pausing import pause
 from shared_runtime.worker import SessionLocks
 
 from returns_service.connectors.comparing import Met, by_reference, compared
@@ -102,8 +102,7 @@ class Reconciliation:
                         continue
                 except (VersionConflict, *WORLD_FAILURES) as failure:
                     log.warning("reconciliation waits", failure=type(failure).__name__)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+                await pause(stop, LOOK_SECONDS)
         finally:
             await locks.release()
 

@@ -6,12 +6,12 @@ the event, the others follow by themselves.
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 
 import asyncpg
 import structlog
 from shared_runtime.delivery import WORLD_FAILURES, Connection
+from shared_runtime.pausing import pause
 from shared_runtime.rows import columns
 
 from review_service.domain.streams import evaluation_stream
@@ -95,5 +95,4 @@ async def reweigh_the_rest(pool: asyncpg.Pool, stop: asyncio.Event) -> None:
         except WORLD_FAILURES as failure:
             log.warning("reviews not weighed again", failure=type(failure).__name__)
         if not more:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
+            await pause(stop, IDLE_SECONDS)

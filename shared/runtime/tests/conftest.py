@@ -10,6 +10,7 @@ verifier     of tokens that `issuer.mint(tmp_path, …)` makes
 dying        workers that kill themselves at a step of their work
 """
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -37,6 +38,10 @@ ADD_HEADS = """
     SELECT $1, partition FROM generate_series(0, $2 - 1) AS partition
 """
 
+SESSIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'dying'
+"""
 
 SIGHT = """
     CREATE TABLE seen (topic text, partition int, position bigint, times int,
@@ -147,6 +152,22 @@ def mortuary() -> Iterator[Callable[[dict[str, str | int]], int]]:
 def dying(
     mortuary: Callable[[dict[str, str | int]], int], database: Database, kafka: str, topic: str
 ) -> Callable[[str, str, int], int]:
-    """`dying(role, step, count)` runs a worker of dying.py on the topic: its exit code."""
-    on = {"url": database.app_url, "kafka": kafka, "topic": topic}
-    return lambda role, at, count: mortuary({**on, "role": role, "at": at, "count": count})
+    """`dying(role, step, count)` runs a worker of dying.py on the topic: its exit code, once the
+    database has noticed its end too. A commit that was on its way before comes after it.
+    """
+    on = {"url": f"{database.app_url}?application_name=dying", "kafka": kafka, "topic": topic}
+
+    def run(role: str, at: str, count: int) -> int:
+        code = mortuary({**on, "role": role, "at": at, "count": count})
+        blocking.run(sessions_end(database))
+        return code
+
+    return run
+
+
+async def sessions_end(database: Database) -> None:
+    db = await asyncpg.connect(database.app_url)
+    async with asyncio.timeout(60):
+        while await db.fetchval(SESSIONS):  # noqa: ASYNC110 - the server answers
+            await asyncio.sleep(0.01)
+    await db.close()

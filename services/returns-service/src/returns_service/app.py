@@ -76,8 +76,8 @@ TAGS = {
 def routers(parts: Parts[ReturnsSettings]) -> Sequence[APIRouter]:
     # Of no use to a worker: a tenth of its start.
     from returns_service.api.doors import ledger_doors  # noqa: PLC0415
+    from returns_service.api.ledgers import Ledgers  # noqa: PLC0415
     from returns_service.api.lists import lists_api  # noqa: PLC0415
-    from returns_service.api.matters import Matters  # noqa: PLC0415
     from returns_service.api.policies import policies_api  # noqa: PLC0415
     from returns_service.api.reads import ledger_reads  # noqa: PLC0415
     from returns_service.api.reconciliations import reconciliations_api  # noqa: PLC0415
@@ -89,35 +89,35 @@ def routers(parts: Parts[ReturnsSettings]) -> Sequence[APIRouter]:
     from returns_service.api.webhooks import payment_webhooks  # noqa: PLC0415
 
     settings = parts.settings
-    matters = Matters(
-        log=parts.log,
-        pool=parts.pool,
-        commands=commands_on(parts.log, parts.pool),
-        policies=settings.policies,
-        cursors=Cursors(settings.cursor_secret),
-        now=parts.now,
-    )
     links = Links(settings.media_secret, parts.now)
     files = media_of(parts, links)
-    all_returns = Returns(
-        matters=matters, keys=parts.keys, opener=Opener(parts.keys, links.url), media=files
-    )
+    desk: dict[str, Any] = {
+        "log": parts.log,
+        "pool": parts.pool,
+        "commands": commands_on(parts.log, parts.pool),
+        "policies": settings.policies,
+        "cursors": Cursors(settings.cursor_secret),
+        "now": parts.now,
+        "opener": Opener(parts.keys, links.url),
+    }
+    ledgers = Ledgers(**desk)
+    all_returns = Returns(**desk, keys=parts.keys, media=files)
     hearing: dict[str, Any] = {"policies": settings.policies, "now": parts.now}
     return [
         *return_doors(all_returns),
-        return_lists(matters),
+        return_lists(all_returns),
         return_reads(all_returns),
         order_reads(all_returns),
-        *ledger_doors(matters),
-        ledger_reads(matters),
-        lists_api(matters),
+        *ledger_doors(ledgers),
+        ledger_reads(ledgers),
+        lists_api(ledgers),
         reconciliations_api(parts.pool, parts.now),
-        *policies_api(matters),
+        *policies_api(ledgers),
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
         *webhook_routers(
-            webhooks_of(parts), TOPICS, matters.cursors, local=parts.settings.is_local
+            webhooks_of(parts), TOPICS, ledgers.cursors, local=parts.settings.is_local
         ),
         payment_webhooks(parts.log, secret=settings.payment_secret, **hearing),
         carrier_webhooks(parts.log, parts.pool, secret=settings.carrier_secret, **hearing),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from shared_casework.people import Erased, InForce, erased, in_force, person_of, told_of
+from shared_casework.people import Erased, InForce, erased, in_force, person_of, person_on, told_of
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderDelayAttributed
@@ -26,7 +26,6 @@ from shared_events.review import Carriage, Flagger, ReviewFlagged, ReviewSubmitt
 from shared_runtime.delivery import Connection
 from shared_runtime.log import Database, Planned
 from shared_runtime.rows import Rows, columns, of_kind
-from shared_runtime.sealing import person
 
 MADE_GOOD = ("REFUNDED", "EXCHANGED", "REPLACED", "KEPT")
 RIGHT_LOST: Measure = "RATING_RIGHT_LOST"
@@ -218,7 +217,7 @@ async def write_reviews(told: Iterable[Planned | Recorded[Any]], db: Database | 
             review.review_id,
             review.buyer_id,
             review.seller_id,
-            author(review),
+            person_on(review.side, review),
             review.submitted_at,
         )
         for each in told
@@ -227,12 +226,6 @@ async def write_reviews(told: Iterable[Planned | Recorded[Any]], db: Database | 
     if rows and db is not None:
         # Sorted: two writers of the same rows wait for each other in one order.
         await db.execute(ADD_REVIEWS, *columns(sorted(rows.values()), 7))
-
-
-def author(review: ReviewSubmitted) -> str:
-    if review.side == "BUYER":
-        return person("buyer", review.buyer_id)
-    return person("seller", review.seller_id)
 
 
 # --- Flags by who raised them

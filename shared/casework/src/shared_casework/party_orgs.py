@@ -6,7 +6,10 @@ Kept in `facts.party_org`, a table of each service that lets people decide.
 from collections.abc import Iterable
 
 from msgspec import Struct
+from shared_runtime.decider import Actor
 from shared_runtime.log import Database
+
+from shared_casework.parties import PARTIES
 
 PARTY_ORGS = """
     -- The organisations of whoever has acted for a party: none of them decides.
@@ -28,6 +31,13 @@ ADD_ORGS = """
 class PartyOrg(Struct, frozen=True, kw_only=True):
     order_id: str
     org_id: str
+
+
+def org_of(actor: Actor, order_id: str) -> PartyOrg | None:
+    """The organisation that acts for a party. An importer acts for everybody: his is nobody's."""
+    if actor.role not in PARTIES or actor.org_id is None:
+        return None
+    return PartyOrg(order_id=order_id, org_id=actor.org_id)
 
 
 async def write_orgs(orgs: Iterable[PartyOrg], db: Database) -> None:

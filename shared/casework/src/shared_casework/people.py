@@ -5,13 +5,28 @@ A service keeps the measures that it acts on. A person is an account with its ki
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded
+from shared_events.fields import Party
 from shared_events.reputation import Measure, MeasureApplied, MeasureLifted, SubjectErased
 from shared_runtime.sealing import person
+
+
+class Parties(Protocol):
+    """Something between a buyer and a seller."""
+
+    @property
+    def buyer_id(self) -> str: ...
+    @property
+    def seller_id(self) -> str: ...
+
+
+def person_on(side: Party, of: Parties) -> str:
+    """Whose key seals what a party writes, or what it is told."""
+    return person("buyer", of.buyer_id) if side == "BUYER" else person("seller", of.seller_id)
 
 
 class InForce(Struct, frozen=True, kw_only=True):

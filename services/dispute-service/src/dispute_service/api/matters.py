@@ -9,25 +9,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
+from shared_casework.desk import Before, Desk, History, Kind
 from shared_casework.order_locks import lock_orders
-from shared_casework.parties import PARTIES, Account, side_for
-from shared_casework.party_orgs import PartyOrg, write_orgs
+from shared_casework.parties import Account, side_for
+from shared_casework.party_orgs import PartyOrg, org_of, write_orgs
+from shared_casework.people import person_on
 from shared_events.dispute import (
     AdjudicationStarted,
     DisputeSettled,
     EvidenceDisclosed,
     RemedyOrdered,
 )
-from shared_events.envelope import Recorded
 from shared_events.fields import Party
-from shared_runtime.clock import Clock
-from shared_runtime.commands import CommandRequest, Commands
-from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
-from shared_runtime.history import EventPage, Reading, event_page, readable_history
-from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.commands import CommandRequest
+from shared_runtime.decider import Actor, Decider, NotFound
+from shared_runtime.keys import KeyStore
 from shared_runtime.log import (
     AlsoWrite,
     AnyUnderLock,
@@ -39,9 +37,7 @@ from shared_runtime.log import (
     read_stream,
 )
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.reading import Cursors, answer
 from shared_runtime.rule import By, Sent
-from shared_runtime.sealing import Opener, PersonKey, person
 
 from dispute_service import roster
 from dispute_service.domain.adjudication import AssignAdjudicator
@@ -60,29 +56,19 @@ from dispute_service.facts import NOTHING, FactsOf, read_facts
 from dispute_service.matters import write_matters
 from dispute_service.views import dispute_view, inquiry_view
 
-type History = Sequence[Recorded[Any]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """What makes a dispute one, and an inquiry."""
-
-    name: str
-    decider: Decider[Any, Any, Any]
+class MatterKind(Kind):
     stream: Callable[[str], str]
-    read_by: Callable[[Actor, Sequence[Any]], Reading]
-    view: Callable[[Any, Sender], object]
 
 
-DISPUTE = Kind(
-    name="dispute",
+DISPUTE = MatterKind(
     decider=DISPUTES,
     stream=dispute_stream,
     read_by=read_by,
     view=dispute_view,
 )
-INQUIRY = Kind(
-    name="inquiry",
+INQUIRY = MatterKind(
     decider=INQUIRIES,
     stream=inquiry_stream,
     read_by=inquiry_read_by,
@@ -94,10 +80,18 @@ INQUIRY = Kind(
 class Matter:
     """One of these in its order: what has happened to it, and to whom it belongs."""
 
-    kind: Kind
+    kind: MatterKind
     matter_id: str
     of_order: FactsOf
     history: History = ()
+
+    @property
+    def stream(self) -> str:
+        return self.kind.stream(self.matter_id)
+
+    @property
+    def correlation(self) -> str:
+        return self.order_id
 
     @property
     def order_id(self) -> str:
@@ -113,61 +107,35 @@ class Matter:
     def events(self) -> list[Any]:
         return [recorded.event for recorded in self.history]
 
-    def account(self, side: Party) -> str:
-        """The person whose key seals what a party writes, or what it is told."""
-        order = self.of_order.order
-        assert order is not None
-        if side == "BUYER":
-            return person("buyer", order.buyer_id)
-        return person("seller", order.seller_id)
+    def person(self, side: Party) -> str:
+        assert self.of_order.order is not None
+        return person_on(side, self.of_order.order)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """Somebody before a matter: who, when, and what is known besides. `states_time`: he tells when
-    it was.
-    """
-
-    matter: Matter
-    by: Sender
-    states_time: bool = False
-
-    @property
-    def actor(self) -> Actor:
-        return self.by.actor
+type BeforeMatter = Before[Matter]
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Who has done what is recorded, with which files."""
 
-    before: Before
+    before: BeforeMatter
     files: Sequence[MediaFile]
 
     @property
     def org(self) -> PartyOrg | None:
-        """The one that acts for a party. An importer acts for everybody: his is nobody's."""
-        actor = self.before.actor
-        if actor.role not in PARTIES or actor.org_id is None:
-            return None
-        return PartyOrg(order_id=self.before.matter.order_id, org_id=actor.org_id)
+        return org_of(self.before.actor, self.before.matter.order_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matters:
+class Matters(Desk):
     """All that the routes about disputes and inquiries need."""
 
-    log: Log
-    pool: asyncpg.Pool
-    commands: Commands
     policies: Policies
-    cursors: Cursors
-    now: Clock
     keys: KeyStore
-    opener: Opener
     media: MediaStore
 
-    async def find(self, kind: Kind, matter_id: str) -> Matter:
+    async def find(self, kind: MatterKind, matter_id: str) -> Matter:
         """Raises `NotFound`."""
         history = await read_stream(self.log, kind.stream(matter_id))
         if not history:
@@ -178,7 +146,7 @@ class Matters:
             raise NotFound
         return Matter(kind=kind, matter_id=matter_id, of_order=of_order, history=history)
 
-    async def to_begin(self, kind: Kind, order_id: str) -> Matter:
+    async def to_begin(self, kind: MatterKind, order_id: str) -> Matter:
         """One that is not there yet. Raises `NotFound` where its order is not known."""
         facts = await read_facts([order_id], self.pool)
         if (of_order := facts.get(order_id)) is None:
@@ -190,58 +158,25 @@ class Matters:
         known = matter.of_order.known(now, self.policies, side)
         return By(actor=actor, now=now, known=known)
 
-    async def key_for(self, side: Party, matter: Matter) -> PersonKey:
-        """The key of a party who is told something. Nobody can open what an erased one gets."""
-        try:
-            return await self.keys.key_of(matter.account(side))
-        except SubjectErased:
-            return new_key(matter.account(side))
-
     async def shown_to(self, actor: Actor, matter: Matter) -> Response:
-        """A matter for somebody who reads it, with what he can do about it now."""
-        reading = matter.kind.read_by(actor, matter.events)
-        if reading.reader is None:
-            raise NotFound
-        view = matter.kind.view(reading, self.by(actor, matter, self.now()))
-        return await self.answer(view, version=reading.version)
-
-    async def history_of(
-        self, actor: Actor, matter: Matter, limit: int, cursor: str | None
-    ) -> Response:
-        """A page of what has happened to it, as somebody may know it."""
-        reading = matter.kind.read_by(actor, matter.events)
-        if reading.reader is None:
-            raise NotFound
-        of = f"events of {matter.kind.name} {matter.matter_id}"
-        known = readable_history(matter.history, reading, actor)
-        page: EventPage = event_page(known, of, limit, cursor, self.cursors)
-        return await self.answer(page)
+        return await self.show(matter, self.by(actor, matter, self.now()))
 
     async def run(
-        self, request: CommandRequest, before: Before, said: Struct, files: Sequence[MediaFile]
+        self,
+        request: CommandRequest,
+        before: BeforeMatter,
+        said: Struct,
+        files: Sequence[MediaFile],
     ) -> Response:
-        """Decides a command and answers with the matter as its sender may see it then."""
-        matter, actor = before.matter, before.actor
-        kind, stream = matter.kind, matter.kind.stream(matter.matter_id)
-
-        def shown(events: Sequence[Any]) -> object:
-            by = structs.replace(before.by, now=self.now())
-            return kind.view(kind.read_by(actor, events), by)
-
-        response = await self.commands.run_seen(
+        matter = before.matter
+        return await self.decide(
             request,
-            rehearsal(kind, said) if request.validate_only else kind.decider,
-            Sent(said, before.by),
-            stream=stream,
-            correlation=matter.order_id,
-            shown=shown,
-            version_of=lambda events: kind.read_by(actor, events).version,
-            sees=not matter.history or kind.read_by(actor, matter.events).reader is not None,
-            states_time=before.states_time,
+            before,
+            said,
+            decider=rehearsal(matter.kind, said) if request.validate_only else None,
             under_lock=self.under_lock(said, matter),
             also_write=AlsoWrite(write=self.write_beside, about=Beside(before, files)),
         )
-        return await self.opener.response(response)
 
     async def as_on_roster(self, said: AssignAdjudicator) -> AssignAdjudicator:
         """Who is known here is of the level, organisation and seller of his own token, whatever
@@ -283,10 +218,6 @@ class Matters:
         await write_orgs((org for about, _ in told if (org := about.org)), db)
         if files := [file.media_id for about, _ in told for file in about.files]:
             await self.media.refer(files, db)
-
-    async def answer(self, view: object, *, version: int | None = None) -> Response:
-        """A view with the texts in it opened."""
-        return await self.opener.response(answer(view, version=version))
 
 
 TOLD_BY_THE_OTHER: Mapping[type[Struct], Collection[type[Struct]]] = {

@@ -8,17 +8,19 @@ from fastapi import Response
 from msgspec import Struct
 from pydantic import Field
 from shared_casework.callers import PersonBody, actor_of, stated
+from shared_casework.desk import Before
 from shared_casework.parties import side_for
 from shared_events.fields import Party
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, IdStr
+from shared_runtime.keys import key_to_tell
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
-from dispute_service.api.matters import Before, Kind, Matter, Matters
+from dispute_service.api.matters import BeforeMatter, Matter, MatterKind, Matters
 from dispute_service.domain.adjudication import AssignAdjudicator
 
 
@@ -33,7 +35,7 @@ class MatterPlace:
     """Somebody before a matter. `id_of`: of a command that opens one, the id that it gets."""
 
     matters: Matters
-    before: Before
+    before: BeforeMatter
     id_of: Callable[[Any], str] | None = None
 
     @property
@@ -48,11 +50,11 @@ class MatterPlace:
         """A party writes with his own; staff write to each party, with that party's."""
         matter, side = self.before.matter, self.side
         if side is not None:
-            own = await self.matters.keys.key_of(matter.account(side))
+            own = await self.matters.keys.key_of(matter.person(side))
             return own if sealed_for == "WRITER" else None
         match sealed_for:
             case "BUYER" | "SELLER":
-                return await self.matters.key_for(sealed_for, matter)
+                return await key_to_tell(self.matters.keys, matter.person(sealed_for))
             case _:
                 return None
 
@@ -60,7 +62,7 @@ class MatterPlace:
         side = self.side
         if side is None:  # only parties bring files
             return []
-        return await self.matters.media.clean(self.before.matter.account(side), ids, purpose)
+        return await self.matters.media.clean(self.before.matter.person(side), ids, purpose)
 
     async def run(
         self,
@@ -82,7 +84,7 @@ class ToOrder:
     """For a buyer who opens something on his order. To others the order is not there."""
 
     matters: Matters
-    kind: Kind
+    kind: MatterKind
     id_of: Callable[[Any], str]
     gives: frozenset[str] = frozenset()
     body: type[Body] = OpeningBody
@@ -102,7 +104,7 @@ class ToMatter:
     """For the parties of a dispute or an inquiry, and for staff. To others it is not there."""
 
     matters: Matters
-    kind: Kind
+    kind: MatterKind
     name: str
     gives: frozenset[str] = frozenset()
     body: type[Body] = PersonBody
@@ -113,7 +115,7 @@ class ToMatter:
         return MatterPlace(matters=self.matters, before=before(self.matters, matter, arrival))
 
 
-def before(matters: Matters, matter: Matter, arrival: Arrival) -> Before:
+def before(matters: Matters, matter: Matter, arrival: Arrival) -> BeforeMatter:
     """Who arrives, as a party if the door is for parties; else as staff."""
     body = arrival.body
     assert isinstance(body, PersonBody)

@@ -4,14 +4,14 @@ python -m dispute_service.testing.matrix > services/dispute-service/tests/matrix
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from shared_casework.overdue import NoteOverdue
-from shared_runtime.decider import Actor, Refused
+from shared_runtime.decider import Actor
 from shared_runtime.rule import Sent
-from shared_runtime.rules import Row
+from shared_runtime.testing_matrix import AnyRow, told_of
 
 from dispute_service.domain.contest import OpenContest
 from dispute_service.domain.dispute_state import DisputeState, Unopened
@@ -28,7 +28,6 @@ from dispute_service.testing import (
     SENIOR,
     SYSTEM,
     history,
-    kinds,
     say,
 )
 from dispute_service.testing.stories import REMEDY, STORIES, Story
@@ -42,60 +41,25 @@ Written by `python -m dispute_service.testing.matrix`; "-" is nothing, and no re
 
 agent-1 is assigned in review, senior-1 in appeal; what is said is what is offered, or the example.
 """
-type Answers = dict[str, tuple[str, ...]]
-"""An answer, and the places where it is given."""
 
 
 def table() -> str:
     places = f"Places: {', '.join(STORIES)}.\n"
-    return "\n".join([HEADER, places, *(line for row in RULES for line in told_of(row))])
+    lines = (each for row in RULES for each in told_of(row, ACTORS, places_of(row), decided))
+    return "\n".join([HEADER, places, *lines])
 
 
-def told_of(row: Row[DisputeState, Any, Any]) -> Iterator[str]:
-    """Roles that are answered alike stand together; what is answered nearly everywhere is last."""
-    alike: dict[str, list[str]] = {}
-    for actor in ACTORS:
-        alike.setdefault("\n".join(in_lines(answers_to(row, actor))), []).append(actor.role)
-    yield row.name
-    for lines, roles in alike.items():
-        yield f"  {', '.join(roles)}"
-        yield lines
-    yield ""
+def places_of(row: AnyRow) -> Mapping[str, Story]:
+    """What opens a dispute is asked where there is none."""
+    return {**(NONE if row.command in OPENINGS else {}), **STORIES}
 
 
-def in_lines(answers: Answers) -> list[str]:
-    ranked = sorted(answers.items(), key=lambda given: len(given[1]))
-    if len(ranked) == 1:
-        return [f"    {ranked[0][0]}"]
-    *others, (most, _) = ranked
-    return [
-        *(f"    {answer}: {', '.join(places)}" for answer, places in others),
-        f"    {most}: elsewhere",
-    ]
-
-
-def answers_to(row: Row[DisputeState, Any, Any], actor: Actor) -> Answers:
-    given: Answers = {}
-    places = {**(NONE if row.command in OPENINGS else {}), **STORIES}
-    for place, story in places.items():
-        answer = answer_to(row, actor, story)
-        given[answer] = (*given.get(answer, ()), place)
-    return given
-
-
-def answer_to(row: Row[DisputeState, Any, Any], actor: Actor, story: Story) -> str:
+def decided(row: AnyRow, actor: Actor, story: Story) -> Sequence[Struct]:
     state = DISPUTES.fold(history(*story.commands))
-    said = tried(row, actor, story, state)
-    try:
-        events = DISPUTES.decide(state, said)
-    except Refused as refused:
-        return refused.slug()
-    return " + ".join(kinds(events)) or "-"
+    return DISPUTES.decide(state, tried(row, actor, story, state))
 
 
-def tried(
-    row: Row[DisputeState, Any, Any], actor: Actor, story: Story, state: DisputeState
-) -> Sent[Any, Any]:
+def tried(row: AnyRow, actor: Actor, story: Story, state: DisputeState) -> Sent[Any, Any]:
     """What he is offered to say; the first of it that would be taken."""
     command = say(row.example, now=story.now, actor=actor)
     said: Sequence[Struct] = [row.example]

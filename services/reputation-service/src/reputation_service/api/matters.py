@@ -5,21 +5,18 @@ answered is one.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
+from shared_casework.desk import Before, Desk, History, Kind
 from shared_casework.parties import PARTIES, Account
-from shared_events.envelope import Recorded
 from shared_events.fields import Party
-from shared_runtime.clock import Clock
-from shared_runtime.commands import CommandRequest, Commands
-from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
-from shared_runtime.history import EventPage, Reading, event_page, readable_history
-from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.commands import CommandRequest
+from shared_runtime.decider import Actor, NotFound
+from shared_runtime.keys import KeyStore
 from shared_runtime.log import (
     AlsoWrite,
     AnyUnderLock,
@@ -32,9 +29,7 @@ from shared_runtime.log import (
     read_stream,
 )
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.reading import Cursors, answer
 from shared_runtime.rule import By, Sent
-from shared_runtime.sealing import Opener, PersonKey
 
 from reputation_service.domain.account_rules import ACCOUNTS
 from reputation_service.domain.case_opening import OpenCase
@@ -49,21 +44,8 @@ from reputation_service.facts import FactsOf, read_claims, read_facts, span_at
 from reputation_service.matters import STANDING, holder, lock_people, write_matters, write_orgs
 from reputation_service.points_views import case_view, standing_view
 
-type History = Sequence[Recorded[Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """What makes a case one, and an account."""
-
-    name: str
-    decider: Decider[Any, Any, Any]
-    read_by: Callable[[Actor, Sequence[Any]], Reading]
-    view: Callable[[Any, Sender], object]
-
-
-CASE = Kind(name="case", decider=CASES, read_by=case_read_by, view=case_view)
-ACCOUNT = Kind(name="account", decider=ACCOUNTS, read_by=account_read_by, view=standing_view)
+CASE = Kind(decider=CASES, read_by=case_read_by, view=case_view)
+ACCOUNT = Kind(decider=ACCOUNTS, read_by=account_read_by, view=standing_view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +65,10 @@ class Matter:
         return holder(self.side, self.holder_id)
 
     @property
+    def correlation(self) -> str:
+        return self.holder_id
+
+    @property
     def parties(self) -> frozenset[Account]:
         return frozenset({Account(self.side, self.holder_id)})
 
@@ -92,8 +78,8 @@ class Matter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """Somebody before a matter: who, when, and what is known besides."""
+class Arrived:
+    """Somebody before a matter, and when."""
 
     matter: Matter
     actor: Actor
@@ -104,30 +90,24 @@ class Before:
 class Beside:
     """Who has done what is recorded, with which files."""
 
-    before: Before
+    arrived: Arrived
     files: Sequence[MediaFile]
 
     @property
     def org(self) -> tuple[str, str] | None:
         """The person for whom an organisation has acted, and that one."""
-        actor = self.before.actor
+        actor = self.arrived.actor
         if actor.role not in PARTIES or not actor.org_id:
             return None
-        return self.before.matter.person, actor.org_id
+        return self.arrived.matter.person, actor.org_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matters:
+class Matters(Desk):
     """All that the routes about accounts and cases need."""
 
-    log: Log
-    pool: asyncpg.Pool
-    commands: Commands
     policies: Policies
-    cursors: Cursors
-    now: Clock
     keys: KeyStore
-    opener: Opener
     media: MediaStore
 
     async def case(self, case_id: str) -> Matter:
@@ -190,69 +170,31 @@ class Matters:
             )
         return of_person.known(self.policies, now, said=said, case_id=case_id, claims=claims)
 
-    async def key_for(self, matter: Matter) -> PersonKey:
-        """The key of somebody who is told something. Nobody can open what an erased one gets."""
-        try:
-            return await self.keys.key_of(matter.person)
-        except SubjectErased:
-            return new_key(matter.person)
-
-    async def reading_of(self, actor: Actor, matter: Matter) -> tuple[Reading, Sender]:
-        """What somebody may know, and he himself. Raises `NotFound` for whom it is nothing."""
-        reading = matter.kind.read_by(actor, matter.events)
-        if reading.reader is None:
-            raise NotFound
-        known = await self.known(matter.of_person, None, self.now(), self.pool)
-        return reading, By(actor=actor, now=self.now(), known=known)
-
     async def shown_to(
         self,
         actor: Actor,
         matter: Matter,
         view: Callable[[Any, Sender], object] | None = None,
     ) -> Response:
-        """A matter for somebody who reads it, with what he can do about it now."""
-        reading, by = await self.reading_of(actor, matter)
-        shown = (view or matter.kind.view)(reading, by)
-        return await self.answer(shown, version=reading.version)
-
-    async def history_of(
-        self, actor: Actor, matter: Matter, limit: int, cursor: str | None
-    ) -> Response:
-        """A page of what has happened to it, as somebody may know it."""
-        reading, _ = await self.reading_of(actor, matter)
-        known = readable_history(matter.history, reading, actor)
-        page: EventPage = event_page(
-            known, f"events of {matter.stream}", limit, cursor, self.cursors
-        )
-        return await self.answer(page)
+        if view:
+            matter = replace(matter, kind=replace(matter.kind, view=view))
+        known = await self.known(matter.of_person, None, self.now(), self.pool)
+        return await self.show(matter, By(actor=actor, now=self.now(), known=known))
 
     async def run(
-        self, request: CommandRequest, before: Before, said: Struct, files: Sequence[MediaFile]
+        self, request: CommandRequest, arrived: Arrived, said: Struct, files: Sequence[MediaFile]
     ) -> Response:
-        """Decides a command and answers with the matter as its sender may see it then."""
-        matter, actor = before.matter, before.actor
-        kind, stream = matter.kind, matter.stream
-        known = await self.known(matter.of_person, said, before.now, self.pool)
-        offered = await self.known(matter.of_person, None, before.now, self.pool)
-
-        def shown(events: Sequence[Any]) -> object:
-            by = By(actor=actor, now=self.now(), known=offered)
-            return kind.view(kind.read_by(actor, events), by)
-
-        response = await self.commands.run_seen(
+        matter, actor, now = arrived.matter, arrived.actor, arrived.now
+        known = await self.known(matter.of_person, said, now, self.pool)
+        offered = await self.known(matter.of_person, None, now, self.pool)
+        return await self.decide(
             request,
-            kind.decider,
-            Sent(said, By(actor=actor, now=before.now, known=known)),
-            stream=stream,
-            correlation=matter.holder_id,
-            shown=shown,
-            version_of=lambda events: kind.read_by(actor, events).version,
-            sees=not matter.history or kind.read_by(actor, matter.events).reader is not None,
+            Before(matter=matter, by=By(actor=actor, now=now, known=known)),
+            said,
+            offered=By(actor=actor, now=now, known=offered),
             under_lock=self.under_lock(said, matter),
-            also_write=AlsoWrite(write=self.write_beside, about=Beside(before, files)),
+            also_write=AlsoWrite(write=self.write_beside, about=Beside(arrived, files)),
         )
-        return await self.opener.response(response)
 
     def under_lock(self, said: Struct, matter: Matter) -> AnyUnderLock[Any] | None:
         """What depends on more than the stream is decided on what there is by then."""
@@ -285,7 +227,3 @@ class Matters:
         await write_orgs((org for about, _ in told if (org := about.org)), db)
         if files := [file.media_id for about, _ in told for file in about.files]:
             await self.media.refer(files, db)
-
-    async def answer(self, view: object, *, version: int | None = None) -> Response:
-        """A view with the texts in it opened."""
-        return await self.opener.response(answer(view, version=version))

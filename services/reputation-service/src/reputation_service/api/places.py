@@ -14,11 +14,12 @@ from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Actor, NotFound, Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, IdStr
+from shared_runtime.keys import key_to_tell
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
-from reputation_service.api.matters import Before, Matter, Matters
+from reputation_service.api.matters import Arrived, Matter, Matters
 from reputation_service.domain.case_opening import OpenCase
 from reputation_service.domain.streams import case_stream
 
@@ -35,7 +36,7 @@ class MatterPlace:
     """Somebody before a matter."""
 
     matters: Matters
-    before: Before
+    arrived: Arrived
 
     @property
     def gives(self) -> Mapping[str, object]:
@@ -43,13 +44,13 @@ class MatterPlace:
 
     async def key(self, sealed_for: str, said: Mapping[str, object]) -> PersonKey | None:  # noqa: ARG002
         """The holder writes with his own; what staff tell him is sealed with it too."""
-        matter = self.before.matter
-        if self.before.actor.acts_as in PARTIES:
+        matter = self.arrived.matter
+        if self.arrived.actor.acts_as in PARTIES:
             return await self.matters.keys.key_of(matter.person)
-        return await self.matters.key_for(matter)
+        return await key_to_tell(self.matters.keys, matter.person)
 
     async def files(self, ids: Sequence[str], purpose: Purpose) -> Sequence[MediaFile]:
-        return await self.matters.media.clean(self.before.matter.person, ids, purpose)
+        return await self.matters.media.clean(self.arrived.matter.person, ids, purpose)
 
     async def run(
         self,
@@ -58,11 +59,11 @@ class MatterPlace:
         view: View | None,  # noqa: ARG002 - all that the place shows
         files: Sequence[MediaFile],
     ) -> Response:
-        before = self.before
+        arrived = self.arrived
         if isinstance(said, OpenCase):
-            matter = replace(before.matter, stream=case_stream(said.case_id))
-            before = replace(before, matter=matter)
-        return await self.matters.run(request, before, said, files)
+            matter = replace(arrived.matter, stream=case_stream(said.case_id))
+            arrived = replace(arrived, matter=matter)
+        return await self.matters.run(request, arrived, said, files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class ToForget:
 def place(matters: Matters, matter: Matter, arrival: Arrival) -> MatterPlace:
     actor = actor_of(arrival.caller, matter, arrival.door.roles)
     return MatterPlace(
-        matters=matters, before=Before(matter=matter, actor=actor, now=matters.now())
+        matters=matters, arrived=Arrived(matter=matter, actor=actor, now=matters.now())
     )
 
 

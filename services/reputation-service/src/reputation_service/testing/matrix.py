@@ -5,13 +5,15 @@ python -m reputation_service.testing.matrix > services/reputation-service/tests/
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 from shared_casework.overdue import NoteOverdue
-from shared_runtime.decider import Actor, Decider, Refused
+from shared_runtime.decider import Actor, Decider
 from shared_runtime.rule import Sent
-from shared_runtime.rules import Row, Rules
+from shared_runtime.rules import Rules
+from shared_runtime.testing_matrix import AnyRow, told_of
 
 from reputation_service.domain.account_opening import OpenAccount
 from reputation_service.domain.account_rules import ACCOUNT_RULES, ACCOUNTS
@@ -35,7 +37,6 @@ from reputation_service.testing import (
     START,
     SYSTEM,
     at,
-    kinds,
     penalty,
     say,
     suspected,
@@ -53,8 +54,6 @@ Written by `python -m reputation_service.testing.matrix`; "-" is nothing, and no
 The cases are seller S1's, opened by AN1 and decided by AN2; what is said is what is offered, or the
 example. A suspension is asked for with a safety case, an erasure with nothing open.
 """
-type Answers = dict[str, tuple[str, ...]]
-"""An answer, and the places where it is given."""
 
 
 class Table(Struct, frozen=True):
@@ -78,48 +77,17 @@ def table() -> str:
 def lines_of(each: Table) -> Iterator[str]:
     yield f"Places: {', '.join(each.stories)}.\n"
     for row in each.rules:
-        yield from told_of(each, row)
+        yield from told_of(row, ACTORS, places_of(each, row), partial(decided, each))
 
 
-def told_of(each: Table, row: Row[Any, Any, Any]) -> Iterator[str]:
-    """Roles that are answered alike stand together; what is answered nearly everywhere is last."""
-    alike: dict[str, list[str]] = {}
-    for actor in ACTORS:
-        alike.setdefault("\n".join(in_lines(answers_to(each, row, actor))), []).append(actor.role)
-    yield row.name
-    for lines, roles in alike.items():
-        yield f"  {', '.join(roles)}"
-        yield lines
-    yield ""
+def places_of(each: Table, row: AnyRow) -> Mapping[str, Story]:
+    """What opens one is asked where there is none."""
+    return {**(NONE if row.command in OPENINGS else {}), **each.stories}
 
 
-def in_lines(answers: Answers) -> list[str]:
-    ranked = sorted(answers.items(), key=lambda given: len(given[1]))
-    if len(ranked) == 1:
-        return [f"    {ranked[0][0]}"]
-    *others, (most, _) = ranked
-    return [
-        *(f"    {answer}: {', '.join(places)}" for answer, places in others),
-        f"    {most}: elsewhere",
-    ]
-
-
-def answers_to(each: Table, row: Row[Any, Any, Any], actor: Actor) -> Answers:
-    given: Answers = {}
-    places = {**(NONE if row.command in OPENINGS else {}), **each.stories}
-    for place, story in places.items():
-        answer = answer_to(each, row, actor, story)
-        given[answer] = (*given.get(answer, ()), place)
-    return given
-
-
-def answer_to(each: Table, row: Row[Any, Any, Any], actor: Actor, story: Story) -> str:
+def decided(each: Table, row: AnyRow, actor: Actor, story: Story) -> Sequence[Struct]:
     state = folded(each.decider, story)
-    try:
-        events = each.decider.decide(state, tried(row, actor, story, state))
-    except Refused as refused:
-        return refused.slug()
-    return " + ".join(kinds(events)) or "-"
+    return each.decider.decide(state, tried(row, actor, story, state))
 
 
 def folded(decider: Decider[Any, Any, Any], story: Story) -> Any:  # noqa: ANN401 - of either kind
@@ -130,7 +98,7 @@ def folded(decider: Decider[Any, Any, Any], story: Story) -> Any:  # noqa: ANN40
     return state
 
 
-def tried(row: Row[Any, Any, Any], actor: Actor, story: Story, state: Any) -> Sent[Any, Any]:  # noqa: ANN401
+def tried(row: AnyRow, actor: Actor, story: Story, state: Any) -> Sent[Any, Any]:  # noqa: ANN401
     """What he is offered to say; the first of it that would be taken."""
     facts: dict[str, Any] = {"is_safety_case": True}
     command = say(row.example, now=story.now, actor=actor, **facts)
@@ -156,7 +124,7 @@ TIMERS: Mapping[type[Struct], str] = {
 }
 
 
-def named(row: Row[Any, Any, Any], actor: Actor, state: Any) -> Sequence[Struct]:  # noqa: ANN401
+def named(row: AnyRow, actor: Actor, state: Any) -> Sequence[Struct]:  # noqa: ANN401
     """What the examples cannot know: which penalty, credit or measure, and what a timer says."""
     if row.command in NAMED:
         return [NAMED[row.command]]

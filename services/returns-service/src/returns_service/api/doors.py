@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from shared_runtime.doors import Door, doors_api
 
 from returns_service.api import answers
-from returns_service.api.matters import Matters
+from returns_service.api.ledgers import Ledgers
 from returns_service.api.places import ToLedger, ToToldLedger
 from returns_service.domain.goodwill import GIVE_GOODWILL
 from returns_service.domain.outside import RECORD_OUTSIDE_REFUND, UNDO_OUTSIDE_REFUND
@@ -63,9 +63,9 @@ OF_OTHERS = (
 )
 
 
-def ledger_doors(matters: Matters) -> list[APIRouter]:
+def ledger_doors(ledgers: Ledgers) -> list[APIRouter]:
     return [
-        doors_api(OF_PARTIES, ToLedger(matters), "refunds"),
-        doors_api(OF_STAFF, ToLedger(matters, also=()), "refunds"),
-        doors_api(OF_OTHERS, ToToldLedger(matters), "refunds"),
+        doors_api(OF_PARTIES, ToLedger(ledgers), "refunds"),
+        doors_api(OF_STAFF, ToLedger(ledgers, also=()), "refunds"),
+        doors_api(OF_OTHERS, ToToldLedger(ledgers), "refunds"),
     ]

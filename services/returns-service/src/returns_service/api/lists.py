@@ -16,7 +16,7 @@ from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_f
 from shared_runtime.worklist import Counter
 
 from returns_service.api import query_answers
-from returns_service.api.matters import Matters
+from returns_service.api.ledgers import Ledgers
 from returns_service.domain.ledger_state import RefundStatus
 from returns_service.projections import LISTED_REFUNDS
 from returns_service.projections.refunds import RefundCaseKind
@@ -78,9 +78,9 @@ def period(
     return begin, end
 
 
-def lists_api(matters: Matters) -> APIRouter:
+def lists_api(ledgers: Ledgers) -> APIRouter:
     router = APIRouter(prefix="/v1/refunds", tags=["finance"])
-    pool, now = matters.pool, matters.now
+    pool, now = ledgers.pool, ledgers.now
     projected = position_of(pool, LISTED_REFUNDS)
     counter = Counter(CASES, pool, now)
 
@@ -99,7 +99,7 @@ def lists_api(matters: Matters) -> APIRouter:
         overdue: AskedOverdue = False,
     ) -> Response:
         reader = refund_reader(caller)
-        start = asked.start(matters.cursors, f"refunds {reader} {state} {overdue}")
+        start = asked.start(ledgers.cursors, f"refunds {reader} {state} {overdue}")
         await wait_for(asked.token, projected)
         at = now()
         wanted = WantedRefunds(reader=reader, state=state, overdue_at=at if overdue else None)
@@ -120,7 +120,7 @@ def lists_api(matters: Matters) -> APIRouter:
     ) -> Response:
         reader = case_reader(caller)
         wanted = wanted_cases(reader, kind=kind, overdue=overdue)
-        start = asked.start(matters.cursors, f"refund cases {reader} {kind} {overdue}")
+        start = asked.start(ledgers.cursors, f"refund cases {reader} {kind} {overdue}")
         await wait_for(asked.token, projected)
         counts = await counter.counts()
         page = await case_page(pool, start, wanted, reader=reader, counts=counts, now=now())

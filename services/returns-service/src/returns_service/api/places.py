@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Response
 from msgspec import Struct
 from shared_casework.callers import PersonBody, ToldBody, actor_of, feed_actor, stated
+from shared_casework.desk import Before
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import NotFound, Role
 from shared_runtime.doors import Arrival, View
@@ -14,15 +15,15 @@ from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
-from returns_service.api.matters import Before, Matters
+from returns_service.api.ledgers import BeforeLedger, Ledgers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerPlace:
     """Somebody before the ledger of an order. In it are neither texts nor files."""
 
-    matters: Matters
-    before: Before
+    ledgers: Ledgers
+    before: BeforeLedger
 
     @property
     def gives(self) -> Mapping[str, object]:
@@ -41,7 +42,7 @@ class LedgerPlace:
         view: View | None,  # noqa: ARG002 - the ledger is always shown whole
         files: Sequence[MediaFile],  # noqa: ARG002
     ) -> Response:
-        return await self.matters.run(request, self.before, said)
+        return await self.ledgers.run(request, self.before, said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,21 @@ class ToLedger:
     there.
     """
 
-    matters: Matters
+    ledgers: Ledgers
     gives: frozenset[str] = frozenset()
     body: type[Body] = PersonBody
     also: tuple[Role, ...] = ("IMPORTER",)
 
     async def __call__(self, arrival: Arrival) -> LedgerPlace:
-        matter = await self.matters.ledger_of(arrival.path["order_id"])
+        ledger = await self.ledgers.of_order(arrival.path["order_id"])
         body = arrival.body
         assert isinstance(body, PersonBody)
-        actor = actor_of(arrival.caller, matter.parties, arrival.door.roles, body)
-        now = stated(body.at, self.matters.now(), may_state=actor.role == "IMPORTER")
-        by = self.matters.by(actor, matter, now)
+        actor = actor_of(arrival.caller, ledger.parties, arrival.door.roles, body)
+        now = stated(body.at, self.ledgers.now(), may_state=actor.role == "IMPORTER")
+        by = self.ledgers.by(actor, ledger, now)
         return LedgerPlace(
-            matters=self.matters,
-            before=Before(matter=matter, by=by, states_time=body.at is not None),
+            ledgers=self.ledgers,
+            before=Before(matter=ledger, by=by, states_time=body.at is not None),
         )
 
 
@@ -72,20 +73,20 @@ class ToLedger:
 class ToToldLedger:
     """For a bank's or the marketplace's connector, and an importer who speaks for one."""
 
-    matters: Matters
+    ledgers: Ledgers
     gives: frozenset[str] = frozenset()
     body: type[Body] = ToldBody
     also: tuple[Role, ...] = ("IMPORTER",)
 
     async def __call__(self, arrival: Arrival) -> LedgerPlace:
-        matter = await self.matters.ledger_of(arrival.path["order_id"])
+        ledger = await self.ledgers.of_order(arrival.path["order_id"])
         body, actor = arrival.body, feed_actor(arrival.caller)
         assert isinstance(body, ToldBody)
         if actor is None:
             raise NotFound
-        now = stated(body.at, self.matters.now(), may_state=True)
-        by = self.matters.by(actor, matter, now)
+        now = stated(body.at, self.ledgers.now(), may_state=True)
+        by = self.ledgers.by(actor, ledger, now)
         return LedgerPlace(
-            matters=self.matters,
-            before=Before(matter=matter, by=by, states_time=body.at is not None),
+            ledgers=self.ledgers,
+            before=Before(matter=ledger, by=by, states_time=body.at is not None),
         )

@@ -23,7 +23,7 @@ from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
-from returns_service.api.matters import Matters
+from returns_service.api.ledgers import Ledgers
 from returns_service.domain.activating import ACTIVATE_POLICY, VERSIONS, entries_as_written
 from returns_service.domain.known import Known
 from returns_service.domain.policy import AE_2025_1, ALWAYS, Policies
@@ -98,7 +98,7 @@ ACTIVATING = (
 class PolicyPlace:
     """Somebody before the versions of the policy."""
 
-    matters: Matters
+    ledgers: Ledgers
     by: By[Known]
 
     @property
@@ -118,8 +118,8 @@ class PolicyPlace:
         view: View | None,  # noqa: ARG002 - all versions are shown
         files: Sequence[MediaFile],  # noqa: ARG002
     ) -> Response:
-        policies, now = self.matters.policies, self.matters.now
-        return await self.matters.commands.run(
+        policies, now = self.ledgers.policies, self.ledgers.now
+        return await self.ledgers.commands.run(
             request,
             VERSIONS,
             Sent(said, self.by),
@@ -139,7 +139,7 @@ async def make_known(log: Log, told: Sequence[tuple[None, Sequence[Planned]]]) -
 
 @dataclass(frozen=True, slots=True)
 class ToVersions:
-    matters: Matters
+    ledgers: Ledgers
     gives: frozenset[str] = frozenset()
     body: type[Body] = PersonBody
     also: tuple[Role, ...] = ()
@@ -147,13 +147,13 @@ class ToVersions:
     async def __call__(self, arrival: Arrival) -> PolicyPlace:
         by = By(
             actor=arrival.caller.actor(*ACTIVATE_POLICY.roles),
-            now=self.matters.now(),
-            known=Known(policies=self.matters.policies),
+            now=self.ledgers.now(),
+            known=Known(policies=self.ledgers.policies),
         )
-        return PolicyPlace(matters=self.matters, by=by)
+        return PolicyPlace(ledgers=self.ledgers, by=by)
 
 
-def policies_api(matters: Matters) -> list[APIRouter]:
+def policies_api(ledgers: Ledgers) -> list[APIRouter]:
     router = APIRouter(prefix=PATH, tags=["policies"])
 
     @router.get(
@@ -163,7 +163,7 @@ def policies_api(matters: Matters) -> list[APIRouter]:
         responses=answered(VersionsView, example=_VERSIONS),
     )
     async def list_policies(_: AnyRole) -> Response:
-        return answer(versions_view(matters.policies, matters.now()))
+        return answer(versions_view(ledgers.policies, ledgers.now()))
 
     @router.get(
         "/{policy_version}",
@@ -172,10 +172,10 @@ def policies_api(matters: Matters) -> list[APIRouter]:
         responses=refusals(NotFound) | answered(EntriesView, example=_ENTRIES),
     )
     async def get_policy(policy_version: IdStr, _: AnyRole) -> Response:
-        if (policy := matters.policies.by_version.get(policy_version)) is None:
+        if (policy := ledgers.policies.by_version.get(policy_version)) is None:
             raise NotFound
         return answer(
             EntriesView(policy_version=policy_version, entries=entries_as_written(policy))
         )
 
-    return [*[doors_api(ACTIVATING, ToVersions(matters), "policies")], router]
+    return [*[doors_api(ACTIVATING, ToVersions(ledgers), "policies")], router]

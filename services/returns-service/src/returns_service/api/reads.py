@@ -14,7 +14,7 @@ from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit
 
 from returns_service.api import answers
-from returns_service.api.matters import Matters
+from returns_service.api.ledgers import Ledgers
 
 type LedgerReader = Annotated[Caller, Depends(require(*PARTIES, *STAFF, *FEEDS))]
 
@@ -26,7 +26,7 @@ def reader(caller: Caller, parties: Collection[Account]) -> Actor:
     return party_or_staff(caller, parties)
 
 
-def ledger_reads(matters: Matters) -> APIRouter:
+def ledger_reads(ledgers: Ledgers) -> APIRouter:
     router = APIRouter(prefix="/v1/orders/{order_id}/refunds", tags=["refunds"])
 
     @router.get(
@@ -38,8 +38,8 @@ def ledger_reads(matters: Matters) -> APIRouter:
         responses=refusals(RoleNotAllowed, NotFound) | answers.LEDGER,
     )
     async def get_refund_ledger(order_id: IdStr, caller: LedgerReader) -> Response:
-        matter = await matters.ledger_of(order_id)
-        return await matters.shown_to(reader(caller, matter.parties), matter)
+        ledger = await ledgers.of_order(order_id)
+        return await ledgers.shown_to(reader(caller, ledger.parties), ledger)
 
     @router.get(
         "/events",
@@ -54,7 +54,7 @@ def ledger_reads(matters: Matters) -> APIRouter:
         limit: Limit = PAGE_SIZE,
         cursor: CursorText = None,
     ) -> Response:
-        matter = await matters.ledger_of(order_id)
-        return await matters.history_of(reader(caller, matter.parties), matter, limit, cursor)
+        ledger = await ledgers.of_order(order_id)
+        return await ledgers.history_of(reader(caller, ledger.parties), ledger, limit, cursor)
 
     return router

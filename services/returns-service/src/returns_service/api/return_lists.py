@@ -16,7 +16,7 @@ from shared_runtime.worklist import Counter, Wanted
 
 from returns_service.api import return_query_answers as answers
 from returns_service.api.lists import Since, Until, WhoCounts, case_reader, period, refund_reader
-from returns_service.api.matters import Matters
+from returns_service.api.returns import Returns
 from returns_service.domain.return_state import ReturnStatus
 from returns_service.projections import LISTED_RETURNS
 from returns_service.projections.returns import ReturnCaseKind, Waiting
@@ -91,9 +91,9 @@ def whose(caller: Caller, seller_id: str | None) -> str:
     return seller_id
 
 
-def return_lists(matters: Matters) -> APIRouter:
+def return_lists(returns: Returns) -> APIRouter:
     router = APIRouter(prefix="/v1/returns", tags=["returns"])
-    pool, now = matters.pool, matters.now
+    pool, now = returns.pool, returns.now
     projected = position_of(pool, LISTED_RETURNS)
     counter = Counter(CASES, pool, now)
 
@@ -115,7 +115,7 @@ def return_lists(matters: Matters) -> APIRouter:
         is_open: AskedOpen = None,
     ) -> Response:
         wanted = wanted_of(caller, side, sort, is_open, status)
-        start = asked.start(matters.cursors, f"returns {wanted}")
+        start = asked.start(returns.cursors, f"returns {wanted}")
         await wait_for(asked.token, projected)
         rows, more = await own_returns(pool, wanted, start)
         items = [listed_return_view(row, wanted.side) for row in rows]
@@ -136,7 +136,7 @@ def return_lists(matters: Matters) -> APIRouter:
         seller_id: OfSeller = None,
     ) -> Response:
         seller = whose(caller, seller_id)
-        start = asked.start(matters.cursors, f"waiting returns {seller} {what}")
+        start = asked.start(returns.cursors, f"waiting returns {seller} {what}")
         await wait_for(asked.token, projected)
         rows, more = await waiting_returns(pool, seller, what, start)
         items = [waiting_view(row) for row in rows]
@@ -161,7 +161,7 @@ def return_lists(matters: Matters) -> APIRouter:
         reader = case_reader(caller)
         only = {OF_OTHER_ORGANISATIONS: reader.org_id} if reader.org_id else {}
         wanted = Wanted(kind=kind, overdue=overdue, only=only)
-        start = asked.start(matters.cursors, f"return cases {reader} {kind} {overdue}")
+        start = asked.start(returns.cursors, f"return cases {reader} {kind} {overdue}")
         await wait_for(asked.token, projected)
         counts = await counter.counts()
         at = now()

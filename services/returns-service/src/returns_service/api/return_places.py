@@ -16,18 +16,20 @@ from shared_casework.callers import (
     party,
     stated,
 )
+from shared_casework.desk import Before
 from shared_casework.parties import side_for
+from shared_casework.people import person_on
 from shared_events.fields import Party
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Actor, NotFound, Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, IdStr
+from shared_runtime.keys import key_to_tell
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
-from returns_service.api.matters import Before, Matter
-from returns_service.api.returns import Returns
+from returns_service.api.returns import BeforeReturn, Return, Returns
 
 NOTHING_GIVEN: Mapping[str, object] = {}
 
@@ -49,7 +51,7 @@ class ReturnPlace:
     """Somebody before a return. `id_of`: of a command that begins one, the id that it gets."""
 
     returns: Returns
-    before: Before
+    before: BeforeReturn
     gives: Mapping[str, object] = field(default_factory=lambda: NOTHING_GIVEN)
     id_of: Callable[[Any], str] | None = None
 
@@ -61,11 +63,11 @@ class ReturnPlace:
         """A party writes with his own; staff write to each party, with that party's."""
         matter, side = self.before.matter, self.side
         if side is not None:
-            own = await self.returns.keys.key_of(self.returns.account(side, matter))
+            own = await self.returns.keys.key_of(person_on(side, matter.order))
             return own if sealed_for == "WRITER" else None
         match sealed_for:
             case "BUYER" | "SELLER":
-                return await self.returns.key_for(sealed_for, matter)
+                return await key_to_tell(self.returns.keys, person_on(sealed_for, matter.order))
             case _:
                 return None
 
@@ -73,7 +75,7 @@ class ReturnPlace:
         """A warehouse's photos are the seller's."""
         matter = self.before.matter
         side: Party = self.side or "SELLER"
-        return await self.returns.media.clean(self.returns.account(side, matter), ids, purpose)
+        return await self.returns.media.clean(person_on(side, matter.order), ids, purpose)
 
     async def run(
         self,
@@ -84,7 +86,7 @@ class ReturnPlace:
     ) -> Response:
         before = self.before
         if self.id_of:
-            before = replace(before, matter=replace(before.matter, matter_id=self.id_of(said)))
+            before = replace(before, matter=replace(before.matter, return_id=self.id_of(said)))
         return await self.returns.run(request, before, said, files)
 
 
@@ -166,7 +168,7 @@ class ToToldReturn:
         )
 
 
-def before(returns: Returns, matter: Matter, arrival: Arrival) -> Before:
+def before(returns: Returns, matter: Return, arrival: Arrival) -> BeforeReturn:
     """Who arrives: as a party if the door is for parties; a warehouse where it is for one; else as
     staff.
     """
@@ -182,11 +184,11 @@ def before(returns: Returns, matter: Matter, arrival: Arrival) -> Before:
 
 def standing(
     returns: Returns,
-    matter: Matter,
+    matter: Return,
     actor: Actor,
     body: PersonBody | ToldBody,
     *,
     may_state: bool,
-) -> Before:
+) -> BeforeReturn:
     now = stated(body.at, returns.now(), may_state=may_state)
     return Before(matter=matter, by=returns.by(actor, matter, now), states_time=body.at is not None)

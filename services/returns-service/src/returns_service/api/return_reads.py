@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from shared_casework.callers import FEEDS, PARTIES, STAFF, Reader
 from shared_casework.callers import reader as party_or_staff
+from shared_casework.desk import reading_of
 from shared_casework.parties import side_for
 from shared_events.returns import AskedKind
 from shared_runtime.auth import Caller, require
@@ -19,6 +20,7 @@ from returns_service.api import return_query_answers as query_answers
 from returns_service.api.reads import reader
 from returns_service.api.returns import Returns
 from returns_service.domain.eligibility import Asking
+from returns_service.domain.return_readers import ReturnReading
 from returns_service.domain.tables import AskedReason
 from returns_service.projections import LISTED_RETURNS
 from returns_service.queries.eligibility import eligibility_view
@@ -46,7 +48,7 @@ type WithProof = Annotated[
 
 def order_reads(returns: Returns) -> APIRouter:
     router = APIRouter(prefix="/v1/orders/{order_id}", tags=["returns"])
-    projected = position_of(returns.matters.pool, LISTED_RETURNS)
+    projected = position_of(returns.pool, LISTED_RETURNS)
 
     @router.get(
         "/returns",
@@ -61,9 +63,9 @@ def order_reads(returns: Returns) -> APIRouter:
     ) -> Response:
         matter = await returns.to_begin(order_id, caller)
         actor = reader(caller, matter.parties)
-        start = asked.start(returns.matters.cursors, f"returns of order {order_id!r}")
+        start = asked.start(returns.cursors, f"returns of order {order_id!r}")
         await wait_for(asked.token, projected)
-        rows, more = await returns_of_order(returns.matters.pool, order_id, start)
+        rows, more = await returns_of_order(returns.pool, order_id, start)
         side = side_for(actor, matter.parties) or "SELLER"
         items = [listed_return_view(row, side) for row in rows]
         return answer(ReturnPage(items=items, next_cursor=more))
@@ -121,9 +123,8 @@ def return_reads(returns: Returns) -> APIRouter:
     async def get_return_file(return_id: IdStr, caller: Reader) -> Response:
         matter = await returns.find(return_id, caller)
         actor = party_or_staff(caller, matter.parties)
-        reading = returns.read_by(actor, matter, matter.events)
-        if reading.reader is None:
-            raise NotFound
+        reading = reading_of(actor, matter)
+        assert isinstance(reading, ReturnReading)
         if not reading.has_file:
             raise RoleNotAllowed(allowed_roles=[])
         return await returns.answer(return_file_view(return_id, reading, matter.history))

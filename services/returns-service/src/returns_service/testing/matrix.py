@@ -4,13 +4,12 @@ python -m returns_service.testing.matrix > services/returns-service/tests/matrix
 """
 
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from shared_casework.overdue import NoteOverdue
-from shared_runtime.decider import Actor, Refused
-from shared_runtime.rules import Row
+from shared_runtime.decider import Actor
+from shared_runtime.testing_matrix import AnyRow, told_of
 
 from returns_service.domain.goodwill import GiveGoodwill
 from returns_service.domain.ledger_rules import LEDGER_RULES, LEDGERS
@@ -27,7 +26,6 @@ from returns_service.testing import (
     at,
     goodwill,
     history,
-    kinds,
     reissue,
     say,
 )
@@ -47,57 +45,20 @@ Written by `python -m returns_service.testing.matrix`; "-" is nothing, and no re
 
 f-1 is the refund of 1/1 that is spoken of, cb-9 a chargeback of 12000.
 """
-type Answers = dict[str, tuple[str, ...]]
-"""An answer, and the places where it is given."""
 
 
 def table() -> str:
     places = f"Places: {', '.join(PLACES)}.\n"
-    rows = (line for row in LEDGER_RULES for line in told_of(row))
+    rows = (line for row in LEDGER_RULES for line in told_of(row, ACTORS, PLACES, decided))
     return "\n".join([HEADER, places, *rows])
 
 
-def told_of(row: Row[Any, Any, Any]) -> Iterator[str]:
-    """Roles that are answered alike stand together; what is answered nearly everywhere is last."""
-    alike: dict[str, list[str]] = {}
-    for actor in ACTORS:
-        alike.setdefault("\n".join(in_lines(answers_to(row, actor))), []).append(actor.role)
-    yield row.name
-    for lines, roles in alike.items():
-        yield f"  {', '.join(roles)}"
-        yield lines
-    yield ""
-
-
-def in_lines(answers: Answers) -> list[str]:
-    ranked = sorted(answers.items(), key=lambda given: len(given[1]))
-    if len(ranked) == 1:
-        return [f"    {ranked[0][0]}"]
-    *others, (most, _) = ranked
-    return [
-        *(f"    {answer}: {', '.join(places)}" for answer, places in others),
-        f"    {most}: elsewhere",
-    ]
-
-
-def answers_to(row: Row[Any, Any, Any], actor: Actor) -> Answers:
-    given: Answers = {}
-    for place, story in PLACES.items():
-        answer = answer_to(row, actor, story)
-        given[answer] = (*given.get(answer, ()), place)
-    return given
-
-
-def answer_to(row: Row[Any, Any, Any], actor: Actor, story: Story) -> str:
+def decided(row: AnyRow, actor: Actor, story: Story) -> Sequence[Struct]:
     state = LEDGERS.fold(history(*story.commands))
-    try:
-        events = LEDGERS.decide(state, say(said_by(row, actor), story.now, actor))
-    except Refused as refused:
-        return refused.slug()
-    return " + ".join(kinds(events)) or "-"
+    return LEDGERS.decide(state, say(said_by(row, actor), story.now, actor))
 
 
-def said_by(row: Row[Any, Any, Any], actor: Actor) -> Struct:
+def said_by(row: AnyRow, actor: Actor) -> Struct:
     if row.command is GiveGoodwill:
         return goodwill("g-9", 500, None if actor.role == "SELLER" else "LATE_ANSWER")
     return SAID.get(row.command, row.example)

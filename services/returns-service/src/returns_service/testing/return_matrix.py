@@ -4,21 +4,21 @@ python -m returns_service.testing.return_matrix > services/returns-service/tests
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from shared_casework.overdue import NoteOverdue
-from shared_runtime.decider import Actor, Refused
+from shared_runtime.decider import Actor
 from shared_runtime.rule import Sent
-from shared_runtime.rules import Row
+from shared_runtime.testing_matrix import AnyRow, told_of
 
 from returns_service.domain.return_matter import OpeningRule
 from returns_service.domain.return_readers import folded
 from returns_service.domain.return_rules import RETURN_RULES, RETURNS
-from returns_service.testing.matrix import ACTORS, Answers, in_lines
+from returns_service.testing.matrix import ACTORS
 from returns_service.testing.return_stories import PLACES, Place
-from returns_service.testing.returns import at, kinds, say
+from returns_service.testing.returns import at, say
 
 NONE = {"none": Place((), at(3))}
 SAID: Mapping[type[Struct], Struct] = {
@@ -35,44 +35,21 @@ Written by `python -m returns_service.testing.return_matrix`; "-" is nothing, an
 
 def table() -> str:
     places = f"Places: {', '.join(PLACES)}.\n"
-    return "\n".join([HEADER, places, *(line for row in RETURN_RULES for line in told_of(row))])
+    lines = (each for row in RETURN_RULES for each in told_of(row, ACTORS, places_of(row), decided))
+    return "\n".join([HEADER, places, *lines])
 
 
-def told_of(row: Row[Any, Any, Any]) -> Iterator[str]:
-    """Roles that are answered alike stand together; what is answered nearly everywhere is last."""
-    alike: dict[str, list[str]] = {}
-    for actor in ACTORS:
-        alike.setdefault("\n".join(in_lines(answers_to(row, actor))), []).append(actor.role)
-    yield row.name
-    for lines, roles in alike.items():
-        yield f"  {', '.join(roles)}"
-        yield lines
-    yield ""
-
-
-def places_of(row: Row[Any, Any, Any]) -> Mapping[str, Place]:
+def places_of(row: AnyRow) -> Mapping[str, Place]:
     """What begins a return is asked where there is none."""
     return {**(NONE if isinstance(row, OpeningRule) else {}), **PLACES}
 
 
-def answers_to(row: Row[Any, Any, Any], actor: Actor) -> Answers:
-    given: Answers = {}
-    for name, place in places_of(row).items():
-        answer = answer_to(row, actor, place)
-        given[answer] = (*given.get(answer, ()), name)
-    return given
-
-
-def answer_to(row: Row[Any, Any, Any], actor: Actor, place: Place) -> str:
-    try:
-        events = RETURNS.decide(folded(place.events), tried(row, actor, place))
-    except Refused as refused:
-        return refused.slug()
-    return " + ".join(kinds(events)) or "-"
+def decided(row: AnyRow, actor: Actor, place: Place) -> Sequence[Struct]:
+    return RETURNS.decide(folded(place.events), tried(row, actor, place))
 
 
 def tried(
-    row: Row[Any, Any, Any],
+    row: AnyRow,
     actor: Actor,
     place: Place,
     **known: Any,  # noqa: ANN401 - any fact

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from fastapi import Response
 from msgspec import Struct, structs
 from shared_casework.callers import PARTIES
+from shared_casework.desk import Desk
 from shared_casework.parties import side_for
 from shared_events.envelope import Recorded
 from shared_events.review import (
@@ -18,10 +18,9 @@ from shared_events.review import (
     ReviewWeighted,
     Side,
 )
-from shared_runtime.clock import Clock
-from shared_runtime.commands import CommandRequest, Commands
-from shared_runtime.decider import Actor, Decider, NotFound, SubjectErased
-from shared_runtime.keys import KeyStore, new_key
+from shared_runtime.commands import CommandRequest
+from shared_runtime.decider import Actor, Decider, NotFound
+from shared_runtime.keys import KeyStore
 from shared_runtime.log import (
     AlsoWrite,
     AnyUnderLock,
@@ -32,9 +31,7 @@ from shared_runtime.log import (
     database_of,
 )
 from shared_runtime.media import MediaFile, MediaStore
-from shared_runtime.reading import Cursors, answer
 from shared_runtime.rule import By, Sent
-from shared_runtime.sealing import Opener, PersonKey, person
 
 from review_service.api.callers import existing
 from review_service.domain.double_blind import SubmitReview
@@ -87,17 +84,11 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluations:
+class Evaluations(Desk):
     """All that the routes about evaluations and reviews need."""
 
-    log: Log
-    pool: asyncpg.Pool
-    commands: Commands
     policies: Policies
-    cursors: Cursors
-    now: Clock
     keys: KeyStore
-    opener: Opener
     media: MediaStore
 
     async def read(self, order_id: str) -> tuple[Order, History]:
@@ -145,13 +136,6 @@ class Evaluations:
 
     async def _flagged_lately(self, actor: Actor, now: datetime) -> tuple[datetime, ...]:
         return await flagged_lately(flagger(*sender_of(actor)), now, self.pool)
-
-    async def key_for(self, side: Side, order: Placed) -> PersonKey:
-        """The key of the side that a statement goes to. Nobody can open what an erased one gets."""
-        try:
-            return await self.keys.key_of(account(side, order))
-        except SubjectErased:
-            return new_key(account(side, order))
 
     async def shown_to(self, actor: Actor, order: Placed, history: History) -> Response:
         """An evaluation for somebody who reads it, with what he can do about it now."""
@@ -206,17 +190,6 @@ class Evaluations:
         await write_pairs(came, db)
         if kept := [file.media_id for files, _ in told for file in files]:
             await self.media.refer(kept, db)
-
-    async def answer(self, view: object, *, version: int | None = None) -> Response:
-        """A view with the texts in it opened."""
-        return await self.opener.response(answer(view, version=version))
-
-
-def account(side: Side, order: Placed) -> str:
-    """The person whose key seals what this party writes, or what it is told."""
-    if side == "BUYER":
-        return person("buyer", order.placed.buyer_id)
-    return person("seller", order.placed.seller_id)
 
 
 # --- What a dry run tells

@@ -12,19 +12,20 @@ from typing import Any
 from fastapi import Response
 from msgspec import Struct
 from shared_casework.callers import PARTIES, PersonBody, author, party, stated
+from shared_casework.people import person_on
 from shared_events.review import Restriction, Side
 from shared_events.sealed import parts_of
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Actor, NotFound, Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body
-from shared_runtime.keys import new_key
+from shared_runtime.keys import key_to_tell, new_key
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey, person_of
 from shared_runtime.shape import Purpose
 
 from review_service.api.callers import existing, read_order
-from review_service.api.evaluations import Before, Evaluations, account
+from review_service.api.evaluations import Before, Evaluations
 from review_service.domain.evaluation_state import Unopened
 from review_service.domain.flags import FLAG_REVIEW
 from review_service.domain.readers import Reading, read_by
@@ -47,7 +48,7 @@ class EvaluationPlace:
 
     @property
     def account(self) -> str:
-        return account(side_of(self.before.actor), self.before.order)
+        return person_on(side_of(self.before.actor), self.before.order.placed)
 
     async def key(self, sealed_for: str, said: Mapping[str, object]) -> PersonKey:  # noqa: ARG002
         return await self.evaluations.keys.key_of(self.account)
@@ -112,12 +113,14 @@ class ReviewPlace:
         at, order = self.evaluations, self.before.order
         if self.appeal_id is None:
             measures: Sequence[Restriction] = said["measures"]
-            return await at.key_for(self.subject.writer_of(part_of(measures)), order)
+            writer = self.subject.writer_of(part_of(measures))
+            return await key_to_tell(at.keys, person_on(writer, order.placed))
         if (appeal := self.subject.review.appeals.get(self.appeal_id)) is None:
             raise NotFound
         lodged = appeal.lodged
         if (lodged.against, said["outcome"]) == ("KEPT", "REVERSED"):
-            return await at.key_for(self.subject.writer_of(lodged.part), order)
+            writer = self.subject.writer_of(lodged.part)
+            return await key_to_tell(at.keys, person_on(writer, order.placed))
         key_id = parts_of(lodged.text).key_id
         known = await at.keys.keys([key_id])
         return known.get(key_id) or new_key(lodged.appellant_id)

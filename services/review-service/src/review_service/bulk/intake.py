@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import DecodeError, Struct
+from shared_casework.people import person_on
 from shared_events.envelope import Recorded
 from shared_events.review import Side
 from shared_runtime.decider import InvalidValue, Refused
@@ -24,7 +25,7 @@ from shared_runtime.media import MediaFile, MediaStore
 from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, problem_body
 from shared_runtime.sealing import PersonKey
 
-from review_service.bulk.line import Line, RefusedLine, decode_line, writer, writers
+from review_service.bulk.line import Line, RefusedLine, decode_line, writers
 from review_service.bulk.reviewed import FollowedUp, PartName, RefusedReview, SoundReview
 from review_service.bulk.story import (
     Besides,
@@ -234,7 +235,7 @@ def files_of(line: Line, told: LineTold, besides: Besides) -> Iterator[str]:
     for review, became in zip(line.reviews, told.reviews, strict=True):
         if isinstance(review, RefusedReview):
             continue
-        owner = writer(line.order, review.by)
+        owner = person_on(review.by, line.order)
         if became.outcome == "accepted":
             yield from (file.media_id for file in besides.clean(review.media, owner))
         if isinstance(added := review.parts.get("follow_up"), FollowedUp):

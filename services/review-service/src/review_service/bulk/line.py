@@ -14,12 +14,13 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 from shared_casework.callers import AHEAD_MAX
+from shared_casework.people import person_on
 from shared_events.characters import ID, is_id
 from shared_events.fields import Instant
 from shared_events.review import Side
 from shared_runtime.decider import FieldError, InvalidValue, Refused
 from shared_runtime.media import MediaFile
-from shared_runtime.sealing import PersonKey, person
+from shared_runtime.sealing import PersonKey
 
 from review_service.bulk.reviewed import (
     RefusedReview,
@@ -165,13 +166,9 @@ def writers(line: Line) -> Iterator[str]:
         if isinstance(review, RefusedReview):
             continue
         if review.text is not None or review.media or {"follow_up", "restricted"} & {*review.parts}:
-            yield writer(line.order, review.by)
+            yield person_on(review.by, line.order)
         if review.said.reply:
-            yield writer(line.order, OTHER[review.by])
-
-
-def writer(order: ToldOrder, side: Side) -> str:
-    return person("buyer", order.buyer_id) if side == "BUYER" else person("seller", order.seller_id)
+            yield person_on(OTHER[review.by], line.order)
 
 
 def submit_review(

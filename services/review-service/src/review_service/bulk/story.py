@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
+from shared_casework.people import person_on
 from shared_events.review import ReviewsRevealed, Side
 from shared_runtime.decider import (
     Actor,
@@ -39,7 +40,6 @@ from review_service.bulk.line import (
     as_told,
     sealed_files,
     submit_review,
-    writer,
 )
 from review_service.bulk.reviewed import (
     FollowedUp,
@@ -374,7 +374,7 @@ class Story:
     def _review(self, saying: Saying) -> ReviewTold:
         review, number = saying.review, saying.number
         place = f"reviews[{number}]"
-        owner = writer(self._line.order, review.by)
+        owner = person_on(review.by, self._line.order)
         files = self._besides.clean(review.media, owner)
         key = self._besides.keys.get(owner)
         by = self._by(review.by, saying.at, writes=review.text is not None or bool(files))
@@ -396,7 +396,7 @@ class Story:
         name, side = saying.name, saying.review.by
         assert name
         wrote = OTHER[side] if name == "reply" else side
-        owner = writer(self._line.order, wrote)
+        owner = person_on(wrote, self._line.order)
         if (key := self._besides.keys.get(owner)) is None:
             return PartTold(name=name, outcome="refused", problem=SubjectErased())
         review_id, place = review_id_of(self._id, side), f"reviews[{saying.number}].{name}"
@@ -440,7 +440,7 @@ class Story:
             rating_right_lost=self._of_order.measure_on(side, at),
             # Whoever writes has a key, but for those who were erased.
             erased=side in self._of_order.erased
-            or (writes and writer(self._line.order, side) not in self._besides.keys),
+            or (writes and person_on(side, self._line.order) not in self._besides.keys),
         )
         return By(actor=self._teller.sides[side], now=at, known=known)
 

@@ -41,7 +41,7 @@ drills: tools setup  ## the runbooks, carried out on a real stack; some minutes
 
 deploy-check: tools setup  ## manifests, image, alerts, documents and clients, tried with what is here
 	@deploy/setup
-	@$(BIN)/pytest -m deploy -n 2 --dist loadfile deploy/tests tests/integration
+	@$(BIN)/pytest -m deploy -rs -n 2 --dist loadfile deploy/tests tests/integration
 
 cluster: tools setup  ## the product on a Kubernetes of one node in namespaces of its own; root, Linux, minutes
 	@deploy/setup

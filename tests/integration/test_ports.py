@@ -11,4 +11,4 @@ def test_metrics_are_at_addresses_of_their_own(stack: Stack) -> None:
         assert httpx.get(f"{url}/livez").status_code == 200
         assert httpx.get(f"{url}/metrics").status_code == 404
         for inside in (described.metrics_urls[name], described.worker_urls[name]):
-            assert "refusals_total" in httpx.get(f"{inside}/metrics").text
+            assert "aftersales_refusals_total" in httpx.get(f"{inside}/metrics").text

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from deploy_checks.metrics import alerts, dashboards, expressions, panels, there_are, unknown
 from deploy_checks.render import K8S, Rendered, rendered
+from prometheus_client import REGISTRY, generate_latest
 from shared_runtime.ownership import GROUPS
 from shared_runtime.skew import SKEW_MAX
 
@@ -40,17 +41,17 @@ def promtool() -> str:
     return found
 
 
-def asked(promtool: str, *arguments: str | Path, folder: Path) -> str:
+def asked(promtool: str, *arguments: str | Path, folder: Path, told: bytes = b"") -> str:
     done = subprocess.run(  # noqa: S603
         [promtool, *arguments],
         cwd=folder,
+        input=told,
         capture_output=True,
-        text=True,
         check=False,
         timeout=SECONDS_MAX,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    return done.stdout.decode()
 
 
 def groups_of(applied: Rendered) -> dict[str, Any]:
@@ -80,6 +81,21 @@ def test_each_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not(
     ]
     for rule in alerts(applied):
         assert {fires for name, fires in tried if name == rule["alert"]} == {True, False}
+
+
+def test_metrics_are_named_as_prometheus_has_it(
+    known: dict[str, frozenset[str]], promtool: str, tmp_path: Path
+) -> None:
+    """Those that count (…_total), and what they are counted in; the process's own aside."""
+    assert known
+    linted = asked(promtool, "check", "metrics", folder=tmp_path, told=generate_latest(REGISTRY))
+    assert linted == ""
+
+
+def test_a_metric_without_its_unit_is_found(promtool: str, tmp_path: Path) -> None:
+    told = b"# HELP lag_ms How late.\n# TYPE lag_ms gauge\nlag_ms 3\n"
+    with pytest.raises(AssertionError, match="abbreviated units"):
+        asked(promtool, "check", "metrics", folder=tmp_path, told=told)
 
 
 def test_rules_and_panels_can_be_read(applied: Rendered, promtool: str, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def test_an_api_answers_on_its_port_and_tells_its_metrics_on_another(app: 
         )
         assert (await anyone.get(f"{public}/readyz")).status_code == 200
         assert (await anyone.get(f"{public}/metrics")).status_code == 404
-        assert "refusals_total" in (await anyone.get(f"{inside}/metrics")).text
+        assert "aftersales_refusals_total" in (await anyone.get(f"{inside}/metrics")).text
         assert (await anyone.get(f"{inside}/v1/notes/N1")).status_code == 404
     signal.raise_signal(signal.SIGTERM)
     await asyncio.wait_for(serving, 20)

@@ -25,9 +25,11 @@ UNOBSERVED = frozenset({"/livez", "/readyz", "/metrics"})
 
 REQUESTS = Counter("http_requests_total", "Requests answered.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
-    "http_request_seconds", "From the first byte in to the last byte out.", ["method", "route"]
+    "aftersales_http_request_seconds",
+    "From the first byte in to the last byte out.",
+    ["method", "route"],
 )
-REFUSALS = Counter("refusals_total", "Requests that a rule refused.", ["rule"])
+REFUSALS = Counter("aftersales_refusals_total", "Requests that a rule refused.", ["rule"])
 
 
 def configure_logging(level: str) -> None:

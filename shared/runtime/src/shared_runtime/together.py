@@ -21,7 +21,10 @@ LANE_MIN = 8
 """So many have to wait for a further lane: fewer would only make transactions small."""
 
 together = Histogram(
-    "aftersales_together", "Of how many a batch is", ["what"], buckets=(1, 2, 4, 8, 16, 32, 64)
+    "aftersales_together_requests",
+    "Of how many a batch is",
+    ["what"],
+    buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 
 type Batch[M, A] = Callable[[Sequence[M]], Awaitable[Sequence[A | Exception]]]

@@ -48,7 +48,7 @@ OVERDUE = """
 
 log = structlog.get_logger()
 lag = Gauge(
-    "aftersales_log_lag",
+    "aftersales_log_lag_events",
     "Events of the own log that a subscription has not come to; the relay is one.",
     ["subscription"],
 )

@@ -4,16 +4,30 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 from local_stack.services import Stack
+from shared_cli.welcome import WRITING
+from shared_runtime.decider import Role
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/connecting.md"
-SECONDS_MAX = 120
+EACH_ROLE = "\n## 9. One request of each role\n"
+SECONDS_MAX = 600
 
 
-def test_who_follows_the_page_has_a_shop_connected(stack: Stack) -> None:
-    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+def sections() -> tuple[str, str]:
+    """The page without the requests of each role, and these, which stand for themselves."""
+    before, heading, rest = PAGE.read_text().partition(EACH_ROLE)
+    each_role, next_heading, after = rest.partition("\n## ")
+    assert heading
+    assert next_heading
+    return f"{before}\n## {after}", each_role
+
+
+def followed(stack: Stack, page: str) -> str:
+    """What whoever pastes all of it is answered."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     script = "\n".join(["set -euo pipefail", *blocks])
     done = subprocess.run(  # noqa: S603 - our own page
         ["bash", "-c", script],  # noqa: S607 - as a reader pastes it
@@ -25,6 +39,37 @@ def test_who_follows_the_page_has_a_shop_connected(stack: Stack) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    assert '"rating":' in done.stdout
-    assert '"orders":{"accepted":1,' in done.stdout
-    assert "lamps-and-more" in done.stdout
+    return done.stdout
+
+
+def test_who_follows_the_page_has_a_shop_connected(stack: Stack) -> None:
+    page, _ = sections()
+    told = followed(stack, page)
+    assert '"rating":' in told
+    assert '"orders":{"accepted":1,' in told
+    assert "lamps-and-more" in told
+
+
+def test_each_role_has_a_request_to_paste_that_works(stack: Stack) -> None:
+    _, each_role = sections()
+    ask = set(re.findall(r"^as ([A-Z]+) ", each_role, re.MULTILINE))
+    assert ask == {*get_args(Role.__value__)}
+    told = followed(stack, each_role)
+    for done in (
+        '"stage":"DELIVERED"',
+        '"goodwill":',
+        '"by":"SELLER","status":"VISIBLE"',
+        '"hold":{"ground":"PERSONAL_DATA"',
+        '"rule":"FAKE_TRANSACTION"',
+        '"orders":{"accepted":1,',
+        '"topic":"review.events"',
+    ):
+        assert done in told, told
+
+
+def test_the_readme_and_the_welcome_lead_to_the_requests_of_each_role() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "docs/connecting.md#9-one-request-of-each-role" in readme
+    listed = set(re.findall(r"^\| `([A-Z]+)` \|", readme, re.MULTILINE))
+    assert listed == {*get_args(Role.__value__)}
+    assert f"docs/connecting.md, {EACH_ROLE.split()[1]}" == WRITING

@@ -27,6 +27,8 @@ PAGE = 100
 SHOWN_SELLERS = 5
 RANKING_SECONDS_MAX = 20.0
 RANKING_LOOK_SECONDS = 0.3
+WRITING = "docs/connecting.md, 9."
+"""Where the requests are that change something, followed to the letter by a test."""
 
 type Say = Callable[[str], None]
 type Page = list[dict[str, Any]]
@@ -103,9 +105,13 @@ def first_steps(stack: Stack) -> None:
     """The top and the bottom of the seller table, and what to paste for each role."""
     _seller_table(_sellers(stack))
     mark = _mark(stack)
-    if mark is None or mark.example is None:
-        return
-    example = mark.example
+    if mark is not None and mark.example is not None:
+        _demo_steps(stack, mark, mark.example)
+    out.print(f"To write, one request of each role: {WRITING}, to paste as it stands.")
+    out.print("More tokens: .venv/bin/aftersales token --role BUYER --sub B1. Ctrl-C stops it all.")
+
+
+def _demo_steps(stack: Stack, mark: Mark, example: Example) -> None:
     review, reputation = stack.description.urls["review"], stack.description.urls["reputation"]
     order = f"{review}/v1/orders/{example.order_id}"
     seller = f"/v1/sellers/{example.seller_id}"
@@ -138,7 +144,6 @@ def first_steps(stack: Stack) -> None:
                 f"{disputes}/disputes/{mark.dispute_id}/case-file",
             ],
         )
-    out.print("More tokens: .venv/bin/aftersales token --role BUYER --sub B1. Ctrl-C stops it all.")
 
 
 async def _load(stack: Stack, lines: Iterator[bytes], say: Say) -> None:

@@ -64,6 +64,7 @@ bench: tools setup  ## the ratios of speed, measured side by side
 
 docs: setup  ## the reference under docs/reference, and manifests that repeat the code, from it
 	@$(BIN)/python -m shared_events
+	@$(BIN)/python -m review_service.feed_document > docs/reference/asyncapi/marketplace.orders.json
 	@for service in $(SERVICES); do \
 	  $(BIN)/python -m $${service}_service openapi > docs/reference/openapi/$$service-service.json; done
 	@$(BIN)/python -m deploy_checks.generated

@@ -3,14 +3,19 @@
 import json
 import subprocess
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from deploy_tools.cache import ASYNCAPI_PARSER, Absent, node, program
 from jsonschema_rs import Draft7Validator
-from local_stack.topics import FEEDS, KEPT_FOR_EVER
+from local_stack.topics import FEEDS, KEPT_A_WEEK, KEPT_FOR_EVER
 from local_stack.topics import TOPICS as MADE
+from review_service import feed_document
+from review_service.bulk.feed import ORDER, TOPIC
+from review_service.bulk.line import Life, Line, decode_line
 from shared_events.__main__ import ASYNCAPI, CORPUS, REPOSITORY
 from shared_events.asyncapi import HEADERS, TOPICS, text
 from shared_events.envelope import Envelope
@@ -40,9 +45,10 @@ def document(topic: str) -> dict[str, Any]:
     return told
 
 
-def test_there_is_one_for_every_topic_of_ours() -> None:
+def test_there_is_one_for_every_topic() -> None:
     assert {*TOPICS} == {*MADE} - {*FEEDS}
-    assert {each.stem for each in (REPOSITORY / ASYNCAPI).iterdir()} == {*TOPICS}
+    assert {TOPIC} == {*FEEDS}
+    assert {each.stem for each in (REPOSITORY / ASYNCAPI).iterdir()} == {*MADE}
 
 
 @of_every_topic
@@ -91,6 +97,39 @@ def test_it_tells_how_records_are_keyed_spread_and_kept(topic: str) -> None:
     assert all(each["description"] for each in told.values())
 
 
+def test_what_a_shop_announces_is_that_of_this_release() -> None:
+    assert file(TOPIC).read_text() == f"{feed_document.text()}\n", "`make docs`"
+
+
+def test_each_step_of_an_order_has_an_example_that_the_feed_takes() -> None:
+    of = document(TOPIC)
+    (message,) = of["components"]["messages"].values()
+    assert message["name"] == ORDER
+    is_valid = Draft7Validator(message["payload"] | {"components": of["components"]}).is_valid
+    told: set[str] = set()
+    for each in message["examples"]:
+        event = each["payload"]
+        assert is_valid(event), each["name"]
+        line = decode_line(msgspec.json.encode(event["data"]), datetime(2026, 2, 1, tzinfo=UTC))
+        assert isinstance(line, Line), each["name"]
+        told |= event["data"].keys()
+        assert not is_valid(event | {"type": "another"})
+        assert not is_valid(event | {"data": event["data"] | {"unknown": 1}})
+        assert not is_valid({name: told for name, told in event.items() if name != "data"})
+    assert told == {*Life.__struct_fields__, "reviews"}
+
+
+def test_the_feed_is_told_with_its_partitions_its_key_and_how_long_it_is_kept() -> None:
+    of = document(TOPIC)
+    kafka = of["channels"][TOPIC]["bindings"]["kafka"]
+    assert (kafka["topic"], kafka["partitions"]) == (TOPIC, PARTITIONS)
+    kept = kafka["topicConfiguration"]
+    assert kept["retention.ms"] == int(KEPT_A_WEEK["retention.ms"])
+    assert kept["cleanup.policy"] == [KEPT_A_WEEK["cleanup.policy"]]
+    (message,) = of["components"]["messages"].values()
+    assert "seller" in message["bindings"]["kafka"]["key"]["description"]
+
+
 def diagnostics(*files: Path) -> list[list[dict[str, Any]]]:
     """What AsyncAPI's own parser has to say of each."""
     try:
@@ -111,6 +150,6 @@ def test_asyncapis_own_tool_has_nothing_to_say_of_them_and_much_of_one_that_is_b
     broken["channels"]["orders.events"]["bindings"]["kafka"]["partitions"] = 0
     broken["components"]["messages"]["OrderPaid"]["payload"]["allOf"][0]["$ref"] += "s"
     (tmp_path / "broken.json").write_text(json.dumps(broken))
-    *of_topics, of_broken = diagnostics(*map(file, TOPICS), tmp_path / "broken.json")
-    assert of_topics == [[] for _ in TOPICS]
+    *of_topics, of_broken = diagnostics(*map(file, MADE), tmp_path / "broken.json")
+    assert of_topics == [[] for _ in MADE]
     assert of_broken

@@ -59,12 +59,36 @@ def document(topic: str, corpus: Path) -> Part:
     types = [event for family in families for event in family.events]
     _, schemas = msgspec.json.schema_components(types, ref_template=f"{SCHEMAS}/{{name}}")
     messages = {name_of(event): _message(event, corpus) for event in types}
+    return framed(
+        topic,
+        f"{EVENTS}\n{RECORD}",
+        _channel(topic, families, messages),
+        {
+            f"announce {topic}": {
+                "action": "send",
+                "summary": "What the service has recorded, in the order of its log.",
+                "channel": {"$ref": f"#/channels/{topic}"},
+                "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in messages],
+            }
+        },
+        {
+            "messages": messages,
+            "messageTraits": {CLOUD_EVENT: _cloud_event()},
+            "schemas": {CLOUD_EVENT: _envelope(), **{n: _plain(s) for n, s in schemas.items()}},
+        },
+    )
+
+
+def framed(
+    topic: str, description: str, of_topic: Part, operations: Part, components: Part
+) -> Part:
+    """The document of a topic, ours or a feed's: what all say alike around what is its own."""
     return {
         "asyncapi": VERSION,
         "info": {
             "title": topic,
             "version": "1",
-            "description": f"{EVENTS}\n{RECORD}",
+            "description": description,
             "license": {
                 "name": "Apache License 2.0",
                 "url": "https://www.apache.org/licenses/LICENSE-2.0",
@@ -80,25 +104,19 @@ def document(topic: str, corpus: Path) -> Part:
                 "variables": {"broker": {"default": "kafka:9092", "description": "Host and port."}},
             }
         },
-        "channels": {topic: _channel(topic, families, messages)},
-        "operations": {
-            f"announce {topic}": {
-                "action": "send",
-                "summary": "What the service has recorded, in the order of its log.",
-                "channel": {"$ref": f"#/channels/{topic}"},
-                "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in messages],
-            }
-        },
-        "components": {
-            "messages": messages,
-            "messageTraits": {CLOUD_EVENT: _cloud_event()},
-            "schemas": {CLOUD_EVENT: _envelope(), **{n: _plain(s) for n, s in schemas.items()}},
-        },
+        "channels": {topic: of_topic},
+        "operations": operations,
+        "components": components,
     }
 
 
 def text(topic: str, corpus: Path) -> str:
-    return msgspec.json.format(msgspec.json.encode(document(topic, corpus)), indent=1).decode()
+    return written(document(topic, corpus))
+
+
+def written(told: Part) -> str:
+    """A document as it lies in its file, but for the end of its last line."""
+    return msgspec.json.format(msgspec.json.encode(told), indent=1).decode()
 
 
 def write_documents(folder: Path, corpus: Path) -> list[str]:
@@ -115,17 +133,24 @@ def write_documents(folder: Path, corpus: Path) -> list[str]:
 
 def _channel(topic: str, families: Iterable[Family], messages: Iterable[str]) -> Part:
     streams = ", ".join(f"`{stream}`" for family in families for stream in family.streams)
+    description = (
+        f"Streams {streams}. Each is in one partition, in its order: `crc32(key) mod {PARTITIONS}`."
+    )
+    return channel(topic, description, messages, FOR_EVER)
+
+
+def channel(topic: str, description: str, messages: Iterable[str], kept_ms: int) -> Part:
+    """The topic itself. `kept_ms`: how long a record is, in milliseconds; `FOR_EVER`."""
     return {
         "address": topic,
         "title": topic,
-        "description": f"Streams {streams}. Each is in one partition, in its order: "
-        f"`crc32(key) mod {PARTITIONS}`.",
+        "description": description,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {
             "kafka": {
                 "topic": topic,
                 "partitions": PARTITIONS,
-                "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": FOR_EVER},
+                "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": kept_ms},
                 "bindingVersion": BINDING,
             }
         },

@@ -181,7 +181,8 @@ def _inlined(schema: object, parts: dict[str, Any]) -> object:
     return {name: _inlined(each, parts) for name, each in told.items() if name != "discriminator"}
 
 
-def _line_schema() -> dict[str, Any]:
+def line_schema() -> dict[str, Any]:
+    """The JSON Schema of a line, without references."""
     schemas, parts = msgspec.json.schema_components([Life, Reviewed])
     line, review = (cast("dict[str, Any]", _inlined(schema, parts)) for schema in schemas)
     reviews: dict[str, Any] = {"type": "array", "items": review, "default": []}
@@ -196,7 +197,7 @@ def _line_schema() -> dict[str, Any]:
 LINES: dict[str, Any] = {
     "type": "string",
     "contentMediaType": NDJSON,
-    "contentSchema": _line_schema(),
+    "contentSchema": line_schema(),
     "description": "Lines; `contentSchema` is that of each.",
 }
 REQUEST = {

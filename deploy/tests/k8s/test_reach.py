@@ -1,11 +1,13 @@
 """Who may speak with whom is a table; whatever a policy is changed to is compared with it."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
 import pytest
 from deploy_checks.facts import SERVICES
 from deploy_checks.reach import Door, Party, inside, may_speak, ours, outside, written_by_strimzi
-from deploy_checks.render import K8S, Rendered, rendered
+from deploy_checks.render import K8S, Rendered, Resource, rendered
+from shared_runtime.reach import TUNNELS_V6, WORLD_V6, Reach
 
 GATEWAY = inside("gateway", "envoy-gateway-system", role="gateway")
 COLLECTOR = inside("collector", "monitoring", role="monitoring")
@@ -18,6 +20,20 @@ OTHER_OF_KUBE_SYSTEM = inside("metrics-server", "kube-system")
 API_SERVER = outside("API server", "10.96.0.1")
 CLOUD = outside("the cloud's own address", "169.254.169.254")
 WORLD = outside("world", "203.0.113.7")
+WORLD_BY_V6 = outside("world by IPv6", "2001:db8::7")
+INSIDE_BY_V6 = (
+    outside("an address of the site", "fd00:ec2::254"),
+    outside("another of the site", "fc00::1"),
+    outside("a neighbour", "fe80::a9fe:a9fe"),
+    outside("the machine itself", "::1"),
+    outside("nowhere", "::"),
+    outside("the cloud's own in the guise of IPv6", "::ffff:169.254.169.254"),
+    outside("the site in the guise of IPv6", "::ffff:10.0.0.1"),
+    outside("the site through a translator", "64:ff9b::a00:1"),
+    outside("the site through a tunnel", "2002:a00:1::1"),
+    outside("the site through another tunnel", "2001:0:a00:1::1"),
+    outside("many at once", "ff02::1"),
+)
 SERVERS = outside("servers", "192.0.2.10")
 BROKER = inside(
     "broker", "aftersales", labels={"strimzi.io/cluster": "kafka", "strimzi.io/broker-role": "true"}
@@ -43,6 +59,7 @@ ALWAYS: dict[str, set[str]] = {
     **{f"{worker}:{WORKER_HTTP}": {"collector"} for worker in WORKERS},
     "dns:53": OURS,
     "world:443": PROCESSES,
+    "world by IPv6:443": PROCESSES,
 }
 """Who may come to each door. To all others nobody may."""
 BY_STRIMZI_AND_CNPG = {
@@ -58,7 +75,8 @@ SPOKEN_WITH = (
     *(Door(party=party, port=port) for party in (DNS, OTHER_OF_KUBE_SYSTEM) for port in (53, 443)),
     *(Door(party=API_SERVER, port=port) for port in (443, 6443)),
     *(Door(party=CLOUD, port=port) for port in (80, 443)),
-    *(Door(party=WORLD, port=port) for port in (22, 80, 443, 5432)),
+    *(Door(party=party, port=p) for party in (WORLD, WORLD_BY_V6) for p in (22, 80, 443, 5432)),
+    *(Door(party=party, port=443) for party in INSIDE_BY_V6),
     *(Door(party=SERVERS, port=port) for port in (22, 5432, 9092)),
     *(Door(party=BROKER, port=port) for port in (9090, 9093)),
     Door(party=EXPORTER, port=9404),
@@ -117,14 +135,24 @@ def test_whoever_may_speak_with_whom_is_in_the_table(
     assert wrong == []
 
 
-def policy(applied: Rendered, name: str) -> dict[str, object]:
+def policy(applied: Rendered, name: str) -> Resource:
     found = applied.named("NetworkPolicy", name)
     assert found is not None
-    spec: dict[str, object] = found["spec"]
+    spec: Resource = found["spec"]
     return spec
 
 
-@pytest.mark.parametrize("broken", ["deny", "peer", "port", "namespace", "address"])
+def test_a_webhook_is_let_out_to_no_address_of_ipv6_that_a_worker_would_not_send_to() -> None:
+    to_world = Reach()
+    assert not any(to_world.may_go_to(ip_address(each.address)) for each in INSIDE_BY_V6)
+    assert to_world.may_go_to(ip_address("2a00::7"))
+    [blocks] = policy(applied_as("prod"), "outside")["egress"]
+    [of_world] = (each["ipBlock"] for each in blocks["to"] if ":" in each["ipBlock"]["cidr"])
+    assert ip_network(of_world["cidr"]) == WORLD_V6
+    assert {ip_network(each) for each in of_world["except"]} == {*TUNNELS_V6}
+
+
+@pytest.mark.parametrize("broken", ["deny", "peer", "port", "namespace", "address", "IPv6"])
 def test_a_policy_that_lets_too_much_through_is_noticed(broken: str) -> None:
     applied = applied_as("prod")
     api, worker = (
@@ -148,6 +176,10 @@ def test_a_policy_that_lets_too_much_through_is_noticed(broken: str) -> None:
             part = {"matchLabels": {"app.kubernetes.io/part-of": "aftersales"}}
             both = {"namespaceSelector": {}, "podSelector": part}
             policy(applied, "databases")["ingress"] = [{"from": [both]}]
+        case "IPv6":
+            spoken = (worker, Door(party=INSIDE_BY_V6[0], port=443))
+            block = {"ipBlock": {"cidr": "::/0"}}
+            policy(applied, "outside")["egress"] = [{"to": [block], "ports": [{"port": 443}]}]
         case _:
             spoken = (api, Door(party=CLOUD, port=443))
             block = {"ipBlock": {"cidr": "0.0.0.0/0"}}

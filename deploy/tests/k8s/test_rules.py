@@ -1,5 +1,6 @@
 """Each rule is broken once, in what production applies: it is noticed, and by its own rule."""
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -122,6 +123,16 @@ def no_certificate(applied: Rendered) -> None:
     mounts[:] = [each for each in mounts if each["name"] != "kafka"]
 
 
+def one_source_less(applied: Rendered) -> None:
+    told = json.loads(settings(applied)["AFTERSALES_SOURCES"])
+    del told["dispute.events"]
+    settings(applied)["AFTERSALES_SOURCES"] = json.dumps(told)
+
+
+def another_gateway(applied: Rendered) -> None:
+    the(applied, "HTTPRoute", "dispute")["spec"]["hostnames"] = ["disputes.shop.example"]
+
+
 NO_SUCH = "'[{op: replace, path: /spec/retries, value: 3}]'}]"
 BROKEN: tuple[tuple[str, Break], ...] = (
     ("pods_have_no_rights", puts(lambda a: pod(a)["securityContext"], runAsUser=0)),
@@ -189,6 +200,10 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ("settings_are_whole", keys_without_a_folder),
     ("settings_are_whole", plain_kafka),
     ("settings_are_whole", no_certificate),
+    ("what_a_topic_has_lost_is_found", lambda a: settings(a).pop("AFTERSALES_SOURCES")),
+    ("what_a_topic_has_lost_is_found", one_source_less),
+    ("what_a_topic_has_lost_is_found", another_gateway),
+    ("what_a_topic_has_lost_is_found", lambda a: settings(a).pop("AFTERSALES_SOURCE_TOKEN_FILE")),
     ("databases_take_all_connections", too_few_connections),
     ("databases_take_all_connections", more_processes),
     ("databases_take_all_connections", larger_pools),

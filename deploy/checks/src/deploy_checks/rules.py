@@ -3,11 +3,14 @@
 What we want of every pod stands here, and why. Numbers that are the code's are read from it.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
+from local_stack.topics import FEEDS, WRITERS
 from pydantic import ValidationError
 from shared_events.partition import PARTITIONS
 from shared_runtime.database import PROBE_CONNECTIONS, STATEMENT_SECONDS_MAX
@@ -29,6 +32,8 @@ KEYS_BACKUP_DAYS_MAX = 14
 WORLD = ("/", "/run/secrets", "/var/run/secrets")
 NOT_FOR_SECRETS = ("/run/secrets", "/var/run/secrets")
 COMPONENT = "app.kubernetes.io/component"
+SERVICE = "app.kubernetes.io/name"
+ROUTE = "aftersales.dev/route"
 
 type Rule = Callable[[Rendered], Iterator[str]]
 
@@ -260,6 +265,33 @@ def _trusted_files_are_there(
             yield f"{name_of(each)}: {path} is not there"
 
 
+def what_a_topic_has_lost_is_found(applied: Rendered) -> Iterator[str]:
+    """Each worker knows where every topic that it reads was recorded, at the gateway that there is;
+    and what it shows there is among its secrets, where it may be renewed.
+    """
+    hosts = {
+        each["metadata"]["labels"][SERVICE].removesuffix("-service"): each["spec"]["hostnames"]
+        for each in applied.of("HTTPRoute")
+        if each["metadata"].get("labels", {}).get(ROUTE) == "ordinary"
+    }
+    for each in applied.of("Deployment"):
+        if _component(each) != "worker":
+            continue
+        template = each["spec"]["template"]
+        service = template["metadata"]["labels"][SERVICE].removesuffix("-service")
+        environment = environment_of(applied, template)
+        told = json.loads(environment.get("AFTERSALES_SOURCES", "{}"))
+        for topic in {*flows_of(service).reads} - {*FEEDS}:
+            url, writer = str(told.get(topic)), WRITERS[topic]
+            if not url.startswith("https://"):
+                yield f"{name_of(each)}: what {topic} has lost is read nowhere"
+            elif hosts and urlsplit(url).hostname not in hosts[writer]:
+                yield f"{name_of(each)}: what {topic} has lost is not at {url}"
+        token = PurePosixPath(environment.get("AFTERSALES_SOURCE_TOKEN_FILE", "/"))
+        if str(token.parent) != environment.get("AFTERSALES_SECRETS_DIR"):
+            yield f"{name_of(each)}: {token} is none of its secrets"
+
+
 def databases_take_all_connections(applied: Rendered) -> Iterator[str]:
     """All processes at their most, one more of each kind while it is replaced, and people."""
     for name in SERVICES:
@@ -389,6 +421,7 @@ RULES: tuple[Rule, ...] = (
     processes_end_in_time,
     code_waits_for_its_migration,
     settings_are_whole,
+    what_a_topic_has_lost_is_found,
     databases_take_all_connections,
     one_alone_says_how_many,
     services_lead_to_pods,

@@ -1,12 +1,14 @@
 """Whose object it is, asked of every route that names one: of its parties, of others who are buyers
 and sellers too, and of staff. How each fares is compared with a table that was looked through.
 
-Commands are rehearsed (`validate_only`), so that nobody's answer depends on who asked before.
+Commands are rehearsed (`validate_only`), so that nobody's answer depends on who asked before. Those
+about webhook endpoints cannot be: whoever asks is asking about one that was just made.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +31,8 @@ from shared_runtime.log import PostgresLog
 from shared_runtime.service import Parts, Service, openapi_document
 from shared_runtime.testing import ManualClock, facts
 from shared_runtime.testing_http import done, send
+from shared_runtime.webhooks_api import AN_ENDPOINT
+from shared_runtime.webhooks_api import PATH as ENDPOINTS
 
 from tests.authorization import ROLES, SERVICES
 
@@ -163,6 +167,8 @@ STORIES: Mapping[str, Callable[[World], Awaitable[dict[str, str]]]] = {
     "reputation-service": nothing,
 }
 ACCOUNTS = {"seller_id": "S-77", "buyer_id": "B-5", "sku": "LAMP-4"}
+OWNERS = {"a seller's": "seller", "a machine's": "SYSTEM"}
+"""Whose webhook endpoints may be."""
 
 
 def people(ask: Ask) -> dict[str, Client]:
@@ -185,6 +191,16 @@ def body_of(document: dict[str, Any], operation: dict[str, Any]) -> object:
         return content["example"]
     name = content["schema"]["$ref"].rpartition("/")[2]
     return document["components"]["schemas"][name].get("examples", [{}])[0]
+
+
+@asynccontextmanager
+async def endpoint_of(owner: Client) -> AsyncGenerator[dict[str, str]]:
+    """One of his, with something on its way, for the time of one question."""
+    made = done(await send(owner, ENDPOINTS, {"url": AN_ENDPOINT["url"]}))
+    at = f"{ENDPOINTS}/{made['endpoint_id']}"
+    pinged = done(await send(owner, f"{at}/pings", None))
+    yield {"endpoint_id": made["endpoint_id"], "delivery_id": pinged["delivery_id"]}
+    await owner.delete(at)
 
 
 def is_rehearsed(method: str, operation: dict[str, Any]) -> bool:
@@ -212,6 +228,12 @@ async def fares(client: Client, method: str, path: str, body: object) -> set[str
     }
 
 
+async def fares_once(client: Client, method: str, path: str, body: object) -> set[str]:
+    """The same of what cannot be rehearsed."""
+    key = {"Idempotency-Key": str(uuid4())}
+    return {word_of(await client.request(method, path, json=body, headers=key))}
+
+
 def word_of(answered: httpx.Response) -> str:
     if answered.is_success:
         return str(answered.status_code)
@@ -229,6 +251,10 @@ def line_for(method: str, path: str, fared: dict[str, set[str]]) -> str:
     return f"{method.upper()} {path}\n" + "".join(f"    {each}\n" for each in told)
 
 
+def filled(path: str, ids: Mapping[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda each: ids.get(each[1], "X-1"), path)
+
+
 async def test_what_is_somebodys_is_told_to_him_and_not_to_strangers(
     service: Service[Any], paths: dict[str, Any], world: World, tmp_path: Path
 ) -> None:
@@ -237,23 +263,50 @@ async def test_what_is_somebodys_is_told_to_him_and_not_to_strangers(
     table: list[str] = []
     for path, operations in paths["paths"].items():
         named = re.findall(r"{(\w+)}", path)
-        if not named or not path.startswith("/v1"):
+        if not named or not path.startswith("/v1") or path.startswith(ENDPOINTS):
             continue
-        filled = re.sub(r"{(\w+)}", lambda each: ids.get(each[1], "X-1"), path)
         for method, operation in operations.items():
             if not is_rehearsed(method, operation):
                 continue
             body = body_of(paths, operation)
             fared = {
-                who: await fares(client, method, filled, body) for who, client in everybody.items()
+                who: await fares(client, method, filled(path, ids), body)
+                for who, client in everybody.items()
             }
             assert fared["member"] == fared["seller"], (method, path)
             if (service.name, method.upper(), path) not in OPEN_TO_STRANGERS:
                 told = {who: fared[who] - NO_ANSWER for who in STRANGERS}
                 assert not any(told.values()), (method, path, told)
             table.append(line_for(method, path, fared))
+    table += await lines_for_endpoints(paths, everybody)
     made = tmp_path / f"{service.name}.txt"
     made.write_text("\n".join(table))
     committed = TABLES / made.name
     known = committed.read_text() if committed.exists() else ""
     assert made.read_text() == known, f"look through it, and: cp {made} {committed}"
+
+
+async def lines_for_endpoints(paths: dict[str, Any], everybody: dict[str, Client]) -> list[str]:
+    """How each fares with an endpoint of a seller, and with one of a machine."""
+    lines: list[str] = []
+    of_one = {
+        path: told for path, told in paths["paths"].items() if path.startswith(f"{ENDPOINTS}/")
+    }
+    for path, operations in of_one.items():
+        for method, operation in operations.items():
+            body = body_of(paths, operation)
+            for whose, owner in OWNERS.items():
+                fared: dict[str, set[str]] = {}
+                for who, client in everybody.items():
+                    async with endpoint_of(everybody[owner]) as ids:
+                        fared[who] = await fares_once(client, method, filled(path, ids), body)
+                assert fared["member"] == fared["seller"], (method, path)
+                assert not any(fared[who] - NO_ANSWER for who in STRANGERS), (method, path)
+                lines.append(line_for(method, f"{path}, {whose}", fared))
+    async with endpoint_of(everybody["seller"]) as ids:
+        listed = {who: await everybody[who].get(ENDPOINTS) for who in ("seller", *STRANGERS)}
+        [own] = listed["seller"].json()["items"]
+        assert own["endpoint_id"] == ids["endpoint_id"]
+        assert listed["other seller"].json()["items"] == []
+        assert word_of(listed["other buyer"]) == "role-not-allowed"
+    return lines

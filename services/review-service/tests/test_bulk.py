@@ -353,20 +353,21 @@ async def test_a_later_line_tells_how_the_order_went_on(
     assert await recorded(pool) == WHOLE
 
 
+INSTANT = "an instant like 2026-01-15T12:30:00Z"
 LONG, CONTROL = "x" * 65, "a\u0007b"
 LIKE = "an instant like 2026-01-15T12:30:00Z, with at most 6 decimals"
 YEARS = "from 1970 until 2200"
 WRONG: list[tuple[str, object, str, str]] = [
-    ("order.lines.0.quantity", "2", "order.lines[0].quantity", "Expected int, got str"),
-    ("order.lines.0.quantity", True, "order.lines[0].quantity", "Expected int, got bool"),
+    ("order.lines.0.quantity", "2", "order.lines[0].quantity", "a whole number"),
+    ("order.lines.0.quantity", True, "order.lines[0].quantity", "a whole number"),
     ("order.lines.0.quantity", 1000, "order.lines[0].quantity", "1..999"),
-    ("order.lines", [], "order.lines", "Expected array of length >= 1"),
+    ("order.lines", [], "order.lines", "1 or more"),
     ("order.total", ..., "order.total", "required"),
     ("order.colour", "red", "order.colour", "unknown field"),
     ("returned", {}, "returned", "unknown field"),
-    ("order.shipping.amount", -1, "order.shipping.amount", "Expected int >= 0"),
-    ("order.shipping.amount", 12.5, "order.shipping.amount", "Expected int, got float"),
-    ("order.shipping.amount", 2**53, "order.shipping.amount", f"Expected int <= {2**53 - 1}"),
+    ("order.shipping.amount", -1, "order.shipping.amount", "0 or more"),
+    ("order.shipping.amount", 12.5, "order.shipping.amount", "a whole number"),
+    ("order.shipping.amount", 2**53, "order.shipping.amount", f"at most {2**53 - 1}"),
     ("order.shipping.currency", "EUR", "order.shipping.currency", "the order's currency"),
     ("order.total_ref.currency", "BRL", "order.total_ref.currency", "USD"),
     ("order.currency", "brl", "order.shipping.currency", "the order's currency"),
@@ -392,22 +393,22 @@ WRONG: list[tuple[str, object, str, str]] = [
         "cancelled",
         {"at": "2026-01-11T00:00:00Z", "by": "ME", "reason": "X"},
         "cancelled.by",
-        "Invalid enum value 'ME'",
+        "one of the words that the API knows here",
     ),
     ("order.placed_at", "1969-12-31T00:00:00Z", "order.placed_at", YEARS),
     (
         "order.placed_at",
         "2026-01-10T06:30:00",
         "order.placed_at",
-        "Expected datetime with a timezone component",
+        INSTANT,
     ),
     ("order.placed_at", "2026-03-01T00:05:01Z", "order.placed_at", "not after now"),
-    ("order.placed_at", 1768000000, "order.placed_at", "Expected datetime, got int"),
+    ("order.placed_at", 1768000000, "order.placed_at", INSTANT),
     ("order.placed_at", "2026-01-10T06:30:00.1234567Z", "order.placed_at", LIKE),
     ("order.placed_at", "2026-01-10t06:30:00z", "order.placed_at", LIKE),
     ("order.deliver_by", "2026-01-20T06:30:00.0000000Z", "order.deliver_by", LIKE),
     ("order.deliver_by", "2200-01-01T00:00:00Z", "order.deliver_by", YEARS),
-    ("reviews", {}, "reviews", "Expected array, got object"),
+    ("reviews", {}, "reviews", "a list"),
 ]
 
 
@@ -437,20 +438,20 @@ async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
 BUYER, SELLER = LINE["reviews"]
 WRONG_REVIEWS: list[tuple[object, str, str]] = [
     (BUYER | {"at": "2027-01-01T00:00:00Z"}, "reviews[0].at", "not after now"),
-    (BUYER | {"at": "2026-01-16"}, "reviews[0].at", "Invalid RFC3339 encoded datetime"),
+    (BUYER | {"at": "2026-01-16"}, "reviews[0].at", INSTANT),
     (BUYER | {"at": "2026-01-16T10:00:00.1234567Z"}, "reviews[0].at", LIKE),
     (BUYER | {"rating": 5}, "reviews[0].rating", "unknown field"),
     (BUYER | {"colour": "red"}, "reviews[0].colour", "unknown field"),
-    (BUYER | {"title": 5}, "reviews[0].title", "Expected str | null, got int"),
+    (BUYER | {"title": 5}, "reviews[0].title", "a text, or null"),
     (
         BUYER | {"title": "T", "text": "x" * 4998},
         "reviews[0].text",
         "with its title at most 5000 characters",
     ),
-    (BUYER | {"quality": 4.5}, "reviews[0].quality", "Expected int, got float"),
+    (BUYER | {"quality": 4.5}, "reviews[0].quality", "a whole number"),
     (BUYER | {"quality": 0}, "reviews[0].quality", "1..5"),
-    (BUYER | {"text": "x" * 5001}, "reviews[0].text", "Expected str of length <= 5000"),
-    (BUYER | {"text": ""}, "reviews[0].text", "Expected str of length >= 1"),
+    (BUYER | {"text": "x" * 5001}, "reviews[0].text", "at most 5000 characters"),
+    (BUYER | {"text": ""}, "reviews[0].text", "1 character or more"),
     (BUYER | {"text": " \u2800"}, "reviews[0].text", SEEN),
     (
         BUYER | {"text": "a\u0000b"},
@@ -496,9 +497,9 @@ async def test_a_review_that_makes_no_sense_leaves_its_order_and_the_other_revie
 @pytest.mark.parametrize(
     ("bad", "field", "bound"),
     [
-        (BUYER | {"by": "CARRIER"}, "reviews[0].by", "Invalid value 'CARRIER'"),
-        ("Bright.", "reviews[0]", "Expected object, got str"),
-        (None, "reviews[0]", "Expected object, got null"),
+        (BUYER | {"by": "CARRIER"}, "reviews[0].by", "one of the words that the API knows here"),
+        ("Bright.", "reviews[0]", "an object"),
+        (None, "reviews[0]", "an object"),
     ],
 )
 async def test_a_review_of_nobody_is_answered_without_a_side(

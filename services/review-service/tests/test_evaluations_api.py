@@ -326,8 +326,8 @@ async def test_a_review_that_is_not_sound_is_refused(
                 "incentive": "required: NONE if you got nothing",
             },
         ),
-        (buyer, FIVE | {"quality": 6}, {"quality": "less than or equal to 5"}),
-        (buyer, FIVE | {"quality": "5"}, {"quality": "a valid integer"}),
+        (buyer, FIVE | {"quality": 6}, {"quality": "at most 5"}),
+        (buyer, FIVE | {"quality": "5"}, {"quality": "a whole number"}),
         (buyer, FIVE | {"texts": "good"}, {"texts": "unknown field"}),
         (buyer, FIVE | {"review_id": "mine"}, {"review_id": "unknown field"}),
         (buyer, FIVE | {"incentive": None}, {"incentive": "required: NONE if you got nothing"}),
@@ -335,7 +335,7 @@ async def test_a_review_that_is_not_sound_is_refused(
         (buyer, GOOD, {"review": "a buyer gives quality, logistics, service"}),
         (seller, FIVE, {"review": "a seller gives rating"}),
         (seller, GOOD | {"quality": 5}, {"quality": "not with a rating: it is the seller's"}),
-        (seller, {"rating": 0}, {"rating": "greater than or equal to 1"}),
+        (seller, {"rating": 0}, {"rating": "1 or more"}),
     ]
     for client, body, fields in cases:
         told = wrong(await review(client, body))

@@ -342,7 +342,9 @@ async def test_what_is_no_file_is_refused_by_name_and_leaves_nothing(
     assert await shop.db.fetchval("SELECT count(*) FROM media.file") == 0
 
 
-@pytest.mark.parametrize("said", [None, "image/svg+xml", "image/gif", "text/html", "a/b"])
+@pytest.mark.parametrize(
+    "said", [None, "image/svg+xml", "image/gif", "image/heic", "text/html", "a/b"]
+)
 async def test_other_types_are_refused(buyer: httpx.AsyncClient, said: str | None) -> None:
     answered = await send(buyer, b"<svg/>", said)
     assert refusal(answered) == (415, "unsupported-media-type")

@@ -36,6 +36,7 @@ from starlette.types import ASGIApp
 
 from shared_runtime.api_page import add_api_page
 from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
+from shared_runtime.bounds import bound_of_field
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.connections import KEEP_ALIVE_SECONDS, PatientProtocol
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, Refused
@@ -272,7 +273,8 @@ async def _invalid(_: Request, error: Exception, *, now: Clock) -> Response:
         if any((each["type"], *each["loc"]) == ("missing", "header", place) for each in errors):
             return _told(rule(), now)
     fields = [
-        FieldError(field=_field(each["loc"]), bound=_bound(each)) for each in errors[:ERRORS_MAX]
+        FieldError(field=_field(each["loc"]), bound=bound_of_field(each))
+        for each in errors[:ERRORS_MAX]
     ]
     return _told(InvalidValue(errors=fields), now)
 
@@ -310,17 +312,6 @@ def _field(place: Sequence[str | int]) -> str:
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in place[1:]]
     name = "".join(parts).lstrip(".") or str(place[0])
     return name[:FIELD_LENGTH_MAX]
-
-
-def _bound(error: Mapping[str, Any]) -> str:
-    match error["type"]:
-        case "missing":
-            return "required"
-        case "extra_forbidden":
-            return "unknown field"
-        case _:
-            said: str = error["msg"]
-            return said.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 class _Server(uvicorn.Server):

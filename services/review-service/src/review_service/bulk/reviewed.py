@@ -14,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 from shared_events.fields import REVIEW_LENGTH_MAX, Id, Instant
 from shared_events.review import Ground, Incentive, Restriction, Side
+from shared_runtime.bounds import bound_of_line
 from shared_runtime.decider import FieldError, InvalidValue, Refused
 from shared_runtime.fields import instant, readable
 
@@ -243,8 +244,7 @@ def field_error(message: str, place: str = "") -> FieldError:
             field = f"{field}.{named['name']}".lstrip(".")
             said = bound
     return FieldError(
-        field=field[:FIELD_LENGTH_MAX] or "line",
-        bound=said.replace("`", "")[:BOUND_LENGTH_MAX],
+        field=field[:FIELD_LENGTH_MAX] or "line", bound=bound_of_line(said)[:BOUND_LENGTH_MAX]
     )
 
 

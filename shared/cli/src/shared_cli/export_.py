@@ -1,4 +1,6 @@
-"""What the platform has in, files out: orders, reviews and refunds, line by line or in CSV."""
+"""What the platform has in, files out: orders, reviews and refunds, line by line or in CSV; and all
+that is known of one buyer.
+"""
 
 import sys
 from collections.abc import Callable
@@ -8,17 +10,19 @@ from typing import Annotated, BinaryIO
 
 import httpx
 import typer
+from local_stack.databases import SERVICES
+from shared_events.characters import ID, is_id
 from shared_runtime.fields import instant
-from typer import Option, Typer
+from typer import Argument, Option, Typer
 
-from shared_cli import export_pages, reach
+from shared_cli import export_buyer, export_pages, reach
 from shared_cli.export_pages import Flat, Refused, Sink, Wanted
 from shared_cli.terminal import err
 
 REFUSED = 1  # exit code
 STANDARD_OUTPUT = Path("-")
 
-app = Typer(no_args_is_help=True, help="Take orders, reviews and refunds out, as files.")
+app = Typer(no_args_is_help=True, help="Take orders, reviews, refunds, or a buyer's data out.")
 
 
 def an_instant(said: str | None) -> str | None:
@@ -135,19 +139,49 @@ def refunds_command(
     )
 
 
+@app.command("buyer")
+def buyer_command(
+    buyer_id: Annotated[str, Argument(metavar="BUYER", help="The account.")],
+    *,
+    output: OutputOption = STANDARD_OUTPUT,
+) -> None:
+    """Export what is known of one buyer, as he may read it himself, from all four services.
+
+    A line of NDJSON for each piece: `{"service": …, "path": …, "told": …}`. AFTERSALES_TOKEN, if it
+    is set, is a token of that buyer's.
+
+    Exit code 1 when it is refused, 2 for what is no id, 3 when a service does not answer.
+    """
+    if not is_id(buyer_id):
+        raise typer.BadParameter(ID, param_hint="BUYER")
+    urls = {service: reach.service_url(service) for service in SERVICES}
+    _export(
+        output,
+        None,
+        (None, ()),
+        lambda web, sink: export_buyer.export(web, urls, buyer_id, sink),
+        reach.bearer("BUYER", buyer_id),
+    )
+
+
 def _export(
     output: Path,
-    wanted: Wanted,
+    wanted: Wanted | None,
     form: tuple[Flat | None, tuple[str, ...]],
     run: Callable[[httpx.Client, Sink], None],
+    who: dict[str, str] | None = None,
 ) -> None:
+    """By an auditor, unless somebody else asks."""
     flat, columns = form
+    cursor = wanted.cursor if wanted else None
     with ExitStack() as stack:
         is_file = output != STANDARD_OUTPUT
-        file = stack.enter_context(_opened(output, wanted)) if is_file else sys.stdout.buffer
-        sink = Sink(file, flat, columns, headed=wanted.cursor is not None)
+        file = stack.enter_context(_opened(output, cursor)) if is_file else sys.stdout.buffer
+        sink = Sink(file, flat, columns, headed=cursor is not None)
         web = stack.enter_context(
-            httpx.Client(headers=reach.bearer("AUDITOR"), timeout=export_pages.REQUEST_SECONDS)
+            httpx.Client(
+                headers=who or reach.bearer("AUDITOR"), timeout=export_pages.REQUEST_SECONDS
+            )
         )
         try:
             run(web, sink)
@@ -157,9 +191,9 @@ def _export(
     err.print(f"{sink.lines:,} lines", markup=False)
 
 
-def _opened(output: Path, wanted: Wanted) -> BinaryIO:
+def _opened(output: Path, cursor: str | None) -> BinaryIO:
     """One that is gone on with is kept. Raises typer.BadParameter."""
     try:
-        return output.open("ab" if wanted.cursor else "wb")
+        return output.open("ab" if cursor else "wb")
     except OSError as failure:
         raise typer.BadParameter(str(failure), param_hint="--output") from failure

@@ -52,16 +52,16 @@ def database(service: str) -> str:
     return found[service]
 
 
-def token(role: Role) -> str:
-    """A token in this role."""
+def token(role: Role, sub: str = SUB) -> str:
+    """A token in this role, of this account."""
     if given := os.environ.get("AFTERSALES_TOKEN"):
         return given
-    return issuer.mint(Path(description.running().issuer_key).parent, sub=SUB, roles=[role])
+    return issuer.mint(Path(description.running().issuer_key).parent, sub=sub, roles=[role])
 
 
-def bearer(role: Role) -> dict[str, str]:
+def bearer(role: Role, sub: str = SUB) -> dict[str, str]:
     """The header that says who is calling."""
-    return {"Authorization": f"Bearer {token(role)}"}
+    return {"Authorization": f"Bearer {token(role, sub)}"}
 
 
 def check_service(service: str) -> None:

@@ -42,7 +42,7 @@ What a shop announces of its orders, instead of sending it to `POST /v1/orders` 
 - An order's lines have to stay in their order: its seller is the key. Any partition of the
   {PARTITIONS} will do.
 - Events of other types are passed over. A line that makes no sense is counted
-  (`aftersales_feed_refused`), told in the worker's log with its place, and passed over.
+  (`aftersales_feed_refused_total`), told in the worker's log with its place, and passed over.
 - What is told of persons is not sealed here, so the topic is kept for a week.
 """
 

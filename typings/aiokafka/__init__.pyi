@@ -39,6 +39,7 @@ class AIOKafkaConsumer:
         max_partition_fetch_bytes: int = 1048576,
         fetch_max_bytes: int = 52428800,
         fetch_max_wait_ms: int = 500,
+        consumer_timeout_ms: int = 200,
         session_timeout_ms: int = 10000,
         request_timeout_ms: int = 40000,
         metadata_max_age_ms: int = 300000,

@@ -5,6 +5,7 @@ follow it, in order. A retry applies them in order, up to the first that fails a
 gives that one up, with a reason.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -31,6 +32,7 @@ RETRY_BATCH_MAX = 500
 RETRY_AFTER = timedelta(minutes=5)
 """Parked keys are tried again so often by themselves: by then a release that can apply them may
 have taken over, or what they need may be back."""
+RETRY_LOOK_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -186,6 +188,10 @@ ASKED = """
       AND (retry_asked_at IS NOT NULL OR tried_at < clock_timestamp() - $2::interval)
     ORDER BY topic, partition, key
 """
+ASKED_OF = """
+    SELECT DISTINCT subscription FROM es.parked_key
+    WHERE retry_asked_at IS NOT NULL OR tried_at < clock_timestamp() - $1::interval
+"""
 LOCK_KEY = """
     SELECT true FROM es.parked_key
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4 FOR UPDATE
@@ -207,6 +213,27 @@ KEEP_PARKED = """
     UPDATE es.parked_key SET retry_asked_at = NULL, reason = $5, tried_at = clock_timestamp()
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4
 """
+
+
+class Retries:
+    """Of which subscriptions keys are to be tried again: one look now and then tells all those of a
+    process.
+    """
+
+    def __init__(self) -> None:
+        self._due: frozenset[str] = frozenset()
+        self._looked_at = float("-inf")
+        self._one_at_a_time = asyncio.Lock()
+
+    async def are_due(self, subscription: str, db: asyncpg.Pool) -> bool:
+        """Whether some of this subscription were a moment ago."""
+        async with self._one_at_a_time:
+            now = asyncio.get_running_loop().time()
+            if now - self._looked_at >= RETRY_LOOK_SECONDS:
+                rows = await db.fetch(ASKED_OF, RETRY_AFTER)
+                self._due = frozenset(name for (name,) in rows)
+                self._looked_at = now
+        return subscription in self._due
 
 
 async def retry_parked(subscription: Subscription, source: Source, pool: asyncpg.Pool) -> int:

@@ -35,7 +35,10 @@ BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
 BATCH_BYTES_MAX = 16 * 1024 * 1024
 """Of bodies: a batch of the largest events takes no more memory than one of usual ones."""
-KAFKA_WAIT_MS = 250
+KAFKA_WAIT_MS = 500
+FETCH_WAIT_MS = 2_000
+"""So long the broker keeps a request for which there is nothing. To ask and be told so takes a
+millisecond and more of the processor, for it names each partition."""
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
 START_SECONDS_MAX = 10.0
@@ -221,6 +224,7 @@ class KafkaLog:
     _consumer: AIOKafkaConsumer | None = None
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
+    _has_read: bool = True
     _shared_at: float = 0.0
     _ends_at: float = float("-inf")
     _begins: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
@@ -252,6 +256,7 @@ class KafkaLog:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
             return await self._take_apart(consumer, cursors)
+        self._has_read = self._has_read or bool(batches)
         if self._rebalanced.is_set():
             raise TakenOver  # a partition that has just come is not read from its cursor yet
         return healed + [
@@ -307,7 +312,7 @@ class KafkaLog:
         assigned = {(place.topic, place.partition): place for place in consumer.assignment()}
         if assigned.keys() <= cursors.keys():
             self._rebalanced.clear()
-        self._ends_at = float("-inf")
+        self._ends_at, self._has_read = float("-inf"), True
         for name in assigned.keys() & cursors.keys():
             # One before: whoever reads on compares the last hash that he has with the source's.
             consumer.seek(assigned[name], max(0, cursors[name].position - 1))
@@ -413,6 +418,8 @@ class KafkaLog:
     ) -> list[Delivery]:
         """The next events of the places that are read from their source."""
         await self._look_for_emptied(consumer, cursors)
+        if not self._healing:
+            return []
         ours = {(place.topic, place.partition): place for place in consumer.assignment()}
         for place in [*self._healing]:
             if place not in ours or place not in cursors:
@@ -516,12 +523,13 @@ class KafkaLog:
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         """Tells Kafka now and then how far we are: for dashboards, nothing here depends on it."""
         now = asyncio.get_running_loop().time()
-        if now - self._committed_at < self.commit_seconds:
+        if not self._has_read or now - self._committed_at < self.commit_seconds:
             return
         self._committed_at = now
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(COMMIT_SECONDS_MAX):
                 await consumer.commit()
+            self._has_read = False
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -534,6 +542,8 @@ class KafkaLog:
                 metadata_max_age_ms=METADATA_MS_MAX,
                 max_partition_fetch_bytes=4 * 1024 * 1024,
                 fetch_max_bytes=BATCH_BYTES_MAX,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                consumer_timeout_ms=FETCH_WAIT_MS,
             )
             consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
             try:
@@ -549,6 +559,8 @@ class KafkaLog:
 
 def _hold(consumer: AIOKafkaConsumer, held: frozenset[Place]) -> None:
     """Pauses exactly these partitions, as far as they are assigned."""
+    if not held and not consumer.paused():
+        return
     wanted = {place for place in consumer.assignment() if (place.topic, place.partition) in held}
     paused = consumer.paused()
     consumer.pause(*(wanted - paused))

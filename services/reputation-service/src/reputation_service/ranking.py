@@ -26,6 +26,7 @@ NAME = "ranking"
 SELLERS_MAX = 200
 """So many hold up the other work of the loop for less than a quarter of a second."""
 PAUSE_SECONDS = 0.1
+PAUSE_SECONDS_MAX = 1.0
 
 GENERATION = "SELECT generation FROM es.projection WHERE name = $1"
 # Those who have waited longest. Whoever marks one of them anew waits for this transaction to end:
@@ -64,7 +65,8 @@ async def run_ranking(
         # What has stopped growing is worked off without a pause.
         return more or (newest == before and await is_marked(pool, newest))
 
-    await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
+    doze = policies.log.bells.applied.doze(PAUSE_SECONDS, PAUSE_SECONDS_MAX)
+    await sweeps.keep_going(NAME, turn, stop, doze=doze)
 
 
 async def refresh(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> bool | None:

@@ -25,6 +25,7 @@ from reputation_service.sweeps import FIRST, Sweep
 NAME = "evaluation"
 SELLERS_MAX = 200
 PAUSE_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 4.0
 GRACE = timedelta(minutes=5)
 """What was recorded before an evaluation is taken to have arrived by then."""
 EVALUATIONS = UUID("0f0f6ad1-54a5-5d2e-93f4-5c4d1f5d3c11")
@@ -43,7 +44,8 @@ async def run_snapshots(
     async def turn() -> bool:
         return await evaluate(pool, own_log, policies, now)
 
-    await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
+    doze = policies.log.bells.applied.doze(PAUSE_SECONDS, PAUSE_SECONDS_MAX)
+    await sweeps.keep_going(NAME, turn, stop, doze=doze)
 
 
 async def evaluate(

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
+from shared_runtime.bells import Doze
 from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.log import VersionConflict
 from shared_runtime.pausing import pause
@@ -63,12 +64,13 @@ async def keep_going(
     turn: Callable[[], Awaitable[bool]],
     stop: asyncio.Event,
     *,
-    pause_seconds: float,
+    doze: Doze,
 ) -> None:
     """Turns until `stop`, with a pause when a turn says that nothing is left to do.
 
-    The pause is `PACE` times as long as the turn at least, up to `PAUSE_SECONDS_MAX`: what changes
-    all the time is looked at less often, and the other loops of the process have their time.
+    Before it dozes it rests `PACE` times as long as the turn took, up to `PAUSE_SECONDS_MAX`: what
+    changes all the time is looked at less often, and the other loops of the process have their
+    time.
     """
     clock = asyncio.get_running_loop().time
     while not stop.is_set():
@@ -78,5 +80,5 @@ async def keep_going(
         except (*WORLD_FAILURES, VersionConflict) as failure:
             log.warning("sweep waits", sweep=name, failure=type(failure).__name__)
         if not more:
-            busy = min(PACE * (clock() - began_at), PAUSE_SECONDS_MAX)
-            await pause(stop, max(pause_seconds, busy))
+            await pause(stop, min(PACE * (clock() - began_at), PAUSE_SECONDS_MAX))
+            await doze.pause(stop)

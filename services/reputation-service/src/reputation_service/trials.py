@@ -29,6 +29,7 @@ NAME = "trial"
 SELLERS_MAX = 500
 """So many in a transaction: a progress that moves once or twice a second."""
 PAUSE_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 4.0
 
 BEGIN = """
     INSERT INTO sandbox.trial (trial_id, sellers, worked_out, reached)
@@ -71,7 +72,8 @@ async def run_trials(
 ) -> None:
     """Works at what is asked for until `stop`."""
     turn = partial(work_at_trial, pool, policies, now)
-    await sweeps.keep_going(NAME, turn, stop, pause_seconds=PAUSE_SECONDS)
+    doze = policies.log.bells.applied.doze(PAUSE_SECONDS, PAUSE_SECONDS_MAX)
+    await sweeps.keep_going(NAME, turn, stop, doze=doze)
 
 
 async def work_at_trial(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> bool:

@@ -17,6 +17,7 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter, Gauge
 
+from shared_runtime.bells import Doze
 from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.log import Decisions, PostgresLog, VersionConflict, decided_again
 from shared_runtime.parking import is_of_the_events
@@ -25,6 +26,7 @@ from shared_runtime.rows import columns
 from shared_runtime.worker import SessionLocks
 
 IDLE_SECONDS = 0.1
+IDLE_SECONDS_MAX = 1.0
 LEASE_LOOK_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
 RETRY_AFTER = timedelta(minutes=5)
@@ -148,6 +150,7 @@ class Errands[A]:
     async def run(self, stop: asyncio.Event) -> None:
         """Asks until `stop`. What is under way then is left to the next one."""
         locks = SessionLocks(self.pool)
+        doze = self.own_log.bells.applied.doze(IDLE_SECONDS, IDLE_SECONDS_MAX)
         # A run that was broken off has left some; to this one they are another's.
         self._in_doubt = True
         self._answers.clear()
@@ -155,7 +158,7 @@ class Errands[A]:
             while not stop.is_set():
                 try:
                     if await locks.hold(f"port {self.port}"):
-                        await self._turn(stop)
+                        await self._turn(doze, stop)
                     else:
                         await pause(stop, LEASE_LOOK_SECONDS)
                 except VersionConflict:
@@ -177,11 +180,12 @@ class Errands[A]:
         await self._tell_answers()
         return handled
 
-    async def _turn(self, stop: asyncio.Event) -> None:
+    async def _turn(self, doze: Doze, stop: asyncio.Event) -> None:
         await self._take()
         if not self._under_way and not self._answers:
-            await pause(stop, IDLE_SECONDS)
+            await doze.pause(stop)
             return
+        doze.busy()
         if self._under_way:
             # Not for ever: what has become due meanwhile is not to wait for one slow answer.
             await asyncio.wait(

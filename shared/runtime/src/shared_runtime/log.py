@@ -31,6 +31,7 @@ from shared_events.envelope import (
 from shared_events.partition import partition_of
 from shared_events.registry import UnknownEventType, key_of, tag_of, topic_of
 
+from shared_runtime.bells import Bells
 from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
 from shared_runtime.ids import derived_id
 from shared_runtime.sealing import seal_event
@@ -240,7 +241,7 @@ class PostgresLog:
 
     `topic_of` names the topic of a stream: under another name in tests that share a broker.
     `skew_max`: how far `now` may be from the database's clock; None takes any, of a machine where
-    time is moved by hand.
+    time is moved by hand. `bells`: what rings when it grows, of this process if not said.
     """
 
     def __init__(
@@ -251,8 +252,10 @@ class PostgresLog:
         now: Callable[[], datetime],
         topic_of: Callable[[str], str] = topic_of,
         skew_max: timedelta | None = None,
+        bells: Bells | None = None,
     ) -> None:
         self._db = db
+        self.bells = bells or Bells(db if isinstance(db, asyncpg.Pool) else None)
         self._source = source
         self._now = now
         self._topic_of = topic_of
@@ -271,6 +274,7 @@ class PostgresLog:
             now=self._now,
             topic_of=self._topic_of,
             skew_max=self._skew_max,
+            bells=self.bells,
         )
 
     async def instant(self, now: Callable[[], datetime]) -> datetime:
@@ -346,6 +350,7 @@ class PostgresLog:
             if refused.sqlstate == SKEWED:
                 raise ClockSkewed(str(refused)) from refused
             raise
+        self.bells.tell()
         return [
             _recorded(item, topic, partition, position, recorded_at)
             for item, topic, partition, (position, recorded_at) in zip(

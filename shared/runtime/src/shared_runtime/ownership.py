@@ -20,6 +20,7 @@ import asyncpg
 import structlog
 from prometheus_client import Gauge
 
+from shared_runtime.bells import Bells
 from shared_runtime.delivery import WORLD_FAILURES, Place
 from shared_runtime.pausing import pause
 
@@ -86,9 +87,12 @@ async def claim(db: asyncpg.Pool, subscription: str, groups: Mapping[int, int]) 
 
 @dataclass(slots=True)
 class Ownership:
-    """The part of one worker. `groups`: what it has, as far as it knows, with their epochs."""
+    """The part of one worker. `groups`: what it has, as far as it knows, with their epochs.
+    `bells`: what rings when another process says that the log has grown.
+    """
 
     pool: asyncpg.Pool
+    bells: Bells | None = None
     worker: UUID = field(default_factory=uuid4)
     groups: dict[int, int] = field(default_factory=dict[int, int])
     _session: asyncpg.pool.PoolConnectionProxy | None = None
@@ -146,6 +150,8 @@ class Ownership:
             await self._session.execute(CONNECT, ALIVE, number)
             await self._session.execute(MAKE_LEASES, GROUPS)
             await self._session.execute(FORGET_OTHERS, ALIVE_SECONDS)
+            if self.bells is not None:
+                await self.bells.listen(self._session)
         return self._session
 
     async def _disconnect(self) -> None:

@@ -23,6 +23,7 @@ from shared_events.envelope import Recorded
 from shared_events.partition import PARTITIONS
 from shared_events.registry import name_of
 
+from shared_runtime.bells import Bell
 from shared_runtime.decider import Command, Decider, PolicyUnknown, Refused
 from shared_runtime.delivery import (
     NO_CHAIN,
@@ -200,6 +201,7 @@ class Runner:
 
     `ownership`: of the places, it reads those that are this worker's. (What is read from Kafka,
     Kafka has shared among the workers.) `mine`: of the places of a rebuild, those of this process.
+    `applied` rings when it has applied events.
     """
 
     subscription: Subscription
@@ -209,6 +211,7 @@ class Runner:
     resolve: Callable[[], Awaitable[Subscription]] | None = None
     ownership: Ownership | None = None
     mine: Callable[[Place], bool] | None = None
+    applied: Bell = field(default_factory=Bell)
     cursors: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
     holds: dict[Place, Hold] = field(default_factory=dict[Place, Hold])
     batch_max: int = BATCH_MAX
@@ -352,6 +355,7 @@ class Runner:
                     self.overlong = _Batch(fresh)
                 raise
             applied = await self._leave_slow(fresh[0], reached)
+        self.applied.ring()
         self.batch_max = min(BATCH_MAX, 2 * self.batch_max)
         applied_total.labels(self.subscription.name).inc(applied)
         took = asyncio.get_running_loop().time() - self.taken_at
@@ -406,7 +410,8 @@ class Runner:
 
     async def _retry(self) -> None:
         try:
-            await retry_parked(self.subscription, self.source, self.pool)
+            if await retry_parked(self.subscription, self.source, self.pool):
+                self.applied.ring()
         except (TakenOver, VersionConflict, *WORLD_FAILURES) as failure:
             log.warning(
                 "parked keys wait",
@@ -615,6 +620,7 @@ class Runner:
                 if tries < POISON_ATTEMPTS:
                     continue
                 applied = await self._leave_slow(part[0], reached)
+            self.applied.ring()
             if self.cursors[place] != cursor:
                 return  # it is held
             applied_total.labels(self.subscription.name).inc(applied)

@@ -9,13 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import groupby
 
+from shared_runtime.bells import Bell
 from shared_runtime.delivery import PLACE_OF, Delivery, Place
 
 KEPT_MAX = 16_000
 KEPT_BYTES_MAX = 32 * 1024 * 1024
 """Of bodies. What is decoded of them takes some times as much."""
 BUSY_PAUSE_SECONDS = 0.005
-IDLE_PAUSE_SECONDS = 0.1
+IDLE_PAUSE_SECONDS = 1.0
+"""It is told when the log grows: this is for what nobody has heard."""
 
 type Heads = dict[Place, tuple[int, bytes]]
 """The last position of each place, and the chain hash there."""
@@ -23,7 +25,7 @@ type Heads = dict[Place, tuple[int, bytes]]
 
 class Tail:
     """The last deliveries of each place, without gaps. `reading` is held while more are fetched,
-    so that those who come meanwhile find them here.
+    so that those who come meanwhile find them here. `grown` rings when there may be more.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Tail:
         kept_max: int = KEPT_MAX,
         idle_seconds: float = IDLE_PAUSE_SECONDS,
         kept_bytes_max: int = KEPT_BYTES_MAX,
+        grown: Bell | None = None,
     ) -> None:
         self.reading = asyncio.Lock()
         self.heads: Heads = {}
@@ -38,23 +41,26 @@ class Tail:
         self._kept_bytes_max = kept_bytes_max
         self._bytes: dict[Place, int] = {}
         self._kept: dict[Place, list[Delivery]] = {}  # the place that grew last is the last one
-        self._idle_seconds = idle_seconds
-        self._pause = 0.0
+        least = min(BUSY_PAUSE_SECONDS, idle_seconds)
+        self._doze = (grown or Bell()).doze(least, idle_seconds)
+        self._has_looked = False
         self._looking: asyncio.Task[None] | None = None
 
     async def look(self, ask: Callable[[], Awaitable[Heads]]) -> None:
         """Asks where the log ends after a pause: a short one if it had grown when it was asked
-        last. Those who want to know meanwhile wait for the same answer.
+        last, or its bell has rung. Those who want to know meanwhile wait for the same answer.
         """
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(ask))
         await asyncio.shield(self._looking)
 
     async def _look(self, ask: Callable[[], Awaitable[Heads]]) -> None:
-        await asyncio.sleep(self._pause)
+        if self._has_looked:
+            await self._doze.pause()
         heads = await ask()
-        longer = BUSY_PAUSE_SECONDS if heads != self.heads else 2 * self._pause
-        self._pause = min(max(BUSY_PAUSE_SECONDS, longer), self._idle_seconds)
+        self._has_looked = True
+        if heads != self.heads:
+            self._doze.busy()
         self._forget_rewritten(heads)
         self.heads = heads
 

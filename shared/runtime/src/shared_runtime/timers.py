@@ -21,11 +21,12 @@ from shared_runtime.delivery import WORLD_FAILURES, Connection, Subscription
 from shared_runtime.ids import derived_id
 from shared_runtime.log import Decisions, PostgresLog, VersionConflict
 from shared_runtime.parking import is_of_the_events
-from shared_runtime.pausing import pause
 from shared_runtime.subscription import decoded
 
 DUE_MAX = 2_000
 IDLE_SECONDS = 0.25
+IDLE_SECONDS_MAX = 1.0
+"""So soon it is seen that somebody has moved the clock."""
 APART_SECONDS = 10.0
 APART = 8
 RETRY_AFTER = timedelta(minutes=5)
@@ -98,6 +99,9 @@ DUE = """
     SELECT stream_id, name, due_at, armed_by FROM es.timer
     WHERE coalesce(retry_at, due_at) <= $1
     ORDER BY coalesce(retry_at, due_at) LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+NEXT_DUE = """
+    SELECT coalesce(retry_at, due_at) FROM es.timer ORDER BY coalesce(retry_at, due_at) LIMIT 1
 """
 # Longer and longer, up to a day: what fails for ever takes ever less time from the others.
 FAILED = """
@@ -269,11 +273,14 @@ class Timers:
     async def run(self, stop: asyncio.Event) -> None:
         """Fires until `stop`."""
         limit = DUE_MAX
+        doze = self.own_log.bells.applied.doze(IDLE_SECONDS, IDLE_SECONDS_MAX)
         while not stop.is_set():
             self.turned_at = asyncio.get_running_loop().time()
-            fired = 0
+            fired, seconds = 0, IDLE_SECONDS_MAX
             try:
-                fired = await fire_due(self.pool, self.own_log, self.fire, self.now, limit)
+                seconds = await self._seconds_to_next()
+                if seconds <= 0:
+                    fired = await fire_due(self.pool, self.own_log, self.fire, self.now, limit)
                 limit = DUE_MAX
             except VersionConflict:
                 # Somebody wrote on one of the streams meanwhile: decided again on that, and on
@@ -282,5 +289,14 @@ class Timers:
                 continue
             except WORLD_FAILURES as failure:
                 log.warning("timers wait", failure=type(failure).__name__)
-            if not fired:
-                await pause(stop, IDLE_SECONDS)
+            if fired:
+                doze.busy()
+            else:
+                await doze.pause(stop, most=seconds)
+
+    async def _seconds_to_next(self) -> float:
+        """Zero or less if one is due."""
+        due: datetime | None = await self.pool.fetchval(NEXT_DUE)
+        if due is None:
+            return IDLE_SECONDS_MAX
+        return (due - await self.own_log.instant(self.now)).total_seconds()

@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook
 
+from shared_runtime.bells import Doze
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.decider import SubjectErased
 from shared_runtime.delivery import WORLD_FAILURES
@@ -44,6 +45,7 @@ AT_ONCE_MAX = 32
 OF_ONE_MAX = 4
 """Of these, an account's: a slow receiver is waited for by its own deliveries."""
 IDLE_SECONDS = 0.25
+IDLE_SECONDS_MAX = 1.0
 PAUSE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 
@@ -88,10 +90,11 @@ class Sending:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`. What is under way then is tried again by whoever comes next."""
+        doze = self.webhooks.own_log.bells.applied.doze(IDLE_SECONDS, IDLE_SECONDS_MAX)
         try:
             while not stop.is_set():
                 try:
-                    await self._turn(stop)
+                    await self._turn(doze, stop)
                 except WORLD_FAILURES as failure:
                     log.warning("webhooks wait", failure=type(failure).__name__)
                     await pause(stop, PAUSE_SECONDS)
@@ -110,11 +113,12 @@ class Sending:
         self._drop_done()
         return sent
 
-    async def _turn(self, stop: asyncio.Event) -> None:
+    async def _turn(self, doze: Doze, stop: asyncio.Event) -> None:
         await self._take()
         if not self._under_way:
-            await pause(stop, IDLE_SECONDS)
+            await doze.pause(stop)
             return
+        doze.busy()
         # Not for ever: what has become due meanwhile is not to wait for one slow answer.
         await asyncio.wait(
             self._under_way, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED

@@ -151,13 +151,15 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
         relay = Relay(self.kafka)
-        ownership = Ownership(self.pool)
+        ownership = Ownership(self.pool, self.own_log.bells)
         own, on_kafka = self._own(relay, ownership), self._on_kafka()
         loops = self._loops([*own, *(runner for runner, _ in on_kafka)])
         try:
             async with asyncio.TaskGroup() as group:
                 for name, loop in [("ownership", ownership.run), *loops]:
                     group.create_task(keep_running(name, loop, stop))
+                await stop.wait()
+                self.own_log.bells.grown.ring()  # nobody waits for the end of a pause
         finally:
             await relay.close()
             for _, consumer in on_kafka:
@@ -186,7 +188,7 @@ class Worker:
 
     def _own(self, relay: Relay, ownership: Ownership) -> list[Runner]:
         topics = self.workload.own_topics
-        tail = Tail()
+        tail = Tail(grown=self.own_log.bells.grown)
         runners = [
             self._runner(subscription, OwnLog(self.pool, subscription.topics, tail=tail))
             for subscription in (relay_subscription(relay, topics), *self.workload.on_own_log)
@@ -227,6 +229,7 @@ class Worker:
             pool=self.pool,
             now=self.now,
             resolve=resolve,
+            applied=self.own_log.bells.applied,
         )
         self.runners.append(runner)
         return runner

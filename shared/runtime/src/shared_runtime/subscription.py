@@ -47,6 +47,8 @@ from shared_runtime.log import Ask, Decisions, VersionConflict
 from shared_runtime.ownership import Ownership, claim, group_of
 from shared_runtime.parking import (
     POISON_ATTEMPTS,
+    RETRY_LOOK_SECONDS,
+    Retries,
     TooManyParked,
     is_of_the_events,
     park_failing_keys,
@@ -62,7 +64,6 @@ PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_MAX = 5.0
 HOLD_SECONDS_MAX = 30.0
 DOUBLINGS_MAX = 16
-RETRY_LOOK_SECONDS = 1.0
 LEASE_LOOK_SECONDS = 0.5
 COMPARE_SECONDS = 30.0
 APART_MAX = 4
@@ -201,7 +202,7 @@ class Runner:
 
     `ownership`: of the places, it reads those that are this worker's. (What is read from Kafka,
     Kafka has shared among the workers.) `mine`: of the places of a rebuild, those of this process.
-    `applied` rings when it has applied events.
+    `applied` rings when it has applied events; `retries` is shared by the runners of a process.
     """
 
     subscription: Subscription
@@ -212,6 +213,7 @@ class Runner:
     ownership: Ownership | None = None
     mine: Callable[[Place], bool] | None = None
     applied: Bell = field(default_factory=Bell)
+    retries: Retries = field(default_factory=Retries)
     cursors: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
     holds: dict[Place, Hold] = field(default_factory=dict[Place, Hold])
     batch_max: int = BATCH_MAX
@@ -410,7 +412,8 @@ class Runner:
 
     async def _retry(self) -> None:
         try:
-            if await retry_parked(self.subscription, self.source, self.pool):
+            if await self.retries.are_due(self.subscription.name, self.pool):
+                await retry_parked(self.subscription, self.source, self.pool)
                 self.applied.ring()
         except (TakenOver, VersionConflict, *WORLD_FAILURES) as failure:
             log.warning(

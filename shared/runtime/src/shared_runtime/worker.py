@@ -20,6 +20,7 @@ from shared_runtime.delivery import Source, Subscription
 from shared_runtime.feed import LogFeed
 from shared_runtime.log import PostgresLog
 from shared_runtime.ownership import Ownership, is_open
+from shared_runtime.parking import Retries
 from shared_runtime.pausing import pause
 from shared_runtime.projections import Projection, live_subscription
 from shared_runtime.relay import Relay, relay_subscription
@@ -147,6 +148,7 @@ class Worker:
     feed: LogFeed | None = None
     runners: list[Runner] = field(default_factory=list[Runner])
     timers: Timers | None = None
+    retries: Retries = field(default_factory=Retries)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
@@ -230,6 +232,7 @@ class Worker:
             now=self.now,
             resolve=resolve,
             applied=self.own_log.bells.applied,
+            retries=self.retries,
         )
         self.runners.append(runner)
         return runner

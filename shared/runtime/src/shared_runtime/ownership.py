@@ -27,6 +27,7 @@ from shared_runtime.pausing import pause
 GROUPS = 16
 LOOK_SECONDS = 1.0
 ALIVE_SECONDS = 10.0
+RENEW_SECONDS = ALIVE_SECONDS / 3
 ALIVE = 0x77726B72
 """The class of the session locks that say which workers are connected."""
 
@@ -96,6 +97,7 @@ class Ownership:
     worker: UUID = field(default_factory=uuid4)
     groups: dict[int, int] = field(default_factory=dict[int, int])
     _session: asyncpg.pool.PoolConnectionProxy | None = None
+    _renewed_at: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Says that it lives and takes its share, until `stop`; then leaves all to the others."""
@@ -113,8 +115,11 @@ class Ownership:
     async def look(self) -> None:
         """Says that it lives, gives up what is more than its share, takes what nobody has."""
         db = await self._connected()
-        await db.fetchval(JOIN, self.worker)
-        living = {row["id"] for row in await db.fetch(LIVING, ALIVE, ALIVE_SECONDS)} | {self.worker}
+        living = {row["id"] for row in await db.fetch(LIVING, ALIVE, ALIVE_SECONDS)}
+        is_due = asyncio.get_running_loop().time() - self._renewed_at >= RENEW_SECONDS
+        if is_due or self.worker not in living:
+            await self._renew(db)
+        living.add(self.worker)
         share = -(-GROUPS // len(living))
         owned = await self._owned(db)
         kept, surplus = [*owned][:share], [*owned][share:]
@@ -146,13 +151,20 @@ class Ownership:
         if self._session is None or not is_open(self._session):
             await self._disconnect()
             self._session = await self.pool.acquire()
-            number = await self._session.fetchval(JOIN, self.worker)
+            number = await self._renew(self._session)
             await self._session.execute(CONNECT, ALIVE, number)
             await self._session.execute(MAKE_LEASES, GROUPS)
             await self._session.execute(FORGET_OTHERS, ALIVE_SECONDS)
             if self.bells is not None:
                 await self.bells.listen(self._session)
         return self._session
+
+    async def _renew(self, db: asyncpg.pool.PoolConnectionProxy) -> int:
+        """Says that it lives; the number that it is known by."""
+        renewed_at = asyncio.get_running_loop().time()
+        number: int = await db.fetchval(JOIN, self.worker)
+        self._renewed_at = renewed_at
+        return number
 
     async def _disconnect(self) -> None:
         session, self._session = self._session, None

@@ -159,6 +159,11 @@ class Delivery(Struct, kw_only=True):
             self._recorded = recorded_of(envelope, self.topic, self.partition, self.position)
         return self._recorded
 
+    def has_name_of(self, names: frozenset[str]) -> bool:
+        """Whether the event's type has one of these names. Raises msgspec.DecodeError."""
+        self.envelope()
+        return self._name in names
+
     def envelope(self) -> Envelope:
         """The event's attributes. Raises msgspec.DecodeError."""
         if self._envelope is None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import asyncpg
 import structlog
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 from prometheus_client import Counter, Gauge
 from shared_events.envelope import Recorded
 from shared_events.partition import PARTITIONS
@@ -29,7 +29,6 @@ from shared_runtime.delivery import (
     NO_CHAIN,
     PLACE_OF,
     WORLD_FAILURES,
-    Apply,
     Before,
     Compare,
     Connection,
@@ -66,6 +65,8 @@ HOLD_SECONDS_MAX = 30.0
 DOUBLINGS_MAX = 16
 LEASE_LOOK_SECONDS = 0.5
 COMPARE_SECONDS = 30.0
+PUT_OFF_SECONDS = 0.5
+"""After so long at most the cursors are stored behind events of which nothing has come."""
 APART_MAX = 4
 """So many places that are slow are gone on with at once: each has a connection."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
@@ -102,19 +103,32 @@ class Forked(Exception):  # noqa: N818 - a state of the source
     """The source lost a tail that was already applied, and rewrote it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Applies only the events whose types have these names."""
+
+    names: frozenset[str]
+    apply: Callable[[Sequence[Recorded[Any]], Connection], Awaitable[None]]
+
+    async def __call__(self, deliveries: Sequence[Delivery], db: Connection) -> None:
+        batch = [recorded for d in deliveries if (recorded := d.recorded(self.names))]
+        if batch:
+            await self.apply(batch, db)
+
+    def passes_over(self, deliveries: Sequence[Delivery]) -> bool:
+        """Whether nothing would come of any of these."""
+        try:
+            return not any(delivery.has_name_of(self.names) for delivery in deliveries)
+        except DecodeError:
+            return False  # it is set aside as what cannot be applied
+
+
 def decoded(
     handles: Iterable[type[Struct]],
     apply: Callable[[Sequence[Recorded[Any]], Connection], Awaitable[None]],
-) -> Apply:
+) -> Decoded:
     """Applies only the event types that are handled; the others are passed over undecoded."""
-    names = frozenset(name_of(event_type) for event_type in handles)
-
-    async def apply_decoded(deliveries: Sequence[Delivery], db: Connection) -> None:
-        batch = [recorded for d in deliveries if (recorded := d.recorded(names))]
-        if batch:
-            await apply(batch, db)
-
-    return apply_decoded
+    return Decoded(frozenset(name_of(event_type) for event_type in handles), apply)
 
 
 def decide_or_log[S, C: Command, E: Struct](
@@ -202,6 +216,9 @@ class Runner:
 
     `ownership`: of the places, it reads those that are this worker's. (What is read from Kafka,
     Kafka has shared among the workers.) `mine`: of the places of a rebuild, those of this process.
+    `puts_off`: a batch of which nothing comes moves its cursors in memory alone, for a moment: most
+    events are of no concern to most readers, and each would cost each of them a transaction. Who
+    goes on behind the stored cursors passes over the same ones again.
     `applied` rings when it has applied events; `retries` is shared by the runners of a process.
     """
 
@@ -214,6 +231,7 @@ class Runner:
     mine: Callable[[Place], bool] | None = None
     applied: Bell = field(default_factory=Bell)
     retries: Retries = field(default_factory=Retries)
+    puts_off: bool = False
     cursors: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
     holds: dict[Place, Hold] = field(default_factory=dict[Place, Hold])
     batch_max: int = BATCH_MAX
@@ -232,6 +250,9 @@ class Runner:
         default_factory=dict[Place, "asyncio.Task[None]"]
     )
     retrying: asyncio.Task[None] | None = None
+    stored: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
+    put_off_at: float = 0.0
+    parks_none: bool = False
     ahead: asyncio.Task[list[Delivery]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -257,6 +278,8 @@ class Runner:
                 if not self.cursors or failures or self._is_to_start():
                     await self.start()
                 turned = await self.turn()
+                if self.stored:
+                    await self._store_put_off()
                 self._retry_parked()
                 failures = 0
                 if rest := self._rest_after(turned):
@@ -293,6 +316,8 @@ class Runner:
             self.cursors = await read_cursors(self.pool, self.subscription, places)
         self.others = self._of_others()
         self.holds.clear()
+        self.stored.clear()
+        self.parks_none = False
         if self.subscription.compare is not None:
             await self._compare(self.subscription.compare)
         self._tell_held()
@@ -346,6 +371,10 @@ class Runner:
             fresh = await self._do_before(self.subscription.before, fresh, reached)
         if not fresh:
             return 0
+        if self._passes_over(fresh):
+            self._put_off(reached)
+            applied_total.labels(self.subscription.name).inc(len(fresh))
+            return len(fresh)
         try:
             applied = await self._apply(fresh, reached)
         except (TimeoutError, VersionConflict) as too_much:
@@ -511,8 +540,36 @@ class Runner:
         for why in REASONS:
             held_partitions.labels(name, why).set(reasons[why])
 
+    def _passes_over(self, fresh: Sequence[Delivery]) -> bool:
+        """Whether nothing comes of these. (While keys are parked, their events follow them.)"""
+        apply = self.subscription.apply
+        if not isinstance(apply, Decoded) or not self.puts_off or not self.parks_none:
+            return False
+        return apply.passes_over(fresh)
+
+    def _put_off(self, reached: Mapping[Place, Cursor]) -> None:
+        if not self.stored:
+            self.put_off_at = asyncio.get_running_loop().time()
+        stored = {place: self._stored(place) for place in reached}
+        self._reach(reached)
+        self.stored.update(stored)
+
+    async def _store_put_off(self) -> None:
+        """Stores cursors that have moved in memory alone, when it is time. Raises `TakenOver`."""
+        if asyncio.get_running_loop().time() - self.put_off_at < PUT_OFF_SECONDS:
+            return
+        put_off = {place: self.cursors[place] for place in self.stored if place not in self.apart}
+        if put_off:
+            await self._transact([], put_off, by_key=False)
+            self._reach(put_off)
+
+    def _stored(self, place: Place) -> Cursor:
+        return self.stored.get(place) or self.cursors[place]
+
     def _reach(self, reached: Mapping[Place, Cursor]) -> None:
         self.cursors.update(reached)
+        for place in reached:
+            self.stored.pop(place, None)
         if self.holds.keys() & reached.keys():
             for place in reached:
                 self.holds.pop(place, None)
@@ -656,6 +713,7 @@ class Runner:
             async with self.pool.acquire() as db, db.transaction():
                 await enter_tables(db, subscription.tables)
                 parked_keys, _ = await self._move_cursors(db, reached)
+                self.parks_none = False
                 await park_slow_key(subscription, alone, db, parked_keys, self.now())
         except TooManyParked as full:
             self._hold(place, "parked-keys", fault=str(full))
@@ -672,6 +730,7 @@ class Runner:
             await enter_tables(db, subscription.tables)
             parked_keys, parked = await self._move_cursors(db, reached)
             rest = await set_aside(subscription, fresh, parked, db)
+            self.parks_none = not parked_keys and not by_key
             if by_key:
                 await park_failing_keys(subscription, rest, db, parked_keys, self.now())
             elif rest:
@@ -691,7 +750,7 @@ class Runner:
             self.subscription.name,
             [topic for topic, _ in reached],
             [partition for _, partition in reached],
-            [self.cursors[place].position for place in reached],
+            [self._stored(place).position for place in reached],
             [cursor.position for cursor in reached.values()],
             [cursor.chain_hash for cursor in reached.values()],
             [cursor.epoch for cursor in reached.values()],

@@ -233,6 +233,7 @@ class Worker:
             resolve=resolve,
             applied=self.own_log.bells.applied,
             retries=self.retries,
+            puts_off=True,
         )
         self.runners.append(runner)
         return runner

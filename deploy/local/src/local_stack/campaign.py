@@ -5,7 +5,8 @@ killed, frozen and thawed, and servers stopped. What each client was answered is
 is quiet the log must agree with it: nothing acknowledged is missing, nothing is there twice, the
 same request had one answer, and every reader has come to the end of what is whole.
 
-The same seed makes the same plan; how it falls together with what the processes do is chance.
+The same seed makes the same plan, and fewer `--steps` of it are its first ones; how it falls
+together with what the processes do is chance.
 """
 
 import argparse
@@ -206,9 +207,9 @@ def _was_cut(answer: httpx.Response) -> bool:
     return not lines or b'"summary"' not in lines[-1]
 
 
-def run(stack: Stack, seed: int) -> None:
+def run(stack: Stack, seed: int, steps: int = STEPS) -> None:
     """Carries out the plan of a seed, and checks what has come of it. Raises AssertionError."""
-    plan = plan_of(seed)
+    plan = plan_of(seed, steps)
     carried = Run(stack)
     carried.carry_out(plan)
     until(lambda: has_arrived(stack), "all has arrived everywhere")
@@ -244,16 +245,17 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="the first; the others follow it")
     parser.add_argument("--runs", type=int, default=1, help="how many seeds")
+    parser.add_argument("--steps", type=int, default=STEPS, help="how many steps a run has")
     asked = parser.parse_args(arguments)
     with ephemeral_servers(durable=True) as servers, ephemeral_stack(on=servers) as stack:
         for seed in range(asked.seed, asked.seed + asked.runs):
             began = time.monotonic()
             try:
-                run(stack, seed)
+                run(stack, seed, asked.steps)
             except AssertionError as found:
-                again = f"python -m local_stack.campaign --seed {seed}"
+                again = f"python -m local_stack.campaign --seed {seed} --steps {asked.steps}"
                 sys.stderr.write(f"seed {seed}: {found}\nagain: {again}\n")
-                for step in plan_of(seed):
+                for step in plan_of(seed, asked.steps):
                     sys.stderr.write(f"  {step}\n")
                 return 1
             sys.stdout.write(f"seed {seed}: {time.monotonic() - began:.1f} s\n")

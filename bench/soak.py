@@ -31,6 +31,7 @@ from local_stack.errors import StackError
 from local_stack.oracle import check_log, order, reviewed
 from local_stack.services import Stack, ephemeral_stack
 from shared_cli import bulk, clock
+from shared_runtime.connections import KEEP_ALIVE_SECONDS
 
 MINUTES = 30.0
 PASSES = timedelta(days=90)
@@ -196,7 +197,9 @@ async def soak(stack: Stack, minutes: float) -> Soaked:
     traffic = Traffic(stack, soaked)
     began = time.monotonic()
     pause = minutes * 60 / SAMPLES
-    async with httpx.AsyncClient(timeout=bulk.REQUEST_SECONDS) as web:
+    # Whoever keeps a connection for as long as a service does may send just as it is closed.
+    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS / 2)
+    async with httpx.AsyncClient(timeout=bulk.REQUEST_SECONDS, limits=limits) as web:
         for sample in range(1, SAMPLES + 1):
             while time.monotonic() - began < sample * pause:
                 turned = time.monotonic()

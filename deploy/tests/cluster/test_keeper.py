@@ -54,6 +54,21 @@ def left(folder: Path) -> list[str]:
     return [*(str(place) for place in places if place.exists()), *mounts]
 
 
+def test_a_node_weighs_as_much_as_many_processes() -> None:
+    machine.make_groups()
+    try:
+        groups = [hierarchy / machine.GROUP for hierarchy in machine.hierarchies()]
+        weights = [
+            (group / name).read_text().strip() == weight
+            for group in groups
+            for name, weight in machine.WEIGHTS.items()
+            if (group / name).exists()
+        ]
+        assert weights == [True]
+    finally:
+        machine.remove_groups()
+
+
 def test_nothing_is_left_of_what_ends_by_itself(folder: Path) -> None:
     machine.make_groups()
     command = (sys.executable, "-m", "deploy_cluster.keeper", folder, "--", "sh", "-c", "exit 7")

@@ -16,6 +16,9 @@ from pathlib import Path
 
 GROUP = "aftersales-cluster"
 """The control group that is above all of the node's, in every hierarchy."""
+WEIGHTS = {"cpu.shares": "16384", "cpu.weight": "1600"}
+"""Of its processor time, by the names of both versions: that of sixteen processes. As it is made, a
+group weighs as much as one, and all pods together would wait for whatever else runs here."""
 SYSCTL = Path("/proc/sys")
 UNSTEADY = re.compile(r"kernel/ns_last_pid|kernel/random/|fs/|/flush$|vm/stat_refresh")
 """Settings that are none: they change by themselves, or are commands."""
@@ -63,6 +66,9 @@ def make_groups() -> None:
         for name in ("cpuset.cpus", "cpuset.mems"):  # of the first version: empty ones take nobody
             if (hierarchy / name).exists() and (group / name).exists():
                 (group / name).write_text((hierarchy / name).read_text())
+        for name, weight in WEIGHTS.items():
+            if (group / name).exists():
+                (group / name).write_text(weight)
 
 
 def remove_groups() -> None:

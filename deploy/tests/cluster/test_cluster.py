@@ -41,6 +41,15 @@ def test_a_closed_door_is_told_apart_from_a_machine_that_is_late(
     assert answers.answered == 11 - refused - late
 
 
+def test_of_a_refused_request_it_is_told_when_and_how() -> None:
+    answers = Answers()
+    for told in ("200", "504", "ConnectError"):
+        answers.take(told, f"what {told} says")
+    [refusal] = answers.refusals
+    assert refusal.endswith(" ConnectError what ConnectError says")
+    assert (answers.answered, answers.late, answers.refused) == (1, 1, 1)
+
+
 def test_services_have_the_names_that_pods_know_them_by() -> None:
     def service(name: str, **spec: str) -> dict[str, object]:
         return {"metadata": {"name": name, "namespace": "aftersales"}, "spec": spec}

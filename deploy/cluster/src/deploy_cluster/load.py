@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import httpx
@@ -23,6 +24,8 @@ class Answers:
     """
 
     counted: Counter[str] = field(default_factory=Counter[str])
+    refusals: list[str] = field(default_factory=list[str])
+    """When and how, for whoever asks why."""
 
     @property
     def answered(self) -> int:
@@ -35,6 +38,13 @@ class Answers:
     @property
     def refused(self) -> int:
         return self.counted.total() - self.answered - self.late
+
+    def take(self, told: str, besides: str) -> None:
+        """An answer or a failure, and what else is to be known of it."""
+        self.counted[told] += 1
+        if told not in (str(HTTPStatus.OK.value), *LATE):
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.refusals.append(f"{at} {told} {besides}")
 
     def __str__(self) -> str:
         told = f"{self.counted.total():,} requests, {self.refused} refused, {self.late} late"
@@ -60,10 +70,11 @@ async def _asked_while(
         async def ask(headers: Mapping[str, str]) -> None:
             while not over.is_set():
                 try:
-                    told = str((await web.get(url, headers=headers)).status_code)
+                    answer = await web.get(url, headers=headers)
                 except httpx.TransportError as failure:
-                    told = type(failure).__name__
-                answers.counted[told] += 1
+                    answers.take(type(failure).__name__, str(failure))
+                else:
+                    answers.take(str(answer.status_code), f"{dict(answer.headers)} {answer.text}")
                 await asyncio.sleep(PAUSE_SECONDS)
 
         async with asyncio.TaskGroup() as group:

@@ -45,6 +45,7 @@ DEFINITIONS = ("gateway-api", "envoy-gateway")
 GATEWAY_NAMESPACE = "envoy-gateway-system"
 OF_THE_GATEWAY = "gateway.envoyproxy.io/owning-gateway-name=aftersales"
 PATIENCE = "--timeout=420s"
+NOT_HANDED_ON = '"response_code":50'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +142,8 @@ def install(server: ApiServer, there: Outside, root: Path, say: Say) -> str:
 
 
 def state(server: ApiServer, root: Path) -> str:
-    """The pods, what Kubernetes warns of, and the last words of those that are not ready: for
-    whoever asks why it failed.
+    """The pods, what Kubernetes warns of, the last words of those that are not ready, and what the
+    gateway could not hand on: for whoever asks why it failed.
     """
     everywhere = ("get", "--all-namespaces")
     pods = json.loads(server.kubectl(*everywhere, "pods", "--output=json"))
@@ -154,7 +155,13 @@ def state(server: ApiServer, root: Path) -> str:
     ]
     warnings = ("events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp")
     shown = [server.kubectl(*everywhere, *what) for what in (("pods",), warnings)]
-    return "\n".join([*shown, *logs])
+    return "\n".join([*shown, *logs, *_not_handed_on(root)])
+
+
+def _not_handed_on(root: Path) -> Iterator[str]:
+    """The newest lines of the gateway's own log with an answer that is none."""
+    for log in root.glob(f"var/log/pods/{GATEWAY_NAMESPACE}_envoy-{NAMESPACE}-*/envoy/*.log"):
+        yield from [line for line in log.read_text().splitlines() if NOT_HANDED_ON in line][-20:]
 
 
 def _is_well(status: Mapping[str, Any]) -> bool:

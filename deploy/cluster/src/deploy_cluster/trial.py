@@ -122,7 +122,7 @@ class Trial:
         answers: Answers = asked_while(_score_url(), accounts, step)
         self.say(f"{what} in {time.monotonic() - began:.0f} s: {answers}")
         if answers.refused or not answers.answered:
-            raise StackError(f"{what}: requests were refused")
+            raise StackError("\n".join((f"{what}: requests were refused", *answers.refusals)))
 
     def _restart(self) -> None:
         self._ours("rollout", "restart", f"deployment/{ROLLED}")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from deploy_tools import cache
@@ -19,7 +20,7 @@ from local_stack import downloads
 from local_stack.errors import StackError
 
 from deploy_cluster import images, machine, product
-from deploy_cluster.inside import DONE
+from deploy_cluster.inside import ARCHIVE, DONE, tell
 
 TOOLS = (
     *(cache.ETCD, cache.API_SERVER, cache.CONTROLLER_MANAGER, cache.SCHEDULER),
@@ -33,22 +34,16 @@ WRONG, ABSENT = 1, 2
 
 
 def main() -> int:
+    began = time.monotonic()
+    say = partial(tell, began)
     try:
         _refuse()
         for tool in TOOLS:
             cache.program(tool)
-        downloads.fetch(_say)
-        root = images.root(_say)
-        folder = Path(tempfile.mkdtemp(prefix="aftersales-cluster-"))
-        try:
-            folder.chmod(0o711)  # PostgreSQL is another user's
-            product.write_definitions(folder)  # where it is used, nobody asks the world
-            images.write_archive(folder / "images.tar", _say)
-            return _run(folder, root)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        downloads.fetch(say)
+        return _run(images.root(say), began)
     except (cache.Absent, StackError) as why:
-        _say(str(why))
+        say(str(why))
         return ABSENT
 
 
@@ -62,13 +57,23 @@ def _refuse() -> None:
         )
 
 
-def _run(folder: Path, root: Path) -> int:
-    """What is done is done when it is killed: nothing of it may be left then, either."""
+def _run(root: Path, began: float) -> int:
+    """What is done is done when it is killed: nothing of it may be left then, either. Raises
+    `Absent`.
+    """
+    say = partial(tell, began)
     machine.remove_groups()  # of one whose keeper was killed
     before = machine.seen(root)
-    command = (*KILLED_WITH_US, sys.executable, "-m", "deploy_cluster.held", folder, root)
-    with subprocess.Popen(command) as held:  # noqa: S603 - our own program
+    folder = Path(tempfile.mkdtemp(prefix="aftersales-cluster-"))
+    folder.chmod(0o711)  # PostgreSQL is another user's
+    command = ("deploy_cluster.held", folder, root, str(began))
+    # From here on it is the keeper's to remove the folder.
+    with subprocess.Popen([*KILLED_WITH_US, sys.executable, "-m", *command]) as held:  # noqa: S603
         try:
+            product.write_definitions(folder)  # where they are used, nobody can ask the world
+            images.build_all(say)
+            if held.poll() is None:
+                images.write_archive(folder / ARCHIVE)
             while held.poll() is None and not (folder / DONE).exists():
                 time.sleep(LOOK_SECONDS)
         finally:
@@ -77,12 +82,12 @@ def _run(folder: Path, root: Path) -> int:
     gone = _is_gone(folder)
     left = machine.left_behind(before, machine.seen(root))
     for each in left:
-        _say(each)
+        say(each)
     if not gone:
-        _say(f"{folder} is still there")
+        say(f"{folder} is still there")
     if left or not gone:
         return WRONG
-    _say(f"killed, and nothing is left: {', '.join(f'{what}s' for what in before)} as before")
+    say(f"killed, and nothing is left: {', '.join(f'{what}s' for what in before)} as before")
     return 0 if done else WRONG
 
 
@@ -91,11 +96,6 @@ def _is_gone(folder: Path) -> bool:
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
     return not folder.exists()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

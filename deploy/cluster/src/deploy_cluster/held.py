@@ -1,15 +1,15 @@
 """A run of the node that can be killed: `__main__` does it, and looks at what is left.
 
-python -m deploy_cluster.held FOLDER ROOT
+python -m deploy_cluster.held FOLDER ROOT BEGAN
 """
 
 import subprocess
 import sys
 
 
-def main(folder: str, root: str) -> int:
+def main(folder: str, *besides: str) -> int:
     """The exit code of the run. The keeper ends it when this process is gone."""
-    inside = (sys.executable, "-m", "deploy_cluster.inside", folder, root)
+    inside = (sys.executable, "-m", "deploy_cluster.inside", folder, *besides)
     keeper = (sys.executable, "-m", "deploy_cluster.keeper", folder, "--", *inside)
     # In a session of its own: Ctrl-C is for who ends it in order.
     with subprocess.Popen(keeper, stdin=subprocess.PIPE, start_new_session=True) as kept:  # noqa: S603
@@ -17,4 +17,4 @@ def main(folder: str, root: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(*sys.argv[1:]))

@@ -3,39 +3,44 @@
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from deploy_tools.cache import ENVOY, ENVOY_GATEWAY, Absent, program
+from deploy_tools.cache import ENVOY, ENVOY_GATEWAY, Absent, program, tools_folder
 from deploy_tools.images import base_image, build, told
 from local_stack.databases import SERVICES
 from local_stack.downloads import cache_folder
 
 from deploy_cluster.node import PACKAGES, SANDBOX_IMAGE, Say
 
-TAG = "0.1.0"
+RECIPE = Path(__file__).parents[2] / "Dockerfile"
+NAMES = {service: f"docker.io/aftersales/{service}-service:0.1.0" for service in SERVICES}
 NAME = "io.containerd.image.name"
 """The annotation by which containerd knows an image of an archive."""
+WRITES = ("setpriv", "--pdeathsig", "KILL", "--")
+"""What writes into a folder that is removed when we are gone."""
 
 
-def write_archive(file: Path, say: Say) -> None:
+def build_all(say: Say) -> None:
     """The four services' images, and one with all else that runs in pods. Raises `Absent`."""
     base = base_image()
-    names = [f"docker.io/aftersales/{service}-service:{TAG}" for service in SERVICES]
-    for service, name in zip(SERVICES, names, strict=True):
+    for service, name in NAMES.items():
         say(f"building the image of {service}-service")
         build(service, name, base)
     _build_besides(base)
-    say("writing the images")
+
+
+def write_archive(file: Path) -> None:
+    """What `build_all` has built; it is there when it is whole. Raises `Absent`."""
+    unfinished = file.with_suffix(".unfinished")
+    push = (*WRITES, "buildah", "push", "--quiet", "--disable-compression")
     with tempfile.TemporaryDirectory(dir=file.parent) as layout:
-        for name in (*names, SANDBOX_IMAGE):
-            told(
-                "buildah", "push", "--quiet", "--disable-compression", name, f"oci:{layout}:{name}"
-            )
+        for name in (*NAMES.values(), SANDBOX_IMAGE):
+            told(*push, name, f"oci:{layout}:{name}")
         _name(Path(layout) / "index.json")
-        told("tar", "--create", f"--file={file}", f"--directory={layout}", ".")
+        told(*WRITES, "tar", "--create", f"--file={unfinished}", f"--directory={layout}", ".")
+    unfinished.rename(file)
 
 
 def root(say: Say) -> Path:
@@ -61,23 +66,14 @@ def root(say: Say) -> Path:
 
 def _build_besides(base: str) -> None:
     """Envoy, its control plane, and something that does nothing, for the pods' own namespaces."""
-    container = told("buildah", "from", base)
-    try:
-        for tool in (ENVOY, ENVOY_GATEWAY):
-            told(
-                "buildah",
-                "copy",
-                "--quiet",
-                "--chmod=755",
-                container,
-                program(tool),
-                f"/usr/local/bin/{tool.name}",
-            )
-        # A line that is split as a shell does: it is no JSON, as an entry point is.
-        told("buildah", "config", "--entrypoint=[]", "--cmd=sleep infinity", container)
-        told("buildah", "commit", "--quiet", container, SANDBOX_IMAGE)
-    finally:
-        subprocess.run(["buildah", "rm", container], check=False, capture_output=True)  # noqa: S603, S607
+    programs = [program(tool) for tool in (ENVOY, ENVOY_GATEWAY)]
+    [envoy, envoy_gateway] = (path.relative_to(tools_folder()) for path in programs)
+    told(
+        *("buildah", "bud", "--layers", "-f", RECIPE, "-t", SANDBOX_IMAGE),
+        *("--build-arg", f"PYTHON_IMAGE={base}"),
+        *("--build-arg", f"ENVOY={envoy}", "--build-arg", f"ENVOY_GATEWAY={envoy_gateway}"),
+        tools_folder(),
+    )
 
 
 def _name(index: Path) -> None:

@@ -1,6 +1,8 @@
 """The first process in the node's namespaces: the node, the product, the trial, one in the other.
 
-python -m deploy_cluster.inside FOLDER ROOT
+python -m deploy_cluster.inside FOLDER ROOT BEGAN
+
+BEGAN: the second of the machine's clock that what is told is counted from.
 """
 
 import signal
@@ -12,20 +14,22 @@ from pathlib import Path
 from deploy_tools.cache import Absent
 from local_stack.errors import StackError
 
-from deploy_cluster.node import node
+from deploy_cluster.node import make_network, node
 from deploy_cluster.product import install, outside, state
 from deploy_cluster.trial import Trial, name_gateway
 
 FAILED = 1
 DONE = "done"
 """The file in FOLDER that says so; the node goes on until it is killed."""
+ARCHIVE = "images.tar"
+"""The file in FOLDER with all images, as soon as they are built."""
 
 
-def main(folder: Path, root: Path) -> int:
-    say = partial(_say, time.monotonic())
+def main(folder: Path, root: Path, began: float) -> int:
+    say = partial(tell, began)
     try:
-        with node(folder, root, folder / "images.tar", say) as server, outside(folder) as there:
-            say("PostgreSQL and Kafka are ready")
+        make_network()
+        with outside(folder, say) as there, node(folder, root, folder / ARCHIVE, say) as server:
             try:
                 address = install(server, there, folder / "root", say)
                 name_gateway(folder, address)
@@ -40,10 +44,11 @@ def main(folder: Path, root: Path) -> int:
     return FAILED
 
 
-def _say(began: float, line: str) -> None:
+def tell(began: float, line: str) -> None:
+    """A line, with the seconds since then."""
     sys.stdout.write(f"{time.monotonic() - began:5.0f} s  {line}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))

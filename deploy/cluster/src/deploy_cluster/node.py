@@ -1,11 +1,12 @@
 """A folder in, a Kubernetes of one node out: in the namespaces that this process is the first of.
 
+    make_network()
     with node(folder, root, archive, say) as server:
         server.kubectl("apply", …)
 
-`root` is a Debian with what a node has besides Kubernetes' own programs; it is written over in
-`folder` alone. The control plane runs beside it. What a node would want of a machine that is its
-own, it finds in its namespaces, or is shown: nothing of the machine is changed.
+`root` is a Debian with what a node has besides Kubernetes' own programs; what is written over it is
+in memory. The control plane runs beside it. What a node would want of a machine that is its own, it
+finds in its namespaces, or is shown: nothing of the machine is changed.
 """
 
 import json
@@ -42,6 +43,8 @@ PODS = "10.78.0.0/16"
 DOMAIN = "cluster.local"
 SANDBOX_IMAGE = "localhost/aftersales-node:check"
 READY_SECONDS_MAX = 180.0
+IMAGES_SECONDS_MAX = 1800.0
+"""Where none was ever built, their dependencies are installed first."""
 GROUP = "system:authenticated"
 CONTROLLERS, SCHEDULING, PROXY = (
     f"system:{name}" for name in ("kube-controller-manager", "kube-scheduler", "kube-proxy")
@@ -127,9 +130,10 @@ type Say = Callable[[str], None]
 
 @contextmanager
 def node(folder: Path, root: Path, archive: Path, say: Say) -> Generator[ApiServer]:
-    """One that is ready, with the images of the archive. Raises `cache.Absent`, `StackError`."""
+    """One that is ready, with the images of the archive, which may come later. Raises
+    `cache.Absent`, `StackError`.
+    """
     own = folder / "root"
-    _make_network()
     _make_root(folder, root, own)
     machine.make_groups()
     (folder / "api").mkdir()
@@ -142,6 +146,7 @@ def node(folder: Path, root: Path, archive: Path, say: Say) -> Generator[ApiServ
         with api_server(folder / "api", address=ADDRESS, users=USERS, options=options) as server:
             say("the API server is ready")
             runs.control_plane(server)
+            runs.until("containerd", archive.exists, seconds=IMAGES_SECONDS_MAX)
             say("importing the images")
             _chroot(own, "ctr", "--namespace=k8s.io", "images", "import", str(archive))
             runs.kubelet(server)
@@ -170,8 +175,11 @@ class Processes:
         log = self._folder / f"{name}.log"
         self._running[name] = start(name, command, log=log)
 
-    def until(self, name: str, is_ready: Callable[[], bool]) -> None:
-        wait_until(is_ready, self._running[name], seconds=READY_SECONDS_MAX, ready="ready")
+    def until(
+        self, name: str, happened: Callable[[], bool], *, seconds: float = READY_SECONDS_MAX
+    ) -> None:
+        """Waits for it as long as one of them runs."""
+        wait_until(happened, self._running[name], seconds=seconds, ready="ready")
 
     def control_plane(self, server: ApiServer) -> None:
         """It makes pods of what is applied, and gives them to the node."""
@@ -239,7 +247,7 @@ def _dns_options() -> list[str]:
     ]
 
 
-def _make_network() -> None:
+def make_network() -> None:
     """A link with both its ends here: the node has an address and a way out that leads nowhere."""
     for command in (
         "link set lo up",
@@ -259,8 +267,11 @@ def _make_network() -> None:
 
 
 def _make_root(folder: Path, root: Path, own: Path) -> None:
-    """What is written goes to `folder`; our own files are found in it where they are outside."""
-    over, work = folder / "over", folder / "work"
+    """What is written is in memory, and gone at once. Our own files are where they are outside."""
+    written = folder / "written"
+    written.mkdir()
+    _run("mount", "-t", "tmpfs", "tmpfs", written)
+    over, work = written / "over", written / "work"
     for each in (own, over, work):
         each.mkdir()
     layers = f"lowerdir={root},upperdir={over},workdir={work}"
@@ -271,8 +282,8 @@ def _make_root(folder: Path, root: Path, own: Path) -> None:
     for place in ("sys", "dev"):
         _run("mount", "--rbind", f"/{place}", own / place)
     for name in ("containerd", "kubelet"):  # no overlay can lie on an overlay
-        (folder / name).mkdir()
-        _bind(folder / name, own / "var" / "lib" / name)
+        (written / name).mkdir()
+        _bind(written / name, own / "var" / "lib" / name)
     (folder / "names").mkdir()
     _bind(folder / "names", own / "etc" / "names")
     for ours in (tools_folder(), folder):

@@ -63,7 +63,7 @@ class Outside:
 
 
 @contextmanager
-def outside(folder: Path) -> Generator[Outside]:
+def outside(folder: Path, say: Say) -> Generator[Outside]:
     """Both servers with empty databases and topics; ended afterwards."""
     programs = downloads.fetch()
     hba = folder / "pg_hba.conf"
@@ -88,13 +88,10 @@ def outside(folder: Path) -> Generator[Outside]:
         kafka.start()
         issuer.ensure_key(folder)
         topics.create_topics(kafka.bootstrap)
-        yield Outside(
-            folder=folder,
-            postgres=postgres,
-            kafka=kafka,
-            logs=databases.create_databases(postgres.url),
-            keys=databases.create_key_databases(postgres.url),
-        )
+        logs = databases.create_databases(postgres.url)
+        keys = databases.create_key_databases(postgres.url)
+        say("PostgreSQL and Kafka are ready")
+        yield Outside(folder=folder, postgres=postgres, kafka=kafka, logs=logs, keys=keys)
     finally:
         kafka.kill()
         postgres.kill()

@@ -18,6 +18,8 @@ RECIPE = Path(__file__).parents[2] / "Dockerfile"
 NAMES = {service: f"docker.io/aftersales/{service}-service:0.1.0" for service in SERVICES}
 NAME = "io.containerd.image.name"
 """The annotation by which containerd knows an image of an archive."""
+COMPRESSION = ("--compression-format=zstd", "--compression-level=1")
+"""What is read once on this machine need not be small."""
 WRITES = ("setpriv", "--pdeathsig", "KILL", "--")
 """What writes into a folder that is removed when we are gone."""
 
@@ -34,7 +36,7 @@ def build_all(say: Say) -> None:
 def write_archive(file: Path) -> None:
     """What `build_all` has built; it is there when it is whole. Raises `Absent`."""
     unfinished = file.with_suffix(".unfinished")
-    push = (*WRITES, "buildah", "push", "--quiet", "--disable-compression")
+    push = (*WRITES, "buildah", "push", "--quiet", *COMPRESSION)
     with tempfile.TemporaryDirectory(dir=file.parent) as layout:
         for name in (*NAMES.values(), SANDBOX_IMAGE):
             told(*push, name, f"oci:{layout}:{name}")

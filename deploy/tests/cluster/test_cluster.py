@@ -1,11 +1,14 @@
 """What is said of a machine and of answers, without a cluster."""
 
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
-from deploy_cluster.load import Answers
+from deploy_cluster.load import Answers, Asked, asked_while
 from deploy_cluster.machine import left_behind
 from deploy_cluster.node import names_of
+from deploy_tools.upstreams import Upstreams
+from local_stack.processes import free_port
 
 
 def test_what_is_new_what_is_gone_and_what_is_changed_is_told() -> None:
@@ -48,6 +51,25 @@ def test_of_a_refused_request_it_is_told_when_and_how() -> None:
     [refusal] = answers.refusals
     assert refusal.endswith(" ConnectError what ConnectError says")
     assert (answers.answered, answers.late, answers.refused) == (1, 1, 1)
+
+
+def test_accounts_send_what_is_theirs_until_a_step_is_done_and_meet_the_door_that_it_closed() -> (
+    None
+):
+    upstreams = Upstreams({"review": free_port()})
+    url = f"http://127.0.0.1:{upstreams.ports['review']}/"
+    accounts = [
+        Asked(method="GET", url=url, headers={}),
+        Asked(method="POST", url=url, headers={"answer-with": "409"}, content=b"an order"),
+    ]
+    with upstreams.running(), ExitStack() as closed:
+        answers = asked_while(accounts, lambda: closed.enter_context(upstreams.down("review")))
+    assert answers.answered > 1
+    assert answers.counted["409"] > 1
+    assert answers.counted["ConnectError"] > len(accounts)
+    assert answers.refused == answers.counted.total() - answers.answered == len(answers.refusals)
+    assert '"method": "POST"' in answers.refusals[0]
+    assert '"bytes": 8' in answers.refusals[0]
 
 
 def test_services_have_the_names_that_pods_know_them_by() -> None:

@@ -9,11 +9,21 @@ from http import HTTPStatus
 
 import httpx
 
-PAUSE_SECONDS = 0.03
-"""Between two questions of an account: below the limit that the gateway has for one."""
+PAUSE_SECONDS = 0.06
+"""Between two requests of an account: below the lowest limit that the gateway has for one."""
 ANSWER_SECONDS_MAX = 20.0
 BEFORE_SECONDS = 2.0
 """Asked for so long before anything happens, and afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an account sends, again and again: a command only if it may come twice."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -54,23 +64,21 @@ class Answers:
 LATE = (str(HTTPStatus.GATEWAY_TIMEOUT.value), "ReadTimeout", "ConnectTimeout", "PoolTimeout")
 
 
-def asked_while(
-    url: str, accounts: Sequence[Mapping[str, str]], step: Callable[[], None]
-) -> Answers:
-    """Each account (its headers) asks for `url` again and again until the step is done."""
-    return asyncio.run(_asked_while(url, accounts, step))
+def asked_while(accounts: Sequence[Asked], step: Callable[[], None]) -> Answers:
+    """Each account sends what is its own until the step is done."""
+    return asyncio.run(_asked_while(accounts, step))
 
 
-async def _asked_while(
-    url: str, accounts: Sequence[Mapping[str, str]], step: Callable[[], None]
-) -> Answers:
+async def _asked_while(accounts: Sequence[Asked], step: Callable[[], None]) -> Answers:
     answers, over = Answers(), asyncio.Event()
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX) as web:
 
-        async def ask(headers: Mapping[str, str]) -> None:
+        async def ask(asked: Asked) -> None:
             while not over.is_set():
                 try:
-                    answer = await web.get(url, headers=headers)
+                    answer = await web.request(
+                        asked.method, asked.url, headers=asked.headers, content=asked.content
+                    )
                 except httpx.TransportError as failure:
                     answers.take(type(failure).__name__, str(failure))
                 else:
@@ -78,8 +86,8 @@ async def _asked_while(
                 await asyncio.sleep(PAUSE_SECONDS)
 
         async with asyncio.TaskGroup() as group:
-            for headers in accounts:
-                group.create_task(ask(headers))
+            for each in accounts:
+                group.create_task(ask(each))
             try:
                 await asyncio.sleep(BEFORE_SECONDS)
                 await asyncio.to_thread(step)

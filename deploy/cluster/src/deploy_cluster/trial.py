@@ -22,7 +22,7 @@ from local_stack.databases import SERVICES
 from local_stack.errors import StackError
 from shared_cli import bulk, demo
 
-from deploy_cluster.load import Answers, asked_while
+from deploy_cluster.load import Answers, Asked, asked_while
 from deploy_cluster.node import Say
 from deploy_cluster.product import Outside
 
@@ -33,7 +33,7 @@ SELLER = "steady-books"
 MICRO = 1_000_000
 ACCOUNTS = 8
 PODS_DELETED = 4
-ROLLED = "reputation-api"
+ROLLED = ("reputation-api", "review-api")
 KILLED = "reputation-worker"
 PATIENCE = "--timeout=300s"
 VERIFY_SECONDS_MAX = 300.0
@@ -41,6 +41,7 @@ SECONDS_MAX = 300.0
 LOOK_SECONDS = 0.2
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 HOST = "{}.aftersales.example"
+NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,9 @@ class Trial:
         self._import(before)
         self._score()
         self._verify()
-        self._replace("a rolling restart", self._restart)
-        self._replace(f"{PODS_DELETED} pods deleted, one after the other", self._delete)
+        accounts = [*self._accounts(before[0])]
+        self._replace("a rolling restart", self._restart, accounts)
+        self._replace(f"{PODS_DELETED} pods deleted, one after the other", self._delete, accounts)
         self._kill_worker()
         self._kill_broker(later)
         self._score()
@@ -115,23 +117,36 @@ class Trial:
             raise StackError(f"audit verify: {done.stdout}{done.stderr}")
         self.say(f"audit verify: {' '.join(done.stdout.split())}")
 
-    def _replace(self, what: str, step: Callable[[], None]) -> None:
+    def _accounts(self, line: bytes) -> Iterator[Asked]:
+        """Half of them ask for a score, half of them send an order that is already there."""
+        for number in range(ACCOUNTS):
+            account = f"account-{number}"
+            if number % 2:
+                headers = self._headers("IMPORTER", account) | NDJSON
+                url = f"{_url('review')}/v1/orders/bulk"
+                yield Asked(method="POST", url=url, headers=headers, content=line)
+            else:
+                headers = self._headers("AUDITOR", account)
+                yield Asked(method="GET", url=_score_url(), headers=headers)
+
+    def _replace(self, what: str, step: Callable[[], None], accounts: Sequence[Asked]) -> None:
         """Under load: nobody meets a closed door."""
-        accounts = [self._headers("AUDITOR", f"auditor-{n}") for n in range(ACCOUNTS)]
         began = time.monotonic()
-        answers: Answers = asked_while(_score_url(), accounts, step)
+        answers: Answers = asked_while(accounts, step)
         self.say(f"{what} in {time.monotonic() - began:.0f} s: {answers}")
         if answers.refused or not answers.answered:
             raise StackError("\n".join((f"{what}: requests were refused", *answers.refusals)))
 
     def _restart(self) -> None:
-        self._ours("rollout", "restart", f"deployment/{ROLLED}")
-        self._ours("rollout", "status", f"deployment/{ROLLED}", PATIENCE)
+        self._ours("rollout", "restart", *(f"deployment/{each}" for each in ROLLED))
+        for each in ROLLED:
+            self._available(each)
 
     def _delete(self) -> None:
         for number in range(PODS_DELETED):
-            self._ours("delete", "pod", self._pods(ROLLED)[number % 2])
-            self._available(ROLLED)
+            deployment = ROLLED[number % len(ROLLED)]
+            self._ours("delete", "pod", self._pods(deployment)[0])
+            self._available(deployment)
 
     def _kill_worker(self) -> None:
         """SIGKILL: it has no last words. The node begins it again."""

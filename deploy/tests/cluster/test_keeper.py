@@ -46,12 +46,35 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def groups() -> frozenset[str]:
+    return machine.seen(None)["control group"]
+
+
 def left(folder: Path) -> list[str]:
     """Of what CHANGE does; others are on this machine too."""
     groups = [hierarchy / machine.GROUP for hierarchy in machine.hierarchies()]
     places = [*groups, folder, Path("/sys/class/net/left")]
     mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
     return [*(str(place) for place in places if place.exists()), *mounts]
+
+
+def test_groups_of_the_node_are_seen_and_those_among_others_own_are_not() -> None:
+    hierarchy = machine.hierarchies()[0]
+    others = hierarchy / "aftersales-test-others"
+    others.mkdir()
+    try:
+        before = groups()
+        assert str(others) in before
+        (others / "theirs").mkdir()
+        assert groups() == before
+        machine.make_groups()
+        (hierarchy / machine.GROUP / "pod").mkdir()
+        assert str(hierarchy / machine.GROUP / "pod") in groups() - before
+        machine.remove_groups()
+        assert groups() == before
+    finally:
+        (others / "theirs").rmdir()
+        others.rmdir()
 
 
 def test_a_node_weighs_as_much_as_many_processes() -> None:

@@ -92,8 +92,15 @@ def _remove_folders(top: Path) -> None:
 
 
 def _groups() -> Iterator[str]:
+    """Those at the top, and all below the node's and those that we are in: what begins and ends in
+    the others meanwhile is somebody else's.
+    """
+    paths = (line.split(":", 2)[2].strip("/") for line in _lines(Path("/proc/self/cgroup")))
+    tops = {GROUP, *filter(None, paths)}
     for hierarchy in hierarchies():
-        yield from (str(folder) for folder, _, _ in hierarchy.walk())
+        yield from (str(folder) for folder in hierarchy.iterdir() if folder.is_dir())
+        for top in tops:
+            yield from (str(folder) for folder, _, _ in (hierarchy / top).walk())
 
 
 def _settings() -> Iterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from deploy_tools.cache import Absent
 from local_stack.errors import StackError
 
-from deploy_cluster.node import make_network, node
+from deploy_cluster.node import make_surroundings, node
 from deploy_cluster.product import install, outside, state
 from deploy_cluster.trial import Trial, name_gateway
 
@@ -28,7 +28,7 @@ ARCHIVE = "images.tar"
 def main(folder: Path, root: Path, began: float) -> int:
     say = partial(tell, began)
     try:
-        make_network()
+        make_surroundings(folder)
         with outside(folder, say) as there, node(folder, root, folder / ARCHIVE, say) as server:
             try:
                 address = install(server, there, folder / "root", say)

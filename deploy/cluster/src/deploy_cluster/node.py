@@ -1,6 +1,6 @@
 """A folder in, a Kubernetes of one node out: in the namespaces that this process is the first of.
 
-    make_network()
+    make_surroundings(folder)
     with node(folder, root, archive, say) as server:
         server.kubectl("apply", …)
 
@@ -35,6 +35,8 @@ PACKAGES = (
     *("iptables", "nftables", "conntrack", "iproute2", "mount", "procps", "dnsmasq-base"),
 )
 """Of Debian, in the node's root."""
+WRITTEN = "written"
+"""Where in `folder` memory is, for what nobody needs afterwards."""
 NAME = "node1"
 ADDRESS = "192.0.2.10"
 """Where the component `external-servers` looks for servers that are outside of the cluster."""
@@ -150,7 +152,7 @@ def node(folder: Path, root: Path, archive: Path, say: Say) -> Generator[ApiServ
             say("importing the images")
             _chroot(own, "ctr", "--namespace=k8s.io", "images", "import", str(archive))
             runs.kubelet(server)
-            server.kubectl("wait", "--for=create", f"node/{NAME}", "--timeout=120s")
+            runs.until("kubelet", lambda: server.tried("get", f"node/{NAME}").returncode == 0)
             server.kubectl("wait", "--for=condition=Ready", f"node/{NAME}", "--timeout=120s")
             runs.kube_proxy(server)  # it would end when the node gets its addresses
             say("the node is ready")
@@ -247,8 +249,12 @@ def _dns_options() -> list[str]:
     ]
 
 
-def make_network() -> None:
-    """A link with both its ends here: the node has an address and a way out that leads nowhere."""
+def make_surroundings(folder: Path) -> None:
+    """Memory to write in; and a link with both its ends here: the node has an address and a way out
+    that leads nowhere.
+    """
+    (folder / WRITTEN).mkdir()
+    _run("mount", "-t", "tmpfs", "tmpfs", folder / WRITTEN)
     for command in (
         "link set lo up",
         "link add eth0 type veth peer name gate0",
@@ -268,9 +274,7 @@ def make_network() -> None:
 
 def _make_root(folder: Path, root: Path, own: Path) -> None:
     """What is written is in memory, and gone at once. Our own files are where they are outside."""
-    written = folder / "written"
-    written.mkdir()
-    _run("mount", "-t", "tmpfs", "tmpfs", written)
+    written = folder / WRITTEN
     over, work = written / "over", written / "work"
     for each in (own, over, work):
         each.mkdir()

@@ -1,6 +1,6 @@
 """A node in, the product on it out, with the servers that are outside of the cluster.
 
-PostgreSQL and Kafka are processes of this machine at the node's address; their data is in `folder`.
+PostgreSQL and Kafka are processes of this machine at the node's address; their data is in memory.
 The issuer is a key in `folder`, too.
 """
 
@@ -26,7 +26,7 @@ from local_stack.kafka import KafkaServer
 from local_stack.postgres import PostgresServer
 from local_stack.processes import tail
 
-from deploy_cluster.node import ADDRESS, PODS, Say, name_services
+from deploy_cluster.node import ADDRESS, PODS, READY_SECONDS_MAX, WRITTEN, Say, name_services
 
 K8S = Path(__file__).parents[2] / "k8s"
 FILES = Path("var/lib/files")
@@ -69,19 +69,20 @@ def outside(folder: Path, say: Say) -> Generator[Outside]:
     hba = folder / "pg_hba.conf"
     hba.write_text(HBA)
     postgres = PostgresServer(
-        folder=folder / "postgres",
+        folder=folder / WRITTEN / "postgres",
         programs=programs.postgres,
         port=POSTGRES_PORT,
         durable=False,
         besides={"listen_addresses": "*", "hba_file": str(hba)},
     )
     kafka = KafkaServer(
-        folder=folder / "kafka",
+        folder=folder / WRITTEN / "kafka",
         java=programs.java,
         jars=programs.kafka_jars,
         port=KAFKA_PORT,
         controller_port=CONTROLLER_PORT,
         besides=LISTENERS,
+        ready_seconds=READY_SECONDS_MAX,
     )
     try:
         postgres.start()

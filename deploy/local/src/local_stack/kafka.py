@@ -67,6 +67,7 @@ class KafkaServer:
     """Starts, stops and starts again on the same ports and folder.
 
     `besides`: properties that are added to the usual ones, or stand in their place.
+    `ready_seconds`: how long a start may take.
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class KafkaServer:
     ephemeral: bool = False
     keep_open: tuple[int, ...] = ()
     besides: Mapping[str, str] = field(default_factory=dict[str, str])
+    ready_seconds: float = READY_SECONDS
     _process: Tethered | None = field(default=None, init=False)
 
     @property
@@ -102,7 +104,9 @@ class KafkaServer:
             remove_orphaned=self.folder if self.ephemeral else None,
             keep_open=self.keep_open,
         )
-        processes.wait_until(self._is_ready, self._process, seconds=READY_SECONDS, ready="ready")
+        processes.wait_until(
+            self._is_ready, self._process, seconds=self.ready_seconds, ready="ready"
+        )
 
     def stop(self) -> None:
         """A controlled shutdown."""

@@ -6,12 +6,15 @@ Exit code 0 when all went as it is promised and nothing is left of it; 1 when no
 that it needs is not on this machine.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +44,8 @@ def main() -> int:
         for tool in TOOLS:
             cache.program(tool)
         downloads.fetch(say)
-        return _run(images.root(say), began)
+        with _alone():
+            return _run(images.root(say), began)
     except (cache.Absent, StackError) as why:
         say(str(why))
         return ABSENT
@@ -55,6 +59,14 @@ def _refuse() -> None:
         raise cache.Absent(
             f"not on this machine: {', '.join(missing)}; `make deploy-check` brings them"
         )
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    """The names of control groups are fixed: there is one run at a time on a machine."""
+    with (downloads.cache_folder() / "cluster.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _run(root: Path, began: float) -> int:

@@ -6,6 +6,7 @@ an export knows what he could read by himself.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -151,7 +152,7 @@ def _asked(
         answer = web.get(f"{urls[service]}{path}", params=query)
     except httpx.TransportError as failure:
         raise StackError(f"{service}-service does not answer: {failure}") from failure
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code == HTTPStatus.NOT_FOUND:
         return None
     check(f"{service}-service", answer.status_code, answer.text, None)
     return answer.content

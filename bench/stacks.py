@@ -26,9 +26,9 @@ def replica_of(worker: Service) -> Service:
     )
 
 
-async def until(db: asyncpg.Connection, counted: str, wanted: int) -> None:
+async def until(db: asyncpg.Connection, counted: str, wanted: int, *values: object) -> None:
     """Other processes are at work, and nothing tells when they have done it."""
-    while await db.fetchval(counted) < wanted:  # noqa: ASYNC110
+    while await db.fetchval(counted, *values) < wanted:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -48,7 +48,7 @@ async def dozed_off(doze: Doze) -> asyncio.Task[None]:
 def long_doze(bell: Bell) -> Doze:
     """One that has found nothing for hours."""
     doze = bell.doze(0.0, LONG)
-    doze._seconds = LONG  # noqa: SLF001 - nobody waits for it
+    doze.seconds = LONG
     return doze
 
 
@@ -151,9 +151,13 @@ async def test_however_much_is_appended_a_process_tells_the_others_now_and_then(
     pool: asyncpg.Pool, elsewhere: asyncpg.Pool
 ) -> None:
     heard: list[object] = []
+
+    def hear(*told: object) -> None:
+        heard.append(told)
+
     clock = asyncio.get_running_loop().time
     async with elsewhere.acquire() as session:
-        await session.add_listener(CHANNEL, lambda *told: heard.append(told))
+        await session.add_listener(CHANNEL, hear)
         bells, began_at = Bells(pool), clock()
         while len(heard) < 3:
             bells.tell()

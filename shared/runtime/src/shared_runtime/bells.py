@@ -46,32 +46,33 @@ class Doze:
     """The pauses of one loop that has found nothing to do: each twice as long as the one before,
     until its bell rings or it is `busy`.
 
-    A loop that is woken all the time pauses for the least time nevertheless.
+    A loop that is woken all the time pauses for the least time nevertheless. `seconds`: the next
+    pause, unless it is woken.
     """
 
     def __init__(self, least: float, most: float) -> None:
         self.told = asyncio.Event()
         self._least = least
         self._most = most
-        self._seconds = least
+        self.seconds = least
 
     def busy(self) -> None:
         """It has found something: the next pause is the shortest."""
-        self._seconds = self._least
+        self.seconds = self._least
 
     async def pause(self, stop: asyncio.Event | None = None, most: float = float("inf")) -> None:
         """Until it is time to look again, or until `stop`. `most`: seconds after which there is
         something to do in any case.
         """
-        least = min(self._least, self._seconds)
-        seconds = max(least, min(self._seconds, most))
+        least = min(self._least, self.seconds)
+        seconds = max(least, min(self.seconds, most))
         if stop is None:
             await asyncio.sleep(least)
         else:
             await pause(stop, least)
         if seconds > least and not self.told.is_set():
             await _first_of(seconds - least, self.told, stop)
-        self._seconds = self._least if self.told.is_set() else min(2 * self._seconds, self._most)
+        self.seconds = self._least if self.told.is_set() else min(2 * self.seconds, self._most)
         self.told.clear()
 
 

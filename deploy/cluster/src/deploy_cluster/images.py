@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from deploy_tools.cache import ENVOY, ENVOY_GATEWAY, Absent, program, tools_folder
-from deploy_tools.images import base_image, build, told
+from deploy_tools.images import BUILD, base_image, build, told
 from local_stack.databases import SERVICES
 from local_stack.downloads import cache_folder
 
@@ -20,8 +20,8 @@ NAME = "io.containerd.image.name"
 """The annotation by which containerd knows an image of an archive."""
 COMPRESSION = ("--compression-format=zstd", "--compression-level=1")
 """What is read once on this machine need not be small."""
-WRITES = ("setpriv", "--pdeathsig", "KILL", "--")
-"""What writes into a folder that is removed when we are gone."""
+WRITES = ("setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--")
+"""What writes into a folder that is removed when we are gone, and may mount something for it."""
 
 
 def build_all(say: Say) -> None:
@@ -71,7 +71,7 @@ def _build_besides(base: str) -> None:
     programs = [program(tool) for tool in (ENVOY, ENVOY_GATEWAY)]
     [envoy, envoy_gateway] = (path.relative_to(tools_folder()) for path in programs)
     told(
-        *("buildah", "bud", "--layers", "-f", RECIPE, "-t", SANDBOX_IMAGE),
+        *(*BUILD, "--layers", "-f", RECIPE, "-t", SANDBOX_IMAGE),
         *("--build-arg", f"PYTHON_IMAGE={base}"),
         *("--build-arg", f"ENVOY={envoy}", "--build-arg", f"ENVOY_GATEWAY={envoy_gateway}"),
         tools_folder(),

@@ -16,6 +16,8 @@ from deploy_tools.routes import REPOSITORY
 
 IMAGES = REPOSITORY / "deploy" / "images"
 BUILD_SECONDS_MAX = 900.0
+BUILD = ("unshare", "--mount", "--", "buildah", "bud")
+"""What a build mounts is its own: one that is killed leaves none of it on the machine."""
 
 
 def told(*command: str | Path, seconds: float = BUILD_SECONDS_MAX) -> str:
@@ -43,7 +45,7 @@ def build(service: str, name: str, base: str) -> None:
     # How this machine reaches its package index is none of the image's business.
     known = [path for path in ("/etc/pip.conf", "/etc/ssl/certs") if Path(path).exists()]
     told(
-        *("buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers"),
+        *(*BUILD, "--isolation", "chroot", "--network", "host", "--layers"),
         *("--ignorefile", IMAGES / "Dockerfile.dockerignore"),
         *(f"--volume={path}:{path}:ro" for path in known),
         *("--build-arg", f"PYTHON_IMAGE={base}", "--build-arg", f"SERVICE={service}"),

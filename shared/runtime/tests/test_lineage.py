@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.cluster import ClusterMetadata
 from local_stack.databases import Database
 from local_stack.errors import StackError
 from local_stack.servers import Servers
@@ -29,6 +31,8 @@ from shared_runtime.delivery import (
     Subscription,
     TakenOver,
 )
+from shared_runtime.feed import LogFeed
+from shared_runtime.lineage import ends_of, ends_that_answer
 from shared_runtime.log import PostgresLog
 from shared_runtime.recovery import recover
 from shared_runtime.relay import Relay, relay_subscription
@@ -64,9 +68,14 @@ async def write(log: PostgresLog, name: str, **counts: int) -> None:
 
 @asynccontextmanager
 async def consuming(
-    pool: asyncpg.Pool, kafka: str, topic: str, *, foreign: bool = False
+    pool: asyncpg.Pool,
+    kafka: str,
+    topic: str,
+    *,
+    foreign: bool = False,
+    feed: LogFeed | None = None,
 ) -> AsyncGenerator[Runner]:
-    source = KafkaLog(kafka, f"sight-{uuid4().hex}", (topic,), foreign=foreign)
+    source = KafkaLog(kafka, f"sight-{uuid4().hex}", (topic,), foreign=foreign, feed=feed)
     subscription = Subscription(name="sight", topics=(topic,), apply=see)
     runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
     try:
@@ -553,3 +562,121 @@ async def test_a_partition_that_is_not_acknowledged_holds_up_no_other(
         assert not relay.holds
     assert await positions(kafka, busy) == [*range(1, 24)]
     assert await positions(kafka, calm) == [*range(1, 24)]
+
+
+# --- Kafka that has no leader for a partition
+
+
+class Leaders:
+    """What Kafka's clients hear of who leads which partition: of one that is lost, nobody does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lost: set[Place] = set()
+        told = ClusterMetadata.leader_for_partition
+
+        def leader(metadata: ClusterMetadata, partition: TopicPartition) -> int | None:
+            place = (partition.topic, partition.partition)
+            return -1 if place in self.lost else told(metadata, partition)
+
+        monkeypatch.setattr(ClusterMetadata, "leader_for_partition", leader)
+
+
+async def has_come(running: Runner, place: Place, position: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while running.cursors.get(place, Cursor()).position < position:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def leaders(monkeypatch: pytest.MonkeyPatch) -> Leaders:
+    return Leaders(monkeypatch)
+
+
+async def test_a_partition_that_nobody_leads_is_not_sent_to_before_it_is_compared(  # noqa: PLR0917
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    leaders: Leaders,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And holds up no other, over several comparisons."""
+    monkeypatch.setattr("shared_runtime.subscription.COMPARE_SECONDS", 0.5)
+    monkeypatch.setattr("shared_runtime.subscription.ASK_AGAIN_SECONDS", 0.5)
+    busy, calm = (topic, partition_of(BUSY)), (topic, partition_of(CALM))
+    leaders.lost = {busy}
+
+    async def count() -> int:
+        """Of the events of each."""
+        return await pool.fetchval("SELECT count(*) / 2 FROM es.event WHERE topic = $1", topic)
+
+    async with relaying(pool, kafka, topic) as relay:
+        stop = asyncio.Event()
+        running = asyncio.create_task(relay.run(stop))
+        compared_at: set[float] = set()
+        while len(compared_at) < 4:
+            await write(journal, f"O{uuid4().hex}", S1=1, S2=1)
+            await has_come(relay, calm, await count())
+            compared_at.add(relay.compared_at)
+        assert relay.holds[busy].why == "silent"
+        assert told("aftersales_held_partitions", subscription="relay", why="silent") == 1
+        assert relay.cursors[busy].position == 0
+        leaders.lost = set()
+        await has_come(relay, busy, await count())
+        stop.set()
+        await running
+        assert not relay.holds
+        assert told("aftersales_held_partitions", subscription="relay", why="silent") == 0
+    assert await positions(kafka, busy) == [*range(1, await count() + 1)]
+
+
+async def test_ends_that_are_all_asked_for_are_all_answered_or_none_is(
+    kafka: str, topic: str, leaders: Leaders
+) -> None:
+    """A log that is recovered takes back what the topic has: all of it."""
+    places = [(topic, 1), (topic, 2)]
+    assert (await ends_of(kafka, places)).keys() == {*places}
+    leaders.lost = {places[0]}
+    assert (await ends_that_answer(kafka, places)).keys() == {places[1]}
+    with pytest.raises(TimeoutError, match="one of 1"):
+        await ends_of(kafka, places)
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+async def test_a_partition_that_nobody_leads_holds_up_no_other_of_a_reader(  # noqa: PLR0917
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    leaders: Leaders,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    foreign: bool,
+) -> None:
+    """Neither where it looks for what a feed has deleted, nor for what a topic has lost."""
+    monkeypatch.setattr("shared_runtime.sources.ENDS_SECONDS", 0.0)
+    monkeypatch.setattr("shared_runtime.sources.EMPTY_SECONDS", 0.0)
+    source = None if foreign else LogFeed({topic: "http://source/"}, tmp_path / "token")
+    leaders.lost = {(topic, partition_of(BUSY))}
+    await write(journal, "O1", S2=1)
+    await relay_all(pool, kafka, topic)
+    async with consuming(pool, kafka, topic, foreign=foreign, feed=source) as runner:
+        await turn_until_seen(runner, pool, S2=1)
+        assert isinstance(runner.source, KafkaLog)
+        group = runner.source.group
+
+        async def one_is_silent() -> bool:
+            return told("aftersales_silent_partitions", group=group) == 1
+
+        await turn_until(runner, one_is_silent)
+        for number in range(5):
+            await write(journal, f"more-{number}", S2=1)
+            await relay_all(pool, kafka, topic)
+            await runner.start()
+            await turn_until_seen(runner, pool, S2=2 + number)
+        leaders.lost = set()
+
+        async def have_answered() -> bool:
+            return told("aftersales_silent_partitions", group=group) == 0
+
+        await turn_until(runner, have_answered)

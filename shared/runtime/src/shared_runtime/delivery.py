@@ -220,10 +220,13 @@ type Before = Callable[[Sequence[Delivery]], Awaitable[Mapping[Place, Exception]
 
 
 class Compared(Struct, frozen=True, kw_only=True):
-    """What comparing a log with its copy has found: where to go back to, what must not go on."""
+    """What comparing a log with its copy has found: where to go back to, what must not go on; what
+    has not answered, and so is not compared yet.
+    """
 
     back: Mapping[Place, Cursor]
     broken: Mapping[Place, str]
+    silent: frozenset[Place] = frozenset()
 
 
 type Compare = Callable[[asyncpg.Pool, Mapping[Place, Cursor]], Awaitable[Compared]]

@@ -6,17 +6,20 @@ the log has not, consumers have applied them, and to go on would write others in
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared_runtime.brokers import Bootstrap
 from shared_runtime.delivery import NO_CHAIN, Compared, Cursor, Delivery, Epoch, Place
-from shared_runtime.sources import kafka_delivery, reading
+from shared_runtime.sources import Spans, kafka_delivery, reading
 
-ENDS_SECONDS_MAX = 20.0
+READ_SECONDS_MAX = 10.0
+"""So long the last events of all partitions are waited for."""
 READ_MS = 250
 FURTHER = 16
 """Where the last records are no events of ours, so many times as many are looked at."""
@@ -62,8 +65,8 @@ class End(Struct, frozen=True, kw_only=True):
 def compare(
     log: Mapping[Place, Found], ends: Mapping[Place, End], cursors: Mapping[Place, Cursor]
 ) -> Compared:
-    """What of a log its topic lacks, though the cursors say that it was sent; and the places where
-    the topic has what the log has not.
+    """What of a log its topic lacks, though the cursors say that it was sent; the places where the
+    topic has what the log has not; and those of which nobody says where they end.
     """
     broken = {place: told for place, end in ends.items() if (told := difference(log[place], end))}
     back = {
@@ -72,7 +75,7 @@ def compare(
         if place not in broken
         and (cursor := lacking_from(log[place], end, cursors[place])) is not None
     }
-    return Compared(back=back, broken=broken)
+    return Compared(back=back, broken=broken, silent=frozenset(cursors.keys() - ends.keys()))
 
 
 def difference(found: Found, end: End) -> str | None:
@@ -117,38 +120,61 @@ async def look_up(db: asyncpg.Pool, ends: Mapping[Place, End]) -> dict[Place, Fo
 
 
 async def ends_of(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, End]:
-    """Where these partitions end. Raises KafkaError or TimeoutError."""
-    async with asyncio.timeout(ENDS_SECONDS_MAX), reading(bootstrap, places) as consumer:
-        partitions = [TopicPartition(*place) for place in places]
-        begins = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-        found = {place: End(offset=ends[place]) for place in partitions}
-        left, window = {p for p in partitions if ends[p] > begins[p]}, 1
+    """Where these partitions end. Raises KafkaError, or TimeoutError if one does not say so."""
+    ends = await ends_that_answer(bootstrap, places)
+    if silent := [place for place in places if place not in ends]:
+        raise TimeoutError(f"{silent[0]} does not answer, one of {len(silent)}")
+    return ends
+
+
+async def ends_that_answer(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, End]:
+    """Where those of these partitions end that say so in time. Raises KafkaError, or TimeoutError
+    if Kafka is not reached at all.
+    """
+    async with reading(bootstrap, places) as consumer:
+        asking = Spans()
+        try:
+            spans = await asking.of(consumer, [TopicPartition(*place) for place in places])
+        finally:
+            asking.close()
+        found = {place: End(offset=span.end) for place, span in spans.items()}
+        left, window = {place for place, (begin, end) in spans.items() if end > begin}, 1
+        until = asyncio.get_running_loop().time() + READ_SECONDS_MAX
         while left:
             for place in left:
-                consumer.seek(place, max(begins[place], ends[place] - window))
-            found |= {place: end async for place, end in _last_events(consumer, left, ends)}
+                consumer.seek(place, max(spans[place].begin, spans[place].end - window))
+            unread = set(left)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await _read_last(consumer, unread, found)
+            for place in unread:
+                del found[place]
             # Records that no relay has written are passed over, if need be down to the beginning.
-            left = {p for p in left if found[p].last is None and ends[p] - window > begins[p]}
+            left = {
+                place
+                for place in left - unread
+                if found[place].last is None and spans[place].end - window > spans[place].begin
+            }
             window *= FURTHER
-        return {(place.topic, place.partition): found[place] for place in partitions}
+        return {(place.topic, place.partition): end for place, end in found.items()}
 
 
-async def _last_events(
-    consumer: AIOKafkaConsumer, places: set[TopicPartition], ends: Mapping[TopicPartition, int]
-) -> AsyncGenerator[tuple[TopicPartition, End]]:
-    """The last event of each place that has one, from where the consumer stands to its end."""
-    reading_on = set(places)
+async def _read_last(
+    consumer: AIOKafkaConsumer, reading_on: set[TopicPartition], found: dict[TopicPartition, End]
+) -> None:
+    """Puts into `found` the last event of each place that has one, from where the consumer stands
+    to its end. A place that was read to its end is taken out of `reading_on`.
+    """
     while reading_on:
         for place, records in (await consumer.getmany(*reading_on, timeout_ms=READ_MS)).items():
             for record in records:
-                if record.offset >= ends[place]:
+                if record.offset >= found[place].offset:
                     break
                 try:
                     told = kafka_delivery(record)
                 except (KeyError, ValueError):
                     continue
-                yield place, End(offset=ends[place], last=told, last_offset=record.offset)
+                found[place] = replace(found[place], last=told, last_offset=record.offset)
         for place in [*reading_on]:
-            if await consumer.position(place) >= ends[place]:
+            if await consumer.position(place) >= found[place].offset:
                 reading_on.discard(place)

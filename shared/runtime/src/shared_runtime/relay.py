@@ -25,7 +25,7 @@ from shared_runtime.delivery import (
     Subscription,
     TakenOver,
 )
-from shared_runtime.lineage import compare, ends_of, look_up
+from shared_runtime.lineage import compare, ends_that_answer, look_up
 from shared_runtime.sources import METADATA_MS_MAX
 
 BATCH_BYTES_MAX = 512 * 1024
@@ -77,15 +77,15 @@ class Relay:
         self._left_behind: set[asyncio.Task[None]] = set()
 
     async def compare(self, db: asyncpg.Pool, cursors: Mapping[Place, Cursor]) -> Compared:
-        """Where the topic has lost what was sent, and where it is not the log's. Raises KafkaError
-        or TimeoutError.
+        """Where the topic has lost what was sent, where it is not the log's, and which of its
+        partitions do not answer. Raises KafkaError or TimeoutError.
         """
-        ends = await ends_of(self._bootstrap, [*cursors])
+        ends = await ends_that_answer(self._bootstrap, [*cursors])
         found = await look_up(db, ends)
-        self._epochs = {place: told.epoch.header() for place, told in found.items()}
+        self._epochs |= {place: told.epoch.header() for place, told in found.items()}
         compared = compare(found, ends, cursors)
         for place, sending in [*self._sending.items()]:
-            if place in compared.back or sending.task.done():
+            if place in ends and (place in compared.back or sending.task.done()):
                 self._sending.pop(place).task.cancel()
         return compared
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -15,8 +16,13 @@ from aiokafka import (
     ConsumerRecord,
     TopicPartition,
 )
-from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
-from prometheus_client import Counter
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    KafkaTimeoutError,
+    UnsupportedCodecError,
+)
+from prometheus_client import Counter, Gauge
 
 from shared_runtime.brokers import Bootstrap, client_of
 from shared_runtime.delivery import (
@@ -49,6 +55,10 @@ ALONE_SECONDS = 10.0
 the topic go, and does not see it come again."""
 SEARCH_SECONDS_MAX = 2.0
 ENDS_SECONDS = 5.0
+ANSWER_SECONDS_MAX = 2.0
+"""So long partitions are waited for that do not say where they end, when others have said so."""
+NO_ANSWER_SECONDS_MAX = 20.0
+"""So long when none has: Kafka is slow, not one of them."""
 EMPTY_SECONDS = 30.0
 PAGES_AT_ONCE = 4
 FETCH_SECONDS_MAX = 10.0
@@ -71,6 +81,12 @@ healed_total = Counter(
     "aftersales_healed_events",
     "Events that a topic had lost and that were asked of the service that recorded them",
     ["topic"],
+)
+
+silent_partitions = Gauge(
+    "aftersales_silent_partitions",
+    "Partitions of a topic that do not say where they end",
+    ["group"],
 )
 
 HEADS = "SELECT topic, partition, position, chain_hash FROM es.head WHERE position > 0"
@@ -204,6 +220,96 @@ class _Searched:
     beyond: float = float("inf")
 
 
+class Span(NamedTuple):
+    """The first offset that a partition has, and the one behind its last."""
+
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
+class Spans:
+    """Where partitions begin and end. One that does not answer (it has no leader) keeps no other
+    waiting, for Kafka's client answers for all of a request or for none: it is asked by itself,
+    beside, for as long as it takes.
+    """
+
+    _asking: dict[TopicPartition, asyncio.Task[Mapping[TopicPartition, Span]]] = field(
+        default_factory=dict[TopicPartition, "asyncio.Task[Mapping[TopicPartition, Span]]"]
+    )
+
+    async def of(
+        self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, Span]:
+        """Those that answer. Raises KafkaError for what waiting does not mend."""
+        wanted = set(partitions)
+        self._forget_answered(wanted)
+        asked = wanted - self._asking.keys()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                return await _spans(consumer, asked)
+        except TimeoutError:
+            pass
+        begun = {each: asyncio.create_task(_span(consumer, each)) for each in asked}
+        self._asking |= begun
+        answers = await _answers(begun.values())
+        self._forget_answered(wanted)
+        return {each: span for answer in answers for each, span in answer.items()}
+
+    def silent(self) -> frozenset[TopicPartition]:
+        """Those that have not answered yet."""
+        return frozenset(each for each, task in self._asking.items() if not task.done())
+
+    def _forget_answered(self, wanted: set[TopicPartition]) -> None:
+        for each, task in [*self._asking.items()]:
+            if task.done() or each not in wanted:
+                self._drop(each)
+
+    def _drop(self, partition: TopicPartition) -> None:
+        task = self._asking.pop(partition)
+        if task.done():
+            task.exception()  # it is asked again
+        else:
+            task.cancel()
+
+    def close(self) -> None:
+        """Asks no more."""
+        self._forget_answered(set())
+
+
+async def _answers[T](asking: Iterable[asyncio.Task[T]]) -> list[T]:
+    """Those that come before nothing has come for a while."""
+    waiting, seconds, answers = {*asking}, NO_ANSWER_SECONDS_MAX, list[T]()
+    while waiting:
+        done, waiting = await asyncio.wait(
+            waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            break
+        answers += [task.result() for task in done if task.exception() is None]
+        seconds = ANSWER_SECONDS_MAX
+    return answers
+
+
+async def _spans(
+    consumer: AIOKafkaConsumer, partitions: set[TopicPartition]
+) -> Mapping[TopicPartition, Span]:
+    if not partitions:
+        return {}
+    begins = await consumer.beginning_offsets([*partitions])
+    ends = await consumer.end_offsets([*partitions])
+    return {each: Span(begins[each], ends[each]) for each in partitions}
+
+
+async def _span(
+    consumer: AIOKafkaConsumer, partition: TopicPartition
+) -> Mapping[TopicPartition, Span]:
+    """Asks until there is an answer, in which the client gives up from time to time."""
+    while True:
+        with suppress(KafkaTimeoutError):
+            return await _spans(consumer, {partition})
+
+
 @dataclass(slots=True)
 class KafkaLog:
     """Topics that the relays write, shared among the workers of a group.
@@ -227,6 +333,7 @@ class KafkaLog:
     _has_read: bool = True
     _shared_at: float = 0.0
     _ends_at: float = float("-inf")
+    _spans: Spans = field(default_factory=Spans)
     _begins: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
     _searched: dict[Place, _Searched] = field(default_factory=dict[Place, "_Searched"])
     _healing: dict[Place, float] = field(default_factory=dict[Place, float])
@@ -344,14 +451,23 @@ class KafkaLog:
             if (name := (place.topic, place.partition)) in cursors and name not in held
         }
         if assigned:
-            begins = await consumer.beginning_offsets([*assigned])
-            ends = await consumer.end_offsets([*assigned])
-            for place, cursor in assigned.items():
-                if ends[place] < cursor.position:
-                    told = f"{cursor.position} were read, and it ends at {ends[place]}"
+            for place, span in (await self._look(consumer, assigned)).items():
+                cursor = assigned[place]
+                if span.end < cursor.position:
+                    told = f"{cursor.position} were read, and it ends at {span.end}"
                     raise Rewritten((place.topic, place.partition), told)
-                self._tell_missed(place, cursor, begins[place])
+                self._tell_missed(place, cursor, span.begin)
         self._ends_at = now
+
+    async def _look(
+        self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, Span]:
+        """Where those begin and end that say so. The others are looked at when they do: they have
+        no leader, so nothing of them is read meanwhile.
+        """
+        spans = await self._spans.of(consumer, partitions)
+        silent_partitions.labels(self.group).set(len(self._spans.silent()))
+        return spans
 
     def _tell_missed(self, place: TopicPartition, cursor: Cursor, begin: int) -> None:
         missed = begin - max(cursor.position, self._begins.get(place, 0))
@@ -374,8 +490,11 @@ class KafkaLog:
         consumer, partition = await self._started(), TopicPartition(*place)
         found: int | None = None
         async with reading(self.bootstrap, [place]) as searching:
-            begin = (await searching.beginning_offsets([partition]))[partition]
-            end = (await searching.end_offsets([partition]))[partition]
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                    begin, end = (await _spans(searching, {partition}))[partition]
+            except TimeoutError:
+                return False
             before = self._searched.get(place)
             if before is None or before.behind != cursor.position:  # it looked for something else
                 before = _Searched(cursor.position, max(begin, cursor.position - 1))
@@ -459,12 +578,11 @@ class KafkaLog:
         assigned = [*consumer.assignment()]
         if self.feed is None or not assigned or now - self._ends_at < EMPTY_SECONDS:
             return
-        begins = await consumer.beginning_offsets(assigned)
-        ends = await consumer.end_offsets(assigned)
+        spans = await self._look(consumer, assigned)
         self._ends_at = now
-        for partition in assigned:
-            place, end = (partition.topic, partition.partition), ends[partition]
-            is_empty = begins[partition] == end > 0
+        for partition, (begin, end) in spans.items():
+            place = (partition.topic, partition.partition)
+            is_empty = begin == end > 0
             if is_empty and self._emptied.get(place) != end and self.feed.has(place[0]):
                 self._emptied[place] = end
                 if place in cursors:
@@ -474,8 +592,7 @@ class KafkaLog:
         found: dict[int, Delivery] = {}
         partition = TopicPartition(*place)
         async with reading(self.bootstrap, [place]) as consumer:
-            begin = (await consumer.beginning_offsets([partition]))[partition]
-            end = (await consumer.end_offsets([partition]))[partition]
+            begin, end = (await _spans(consumer, {partition}))[partition]
             duplicates = 0  # at least so many before the positions that come
             for position in sorted(positions):
                 offset = max(begin, position - 1 + duplicates)
@@ -502,6 +619,7 @@ class KafkaLog:
         return None, end
 
     async def close(self) -> None:
+        self._spans.close()
         if self._consumer is not None:
             await self._consumer.stop()
             self._consumer = None

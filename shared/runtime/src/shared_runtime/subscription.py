@@ -31,6 +31,7 @@ from shared_runtime.delivery import (
     WORLD_FAILURES,
     Before,
     Compare,
+    Compared,
     Connection,
     Cursor,
     Delivery,
@@ -65,6 +66,8 @@ HOLD_SECONDS_MAX = 30.0
 DOUBLINGS_MAX = 16
 LEASE_LOOK_SECONDS = 0.5
 COMPARE_SECONDS = 30.0
+ASK_AGAIN_SECONDS = 1.0
+"""Whether places that did not answer do by now is asked so often, beside the turns."""
 PUT_OFF_SECONDS = 0.5
 """After so long at most the cursors are stored behind events of which nothing has come."""
 APART_MAX = 4
@@ -78,8 +81,8 @@ BUSY_TURNS_MIN = 16
 """A loop is busy after so many turns between which it never waited longer than a rest may last. A
 person's commands, one after the other, are fewer: they are followed at once."""
 
-type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault"]
-REASONS: tuple[Why, ...] = ("fork", "gap", "unreadable", "parked-keys", "fault")
+type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault", "silent"]
+REASONS: tuple[Why, ...] = ("fork", "gap", "unreadable", "parked-keys", "fault", "silent")
 
 log = structlog.get_logger()
 applied_total = Counter("aftersales_applied", "Events applied", ["subscription"])
@@ -178,7 +181,8 @@ class Hold:
     """A partition that is not read for a while, and why; the others go on.
 
     A source with a gap may fill up again, parked keys may be freed: it is tried again at `until`
-    (of the loop's clock), less and less often. A fork stays until somebody has decided.
+    (of the loop's clock), less and less often. A fork stays until somebody has decided; what is
+    silent, until it has answered and is compared.
     """
 
     why: Why
@@ -240,6 +244,9 @@ class Runner:
     pace: Pace = field(default_factory=Pace)
     retried_at: float = 0.0
     compared_at: float = 0.0
+    silent: frozenset[Place] = frozenset()
+    asked_at: float = 0.0
+    asking: asyncio.Task[None] | None = None
     slow: tuple[tuple[str, int, int], int] | None = None
     owned: Mapping[int, int] = field(default_factory=dict[int, int])
     stale: bool = False
@@ -263,6 +270,9 @@ class Runner:
         finally:
             await self._forget_ahead()
             await self._end_apart()
+            if self.asking is not None:
+                self.asking.cancel()
+                await asyncio.gather(self.asking, return_exceptions=True)
             if self.retrying is not None:
                 await self.retrying
 
@@ -281,6 +291,7 @@ class Runner:
                 if self.stored:
                     await self._store_put_off()
                 self._retry_parked()
+                self._ask_silent()
                 failures = 0
                 if rest := self._rest_after(turned):
                     await pause(stop, rest)
@@ -341,10 +352,17 @@ class Runner:
         return frozenset(place for place in self.cursors if group_of(place) not in self.owned)
 
     async def _compare(self, compare: Compare) -> None:
-        """Goes back where the other side lacks what it was given; holds where it has more."""
-        ours = {place: at for place, at in self.cursors.items() if place not in self.others}
-        compared = await compare(self.pool, ours)
+        """Goes back where the other side lacks what it was given; holds where it has more, or does
+        not answer. (What has not answered before is not asked here: nobody waits for it twice.)
+        """
+        ours = self.cursors.keys() - self.others
+        self.silent &= ours
+        asked = {place: self.cursors[place] for place in ours - self.silent}
+        compared = await compare(self.pool, asked) if asked else Compared(back={}, broken={})
         self.compared_at = asyncio.get_running_loop().time()
+        self.silent |= compared.silent
+        for place in self.silent:
+            self._hold(place, "silent")
         for place, told in compared.broken.items():
             self._hold(place, "fork", fault=told)
         if not compared.back:
@@ -357,6 +375,31 @@ class Runner:
             log.warning(
                 "topic lacks what was sent", place=(topic, partition), after=cursor.position
             )
+
+    def _ask_silent(self) -> None:
+        """Asks now and then those that have not answered: beside the turns."""
+        compare = self.subscription.compare
+        if not self.silent or compare is None:
+            return
+        if self.turned_at - self.asked_at >= ASK_AGAIN_SECONDS and _is_over(self.asking):
+            self.asked_at = self.turned_at
+            self.asking = asyncio.create_task(self._ask(compare, self.silent))
+
+    async def _ask(self, compare: Compare, silent: frozenset[Place]) -> None:
+        cursors = {place: self.cursors[place] for place in silent & self.cursors.keys()}
+        try:
+            compared = await compare(self.pool, cursors)
+        except WORLD_FAILURES as failure:
+            log.warning(
+                "places do not answer",
+                subscription=self.subscription.name,
+                places=len(silent),
+                failure=type(failure).__name__,
+            )
+            return
+        if answering := cursors.keys() - compared.silent:
+            self.silent -= answering
+            self.stale = True  # they are compared and gone on with
 
     async def turn(self) -> int:
         """Takes a batch and applies it; the number of events that were new and are applied."""
@@ -435,7 +478,7 @@ class Runner:
         """
         if self.turned_at - self.retried_at < RETRY_LOOK_SECONDS:
             return
-        if self.retrying is None or self.retrying.done():
+        if _is_over(self.retrying):
             self.retried_at = self.turned_at
             self.retrying = asyncio.create_task(self._retry())
 
@@ -515,7 +558,7 @@ class Runner:
         before = self.holds.get(place)
         times = before.times + 1 if before else 1
         seconds = _growing(times, HOLD_SECONDS_MAX)
-        if why == "fork":
+        if why in {"fork", "silent"}:
             seconds = float("inf")
         elif why == "gap" and times == 1:
             seconds = 0.0  # most often the source was only read from a wrong place
@@ -802,6 +845,10 @@ def _advance_foreign(cursor: Cursor, delivery: Delivery) -> Cursor | None:
     if delivery.position < cursor.position or cursor.chain_hash not in {NO_CHAIN, delivery.leaf}:
         raise Forked
     return None
+
+
+def _is_over(task: asyncio.Task[None] | None) -> bool:
+    return task is None or task.done()
 
 
 def _growing(times: int, seconds_max: float) -> float:

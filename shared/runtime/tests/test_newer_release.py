@@ -1,20 +1,23 @@
 """What only a newer release can read: this one says so, of that stream alone."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 from uuid import uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from fastapi import APIRouter, Depends
 from local_stack import issuer
+from msgspec import Struct
 from shared_events.envelope import RECORDED_TIME_OFFSET, Recorded, encode_envelope
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
+from shared_events.registry import NAMES, name_of
 from shared_runtime.auth import Caller, Verifier, require
 from shared_runtime.clock import system_clock
 from shared_runtime.decider import Actor, Decider, PolicyUnknown
@@ -30,10 +33,10 @@ from shared_runtime.log import (
     handle,
     read_stream,
 )
-from shared_runtime.parking import list_parked
+from shared_runtime.parking import ask_retry, list_parked, retry_parked
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner, decide_or_log, decoded
-from shared_runtime.testing import ManualClock, facts
+from shared_runtime.testing import ManualClock, facts, seen
 from shared_runtime.timers import RETRY_AFTER, TIMER, DueTimer, fire_due
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -76,7 +79,10 @@ def ask(stream: str, seller: str = "S1") -> Ask[Pay]:
     return Ask(stream=stream, command=command, cause=str(uuid4()), correlation="O1")
 
 
-type Insure = Callable[[str], Awaitable[None]]
+class Insure(Protocol):
+    """Appends to a stream, of a seller."""
+
+    def __call__(self, stream: str, seller: str = "S1") -> Awaitable[None]: ...
 
 
 @pytest.fixture
@@ -226,16 +232,16 @@ def paying_by(policy_version: str) -> Pays:
 
 
 async def parked(pool: asyncpg.Pool) -> list[tuple[str, int]]:
-    return [(row["key"], row["events"]) for row in await list_parked(pool)]
+    return sorted((row["key"], row["events"]) for row in await list_parked(pool))
 
 
 async def test_i13_a_reaction_sets_aside_what_is_about_it_and_goes_on_with_others(
     pool: asyncpg.Pool, journal: PostgresLog, insure: Insure, topic: str
 ) -> None:
-    await insure("order-S1")
+    await insure("order-S1", "S3")
     await completed(journal, "S1", "S2")
     await Paying(pool, journal, topic, PAYMENTS).turn()
-    assert await parked(pool) == [("S1", 1)]
+    assert await parked(pool) == [("S1", 1), ("S3", 1)]
     assert len(await read_stream(journal, "order-S2")) == 1
 
 
@@ -255,6 +261,88 @@ async def test_i13_that_no_policy_is_old_enough_is_an_answer_like_others(
     await Paying(pool, journal, topic, paying_by("")).turn()
     assert await parked(pool) == []
     assert len(await read_stream(journal, "order-S2")) == 1
+
+
+class OrderInsured(Struct, frozen=True, kw_only=True, tag=UNKNOWN):
+    """What a newer release has."""
+
+    order_id: str
+    seller_id: str
+
+
+KNOWN: dict[str, type[Struct]] = {"OrderPaid.v1": OrderPaid, UNKNOWN: OrderInsured}
+
+
+async def see_decoded(batch: Sequence[Recorded[Any]], db: Connection) -> None:
+    columns = zip(*[(r.topic, r.partition, r.position, r.key) for r in batch], strict=True)
+    await db.execute("SELECT see($1, $2, $3, $4)", *map(list, columns))
+
+
+def of_release(
+    pool: asyncpg.Pool, topic: str, *handles: type[Struct], puts_off: bool = False
+) -> Runner:
+    """What sees these types of events, and passes over the others that there are."""
+    return Runner(
+        subscription=Subscription(
+            name="sight", topics=(topic,), apply=decoded(handles, see_decoded)
+        ),
+        source=OwnLog(pool, (topic,)),
+        pool=pool,
+        now=system_clock,
+        puts_off=puts_off,
+    )
+
+
+def let_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on this is the newer release."""
+    decoders = {tag: msgspec.json.Decoder(of).decode for tag, of in KNOWN.items()}
+    monkeypatch.setattr("shared_events.registry._decoders", decoders)
+    monkeypatch.setattr("shared_runtime.delivery.NAMES", NAMES | {name_of(OrderInsured)})
+
+
+@pytest.mark.usefixtures("sight")
+@pytest.mark.parametrize("puts_off", [False, True])
+async def test_i13_what_only_a_newer_release_has_is_applied_by_it_and_dropped_by_none(  # noqa: PLR0917
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    insure: Insure,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+    puts_off: bool,
+) -> None:
+    """A reader that passes over what it does not handle waits here: of that key alone."""
+    older = of_release(pool, topic, OrderPaid, puts_off=puts_off)
+    await journal.append(facts("order-O2", paid("S2"), at=AT))
+    await older.start()
+    assert await older.turn() == 1
+    await insure("order-O1", "S1")
+    await completed(journal, "S1", "S2")
+    while await older.turn():
+        pass
+    assert not older.holds
+    assert await seen(pool) == {"S2": [1, 2]}
+    assert await parked(pool) == [("S1", 2)]
+    (key,) = await list_parked(pool)
+    assert key["reason"] == f"UnknownEventType: {UNKNOWN}"
+
+    let_be_known(monkeypatch)
+    newer = of_release(pool, topic, OrderPaid, OrderInsured)
+    await ask_retry(pool, subscription="sight", key="S1", now=AT)
+    assert await retry_parked(newer.subscription, newer.source, pool) == 1
+    assert await seen(pool) == {"S1": [1, 2], "S2": [1, 2]}
+    assert await parked(pool) == []
+
+
+@pytest.mark.usefixtures("sight")
+async def test_what_this_release_has_and_a_reader_does_not_handle_is_passed_over(
+    pool: asyncpg.Pool, insure: Insure, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_be_known(monkeypatch)
+    await insure("order-O1", "S1")
+    reader = of_release(pool, topic, OrderPaid)
+    await reader.start()
+    assert await reader.turn() == 1
+    assert (await seen(pool), await parked(pool)) == ({}, [])
 
 
 async def test_i14_a_deadline_waits_for_that_release_and_others_fire(

@@ -80,6 +80,8 @@ TOPIC_OF: dict[str, str] = {
 """The topic of a stream, by what its name begins with."""
 # A replaced version -> the function that makes its data the next version's.
 UPCASTERS: dict[str, Upcaster] = {}
+NAMES = frozenset(tag.partition(".")[0] for tag in (*TYPE_OF, *UPCASTERS))
+"""The names of all event types that this release knows, in whatever version."""
 
 _encode = msgspec.json.Encoder().encode
 _decoders = {tag: msgspec.json.Decoder(event_type).decode for tag, event_type in TYPE_OF.items()}

@@ -18,6 +18,7 @@ from shared_events.envelope import (
     decode_envelope,
     recorded_of,
 )
+from shared_events.registry import NAMES, UnknownEventType
 
 NO_CHAIN = bytes(32)
 
@@ -152,17 +153,24 @@ class Delivery(Struct, kw_only=True):
 
         Raises msgspec.DecodeError or `UnknownEventType`.
         """
-        envelope = self.envelope()
-        if self._name not in names:
+        if not self.has_name_of(names):
             return None
         if self._recorded is None:
-            self._recorded = recorded_of(envelope, self.topic, self.partition, self.position)
+            self._recorded = recorded_of(self.envelope(), self.topic, self.partition, self.position)
         return self._recorded
 
     def has_name_of(self, names: frozenset[str]) -> bool:
-        """Whether the event's type has one of these names. Raises msgspec.DecodeError."""
-        self.envelope()
-        return self._name in names
+        """Whether the event's type has one of these names.
+
+        Raises msgspec.DecodeError, and `UnknownEventType` for a name that this release does not
+        have at all: a newer one may do something with it.
+        """
+        envelope = self.envelope()
+        if self._name in names:
+            return True
+        if self._name not in NAMES:
+            raise UnknownEventType(envelope.type)
+        return False
 
     def envelope(self) -> Envelope:
         """The event's attributes. Raises msgspec.DecodeError."""

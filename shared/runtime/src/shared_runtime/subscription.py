@@ -21,7 +21,7 @@ from msgspec import DecodeError, Struct
 from prometheus_client import Counter, Gauge
 from shared_events.envelope import Recorded
 from shared_events.partition import PARTITIONS
-from shared_events.registry import name_of
+from shared_events.registry import UnknownEventType, name_of
 
 from shared_runtime.bells import Bell
 from shared_runtime.decider import Command, Decider, PolicyUnknown, Refused
@@ -122,7 +122,7 @@ class Decoded:
         """Whether nothing would come of any of these."""
         try:
             return not any(delivery.has_name_of(self.names) for delivery in deliveries)
-        except DecodeError:
+        except (DecodeError, UnknownEventType):
             return False  # it is set aside as what cannot be applied
 
 
@@ -130,7 +130,9 @@ def decoded(
     handles: Iterable[type[Struct]],
     apply: Callable[[Sequence[Recorded[Any]], Connection], Awaitable[None]],
 ) -> Decoded:
-    """Applies only the event types that are handled; the others are passed over undecoded."""
+    """Applies only the event types that are handled; the others are passed over undecoded. Types
+    that only a newer release has are none of them: their keys are set aside for it.
+    """
     return Decoded(frozenset(name_of(event_type) for event_type in handles), apply)
 
 

@@ -75,7 +75,7 @@ NOBODYS: Mapping[tuple[str, str], str] = {
     ("PUT", "/v1/reconciliations/{day}"): "the platform's books",
 }
 """Where nobody is answered because it is no one's own: what it is."""
-WORDS: Mapping[str, object] = {"AddDisputeMessage": {"text": "It is plastic."}}
+WORDS: Mapping[str, dict[str, Any]] = {"AddDisputeMessage": {"text": "It is plastic."}}
 """What is sent where an example says nothing."""
 NARROWED: Mapping[str, Mapping[str, str]] = {"/v1/returns/waiting": {"what": "RECEIVE"}}
 """What else is said of a list, so that there is something in it."""
@@ -149,7 +149,7 @@ def people(ask: Ask) -> dict[str, Client]:
     return named | {role: ask(role, f"{role.lower()}-1") for role in STAFF}
 
 
-def body_of(document: dict[str, Any], operation: dict[str, Any]) -> object:
+def body_of(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any] | None:
     """The example of what is sent."""
     if words := WORDS.get(operation["operationId"]):
         return words
@@ -157,9 +157,11 @@ def body_of(document: dict[str, Any], operation: dict[str, Any]) -> object:
     if content is None:
         return None
     if "example" in content:
-        return content["example"]
-    name = content["schema"]["$ref"].rpartition("/")[2]
-    return document["components"]["schemas"][name].get("examples", [{}])[0]
+        example: dict[str, Any] = content["example"]
+    else:
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        example = document["components"]["schemas"][name].get("examples", [{}])[0]
+    return example
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +184,7 @@ def question(
     parameters = operation.get("parameters", ())
     needed = [each["name"] for each in parameters if each["in"] == "query" and each["required"]]
     body = body_of(document, operation)
-    if isinstance(body, dict):
+    if body is not None:
         body = {
             name: ids.get(name, told) if isinstance(told, str) else told
             for name, told in body.items()

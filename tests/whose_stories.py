@@ -93,7 +93,7 @@ async def reviewed(world: World) -> Left:
     who appeals against what a moderator made of that; another moderator has the case.
     """
     world.clock.at = datetime(2026, 2, 1, tzinfo=UTC)
-    unreviewed = {
+    unreviewed: Json = {
         "order": LINE["order"] | {"order_id": "O-1002"},
         "delivered": {"at": "2026-01-31T14:00:00Z", "signed": True},
         "completed": {"at": "2026-01-31T18:00:00Z"},

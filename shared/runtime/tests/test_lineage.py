@@ -608,7 +608,8 @@ async def test_a_partition_that_nobody_leads_is_not_sent_to_before_it_is_compare
 
     async def count() -> int:
         """Of the events of each."""
-        return await pool.fetchval("SELECT count(*) / 2 FROM es.event WHERE topic = $1", topic)
+        rows = await pool.fetch("SELECT 1 FROM es.event WHERE topic = $1", topic)
+        return len(rows) // 2
 
     async with relaying(pool, kafka, topic) as relay:
         stop = asyncio.Event()

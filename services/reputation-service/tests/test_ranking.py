@@ -19,8 +19,10 @@ from reputation_service.snapshots import GRACE, evaluate, run_snapshots
 from shared_events.envelope import Recorded
 from shared_events.reputation import ScoreEvaluated
 from shared_events.review import ReviewWeighted, WeightReason
+from shared_runtime.clock import system_clock
 from shared_runtime.log import PostgresLog
 from shared_runtime.projections import live_subscription, rebuild
+from shared_runtime.skew import SKEW_MAX
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import InMemoryLog, InMemorySource, ManualClock, facts, stream_for
 
@@ -126,6 +128,20 @@ async def test_a_seller_is_in_the_table_once_he_was_worked_out(sellers: Sellers)
         recent_milli=1000,
         as_of=sellers.clock(),
     )
+
+
+async def test_a_process_whose_clock_is_a_day_ahead_works_out_nobody_as_of_tomorrow(
+    sellers: Sellers,
+) -> None:
+    await sellers.tell(reviewed(1, "S1", sellers.clock()))
+    sellers.clock.at = system_clock() + DAY
+    by_the_database = PostgresLog(
+        sellers.pool, source="/reputation-service", now=sellers.clock, skew_max=SKEW_MAX
+    )
+    sellers.policies = ScorePolicies(by_the_database, DEFAULT)
+    await sellers.refresh_all()
+    (ranked,) = await sellers.table()
+    assert abs(ranked.as_of - system_clock()) < timedelta(hours=1)
 
 
 async def test_only_a_seller_who_changed_is_worked_out_anew(sellers: Sellers) -> None:

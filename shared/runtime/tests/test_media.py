@@ -36,6 +36,7 @@ from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.decider import InvalidValue
 from shared_runtime.http import serve, service_app
+from shared_runtime.log import PostgresLog
 from shared_runtime.media import (
     LINK_LIFETIME,
     LOCAL_MEDIA_KEY,
@@ -45,6 +46,7 @@ from shared_runtime.media import (
     MediaFile,
     MediaSettings,
     MediaStore,
+    Upload,
 )
 from shared_runtime.media_api import (
     BODIES_MAX,
@@ -64,6 +66,7 @@ from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
 from shared_runtime.shape import Purpose
+from shared_runtime.skew import SKEW_MAX
 from shared_runtime.spool import Spool
 from shared_runtime.telemetry import CORRELATION_HEADER
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
@@ -159,6 +162,7 @@ class Shop:
     folder: Path
     keys: InMemoryKeyStore = field(default_factory=InMemoryKeyStore)
     scanner: Scanner = field(default_factory=DecodingScanner)
+    skew_max: timedelta | None = None
 
     @property
     def links(self) -> Links:
@@ -175,6 +179,7 @@ class Shop:
             keys=self.keys,
             scanner=self.scanner,
             links=self.links,
+            own_log=PostgresLog(self.db, source="/shop", now=self.clock, skew_max=self.skew_max),
             now=self.clock,
         )
 
@@ -536,6 +541,26 @@ async def test_what_nothing_refers_to_is_gone_after_a_day(
     assert await shop.db.fetchval("SELECT count(*) FROM media.file") == 1
     with pytest.raises(InvalidValue):
         await store.refer([needed, other])
+
+
+async def test_a_worker_whose_clock_is_days_ahead_deletes_nothing_of_today(
+    shop: Shop,
+) -> None:
+    shop.clock.at, shop.skew_max = system_clock() + 3 * UNREFERENCED_LIFETIME, SKEW_MAX
+    store = shop.store()
+    upload = Upload(
+        media_id=str(uuid4()),
+        owner=OWNER,
+        purpose="REVIEW",
+        content_type="image/jpeg",
+        data=JPEG,
+        name=None,
+    )
+    await store.upload(upload)
+    await store.purge()
+    (file,) = await store.clean(OWNER, [upload.media_id], "REVIEW")
+    assert abs(file.uploaded_at - system_clock()) < timedelta(hours=1)
+    assert len(shop.kept()) == 1
 
 
 async def test_a_file_is_referred_to_in_the_transaction_that_needs_it(

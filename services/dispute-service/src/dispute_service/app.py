@@ -99,7 +99,14 @@ def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
 
 
 def media_of(parts: Parts[DisputeSettings], links: Links) -> MediaStore:
-    return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
+    return media_at(
+        parts.settings,
+        own_log=parts.log,
+        db=parts.pool,
+        keys=parts.keys,
+        links=links,
+        now=parts.now,
+    )
 
 
 def webhooks_of(parts: Parts[DisputeSettings]) -> Webhooks:

@@ -151,7 +151,14 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
 
 
 def media_of(parts: Parts[ReputationSettings], links: Links) -> MediaStore:
-    return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
+    return media_at(
+        parts.settings,
+        own_log=parts.log,
+        db=parts.pool,
+        keys=parts.keys,
+        links=links,
+        now=parts.now,
+    )
 
 
 def webhooks_of(parts: Parts[ReputationSettings]) -> Webhooks:

@@ -76,7 +76,7 @@ async def refresh(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> bo
     async with pool.acquire() as db, db.transaction():
         if not await sweeps.try_lock(NAME, db):
             return None
-        at = micros(now())
+        at = micros(await policies.log.within(db).instant(now))
         policy_at = await policies.policy_at(db)
         changed = [row["seller_id"] for row in await db.fetch(TAKE_CHANGED, SELLERS_MAX)]
         changed += [row["seller_id"] for row in await db.fetch(DUE, at, SELLERS_MAX)]

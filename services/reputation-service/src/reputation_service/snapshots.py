@@ -60,7 +60,7 @@ async def evaluate(
         if not await sweeps.try_lock(NAME, db):
             return False
         policy_at = await policies.policy_at(db)
-        before = micros(now() - GRACE)
+        before = micros(await own_log.within(db).instant(now) - GRACE)
         newest = evaluations(before, policy_at(before))[0].day
         day, sweep = _next(await sweeps.find(NAME, db), newest, policy_at)
         if sweep.reached is None:

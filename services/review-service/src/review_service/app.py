@@ -116,7 +116,14 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
 
 
 def media_of(parts: Parts[ReviewSettings], links: Links) -> MediaStore:
-    return media_at(parts.settings, db=parts.pool, keys=parts.keys, links=links, now=parts.now)
+    return media_at(
+        parts.settings,
+        own_log=parts.log,
+        db=parts.pool,
+        keys=parts.keys,
+        links=links,
+        now=parts.now,
+    )
 
 
 def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:

@@ -33,7 +33,7 @@ from shared_runtime.decider import (
     WrongState,
 )
 from shared_runtime.keys import KeyStore
-from shared_runtime.log import Database
+from shared_runtime.log import Database, PostgresLog
 from shared_runtime.media_objects import Access, Objects
 from shared_runtime.media_types import EXTENSIONS, ContentType, InvalidFile, LinkExpired, Reason
 from shared_runtime.problems import ConcurrentChange, IdempotencyMismatch, encode_json
@@ -269,6 +269,7 @@ class MediaStore:
         keys: KeyStore,
         scanner: Scanner,
         links: Links,
+        own_log: PostgresLog,
         now: Clock,
     ) -> None:
         self._db = db
@@ -276,6 +277,7 @@ class MediaStore:
         self._keys = keys
         self._scanner = scanner
         self._links = links
+        self._own_log = own_log
         self._now = now
 
     async def upload(self, upload: Upload) -> UploadAnswer:
@@ -324,7 +326,7 @@ class MediaStore:
             name,
             token_hex(16),
             fingerprint,
-            self._now(),
+            await self._instant(),
         )
         begun = await self._db.fetchrow(BEGUN, upload.media_id)
         if begun is None:
@@ -347,7 +349,7 @@ class MediaStore:
             height=if_any(file.height),
         )
         answer = encode_json(view)
-        decided_at = self._now() if is_clean else None
+        decided_at = await self._instant() if is_clean else None
         done = await self._db.execute(FINISH, upload.media_id, state, decided_at, answer)
         if done.endswith(" 1"):
             log.info("file uploaded", media_id=upload.media_id, state=state)
@@ -431,12 +433,12 @@ class MediaStore:
         that is needed and was not would be lost.
         """
         wanted = list(media_ids)
-        rows = await (db or self._db).fetch(REFER, wanted, self._now())
+        rows = await (db or self._db).fetch(REFER, wanted, await self._instant(db))
         _refuse_others(wanted, {row["media_id"] for row in rows})
 
     async def delete_of(self, person: str, db: Database | None = None) -> None:
         """All files of a person. In a transaction of `db`: objects go with the next `purge`."""
-        await (db or self._db).execute(DROP, person, self._now())
+        await (db or self._db).execute(DROP, person, await self._instant(db))
         if db is None:
             await self._delete_dropped()
 
@@ -470,16 +472,20 @@ class MediaStore:
     async def _decide(self, file: MediaFile, verdict: Verdict) -> None:
         reason = verdict.reason if isinstance(verdict, Rejected) else None
         state: FileState = "CLEAN" if reason is None else "REJECTED"
-        await self._db.execute(DECIDE, file.media_id, state, reason, self._now())
+        await self._db.execute(DECIDE, file.media_id, state, reason, await self._instant())
         if state == "REJECTED":
             await self._objects.delete([file.object])
         log.info("file scanned", media_id=file.media_id, state=state, reason=reason)
 
     async def purge(self) -> None:
         """Deletes what nothing refers to for a day, and what was dropped before."""
-        now = self._now()
+        now = await self._instant()
         await self._db.execute(DROP_UNREFERENCED, now - UNREFERENCED_LIFETIME, now)
         await self._delete_dropped()
+
+    async def _instant(self, db: Database | None = None) -> datetime:
+        """By whichever process a file came, and whichever deletes it: they go by one clock."""
+        return await (self._own_log.within(db) if db else self._own_log).instant(self._now)
 
     async def _delete_dropped(self) -> None:
         while rows := await self._db.fetch(DROPPED, BATCH_MAX):

@@ -1,7 +1,7 @@
 """Files in and out over HTTP, and what a worker does for them.
 
     links = Links(settings.media_secret, now)
-    store = media_at(settings, db=pool, keys=keys, links=links, now=now)
+    store = media_at(settings, own_log=log, db=pool, keys=keys, links=links, now=now)
 
     routers: media_router(store, links), in the service's `streamed` paths: media_api.PATH
     tasks:   *media_tasks(store)
@@ -48,6 +48,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.history import STAFF_ROLES
 from shared_runtime.idempotency import command_id, idempotency_key
 from shared_runtime.keys import KeyStore
+from shared_runtime.log import PostgresLog
 from shared_runtime.media import (
     DOWNLOAD_PATH,
     LINK_LIFETIME,
@@ -458,7 +459,13 @@ def _view(file: MediaFile, name: str | None) -> FileView:
 
 
 def media_at(
-    settings: MediaSettings, *, db: asyncpg.Pool, keys: KeyStore, links: Links, now: Clock
+    settings: MediaSettings,
+    *,
+    own_log: PostgresLog,
+    db: asyncpg.Pool,
+    keys: KeyStore,
+    links: Links,
+    now: Clock,
 ) -> MediaStore:
     """The files that people add to what they write, and bring as evidence."""
     return MediaStore(
@@ -467,6 +474,7 @@ def media_at(
         keys=keys,
         scanner=scanner_at(settings.clamd),
         links=links,
+        own_log=own_log,
         now=now,
     )
 

@@ -67,7 +67,7 @@ def give(*arguments: str, code: int = 0) -> Result:
 TOLD: dict[str, Json] = {
     "/v1/buyers/ana/score": {"score": 1},
     "/v1/orders/O-1": {"total": 5},
-    "/v1/orders/O-2": {"total": 6},
+    "/v1/orders/50%2541%23": {"total": 6},
     "/v1/disputes": {"items": [{"dispute_id": "D-1"}], "next_cursor": None},
     "/v1/disputes/D-1": {"stage": "OPEN"},
     "/v1/disputes/D-1/events": {"items": [{"type": "DisputeOpened.v1"}], "next_cursor": None},
@@ -75,12 +75,12 @@ TOLD: dict[str, Json] = {
 
 
 def of_ana(path: str, query: dict[str, str]) -> Json | int:
-    """Two pages of orders; a dispute about the first of them; nothing else."""
+    """Two pages of orders, one with an odd id; a dispute about the first of them; nothing else."""
     if path != "/v1/me/orders":
         return TOLD.get(path, 404)
     assert query["side"] == "BUYER"
     if "cursor" in query:
-        return {"items": [{"order_id": "O-2"}], "next_cursor": None}
+        return {"items": [{"order_id": "50%41#"}], "next_cursor": None}
     return {"items": [{"order_id": "O-1"}], "next_cursor": "second"}
 
 
@@ -96,13 +96,15 @@ def test_every_piece_is_a_line_with_the_place_where_it_is_told(
         ("review", "/v1/me/orders"),
         ("review", "/v1/orders/O-1"),
         ("review", "/v1/me/orders"),
-        ("review", "/v1/orders/O-2"),
+        ("review", "/v1/orders/50%2541%23"),
         ("dispute", "/v1/disputes"),
         ("dispute", "/v1/disputes/D-1"),
         ("dispute", "/v1/disputes/D-1/events"),
     ]
     assert lines[-1]["told"] == {"type": "DisputeOpened.v1"}
-    assert {"/v1/returns", "/v1/inquiries", "/v1/orders/O-2/refunds", "/v1/me/reviews"} <= {*asked}
+    assert {"/v1/returns", "/v1/inquiries", "/v1/orders/50%2541%23/refunds", "/v1/me/reviews"} <= {
+        *asked
+    }
 
 
 def test_with_somebody_elses_token_nothing_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -660,8 +660,11 @@ async def test_a_partition_that_nobody_leads_holds_up_no_other_of_a_reader(  # n
     source = None if foreign else LogFeed({topic: "http://source/"}, tmp_path / "token")
     leaders.lost = {(topic, partition_of(BUSY))}
     await write(journal, "O1", S2=1)
-    await relay_all(pool, kafka, topic)
-    async with consuming(pool, kafka, topic, foreign=foreign, feed=source) as runner:
+    async with (
+        relaying(pool, kafka, topic) as relay,
+        consuming(pool, kafka, topic, foreign=foreign, feed=source) as runner,
+    ):
+        await turn_all(relay)
         await turn_until_seen(runner, pool, S2=1)
         assert isinstance(runner.source, KafkaLog)
         group = runner.source.group
@@ -672,7 +675,7 @@ async def test_a_partition_that_nobody_leads_holds_up_no_other_of_a_reader(  # n
         await turn_until(runner, one_is_silent)
         for number in range(5):
             await write(journal, f"more-{number}", S2=1)
-            await relay_all(pool, kafka, topic)
+            await turn_all(relay)
             await runner.start()
             await turn_until_seen(runner, pool, S2=2 + number)
         leaders.lost = set()

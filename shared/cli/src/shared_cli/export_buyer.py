@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -112,7 +113,7 @@ class _Page(Struct):
 
 def export(web: httpx.Client, urls: Mapping[str, str], buyer_id: str, sink: Sink) -> None:
     """Writes a page at a time. Raises `Refused`, and StackError when a service does not answer."""
-    if _asked(web, urls, "reputation", WHO.format(buyer_id=buyer_id), {}) is None:
+    if _asked(web, urls, "reputation", _path(WHO, {"buyer_id": buyer_id}), {}) is None:
         raise Refused(f"the token is not of the buyer {buyer_id}")
     for what in ASKED:
         for page in _pieces(web, urls, what, {"buyer_id": buyer_id}):
@@ -120,10 +121,10 @@ def export(web: httpx.Client, urls: Mapping[str, str], buyer_id: str, sink: Sink
 
 
 def _pieces(
-    web: httpx.Client, urls: Mapping[str, str], what: One | Many, ids: Mapping[str, str]
+    web: httpx.Client, urls: Mapping[str, str], what: One | Many, ids: Mapping[str, Any]
 ) -> Iterator[list[Piece]]:
     """Page by page; nothing where there is nothing."""
-    path = what.path.format_map(ids)
+    path = _path(what.path, ids)
     if isinstance(what, One):
         if (told := _asked(web, urls, what.service, path, {})) is not None:
             yield [Piece(what.service, path, Raw(told))]
@@ -142,6 +143,12 @@ def _pieces(
                 yield from _pieces(web, urls, besides, {**ids, **of_item})
         if (cursor := page.next_cursor) is None:
             return
+
+
+def _path(template: str, ids: Mapping[str, Any]) -> str:
+    """An id may have letters in it that mean something else in a path."""
+    quoted = {name: quote(id_, safe="") for name, id_ in ids.items() if isinstance(id_, str)}
+    return template.format_map(quoted)
 
 
 def _asked(

@@ -55,8 +55,9 @@ ALONE_SECONDS = 10.0
 the topic go, and does not see it come again."""
 SEARCH_SECONDS_MAX = 2.0
 ENDS_SECONDS = 5.0
-ANSWER_SECONDS_MAX = 2.0
-"""So long partitions are waited for that do not say where they end, when others have said so."""
+ANSWER_SECONDS_MAX = 3.0
+"""So long partitions are waited for that do not say where they end, when others have said so. (An
+answer comes behind a fetch, which may wait for `FETCH_WAIT_MS`.)"""
 NO_ANSWER_SECONDS_MAX = 20.0
 """So long when none has: Kafka is slow, not one of them."""
 EMPTY_SECONDS = 30.0
@@ -296,8 +297,10 @@ async def _spans(
 ) -> Mapping[TopicPartition, Span]:
     if not partitions:
         return {}
-    begins = await consumer.beginning_offsets([*partitions])
-    ends = await consumer.end_offsets([*partitions])
+    # Both at once: the broker answers what a connection asks in turn, behind a fetch that waits.
+    begins, ends = await asyncio.gather(
+        consumer.beginning_offsets([*partitions]), consumer.end_offsets([*partitions])
+    )
     return {each: Span(begins[each], ends[each]) for each in partitions}
 
 

@@ -58,6 +58,7 @@ ALWAYS: dict[str, set[str]] = {
     **{f"{api}:{METRICS}": {"collector"} for api in APIS},
     **{f"{worker}:{WORKER_HTTP}": {"collector"} for worker in WORKERS},
     "dns:53": OURS,
+    "gateway:10443": {*WORKERS},
     "world:443": PROCESSES,
     "world by IPv6:443": PROCESSES,
 }
@@ -81,7 +82,8 @@ SPOKEN_WITH = (
     *(Door(party=BROKER, port=port) for port in (9090, 9093)),
     Door(party=EXPORTER, port=9404),
     *(Door(party=DATABASE, port=port) for port in (5432, 8000, 9187)),
-    *(Door(party=STRANGER, port=port) for port in (443, 8000)),
+    *(Door(party=STRANGER, port=port) for port in (443, 8000, 10443)),
+    *(Door(party=GATEWAY, port=port) for port in (443, 8000, 10443)),
 )
 
 

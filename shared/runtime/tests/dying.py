@@ -213,8 +213,8 @@ async def work(life: Life, pool: asyncpg.Pool, subscription: Subscription, sourc
     await runner.start()
     while await pool.fetchval(REACHED, subscription.name, life.topic) < life.count:
         runner.batch_max = BATCH
-        await runner.turn()
-        life.reach("moved")
+        if await runner.turn():
+            life.reach("moved")
 
 
 def main() -> None:

@@ -43,16 +43,16 @@ async def test_how_far_each_reader_of_the_log_is_behind(
         await pool.execute(REACHED, subscription, topic, partition_of("S1"), position)
     await pool.execute(REACHED, "of Kafka", "dispute.events", 1, 9)
     await measure(pool, journal, clock)
-    assert told("log_lag", subscription="relay") == 0
-    assert told("log_lag", subscription="sight") == 3
+    assert told("log_lag_events", subscription="relay") == 0
+    assert told("log_lag_events", subscription="sight") == 3
     clock.advance(timedelta(minutes=10))
     await measure(pool, journal, clock)
     assert told("log_lag_seconds", subscription="sight") == 600
     assert told("log_lag_seconds", subscription="relay") == 0
-    assert told("log_lag", subscription="of Kafka") is None
+    assert told("log_lag_events", subscription="of Kafka") is None
     await pool.execute("DELETE FROM es.cursor WHERE subscription = 'sight'")
     await measure(pool, journal, clock)
-    assert told("log_lag", subscription="sight") is None
+    assert told("log_lag_events", subscription="sight") is None
 
 
 async def test_which_keys_are_set_aside_and_which_deadlines_are_overdue(

@@ -72,7 +72,7 @@ async def run_trials(
 ) -> None:
     """Works at what is asked for until `stop`."""
     turn = partial(work_at_trial, pool, policies, now)
-    doze = policies.log.bells.applied.doze(PAUSE_SECONDS, PAUSE_SECONDS_MAX)
+    doze = policies.log.bells.grown.doze(PAUSE_SECONDS, PAUSE_SECONDS_MAX)
     await sweeps.keep_going(NAME, turn, stop, doze=doze)
 
 

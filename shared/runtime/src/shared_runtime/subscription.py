@@ -272,6 +272,8 @@ class Runner:
         finally:
             await self._forget_ahead()
             await self._end_apart()
+            with suppress(TakenOver, VersionConflict, *WORLD_FAILURES):  # else it is read again
+                await self._store_cursors()
             if self.asking is not None:
                 self.asking.cancel()
                 await asyncio.gather(self.asking, return_exceptions=True)
@@ -359,11 +361,12 @@ class Runner:
         """
         ours = self.cursors.keys() - self.others
         self.silent &= ours
-        asked = {place: self.cursors[place] for place in ours - self.silent}
+        unasked = self.silent  # one that is answering meanwhile is compared the next time
+        asked = {place: self.cursors[place] for place in ours - unasked}
         compared = await compare(self.pool, asked) if asked else Compared(back={}, broken={})
         self.compared_at = asyncio.get_running_loop().time()
         self.silent |= compared.silent
-        for place in self.silent:
+        for place in self.silent | unasked:
             self._hold(place, "silent")
         for place, told in compared.broken.items():
             self._hold(place, "fork", fault=told)
@@ -603,10 +606,17 @@ class Runner:
         """Stores cursors that have moved in memory alone, when it is time. Raises `TakenOver`."""
         if asyncio.get_running_loop().time() - self.put_off_at < PUT_OFF_SECONDS:
             return
-        put_off = {place: self.cursors[place] for place in self.stored if place not in self.apart}
+        await self._store_cursors()
+
+    async def _store_cursors(self) -> None:
+        """(Whose place has been held since stays held: nothing new has been read of it.)"""
+        moved = self.stored.keys() & self.cursors.keys()
+        put_off = {place: self.cursors[place] for place in moved if place not in self.apart}
         if put_off:
             await self._transact([], put_off, by_key=False)
-            self._reach(put_off)
+        for place in put_off:
+            self.stored.pop(place, None)
+        self.put_off_at = asyncio.get_running_loop().time()
 
     def _stored(self, place: Place) -> Cursor:
         return self.stored.get(place) or self.cursors[place]

@@ -124,6 +124,18 @@ async def test_a_database_is_migrated_when_its_projections_are_made(settings: Se
         await run_migrated(service(projection()), settings)
 
 
+async def test_a_release_waits_until_its_version_of_a_projection_is_built(
+    owner: asyncpg.Pool, settings: Settings
+) -> None:
+    """Until then the release before writes the tables, and its processes are not replaced."""
+    await run_migrate(service(projection(1)), settings)
+    with pytest.raises(DatabaseBehind, match="of_one_release"):
+        await run_migrated(service(projection(2)), settings)
+    await owner.execute("UPDATE es.projection SET version = 2")  # as a rebuild does, with Kafka
+    await run_migrated(service(projection(2)), settings)
+    await run_migrated(service(projection(1)), settings)  # rolled back, it works on without it
+
+
 async def test_for_a_database_that_is_ahead_or_away_nobody_waits_for_ever(
     owner: asyncpg.Pool, settings: Settings
 ) -> None:

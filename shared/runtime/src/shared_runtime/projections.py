@@ -190,9 +190,13 @@ async def outdated(owner: Connection, projections: Iterable[Projection]) -> list
 
 
 async def unmade(db: Connection | asyncpg.Pool, projections: Iterable[Projection]) -> list[str]:
-    """The projections that have no tables of any version yet."""
-    found = {row["name"] for row in await db.fetch("SELECT name FROM es.projection")}
-    return [each.name for each in projections if each.name not in found]
+    """The projections that have no tables yet, or those of an earlier version: until others are
+    built, the release before is the one that writes them. (Those of a later version are another
+    matter: a release that is rolled back to works without them.)
+    """
+    rows = await db.fetch("SELECT name, version FROM es.projection")
+    found = {str(name): int(version) for name, version in rows}
+    return [each.name for each in projections if found.get(each.name, 0) < each.version]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,7 @@ class PolicyUnknown(Refused):
 
 @dataclass(kw_only=True, eq=False)
 class TimeGoesBack(Refused):
-    """`now` is before the stream's last event."""
+    """What you tell is dated before the last thing that is known of this."""
 
     last_at: datetime
 

@@ -1,4 +1,6 @@
-"""An order reviewed by both sides, disputed, and in the seller's score: the client for Python."""
+"""An order reviewed by both sides, one piece of it disputed and one sent back, and in the seller's
+score: the client for Python.
+"""
 
 import os
 import time
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from aftersales_client import Answer, Refused, expect, new_key, patient, reputation, review, upload
 from aftersales_client import dispute as disputes
+from aftersales_client import returns as goods
 from aftersales_client.dispute.api.disputes import list_disputes, open_dispute
 from aftersales_client.dispute.models import (
     DisputePage,
@@ -17,6 +20,20 @@ from aftersales_client.dispute.models import (
 )
 from aftersales_client.reputation.api.sellers import get_score
 from aftersales_client.reputation.models import ScoreView
+from aftersales_client.returns.api.refunds import get_refund_ledger
+from aftersales_client.returns.api.returns import (
+    get_return_eligibility,
+    list_returns,
+    request_return,
+)
+from aftersales_client.returns.models import (
+    EligibilityView,
+    LedgerView,
+    RequestReturnBody,
+    ReturnPage,
+    ReturnView,
+    WantedLineBody,
+)
 from aftersales_client.review.api.evaluations import get_evaluation, submit_review
 from aftersales_client.review.api.orders import (
     complete_order,
@@ -64,8 +81,8 @@ def refused(ask: Callable[[], object]) -> Refused:
     raise AssertionError("it was not refused")
 
 
-def until_known(ask: Callable[[], Answer[DisputeView]]) -> Answer[DisputeView]:
-    """The order comes to dispute-service over Kafka."""
+def until_known[T](ask: Callable[[], Answer[T]]) -> Answer[T]:
+    """The order comes to the other services over Kafka."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -87,11 +104,14 @@ order = OrderBody(
     currency="EUR",
     placed_at=datetime.now(UTC) - timedelta(minutes=1),
     lines=[
-        OrderLineBody(line_id="1", sku="LAMP-4", category="home", quantity=1, unit_price=euro(4990))
+        OrderLineBody(
+            line_id="1", sku="LAMP-4", category="home", quantity=1, unit_price=euro(4990)
+        ),
+        OrderLineBody(line_id="2", sku="BULB-9", category="home", quantity=1, unit_price=euro(990)),
     ],
     shipping=euro(0),
-    total=euro(4990),
-    total_ref=Money(amount=5860, currency="USD"),
+    total=euro(5980),
+    total_ref=Money(amount=7020, currency="USD"),
     withdrawal_right=True,
 )
 key = new_key()
@@ -205,6 +225,43 @@ listed = expect(
     list_disputes.sync_detailed(client=at_dispute, consistency_token=dispute.consistency_token),
 )
 assert [each.dispute_id for each in listed.value.items] == [dispute.value.dispute_id]
+
+# The other piece is not wanted any more: the buyer asks whether he may send it back, and does.
+at_returns = goods.AuthenticatedClient(
+    base_url=os.environ["AFTERSALES_RETURNS_URL"],
+    token=os.environ["TOKEN_BUYER"],
+    httpx_args=patient(),
+)
+eligible = until_known(
+    lambda: expect(
+        EligibilityView, get_return_eligibility.sync_detailed(ORDER_ID, client=at_returns)
+    )
+)
+assert eligible.value.order_id == ORDER_ID
+wanted = RequestReturnBody(
+    order_id=ORDER_ID,
+    kind="RETURN",
+    lines=[WantedLineBody(line_id="2", quantity=1)],
+    reason="CHANGE_OF_MIND",
+    wants="REFUND",
+)
+asked = until_known(
+    lambda: expect(
+        ReturnView,
+        request_return.sync_detailed(client=at_returns, body=wanted, idempotency_key=new_key()),
+    )
+)
+assert [each.unit for each in asked.value.units] == ["2/1"]
+assert asked.consistency_token
+own = expect(
+    ReturnPage,
+    list_returns.sync_detailed(client=at_returns, consistency_token=asked.consistency_token),
+)
+assert [each.return_id for each in own.value.items] == [asked.value.return_id]
+ledger = until_known(
+    lambda: expect(LedgerView, get_refund_ledger.sync_detailed(ORDER_ID, client=at_returns))
+)
+assert ledger.value.refunds == []  # nothing is given back before it is there
 
 # Everybody reads the score, once the reviews are in it.
 page = reputation.AuthenticatedClient(

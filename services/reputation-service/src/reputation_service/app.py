@@ -11,8 +11,8 @@ from shared_runtime.commands import commands_on
 from shared_runtime.erasure import erasure
 from shared_runtime.erasure_api import erasure_router
 from shared_runtime.log_api import log_router
-from shared_runtime.media import Links, MediaStore
-from shared_runtime.media_api import media_at, media_router, media_tasks
+from shared_runtime.media import Links
+from shared_runtime.media_api import media_of, media_router, media_tasks
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
@@ -148,17 +148,6 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
         accounts_api(parts.pool, score_policies, cursors, parts.now),
         points_audit_api(parts.log, parts.pool, parts.settings.policies, cursors, parts.now),
     ]
-
-
-def media_of(parts: Parts[ReputationSettings], links: Links) -> MediaStore:
-    return media_at(
-        parts.settings,
-        own_log=parts.log,
-        db=parts.pool,
-        keys=parts.keys,
-        links=links,
-        now=parts.now,
-    )
 
 
 def webhooks_of(parts: Parts[ReputationSettings]) -> Webhooks:

@@ -13,7 +13,7 @@ from shared_runtime.erasure import erasure
 from shared_runtime.erasure_api import erasure_router
 from shared_runtime.log_api import log_router
 from shared_runtime.media import Links, MediaStore
-from shared_runtime.media_api import media_at, media_router, media_tasks
+from shared_runtime.media_api import media_of, media_router, media_tasks
 from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
 from shared_runtime.sealing import Keys, Opener
@@ -113,17 +113,6 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         *webhook_routers(webhooks_of(parts), TOPICS, cursors, local=parts.settings.is_local),
         *lists(parts, cursors, opener),
     ]
-
-
-def media_of(parts: Parts[ReviewSettings], links: Links) -> MediaStore:
-    return media_at(
-        parts.settings,
-        own_log=parts.log,
-        db=parts.pool,
-        keys=parts.keys,
-        links=links,
-        now=parts.now,
-    )
 
 
 def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:

@@ -1,7 +1,7 @@
 """Files in and out over HTTP, and what a worker does for them.
 
     links = Links(settings.media_secret, now)
-    store = media_at(settings, own_log=log, db=pool, keys=keys, links=links, now=now)
+    store = media_of(parts, links)
 
     routers: media_router(store, links), in the service's `streamed` paths: media_api.PATH
     tasks:   *media_tasks(store)
@@ -13,7 +13,7 @@ minutes, and its answer is never shown by a browser as a part of our pages.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
@@ -458,24 +458,31 @@ def _view(file: MediaFile, name: str | None) -> FileView:
     )
 
 
-def media_at(
-    settings: MediaSettings,
-    *,
-    own_log: PostgresLog,
-    db: asyncpg.Pool,
-    keys: KeyStore,
-    links: Links,
-    now: Clock,
-) -> MediaStore:
+class MediaParts(Protocol):
+    """What a process of a service with files has in hand."""
+
+    @property
+    def settings(self) -> MediaSettings: ...
+    @property
+    def pool(self) -> asyncpg.Pool: ...
+    @property
+    def log(self) -> PostgresLog: ...
+    @property
+    def keys(self) -> KeyStore: ...
+    @property
+    def now(self) -> Clock: ...
+
+
+def media_of(parts: MediaParts, links: Links) -> MediaStore:
     """The files that people add to what they write, and bring as evidence."""
     return MediaStore(
-        db=db,
-        objects=objects_at(settings.media_url, settings.media_access),
-        keys=keys,
-        scanner=scanner_at(settings.clamd),
+        db=parts.pool,
+        objects=objects_at(parts.settings.media_url, parts.settings.media_access),
+        keys=parts.keys,
+        scanner=scanner_at(parts.settings.clamd),
         links=links,
-        own_log=own_log,
-        now=now,
+        own_log=parts.log,
+        now=parts.now,
     )
 
 

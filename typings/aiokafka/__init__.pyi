@@ -4,6 +4,7 @@ from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 class TopicPartition(NamedTuple):
@@ -29,6 +30,7 @@ class ConsumerRebalanceListener:
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None: ...
 
 class AIOKafkaConsumer:
+    _client: AIOKafkaClient
     def __init__(
         self,
         *topics: str,

@@ -35,6 +35,7 @@ from shared_runtime.delivery import (
     Unreadable,
 )
 from shared_runtime.feed import LogFeed, SourceUnreachable
+from shared_runtime.fetching import SessionConsumer
 from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
@@ -654,7 +655,7 @@ class KafkaLog:
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
+            consumer = SessionConsumer(
                 **client_of(self.bootstrap),
                 group_id=self.group,
                 enable_auto_commit=False,

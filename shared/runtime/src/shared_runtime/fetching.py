@@ -1,0 +1,114 @@
+"""A consumer of aiokafka that names each partition to a broker once, not in each of its requests.
+
+A worker's readers follow some hundreds of partitions, of which few have anything new. In a session
+(KIP-227) the broker keeps what it was asked last: a request says what has changed, an answer has
+the partitions that have something. What goes wrong with a session ends it: the next request names
+all partitions again and begins another.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, override
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.protocol.fetch import FetchRequest, FetchRequestStruct
+
+from shared_runtime.delivery import Place
+
+SESSIONS_SINCE = 7
+"""The first version of the request that knows sessions."""
+NO_SESSION = 0
+FIRST_EPOCH = 0
+"""Of a request that names all, ends the session that it names, and begins another."""
+EPOCH_MAX = 2**31 - 1
+
+type Send = Callable[..., Awaitable[Any]]
+type Entry = tuple[int, ...]
+"""A partition of a request: its number, and where to read from."""
+
+
+class SessionConsumer(AIOKafkaConsumer):
+    """In all else an `AIOKafkaConsumer`."""
+
+    @override
+    def __init__(self, *topics: str, **configs: Any) -> None:
+        super().__init__(*topics, **configs)
+        self._client.send = Sessions(self._client.send).send
+
+
+class Sessions:
+    """What a client sends, with fetch requests in a session with each broker. (A consumer has one
+    of them under way with a broker, never two.)
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._sessions: dict[int, Session] = defaultdict(Session)
+
+    async def send(self, node_id: int, request: object, **options: object) -> object:
+        """As the client's own."""
+        if not isinstance(request, FetchRequest):
+            return await self._send(node_id, request, **options)
+        session = self._sessions[node_id]
+        try:
+            answer = await self._send(node_id, _Shortened(request, session), **options)
+        except BaseException:  # it is not known whether the broker has taken it
+            session.begin_anew()
+            raise
+        if answer.API_VERSION >= SESSIONS_SINCE:
+            session.heard(answer.session_id, answer.error_code)
+        return answer
+
+
+class _Shortened:
+    """A request, less what its session has told the broker before."""
+
+    def __init__(self, request: FetchRequest, session: "Session") -> None:
+        self._request = request
+        self._session = session
+
+    def prepare(self, versions: Mapping[int, tuple[int, int]]) -> FetchRequestStruct:
+        """In the version that both sides know."""
+        full = self._request.prepare(versions)
+        return self._session.shorten(full) if full.API_VERSION >= SESSIONS_SINCE else full
+
+
+class Session:
+    """What one broker was told: which partitions, and from where to read each."""
+
+    def __init__(self, epoch: int = FIRST_EPOCH) -> None:
+        self._id = NO_SESSION
+        self._epoch = epoch
+        self._told: dict[Place, Entry] = {}
+
+    def shorten(self, request: FetchRequestStruct) -> FetchRequestStruct:
+        """The request, with what is other than the broker has it."""
+        wanted = {
+            (topic, entry[0]): entry for topic, entries in request.topics for entry in entries
+        }
+        request.session_id, request.session_epoch = self._id, self._epoch
+        if self._epoch != FIRST_EPOCH:
+            changed = (place for place, entry in wanted.items() if self._told.get(place) != entry)
+            request.topics = _by_topic((place[0], wanted[place]) for place in changed)
+            request.forgotten_topics_data = _by_topic(self._told.keys() - wanted.keys())
+        self._told = wanted
+        return request
+
+    def heard(self, session_id: int, error_code: int) -> None:
+        """Goes on with the session, or with none: the broker has no room for it, or has lost it."""
+        if error_code or session_id == NO_SESSION:
+            self._id, self._epoch = NO_SESSION, FIRST_EPOCH
+        else:
+            self._id = session_id
+            self._epoch = self._epoch + 1 if self._epoch < EPOCH_MAX else FIRST_EPOCH + 1
+
+    def begin_anew(self) -> None:
+        """The next request names all."""
+        self._epoch = FIRST_EPOCH
+
+
+def _by_topic[T](places: Iterable[tuple[str, T]]) -> list[tuple[str, list[T]]]:
+    topics: dict[str, list[T]] = defaultdict(list)
+    for topic, entry in places:
+        topics[topic].append(entry)
+    return [*topics.items()]

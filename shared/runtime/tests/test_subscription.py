@@ -40,8 +40,7 @@ from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import (
     AHEAD_MIN,
     BUSY_TURNS_MIN,
-    REST_SECONDS_MAX,
-    REST_SHARE,
+    REST_SECONDS,
     Pace,
     Runner,
 )
@@ -610,7 +609,6 @@ async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
     sizes: list[int] = []
     ended: list[float] = []
     rests: list[float] = []
-    rest = min(REST_SHARE * TURN_SECONDS, REST_SECONDS_MAX)
     stop = asyncio.Event()
 
     async def work(deliveries: Sequence[Delivery], db: Connection) -> None:
@@ -619,7 +617,7 @@ async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
         sizes.append(len(deliveries))
         await write(journal, f"O{len(sizes)}", S1=2)
         await db.execute("SELECT pg_sleep($1)", TURN_SECONDS)
-        has_rested = len(sizes) > BUSY_TURNS_MIN and rests[-1] >= rest
+        has_rested = len(sizes) > BUSY_TURNS_MIN and rests[-1] >= REST_SECONDS
         if has_rested or len(sizes) == TURNS_MAX:
             stop.set()
         ended.append(loop.time())
@@ -630,25 +628,36 @@ async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
     await write(journal, "O0", S1=1)
     await runner.run(stop)
     assert sizes == [1] + [2] * (len(sizes) - 1)
-    assert rests[-1] >= rest
+    assert rests[-1] >= REST_SECONDS
 
 
-@pytest.mark.parametrize(
-    ("applied", "waited"),
-    [(1, REST_SECONDS_MAX + 0.001), (0, 0.0)],
-    ids=["it waited for what came", "nothing came"],
-)
-def test_a_loop_rests_after_small_turns_that_followed_one_another_and_not_sooner(
-    applied: int, waited: float
-) -> None:
+def busy() -> Pace:
     pace = Pace()
-    rests = [pace.rest_after(1, waited=REST_SECONDS_MAX, took=0.01) for _ in range(BUSY_TURNS_MIN)]
-    assert rests == [0.0] * (BUSY_TURNS_MIN - 1) + [REST_SHARE * 0.01]
-    assert pace.rest_after(AHEAD_MIN - 1, waited=0, took=1.0) == REST_SECONDS_MAX
-    assert pace.rest_after(AHEAD_MIN, waited=0, took=0.01) == 0.0  # a great one
-    assert pace.rest_after(1, waited=0, took=0.01) == REST_SHARE * 0.01
-    assert pace.rest_after(applied, waited=waited, took=0.01) == 0.0
-    assert pace.rest_after(1, waited=0, took=0.01) == 0.0
+    rests = [pace.rest_after(1, waited=REST_SECONDS) for _ in range(BUSY_TURNS_MIN)]
+    assert rests == [0.0] * (BUSY_TURNS_MIN - 1) + [REST_SECONDS]
+    return pace
+
+
+def test_a_busy_loop_rests_after_small_turns_and_not_after_a_great_one() -> None:
+    pace = busy()
+    assert pace.rest_after(AHEAD_MIN - 1, waited=0) == REST_SECONDS
+    assert pace.rest_after(AHEAD_MIN, waited=0) == 0.0
+    assert pace.rest_after(1, waited=0) == REST_SECONDS
+
+
+def test_a_loop_that_has_waited_longer_than_it_would_rest_is_busy_no_more() -> None:
+    pace = busy()
+    assert pace.rest_after(1, waited=REST_SECONDS + 0.001) == 0.0
+    assert pace.rest_after(1, waited=0) == 0.0
+
+
+@pytest.mark.parametrize(("waited", "rest"), [(0.5, REST_SECONDS), (0.51, 0.0)])
+def test_looks_that_find_nothing_count_for_the_time_that_they_take(
+    waited: float, rest: float
+) -> None:
+    pace = busy()
+    assert pace.rest_after(0, waited=waited * REST_SECONDS) == 0.0
+    assert pace.rest_after(1, waited=0.5 * REST_SECONDS) == rest
 
 
 async def test_a_busy_partition_does_not_hold_up_the_others(

@@ -73,10 +73,9 @@ PUT_OFF_SECONDS = 0.5
 APART_MAX = 4
 """So many places that are slow are gone on with at once: each has a connection."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
-REST_SHARE = 2.0
-"""After a small turn a busy loop rests so many times as long as it took: whoever is busy all day
-with one event at a time takes as many at once as come meanwhile."""
-REST_SECONDS_MAX = 0.05
+REST_SECONDS = 0.1
+"""A busy loop rests so long after a small turn: whoever is busy all day with one event at a time
+takes as many at once as come meanwhile."""
 BUSY_TURNS_MIN = 16
 """A loop is busy after so many turns between which it never waited longer than a rest may last. A
 person's commands, one after the other, are fewer: they are followed at once."""
@@ -201,19 +200,22 @@ class _Batch:
 
 @dataclass(slots=True)
 class Pace:
-    """How busy a loop is."""
+    """How busy a loop is: the turns that applied something, one soon after the other, and how long
+    it has waited since the last of them.
+    """
 
     in_a_row: int = 0
+    waited: float = 0.0
 
-    def rest_after(self, applied: int, *, waited: float, took: float) -> float:
-        """Seconds to rest after a turn that took so many for so many events, having waited for
-        them.
-        """
-        was_idle = not applied or waited > REST_SECONDS_MAX
-        self.in_a_row = 0 if was_idle else self.in_a_row + 1
-        if applied >= AHEAD_MIN or self.in_a_row < BUSY_TURNS_MIN:
+    def rest_after(self, applied: int, *, waited: float) -> float:
+        """Seconds to rest after a turn that applied so many events, having waited for them."""
+        self.waited += waited
+        if not applied:
             return 0.0
-        return min(REST_SHARE * took, REST_SECONDS_MAX)
+        self.in_a_row = 0 if self.waited > REST_SECONDS else self.in_a_row + 1
+        self.waited = 0.0
+        is_busy = self.in_a_row >= BUSY_TURNS_MIN and applied < AHEAD_MIN
+        return REST_SECONDS if is_busy else 0.0
 
 
 @dataclass(slots=True)
@@ -314,8 +316,7 @@ class Runner:
                 await pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
 
     def _rest_after(self, applied: int) -> float:
-        took = asyncio.get_running_loop().time() - self.taken_at
-        return self.pace.rest_after(applied, waited=self.taken_at - self.turned_at, took=took)
+        return self.pace.rest_after(applied, waited=self.taken_at - self.turned_at)
 
     async def start(self) -> None:
         """Reads the cursors and goes on right behind them (of the live tables, if it has some)."""
@@ -613,7 +614,7 @@ class Runner:
         moved = self.stored.keys() & self.cursors.keys()
         put_off = {place: self.cursors[place] for place in moved if place not in self.apart}
         if put_off:
-            await self._transact([], put_off, by_key=False)
+            await self._move_cursors(self.pool, put_off)
         for place in put_off:
             self.stored.pop(place, None)
         self.put_off_at = asyncio.get_running_loop().time()
@@ -792,7 +793,7 @@ class Runner:
                 await subscription.apply(rest, db)
 
     async def _move_cursors(
-        self, db: Connection, reached: Mapping[Place, Cursor]
+        self, db: asyncpg.Pool | Connection, reached: Mapping[Place, Cursor]
     ) -> tuple[int, set[tuple[str, int, str]]]:
         """Moves the cursors; how many keys are parked, and which of these partitions.
 

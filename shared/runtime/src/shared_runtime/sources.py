@@ -334,7 +334,7 @@ class KafkaLog:
     _consumer: AIOKafkaConsumer | None = None
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
-    _has_read: bool = True
+    _moved: set[TopicPartition] = field(default_factory=set[TopicPartition])
     _shared_at: float = 0.0
     _ends_at: float = float("-inf")
     _spans: Spans = field(default_factory=Spans)
@@ -367,7 +367,7 @@ class KafkaLog:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
             return await self._take_apart(consumer, cursors)
-        self._has_read = self._has_read or bool(batches)
+        self._moved.update(batches)
         if self._rebalanced.is_set():
             raise TakenOver  # a partition that has just come is not read from its cursor yet
         return healed + [
@@ -423,7 +423,8 @@ class KafkaLog:
         assigned = {(place.topic, place.partition): place for place in consumer.assignment()}
         if assigned.keys() <= cursors.keys():
             self._rebalanced.clear()
-        self._ends_at, self._has_read = float("-inf"), True
+        self._ends_at = float("-inf")
+        self._moved.update(assigned.values())
         for name in assigned.keys() & cursors.keys():
             # One before: whoever reads on compares the last hash that he has with the source's.
             consumer.seek(assigned[name], max(0, cursors[name].position - 1))
@@ -643,15 +644,18 @@ class KafkaLog:
         return None
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
-        """Tells Kafka now and then how far we are: for dashboards, nothing here depends on it."""
+        """Tells Kafka now and then how far we are: for dashboards, nothing here depends on it. (Of
+        what has moved: it stores a record for each partition that is named.)
+        """
         now = asyncio.get_running_loop().time()
-        if not self._has_read or now - self._committed_at < self.commit_seconds:
+        moved = self._moved & consumer.assignment()
+        if not moved or now - self._committed_at < self.commit_seconds:
             return
         self._committed_at = now
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(COMMIT_SECONDS_MAX):
-                await consumer.commit()
-            self._has_read = False
+                await consumer.commit({place: await consumer.position(place) for place in moved})
+            self._moved.clear()
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:

@@ -22,7 +22,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, cast, override
 
 import structlog
 import uvicorn
@@ -55,6 +55,7 @@ from shared_runtime.edge import (
 )
 from shared_runtime.idempotency import KEY_HEADER
 from shared_runtime.migrated import DatabaseAhead, DatabaseBehind
+from shared_runtime.pausing import pause
 from shared_runtime.problems import (
     BodyTooLarge,
     IdempotencyKeyMissing,
@@ -75,6 +76,8 @@ from shared_runtime.wellformed import ERRORS_MAX, FIELD_LENGTH_MAX, WellFormed
 
 READY_SECONDS_MAX = 2.0
 SHUTDOWN_SECONDS_MAX = 10
+DATE_SECONDS = 1.0
+"""The header Date counts seconds."""
 REQUIRED_HEADERS: Mapping[str, type[Refused]] = {
     KEY_HEADER: IdempotencyKeyMissing,
     VERSION_HEADER: PreconditionRequired,
@@ -315,11 +318,23 @@ def _field(place: Sequence[str | int]) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the process, which ends by itself and then with code 0."""
+    """Leaves signals to the process, which ends by itself and then with code 0. It is woken to be
+    stopped, and to write another second into its answers: uvicorn looks ten times a second.
+    """
+
+    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stop = stop
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    @override
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await pause(self._stop, DATE_SECONDS)
+            self.should_exit = self._stop.is_set()
 
 
 async def serve(app: ASGIApp, *, host: str, port: int, stop: asyncio.Event) -> None:
@@ -335,17 +350,8 @@ async def serve(app: ASGIApp, *, host: str, port: int, stop: asyncio.Event) -> N
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
     )
-    server = _Server(config)
-
-    async def end_with() -> None:
-        await stop.wait()
-        server.should_exit = True
-
-    ending = asyncio.create_task(end_with())
-    try:
-        await server.serve()
-    finally:
-        ending.cancel()
+    server = _Server(config, stop)
+    await server.serve()
     if not server.started:
         raise RuntimeError("the application did not start")
 

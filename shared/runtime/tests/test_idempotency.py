@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -24,7 +24,14 @@ from shared_runtime.database import open_pool
 from shared_runtime.decider import Actor, Decider, NotAParty, WrongState
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.http import service_app
-from shared_runtime.idempotency import KEPT_FOR, canonical, command_id, purge_replies
+from shared_runtime.idempotency import (
+    KEPT_FOR,
+    Kept,
+    canonical,
+    command_id,
+    find_replies,
+    purge_replies,
+)
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
 from shared_runtime.migrated import check_migrated
@@ -127,11 +134,28 @@ async def pool(database: Database) -> AsyncIterator[asyncpg.Pool]:
         yield pool
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Finds kept answers; for which requests it was asked."""
+
+    pool: asyncpg.Pool
+    asked: list[UUID] = field(default_factory=list[UUID])
+
+    async def find(self, request_id: UUID) -> Kept | None:
+        self.asked.append(request_id)
+        return (await find_replies(self.pool, [request_id]))[0]
+
+
 @asynccontextmanager
 async def serving(
-    pool: asyncpg.Pool, clock: ManualClock, verifier: Verifier, folder: Path
+    pool: asyncpg.Pool,
+    clock: ManualClock,
+    verifier: Verifier,
+    folder: Path,
+    looks: Looks | None = None,
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    commands = commands_on(PostgresLog(pool, source="/test", now=clock), pool)
+    log = PostgresLog(pool, source="/test", now=clock)
+    commands = Commands(log, looks.find) if looks else commands_on(log, pool)
     app = service_app(
         title="payments",
         version="1",
@@ -200,6 +224,20 @@ async def test_a_repeat_gets_the_answer_that_was_given(
         assert again.headers[name] == first.headers[name]
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert await events(pool) == 2
+
+
+async def test_what_is_recorded_is_not_looked_for_before_and_a_repeat_is_looked_for_once(
+    pool: asyncpg.Pool, clock: ManualClock, verifier: Verifier, tmp_path: Path
+) -> None:
+    looks = Looks(pool)
+    async with serving(pool, clock, verifier, tmp_path, looks) as client:
+        await send(client, "P1", "k1")
+        await send(client, "P2", "k2")
+        assert looks.asked == []
+        for ref, key in (("P1", "k1"), ("none", "k3"), ("refused", "k4")):
+            await send(client, ref, key)
+            assert looks.asked == [command_id("B1", key)]
+            looks.asked.clear()
 
 
 async def test_a_key_is_good_for_one_request(client: httpx.AsyncClient) -> None:

@@ -139,12 +139,12 @@ class Commands:
             states_time=states_time,
             traceparent=request.traceparent,
         )
-        # Spares a repeat the decision; it is the append that keeps it from being recorded twice.
-        if kept := await self._find(request.id):
-            return replayed(kept.matching(request.fingerprint))
         if request.validate_only:
-            return await self._rehearse(decider, ask, version_of, under_lock)
+            twin = await self._twin(request)
+            return twin or await self._rehearse(decider, ask, version_of, under_lock)
 
+        # Whether it is a repeat is not asked before: nearly none is. Of one, the append cannot be
+        # taken twice; and it is asked before a refusal, or that nothing is left to do, is told.
         body = b""
 
         def reply(outcome: Handled[S, E]) -> Reply:
@@ -174,7 +174,6 @@ class Commands:
                 raise
             raise ConcurrentChange from lost
         if not outcome.recorded:
-            # Nothing left to do: also what a retry finds whose first attempt has just committed.
             twin = await self._twin(request)
             return twin or answer(view(outcome), version=version_of(outcome.events))
         return answer(
@@ -224,7 +223,7 @@ class Commands:
         return reanswered(response, shown(events), version_of(events))
 
     async def _twin(self, request: CommandRequest) -> Response | None:
-        """The answer of the same request, sent at the same time, that was first."""
+        """The answer of the same request that was first."""
         kept = await self._find(request.id)
         return replayed(kept.matching(request.fingerprint)) if kept else None
 

@@ -37,6 +37,9 @@ WARM_UP_ROUNDS = 1
 COMMANDS = 500
 COMMANDS_ALONE = 100
 READS = 1_000
+SELLERS = 100
+"""They have their accounts from the first rounds on; each order is of a buyer who is new, as nearly
+all are in the real history that the import is measured with."""
 RATE_MIN = 0.8
 TIMES_MAX = 2.0
 TIMES_ALONE_MAX = 3.0
@@ -184,7 +187,8 @@ async def _rows(stack: Stack, ours: Side, plain: Side) -> list[Served]:
 async def _place(headers: Mapping[str, str], side: Side, line: Line, _: int) -> None:
     mark = uuid4().hex
     at = a_minute_ago()
-    order = new_order(mark, seller_id=f"S-{mark}", buyer_id=f"B-{mark}", placed_at=at)
+    seller = f"S-{len(side.placed) % SELLERS}"
+    order = new_order(mark, seller_id=seller, buyer_id=f"B-{mark}", placed_at=at)
     told = {**headers, "content-type": "application/json", "idempotency-key": mark}
     status, answer = await line.post("/v1/orders", json.dumps(order).encode(), told)
     assert status == HTTPStatus.CREATED, answer

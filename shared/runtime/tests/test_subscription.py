@@ -39,8 +39,8 @@ from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import (
     AHEAD_MIN,
-    BUSY_TURNS_MIN,
-    REST_SECONDS,
+    TURNS_A_SECOND,
+    TURNS_AT_ONCE,
     Pace,
     Runner,
 )
@@ -50,8 +50,7 @@ from shared_runtime.testing import facts
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 BUSY, CALM = "S1", "S2"
 PATIENCE_SECONDS = 30
-TURN_SECONDS = 0.01
-TURNS_MAX = 200  # the machine may be so slow that a turn waits, and the loop is not busy
+TURNS = 40
 TO_THE_END = -1  # as Kafka has it
 
 pytestmark = pytest.mark.usefixtures("sight")
@@ -601,63 +600,62 @@ async def test_a_batch_that_is_too_much_is_taken_in_smaller_ones(
     assert await times_applied(pool) == {1}
 
 
-async def test_a_loop_that_is_busy_with_small_turns_rests_so_that_they_grow(
+async def test_a_loop_that_is_busy_with_small_turns_takes_so_many_a_second(
     pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:
-    """Two events come in the course of each turn: once it is busy, it lets more gather."""
+    """Another event comes in the course of each turn."""
     loop = asyncio.get_running_loop()
-    sizes: list[int] = []
     ended: list[float] = []
-    rests: list[float] = []
     stop = asyncio.Event()
 
-    async def work(deliveries: Sequence[Delivery], db: Connection) -> None:
-        if ended:
-            rests.append(loop.time() - ended[-1])
-        sizes.append(len(deliveries))
-        await write(journal, f"O{len(sizes)}", S1=2)
-        await db.execute("SELECT pg_sleep($1)", TURN_SECONDS)
-        has_rested = len(sizes) > BUSY_TURNS_MIN and rests[-1] >= REST_SECONDS
-        if has_rested or len(sizes) == TURNS_MAX:
-            stop.set()
+    async def work(deliveries: Sequence[Delivery], _: Connection) -> None:
+        await write(journal, f"O{len(ended) + 1}", S1=1)
         ended.append(loop.time())
+        if len(ended) == TURNS:
+            stop.set()
+        assert len(deliveries) == 1
 
     subscription = Subscription(name="sight", topics=(topic,), apply=work)
     source = OwnLog(pool, (topic,), tail=Tail(idle_seconds=0))
     runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
     await write(journal, "O0", S1=1)
     await runner.run(stop)
-    assert sizes == [1] + [2] * (len(sizes) - 1)
-    assert rests[-1] >= REST_SECONDS
+    # (The last before the first that rests, and the last of all, are looked at when they end.)
+    assert ended[-1] - ended[0] >= (TURNS - TURNS_AT_ONCE - 2) / TURNS_A_SECOND
 
 
 def busy() -> Pace:
+    """It has just taken as many small turns as it may at once."""
     pace = Pace()
-    rests = [pace.rest_after(1, waited=REST_SECONDS) for _ in range(BUSY_TURNS_MIN)]
-    assert rests == [0.0] * (BUSY_TURNS_MIN - 1) + [REST_SECONDS]
+    assert [pace.rest_after(1, 0.0) for _ in range(int(TURNS_AT_ONCE))] == [0.0] * int(
+        TURNS_AT_ONCE
+    )
     return pace
 
 
-def test_a_busy_loop_rests_after_small_turns_and_not_after_a_great_one() -> None:
+def test_a_loop_takes_some_small_turns_at_once_and_then_so_many_a_second() -> None:
+    pace, at = busy(), 0.0
+    for _ in range(3):
+        rest = pace.rest_after(1, at)
+        assert rest == pytest.approx(1 / TURNS_A_SECOND)
+        at += rest
+
+
+def test_neither_great_turns_nor_looks_that_find_nothing_are_counted() -> None:
     pace = busy()
-    assert pace.rest_after(AHEAD_MIN - 1, waited=0) == REST_SECONDS
-    assert pace.rest_after(AHEAD_MIN, waited=0) == 0.0
-    assert pace.rest_after(1, waited=0) == REST_SECONDS
+    assert pace.rest_after(AHEAD_MIN, 0.0) == 0.0
+    assert pace.rest_after(0, 0.0) == 0.0
+    assert pace.rest_after(AHEAD_MIN - 1, 0.0) > 0.0
 
 
-def test_a_loop_that_has_waited_longer_than_it_would_rest_is_busy_no_more() -> None:
-    pace = busy()
-    assert pace.rest_after(1, waited=REST_SECONDS + 0.001) == 0.0
-    assert pace.rest_after(1, waited=0) == 0.0
-
-
-@pytest.mark.parametrize(("waited", "rest"), [(0.5, REST_SECONDS), (0.51, 0.0)])
-def test_looks_that_find_nothing_count_for_the_time_that_they_take(
-    waited: float, rest: float
+@pytest.mark.parametrize(("seconds", "turns"), [(0.5, 10), (0.8, 16), (60.0, 16)])
+def test_the_longer_it_has_not_turned_the_more_it_may_at_once_up_to_a_bound(
+    seconds: float, turns: int
 ) -> None:
     pace = busy()
-    assert pace.rest_after(0, waited=waited * REST_SECONDS) == 0.0
-    assert pace.rest_after(1, waited=0.5 * REST_SECONDS) == rest
+    rests = [pace.rest_after(1, seconds) for _ in range(turns + 1)]
+    assert rests[:-1] == pytest.approx([0.0] * turns)
+    assert rests[-1] == pytest.approx(1 / TURNS_A_SECOND)
 
 
 async def test_a_busy_partition_does_not_hold_up_the_others(

@@ -73,12 +73,10 @@ PUT_OFF_SECONDS = 0.5
 APART_MAX = 4
 """So many places that are slow are gone on with at once: each has a connection."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
-REST_SECONDS = 0.1
-"""A busy loop rests so long after a small turn: whoever is busy all day with one event at a time
-takes as many at once as come meanwhile."""
-BUSY_TURNS_MIN = 16
-"""A loop is busy after so many turns between which it never waited longer than a rest may last. A
-person's commands, one after the other, are fewer: they are followed at once."""
+TURNS_A_SECOND = 20.0
+TURNS_AT_ONCE = 16.0
+"""A loop takes so many small turns at once, and then so many a second: whoever is busy all day with
+one event at a time takes as many together as have come meanwhile."""
 
 type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault", "silent"]
 REASONS: tuple[Why, ...] = ("fork", "gap", "unreadable", "parked-keys", "fault", "silent")
@@ -200,22 +198,18 @@ class _Batch:
 
 @dataclass(slots=True)
 class Pace:
-    """How busy a loop is: the turns that applied something, one soon after the other, and how long
-    it has waited since the last of them.
-    """
+    """How many small turns a loop may take at once."""
 
-    in_a_row: int = 0
-    waited: float = 0.0
+    left: float = TURNS_AT_ONCE
+    at: float = float("-inf")
 
-    def rest_after(self, applied: int, *, waited: float) -> float:
-        """Seconds to rest after a turn that applied so many events, having waited for them."""
-        self.waited += waited
-        if not applied:
-            return 0.0
-        self.in_a_row = 0 if self.waited > REST_SECONDS else self.in_a_row + 1
-        self.waited = 0.0
-        is_busy = self.in_a_row >= BUSY_TURNS_MIN and applied < AHEAD_MIN
-        return REST_SECONDS if is_busy else 0.0
+    def rest_after(self, applied: int, at: float) -> float:
+        """Seconds to rest after a turn that applied so many events and ended at `at`."""
+        self.left = min(TURNS_AT_ONCE, self.left + TURNS_A_SECOND * (at - self.at))
+        self.at = at
+        if 0 < applied < AHEAD_MIN:
+            self.left -= 1
+        return max(0.0, -self.left / TURNS_A_SECOND)
 
 
 @dataclass(slots=True)
@@ -299,7 +293,7 @@ class Runner:
                 self._retry_parked()
                 self._ask_silent()
                 failures = 0
-                if rest := self._rest_after(turned):
+                if rest := self.pace.rest_after(turned, asyncio.get_running_loop().time()):
                     await pause(stop, rest)
             except (TakenOver, VersionConflict):
                 failures = 1
@@ -314,9 +308,6 @@ class Runner:
                     failure=type(failure).__name__,
                 )
                 await pause(stop, _growing(failures, PAUSE_SECONDS_MAX))
-
-    def _rest_after(self, applied: int) -> float:
-        return self.pace.rest_after(applied, waited=self.taken_at - self.turned_at)
 
     async def start(self) -> None:
         """Reads the cursors and goes on right behind them (of the live tables, if it has some)."""

@@ -10,16 +10,14 @@ they are at rest again.
 import asyncio
 import gc
 import json
-import os
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
@@ -29,6 +27,7 @@ from local_stack.services import Stack, ephemeral_stack
 from sqlalchemy.engine import make_url
 
 from bench.orders import a_minute_ago, new_order
+from bench.processor import processor_seconds
 from bench.stacks import Line
 
 AT_ONCE = 16
@@ -48,7 +47,6 @@ REST_LOOK_SECONDS = 0.5
 REST_SHARE_MAX = 0.5
 """Of a core: all processes together, taking less for so long, have nothing more to do. (What they
 take when nobody asks anything is a quarter.)"""
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Stoppable(Protocol):
@@ -257,26 +255,6 @@ async def at_rest() -> None:
         await asyncio.sleep(REST_LOOK_SECONDS)
         if processor_seconds() - before < REST_SHARE_MAX * REST_LOOK_SECONDS:
             return
-
-
-def processor_seconds() -> float:
-    """What all processes that this one has started have used, with those that have ended."""
-    parents: dict[int, int] = {}
-    ticks: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
-            fields = stat.read_text().rpartition(")")[2].split()
-            parents[int(stat.parent.name)] = int(fields[1])
-            ticks[int(stat.parent.name)] = sum(map(int, fields[11:15]))
-    return sum(used for pid, used in ticks.items() if _is_ours(pid, parents)) / TICKS_A_SECOND
-
-
-def _is_ours(pid: int, parents: Mapping[int, int]) -> bool:
-    while (parent := parents.get(pid)) is not None:
-        if parent == os.getpid():
-            return True
-        pid = parent
-    return False
 
 
 def _ratio(ours: Sequence[float], plain: Sequence[float]) -> float:

@@ -112,7 +112,7 @@ async def test_a_broker_that_has_lost_the_session_is_told_all_again() -> None:
     assert [asked(told) for told in broker.told[2:]] == [{1: 0, 2: 0}, {2: 1}]
 
 
-async def test_after_an_answer_that_never_came_all_is_told_again_in_place_of_the_old_session() -> (
+async def test_i4_after_an_answer_that_never_came_all_is_told_again_in_place_of_the_old_session() -> (
     None
 ):
     broker = Broker()
@@ -178,7 +178,7 @@ def test_a_session_of_many_years_begins_to_count_again_behind_the_first() -> Non
         )
     )
 )
-def test_whatever_happens_the_broker_knows_what_it_answers_about(
+def test_i4_whatever_happens_the_broker_knows_what_it_answers_about(
     turns: list[tuple[Offsets, str]],
 ) -> None:
     async def run() -> None:

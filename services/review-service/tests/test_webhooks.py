@@ -10,7 +10,7 @@ import pytest
 from local_stack.receiver import Receiver, receiving
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.app import READS, webhooks_of
+from review_service.app import READS
 from review_service.settings import ReviewSettings
 from shared_runtime.outside import Outside
 from shared_runtime.reach import Reach
@@ -41,7 +41,7 @@ def shop() -> Iterator[Receiver]:
 @pytest.fixture
 def sending(parts: Parts[ReviewSettings]) -> Sending:
     outside = Outside(Reach(local=True))
-    return Sending(webhooks=webhooks_of(parts), reads=READS, outside=outside)
+    return Sending(webhooks=parts.webhooks, reads=READS, outside=outside)
 
 
 @pytest.fixture

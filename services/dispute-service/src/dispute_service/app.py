@@ -19,7 +19,6 @@ from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
 from shared_runtime.webhook_sending import webhook_tasks
-from shared_runtime.webhooks import Webhooks
 from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
@@ -92,14 +91,8 @@ def routers(parts: Parts[DisputeSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
-        *webhook_routers(
-            webhooks_of(parts), TOPICS, matters.cursors, local=parts.settings.is_local
-        ),
+        *webhook_routers(parts.webhooks, TOPICS, matters.cursors, local=parts.settings.is_local),
     ]
-
-
-def webhooks_of(parts: Parts[DisputeSettings]) -> Webhooks:
-    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
 
 
 def workload(parts: Parts[DisputeSettings]) -> Workload:
@@ -114,14 +107,14 @@ def workload(parts: Parts[DisputeSettings]) -> Workload:
         ),
         on_kafka=(
             on_elsewhere(parts.log, policies),
-            erasure(parts.keys, files.delete_of, webhooks_of(parts).forget),
+            erasure(parts.keys, files.delete_of, parts.webhooks.forget),
         ),
         own_projections=PROJECTIONS,
         kafka_projections=(ORDER_FACTS,),
         fire=on_deadlines(policies, parts.keys),
         tasks=(
             *media_tasks(files),
-            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
+            *webhook_tasks(parts.webhooks, READS, local=parts.settings.is_local),
             partial(count_open, (CASES,), parts.pool, parts.now),
         ),
     )

@@ -18,7 +18,6 @@ from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
 from shared_runtime.webhook_sending import webhook_tasks
-from shared_runtime.webhooks import Webhooks
 from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
@@ -129,7 +128,7 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
-        *webhook_routers(webhooks_of(parts), TOPICS, cursors, local=parts.settings.is_local),
+        *webhook_routers(parts.webhooks, TOPICS, cursors, local=parts.settings.is_local),
         ranking_api(parts.pool, cursors),
         policies_api(
             Desk(
@@ -150,10 +149,6 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
     ]
 
 
-def webhooks_of(parts: Parts[ReputationSettings]) -> Webhooks:
-    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
-
-
 def workload(parts: Parts[ReputationSettings]) -> Workload:
     policies = parts.settings.policies
     score_policies = ScorePolicies(parts.log, parts.settings.policy)
@@ -164,7 +159,7 @@ def workload(parts: Parts[ReputationSettings]) -> Workload:
             on_own_cases(parts.log, policies, parts.keys),
             on_events(TOPICS, parts.log, READS, parts.now),
             deadlines(parts.log, policies),
-            erasure(parts.keys, files.delete_of, webhooks_of(parts).forget),
+            erasure(parts.keys, files.delete_of, parts.webhooks.forget),
         ),
         on_kafka=(
             on_orders(parts.log, policies),
@@ -178,7 +173,7 @@ def workload(parts: Parts[ReputationSettings]) -> Workload:
             partial(run_ranking, parts.pool, score_policies, parts.now),
             partial(run_snapshots, parts.pool, parts.log, score_policies, parts.now),
             *media_tasks(files),
-            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
+            *webhook_tasks(parts.webhooks, READS, local=parts.settings.is_local),
             partial(count_open, (CASES,), parts.pool, parts.now),
         ),
     )

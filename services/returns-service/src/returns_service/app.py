@@ -20,7 +20,6 @@ from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
 from shared_runtime.webhook_sending import webhook_tasks
-from shared_runtime.webhooks import Webhooks
 from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Task, Workload
 from shared_runtime.worklist import count_open
@@ -116,16 +115,10 @@ def routers(parts: Parts[ReturnsSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
-        *webhook_routers(
-            webhooks_of(parts), TOPICS, ledgers.cursors, local=parts.settings.is_local
-        ),
+        *webhook_routers(parts.webhooks, TOPICS, ledgers.cursors, local=parts.settings.is_local),
         payment_webhooks(parts.log, secret=settings.payment_secret, **hearing),
         carrier_webhooks(parts.log, parts.pool, secret=settings.carrier_secret, **hearing),
     ]
-
-
-def webhooks_of(parts: Parts[ReturnsSettings]) -> Webhooks:
-    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
 
 
 def workload(parts: Parts[ReturnsSettings]) -> Workload:
@@ -150,14 +143,14 @@ def workload(parts: Parts[ReturnsSettings]) -> Workload:
         ),
         on_kafka=(
             on_elsewhere(parts.log, policies),
-            erasure(parts.keys, files.delete_of, webhooks_of(parts).forget),
+            erasure(parts.keys, files.delete_of, parts.webhooks.forget),
         ),
         own_projections=PROJECTIONS,
         kafka_projections=(ORDER_FACTS,),
         fire=on_deadlines(policies),
         tasks=(
             *media_tasks(files),
-            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
+            *webhook_tasks(parts.webhooks, READS, local=parts.settings.is_local),
             partial(count_open, (RETURN_CASES, REFUND_CASES), parts.pool, parts.now),
             partial(ask_for_refunds, open_port, partial(payments, at_once=at_once, **known)),
             partial(reconcile, open_port, partial(Reconciliation, **known)),

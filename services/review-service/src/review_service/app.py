@@ -20,7 +20,6 @@ from shared_runtime.sealing import Keys, Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
 from shared_runtime.webhook_sending import webhook_tasks
-from shared_runtime.webhooks import Webhooks
 from shared_runtime.webhooks_api import webhook_routers
 from shared_runtime.worker import Workload
 from shared_runtime.worklist import count_open
@@ -110,7 +109,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
         media_router(files, links),
         erasure_router(parts.keys),
         log_router(parts.pool),
-        *webhook_routers(webhooks_of(parts), TOPICS, cursors, local=parts.settings.is_local),
+        *webhook_routers(parts.webhooks, TOPICS, cursors, local=parts.settings.is_local),
         *lists(parts, cursors, opener),
     ]
 
@@ -149,10 +148,6 @@ async def forget(files: MediaStore, person: str, db: Connection) -> None:
     await forget_languages(person, db)
 
 
-def webhooks_of(parts: Parts[ReviewSettings]) -> Webhooks:
-    return Webhooks(pool=parts.pool, own_log=parts.log, keys=parts.keys, now=parts.now)
-
-
 def workload(parts: Parts[ReviewSettings]) -> Workload:
     policies = parts.settings.policies
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
@@ -168,14 +163,14 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
             on_elsewhere(parts.log, policies),
             # No table has a text that is opened: what is left of a person are files, votes and
             # what his words were in, and where he has himself told.
-            erasure(parts.keys, partial(forget, files), webhooks_of(parts).forget),
+            erasure(parts.keys, partial(forget, files), parts.webhooks.forget),
         ),
         feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now, files),),
         own_projections=own_projections(parts.keys),
         fire=on_deadlines(policies),
         tasks=(
             *media_tasks(files),
-            *webhook_tasks(webhooks_of(parts), READS, local=parts.settings.is_local),
+            *webhook_tasks(parts.webhooks, READS, local=parts.settings.is_local),
             partial(reweigh_the_rest, parts.pool),
             partial(count_open, (CASES,), parts.pool, parts.now),
         ),

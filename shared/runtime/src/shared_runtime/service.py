@@ -70,6 +70,7 @@ from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
 from shared_runtime.tracing import send_spans
 from shared_runtime.veil import Veil
+from shared_runtime.webhooks import Webhooks
 from shared_runtime.worker import Task, Worker, Workload
 
 PURGE_SECONDS = 60.0
@@ -137,6 +138,11 @@ class Parts[S: Settings]:
         """The keys of the people who write, for a service with `seals`."""
         assert self.key_store is not None, "only a service that seals has keys"
         return self.key_store
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where shops have themselves told of what happens: sealed like what people write."""
+        return Webhooks(pool=self.pool, own_log=self.log, keys=self.keys, now=self.now)
 
 
 def nothing_beside(_: Parts[Any]) -> Sequence[Task]:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 from shared_casework.callers import AStaffMember
+from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, RoleNotAllowed
 from shared_runtime.fields import Body, Instant
@@ -15,7 +16,6 @@ from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_f
 from shared_runtime.worklist import Counter
 
 from dispute_service.api import query_answers
-from dispute_service.api.callers import case_reader
 from dispute_service.api.matters import Matters
 from dispute_service.projections import ADJUDICATION_CASES, DECIDED_DISPUTES
 from dispute_service.projections.adjudication import CaseKind

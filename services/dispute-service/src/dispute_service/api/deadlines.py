@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from shared_casework.callers import PARTIES, Reader, asks_as, reader
+from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
@@ -14,7 +15,6 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
 
 from dispute_service.api import query_answers
-from dispute_service.api.callers import case_reader
 from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
 from dispute_service.domain.dispute_state import Dispute
 from dispute_service.domain.inquiry_state import Inquiry

@@ -3,11 +3,12 @@
 Whom a case was given to is recorded in the dispute, so there is nothing to take here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
+from shared_casework.case_lists import CaseReader
 from shared_events.dispute import DisputeReason, Level
 from shared_runtime.fields import Money
 from shared_runtime.pages import PageStart
@@ -24,21 +25,6 @@ CASES = WorkList(
     row=AdjudicationCase,
     kinds=KINDS,
 )
-OF_OTHER_ORGANISATIONS = """
-    NOT EXISTS (SELECT FROM facts.party_org AS acting
-        WHERE acting.order_id = adjudication_case.order_id AND acting.org_id = {})
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseReader:
-    """Whoever reads the list. Of orders that one of his accounts is a party of, or for whose party
-    somebody of his organisation has acted, there is no case for him.
-    """
-
-    id: str
-    accounts: Collection[str]
-    org_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +77,9 @@ class DutyView:
 
 
 def wanted_cases(reader: CaseReader, *, mine: bool, kind: CaseKind | None, overdue: bool) -> Wanted:
-    only: dict[str, object] = {}
+    only = reader.only(CASES.table)
     if mine:
         only["adjudicator_id = {}"] = reader.id
-    if reader.org_id is not None:
-        only[OF_OTHER_ORGANISATIONS] = reader.org_id
     return Wanted(kind=kind, overdue=overdue, only=only)
 
 

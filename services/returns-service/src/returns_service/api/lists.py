@@ -6,21 +6,21 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from shared_casework.callers import STAFF, AStaffMember
-from shared_casework.parties import accounts_of
+from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import FieldError, InvalidValue, RoleNotAllowed
 from shared_runtime.fields import Instant
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
-from shared_runtime.worklist import Counter
+from shared_runtime.worklist import Counter, Wanted
 
 from returns_service.api import query_answers
 from returns_service.api.ledgers import Ledgers
 from returns_service.domain.ledger_state import RefundStatus
 from returns_service.projections import LISTED_REFUNDS
 from returns_service.projections.refunds import RefundCaseKind
-from returns_service.queries.cases import CASES, CaseReader, case_page, wanted_cases
+from returns_service.queries.cases import CASES, case_page
 from returns_service.queries.export import Format, exported
 from returns_service.queries.figures import figures_of
 from returns_service.queries.refunds import RefundReader, WantedRefunds, refund_page
@@ -54,16 +54,7 @@ def refund_reader(caller: Caller) -> RefundReader:
     """Staff read of all sellers, but nothing of orders that they are a party of."""
     if caller.roles.isdisjoint(STAFF):
         return RefundReader(seller_id=caller.seller_id)
-    return RefundReader(hidden_from=accounts(caller))
-
-
-def case_reader(caller: Caller) -> CaseReader:
-    return CaseReader(accounts=accounts(caller), org_id=caller.org_id)
-
-
-def accounts(caller: Caller) -> list[str]:
-    """All ids that somebody is known by."""
-    return sorted({own.id for own in accounts_of(caller.actor(*STAFF))})
+    return RefundReader(hidden_from=case_reader(caller).accounts)
 
 
 def period(
@@ -119,7 +110,7 @@ def lists_api(ledgers: Ledgers) -> APIRouter:
         caller: AStaffMember, asked: PageAsked, *, kind: Kind = None, overdue: IsOverdue = False
     ) -> Response:
         reader = case_reader(caller)
-        wanted = wanted_cases(reader, kind=kind, overdue=overdue)
+        wanted = Wanted(kind=kind, overdue=overdue, only=reader.only(CASES.table))
         start = asked.start(ledgers.cursors, f"refund cases {reader} {kind} {overdue}")
         await wait_for(asked.token, projected)
         counts = await counter.counts()

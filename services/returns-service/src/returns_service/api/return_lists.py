@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from shared_casework.callers import STAFF, APartyOfOrders, AskedSide, AStaffMember, asks_as
+from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import FieldError, InvalidValue, RoleNotAllowed
 from shared_runtime.fields import IdStr
@@ -15,7 +16,7 @@ from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_f
 from shared_runtime.worklist import Counter, Wanted
 
 from returns_service.api import return_query_answers as answers
-from returns_service.api.lists import Since, Until, WhoCounts, case_reader, period, refund_reader
+from returns_service.api.lists import Since, Until, WhoCounts, period, refund_reader
 from returns_service.api.returns import Returns
 from returns_service.domain.return_state import ReturnStatus
 from returns_service.projections import LISTED_RETURNS
@@ -56,11 +57,6 @@ type OfSeller = Annotated[
     IdStr | None, Query(description="For a warehouse: whose goods. A seller has his own.")
 ]
 type AWarehouse = Annotated[Caller, Depends(require("SELLER", "SYSTEM"))]
-
-OF_OTHER_ORGANISATIONS = """
-    NOT EXISTS (SELECT FROM facts.party_org AS acting
-        WHERE acting.order_id = listed_return.order_id AND acting.org_id = {})
-"""
 
 
 def wanted_of(
@@ -159,8 +155,7 @@ def return_lists(returns: Returns) -> APIRouter:
         overdue: IsOverdue = False,
     ) -> Response:
         reader = case_reader(caller)
-        only = {OF_OTHER_ORGANISATIONS: reader.org_id} if reader.org_id else {}
-        wanted = Wanted(kind=kind, overdue=overdue, only=only)
+        wanted = Wanted(kind=kind, overdue=overdue, only=reader.only(CASES.table))
         start = asked.start(returns.cursors, f"return cases {reader} {kind} {overdue}")
         await wait_for(asked.token, projected)
         counts = await counter.counts()

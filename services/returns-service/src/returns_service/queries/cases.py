@@ -1,10 +1,11 @@
 """The desk's work list: refunds that need a person in, what their reader may know of them out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
+from shared_casework.case_lists import CaseReader
 from shared_runtime.pages import PageStart
 from shared_runtime.worklist import Counts, Wanted, WorkList
 
@@ -20,20 +21,6 @@ CASES = WorkList(
     row=ListedRefund,
     kinds=KINDS,
 )
-OF_OTHER_ORGANISATIONS = """
-    NOT EXISTS (SELECT FROM facts.party_org AS acting
-        WHERE acting.order_id = listed_refund.order_id AND acting.org_id = {})
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseReader:
-    """Whoever reads the list. Of orders that one of his accounts is a party of, or for whose party
-    somebody of his organisation has acted, there is no case for him.
-    """
-
-    accounts: Collection[str]
-    org_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +51,6 @@ class RefundCasePage:
     items: list[RefundCaseView]
     next_cursor: str | None
     counts: RefundCaseCounts
-
-
-def wanted_cases(reader: CaseReader, *, kind: RefundCaseKind | None, overdue: bool) -> Wanted:
-    only = {} if reader.org_id is None else {OF_OTHER_ORGANISATIONS: reader.org_id}
-    return Wanted(kind=kind, overdue=overdue, only=only)
 
 
 async def case_page(

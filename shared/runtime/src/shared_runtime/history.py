@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded
+from shared_events.registry import tag_of
 
 from shared_runtime.decider import Actor, FieldError, InvalidValue, Role
 from shared_runtime.reading import Cursors
@@ -36,6 +38,8 @@ class EventPage:
     next_cursor: str | None
 
 
+EXAMPLE_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
+"""Of the events that the reference shows."""
 STAFF = "staff"
 STAFF_ROLES: tuple[Role, ...] = ("MODERATOR", "ANALYST", "SENIOR", "AGENT", "AUDITOR")
 """Those first who see more: whoever has several roles reads what he may decide on."""
@@ -124,3 +128,29 @@ def event_views(history: Iterable[Recorded[Any]]) -> list[EventView]:
         )
         for recorded in history
     ]
+
+
+def example_event(event: Struct, *, at: datetime, actor: str) -> Recorded[Any]:
+    """An event as the examples of the reference have it: recorded, but in no log."""
+    return Recorded(
+        topic="",
+        partition=0,
+        position=1,
+        event_id=EXAMPLE_ID,
+        stream="",
+        version=1,
+        type=tag_of(event),
+        time=at,
+        recorded_at=at,
+        key="",
+        actor=actor,
+        correlation_id="",
+        causation_id="",
+        event=event,
+    )
+
+
+def example_page(event: Struct, *, at: datetime, actor: str) -> EventPage:
+    """A history of this event alone."""
+    shown = event_views([example_event(event, at=at, actor=actor)])
+    return EventPage(items=shown, next_cursor=None)

@@ -18,7 +18,6 @@ from dispute_service.domain.rules import DISPUTES
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 BUYER = Actor(role="BUYER", id="B-42")
-EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
 ORDER = OrderFacts(
     order_id="O-1001",
     seller_id="S-17",

@@ -3,13 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from msgspec import Struct
-from shared_events.dispute import TOPIC, DisputeOpened, InquiryOpened
-from shared_events.envelope import Recorded
-from shared_events.registry import tag_of
+from shared_events.dispute import DisputeOpened, InquiryOpened
 from shared_runtime.decider import Actor
 from shared_runtime.documents import Documented, answered
 from shared_runtime.fields import Money
+from shared_runtime.history import example_event
 
 from dispute_service.api import examples
 from dispute_service.domain.dispute_state import Dispute
@@ -34,26 +32,6 @@ from dispute_service.queries.statistics import (
 )
 from dispute_service.views import if_silent
 
-
-def _recorded(event: Struct) -> Recorded[Any]:
-    return Recorded(
-        topic=TOPIC,
-        partition=0,
-        position=1,
-        event_id=examples.EVENT_ID,
-        stream="",
-        version=1,
-        type=tag_of(event),
-        time=examples.AT,
-        recorded_at=examples.AT,
-        key="",
-        actor=str(examples.BUYER),
-        correlation_id="",
-        causation_id="",
-        event=event,
-    )
-
-
 _READING = examples.dispute()
 _DISPUTE, _OPENED = _READING.state, _READING.events[0]
 assert isinstance(_DISPUTE, Dispute)
@@ -62,7 +40,9 @@ _ASKED = examples.inquiry().events[0]
 assert isinstance(_ASKED, InquiryOpened)
 assert examples.KNOWN.ledger
 
-_HISTORY = [_recorded(event) for event in _READING.events]
+_HISTORY = [
+    example_event(event, at=examples.AT, actor=str(examples.BUYER)) for event in _READING.events
+]
 _LISTED = listed_dispute_view(
     disputes.evolve(None, _OPENED),
     "SELLER",

@@ -23,7 +23,6 @@ AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SELLER = Actor(role="SELLER", id="S-77")
 ANALYST = Actor(role="ANALYST", id="analyst-3")
 SYSTEM = Actor(role="SYSTEM", id="cases")
-EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
 KNOWN = Known(policies=policies(), has_account=True)
 BY_SELLER = By(actor=SELLER, now=AT, known=KNOWN)
 BY_ANALYST = By(actor=ANALYST, now=AT, known=KNOWN)

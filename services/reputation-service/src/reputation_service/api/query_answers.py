@@ -1,9 +1,8 @@
 """What the OpenAPI page says of accounts and cases: schemas, and examples that the code makes."""
 
 from shared_events.common import StatementOfReasonsIssued
-from shared_events.registry import tag_of
 from shared_runtime.documents import answered, commanded
-from shared_runtime.history import EventPage, EventView
+from shared_runtime.history import EXAMPLE_ID, EventPage, example_page
 
 from reputation_service.api import examples
 from reputation_service.points_queries import (
@@ -31,13 +30,6 @@ from reputation_service.points_views import (
 _ACCOUNT, _CASE = examples.account(), examples.case()
 _STANDING = standing_view(_ACCOUNT, examples.BY_SELLER)
 _CASE_SHOWN = case_view(_CASE, examples.BY_SELLER)
-_EVENT = EventView(
-    id=examples.EVENT_ID,
-    type=tag_of(_CASE.events[0]),
-    time=examples.AT,
-    actor="staff",
-    data=_CASE.events[0],
-)
 STANDING = answered(StandingView, example=_STANDING, headers=("ETag",))
 STANDING_COMMAND = commanded(StandingView, _STANDING)
 MEASURES = answered(
@@ -45,7 +37,7 @@ MEASURES = answered(
 )
 CASE = answered(CaseView, example=_CASE_SHOWN, headers=("ETag",))
 CASE_COMMAND = commanded(CaseView, _CASE_SHOWN)
-EVENTS = answered(EventPage, example=EventPage(items=[_EVENT], next_cursor=None))
+EVENTS = answered(EventPage, example=example_page(_CASE.events[0], at=examples.AT, actor="staff"))
 _LISTED = ListedCaseView(
     case_id=_CASE_SHOWN.case_id,
     account_kind=_CASE_SHOWN.account_kind,
@@ -67,7 +59,7 @@ _HINT = HintView(
     account_id="B-42",
     rule="EMPTY_BOX_RETURN",
     cause_key="R-13",
-    event_id=examples.EVENT_ID,
+    event_id=EXAMPLE_ID,
     noticed_at=examples.AT,
 )
 _ERASURE = ErasureView(

@@ -19,7 +19,6 @@ AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 BUYER = Actor(role="BUYER", id="B-42")
 SELLER = Actor(role="SELLER", id="clerk", org_id="S-17")
 SYSTEM = Actor(role="SYSTEM", id="payments")
-EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
 REFUND_ID = "5b7c1f0e-94b1-5d0e-8f0a-7d1c2a6e9b34"
 ORDER = OrderFacts(
     order_id="O-1001",

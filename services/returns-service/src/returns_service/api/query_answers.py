@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import astuple
-from shared_events.envelope import Recorded
-from shared_events.registry import tag_of
-from shared_events.returns import TOPIC
 from shared_runtime.documents import CONTENT_DISPOSITION, Documented, answered
+from shared_runtime.history import example_event
 
 from returns_service.api import examples
 from returns_service.projections.refunds import ListedRefund, evolve, told_of_refunds
@@ -17,29 +14,11 @@ from returns_service.queries.figures import RefundFigures, day_view
 from returns_service.queries.refunds import RefundPage, listed_refund_view
 
 
-def _recorded(event: Struct) -> Recorded[Any]:
-    return Recorded(
-        topic=TOPIC,
-        partition=0,
-        position=1,
-        event_id=examples.EVENT_ID,
-        stream="",
-        version=1,
-        type=tag_of(event),
-        time=examples.AT,
-        recorded_at=examples.AT,
-        key="",
-        actor=str(examples.SYSTEM),
-        correlation_id="",
-        causation_id="",
-        event=event,
-    )
-
-
 def _row() -> ListedRefund:
     row: ListedRefund | None = None
     _, *events = examples.ledger().events
-    for recorded in told_of_refunds(_recorded(event) for event in events):
+    history = [example_event(each, at=examples.AT, actor=str(examples.SYSTEM)) for each in events]
+    for recorded in told_of_refunds(history):
         row = evolve(row, recorded)
     assert row is not None
     return row

@@ -1,8 +1,7 @@
 """What the OpenAPI page says of answers about returns: schemas, and examples of the code itself."""
 
-from shared_events.registry import tag_of
 from shared_runtime.documents import answered, commanded
-from shared_runtime.history import EventPage, EventView
+from shared_runtime.history import EXAMPLE_ID, EventPage, example_page
 
 from returns_service.api import return_examples as examples
 from returns_service.domain.eligibility import Asking
@@ -13,13 +12,6 @@ from returns_service.return_views import MediaLink, ReturnView, return_view
 
 _READING = examples.asked()
 _RETURN = return_view(_READING, examples.BY_BUYER)
-_EVENT = EventView(
-    id=examples.EVENT_ID,
-    type=tag_of(_READING.events[0]),
-    time=examples.AT,
-    actor=str(examples.BUYER),
-    data=_READING.events[0],
-)
 ELIGIBILITY = answered(
     EligibilityView,
     example=eligibility_view(
@@ -35,7 +27,7 @@ RETURN_FILE = answered(
         file_sha256=NO_FILES,
         items=[
             FiledMediaView(
-                event_id=examples.EVENT_ID,
+                event_id=EXAMPLE_ID,
                 at=examples.AT,
                 sha256=NO_FILES,
                 media=MediaLink(media_id="M-1", url="/v1/media/M-1?expires=1&signature=x"),
@@ -45,4 +37,6 @@ RETURN_FILE = answered(
 )
 RETURN = answered(ReturnView, example=_RETURN, headers=("ETag",))
 RETURN_COMMAND = commanded(ReturnView, _RETURN)
-RETURN_EVENTS = answered(EventPage, example=EventPage(items=[_EVENT], next_cursor=None))
+RETURN_EVENTS = answered(
+    EventPage, example=example_page(_READING.events[0], at=examples.AT, actor=str(examples.BUYER))
+)

@@ -7,14 +7,14 @@ from shared_casework.money import money_of
 from shared_runtime.decider import events_of
 from shared_runtime.rule import By, Sent
 
-from returns_service.api.examples import AT, BUYER, EVENT_ID, ORDER
+from returns_service.api.examples import AT, BUYER, ORDER
 from returns_service.domain.known import Known, PieceFacts
 from returns_service.domain.policy import policies
 from returns_service.domain.return_readers import ReturnReading, return_read_by
 from returns_service.domain.return_request import REQUEST_RETURN
 from returns_service.domain.return_rules import RETURNS
 
-__all__ = ["AT", "BUYER", "BY_BUYER", "EVENT_ID", "asked"]
+__all__ = ["AT", "BUYER", "BY_BUYER", "asked"]
 
 ARRIVED = replace(
     ORDER,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from shared_runtime.decider import Actor, events_of
 from shared_runtime.documents import answered, commanded
-from shared_runtime.history import EventPage, EventView
+from shared_runtime.history import EventPage, example_page
 from shared_runtime.rule import By, Sent
 
 from review_service.api import examples
@@ -24,7 +24,6 @@ from review_service.told_order import ToldOrder, place_order
 from review_service.views import AppealView, EvaluationView, FlagView, evaluation_view
 
 REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
-EVENT_ID = "01945c3a-7f1e-5c55-9f59-0d6b1d0f4a11"
 
 
 def _example() -> tuple[OrderView, EvaluationView, EventPage]:
@@ -62,17 +61,10 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
         [Sent(opened, By(actor=feed, now=at, known=known_then)), Sent(written, by_buyer)],
     )
     reading = read_by(buyer, history)
-    event = EventView(
-        id=EVENT_ID,
-        type="OrderPlaced.v1",
-        time=at,
-        actor=str(feed),
-        data=order_history[0],
-    )
     return (
         order_view(order, by_buyer),
         evaluation_view(placed.order_id, reading, by_buyer),
-        EventPage(items=[event], next_cursor=None),
+        example_page(order_history[0], at=at, actor=str(feed)),
     )
 
 

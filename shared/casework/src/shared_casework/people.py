@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_events.fields import Party
 from shared_events.reputation import Measure, MeasureApplied, MeasureLifted, SubjectErased
-from shared_runtime.sealing import person
+from shared_runtime.keys import KeyStore, key_to_tell
+from shared_runtime.sealing import PersonKey, person
 
 
 class Parties(Protocol):
@@ -27,6 +28,22 @@ class Parties(Protocol):
 def person_on(side: Party, of: Parties) -> str:
     """Whose key seals what a party writes, or what it is told."""
     return person("buyer", of.buyer_id) if side == "BUYER" else person("seller", of.seller_id)
+
+
+async def key_between(
+    of: Parties, side: Party | None, sealed_for: str, keys: KeyStore
+) -> PersonKey | None:
+    """What seals a text in a matter between two: a party (`side`) writes with his own key; staff
+    write to each party, with that party's.
+    """
+    if side is not None:
+        own = await keys.key_of(person_on(side, of))
+        return own if sealed_for == "WRITER" else None
+    match sealed_for:
+        case "BUYER" | "SELLER":
+            return await key_to_tell(keys, person_on(sealed_for, of))
+        case _:
+            return None
 
 
 class InForce(Struct, frozen=True, kw_only=True):

@@ -12,17 +12,16 @@ from typing import Any
 from fastapi import Response
 from msgspec import Struct, structs
 from shared_casework.desk import Before, Desk, History, Kind
+from shared_casework.order_facts import OrderFacts
 from shared_casework.order_locks import lock_orders
 from shared_casework.parties import Account, side_for
 from shared_casework.party_orgs import PartyOrg, org_of, write_orgs
-from shared_casework.people import person_on
 from shared_events.dispute import (
     AdjudicationStarted,
     DisputeSettled,
     EvidenceDisclosed,
     RemedyOrdered,
 )
-from shared_events.fields import Party
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Actor, Decider, NotFound
 from shared_runtime.keys import KeyStore
@@ -90,26 +89,25 @@ class Matter:
         return self.kind.stream(self.matter_id)
 
     @property
+    def order(self) -> OrderFacts:
+        assert self.of_order.order is not None
+        return self.of_order.order
+
+    @property
     def correlation(self) -> str:
         return self.order_id
 
     @property
     def order_id(self) -> str:
-        assert self.of_order.order is not None
-        return self.of_order.order.order_id
+        return self.order.order_id
 
     @property
     def parties(self) -> frozenset[Account]:
-        assert self.of_order.order is not None
-        return self.of_order.order.parties
+        return self.order.parties
 
     @property
     def events(self) -> list[Any]:
         return [recorded.event for recorded in self.history]
-
-    def person(self, side: Party) -> str:
-        assert self.of_order.order is not None
-        return person_on(side, self.of_order.order)
 
 
 type BeforeMatter = Before[Matter]

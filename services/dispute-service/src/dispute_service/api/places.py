@@ -10,12 +10,12 @@ from pydantic import Field
 from shared_casework.callers import PersonBody, actor_of, stated
 from shared_casework.desk import Before
 from shared_casework.parties import side_for
+from shared_casework.people import key_between, person_on
 from shared_events.fields import Party
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, IdStr
-from shared_runtime.keys import key_to_tell
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
@@ -47,22 +47,15 @@ class MatterPlace:
         return side_for(self.before.actor, self.before.matter.parties)
 
     async def key(self, sealed_for: str, said: Mapping[str, object]) -> PersonKey | None:  # noqa: ARG002
-        """A party writes with his own; staff write to each party, with that party's."""
-        matter, side = self.before.matter, self.side
-        if side is not None:
-            own = await self.matters.keys.key_of(matter.person(side))
-            return own if sealed_for == "WRITER" else None
-        match sealed_for:
-            case "BUYER" | "SELLER":
-                return await key_to_tell(self.matters.keys, matter.person(sealed_for))
-            case _:
-                return None
+        return await key_between(self.before.matter.order, self.side, sealed_for, self.matters.keys)
 
     async def files(self, ids: Sequence[str], purpose: Purpose) -> Sequence[MediaFile]:
         side = self.side
         if side is None:  # only parties bring files
             return []
-        return await self.matters.media.clean(self.before.matter.person(side), ids, purpose)
+        return await self.matters.media.clean(
+            person_on(side, self.before.matter.order), ids, purpose
+        )
 
     async def run(
         self,

@@ -18,13 +18,12 @@ from shared_casework.callers import (
 )
 from shared_casework.desk import Before
 from shared_casework.parties import side_for
-from shared_casework.people import person_on
+from shared_casework.people import key_between, person_on
 from shared_events.fields import Party
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import Actor, NotFound, Role
 from shared_runtime.doors import Arrival, View
 from shared_runtime.fields import Body, IdStr
-from shared_runtime.keys import key_to_tell
 from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
@@ -60,16 +59,7 @@ class ReturnPlace:
         return side_for(self.before.actor, self.before.matter.parties)
 
     async def key(self, sealed_for: str, said: Mapping[str, object]) -> PersonKey | None:  # noqa: ARG002
-        """A party writes with his own; staff write to each party, with that party's."""
-        matter, side = self.before.matter, self.side
-        if side is not None:
-            own = await self.returns.keys.key_of(person_on(side, matter.order))
-            return own if sealed_for == "WRITER" else None
-        match sealed_for:
-            case "BUYER" | "SELLER":
-                return await key_to_tell(self.returns.keys, person_on(sealed_for, matter.order))
-            case _:
-                return None
+        return await key_between(self.before.matter.order, self.side, sealed_for, self.returns.keys)
 
     async def files(self, ids: Sequence[str], purpose: Purpose) -> Sequence[MediaFile]:
         """A warehouse's photos are the seller's."""

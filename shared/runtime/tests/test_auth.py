@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from hypothesis import example, given
 from hypothesis import strategies as st
 from joserfc import jws, jwt
@@ -34,6 +34,7 @@ from shared_runtime.auth import (
 )
 from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.http import service_app
+from shared_runtime.routers import Router
 from shared_runtime.testing import ManualClock
 
 PATIENCE_SECONDS = 20
@@ -101,7 +102,7 @@ def verifier(tmp_path: Path, clock: ManualClock) -> Verifier:
 
 @pytest.fixture
 async def client(verifier: Verifier) -> AsyncIterator[httpx.AsyncClient]:
-    router = APIRouter(prefix="/v1/desk")
+    router = Router("/v1/desk")
 
     @router.get("")
     async def desk(caller: Annotated[Caller, Depends(require("BUYER", "AGENT"))]) -> str:
@@ -354,7 +355,7 @@ def test_a_caller_acts_in_the_first_role_that_he_has() -> None:
 
 
 def test_a_service_does_not_start_with_a_route_that_names_no_roles(verifier: Verifier) -> None:
-    router = APIRouter(prefix="/v1/open")
+    router = Router("/v1/open")
 
     @router.get("")
     async def for_anyone() -> str:

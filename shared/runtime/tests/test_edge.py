@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from local_stack import issuer, processes
 from shared_runtime.auth import Verifier, require
 from shared_runtime.commands import AnyCommandRequest
@@ -16,6 +16,7 @@ from shared_runtime.edge import Patience
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.http import serve, service_app, worker_health_app
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
@@ -43,8 +44,8 @@ class Echo(Response):
             await send({**message, "type": "http.response.body"})
 
 
-def notes_api() -> APIRouter:
-    router = APIRouter(prefix="/v1/notes", dependencies=[Depends(require("BUYER"))])
+def notes_api() -> Router:
+    router = Router("/v1/notes", dependencies=[Depends(require("BUYER"))])
 
     @router.post("")
     async def write(body: NoteBody, request: AnyCommandRequest) -> Response:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import asyncpg
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_stack import issuer
@@ -38,6 +38,7 @@ from shared_runtime.reading import (
     answer,
     wait_for,
 )
+from shared_runtime.routers import Router
 from shared_runtime.testing import ManualClock
 from structlog.testing import capture_logs
 
@@ -64,8 +65,8 @@ class ThingBody(Body):
     tags: list[IdStr]
 
 
-def things_api() -> APIRouter:
-    router = APIRouter(prefix="/v1/things", dependencies=[Depends(require("BUYER"))])
+def things_api() -> Router:
+    router = Router("/v1/things", dependencies=[Depends(require("BUYER"))])
 
     @router.post("", responses=refusals(WindowClosed, NotAParty))
     async def make(body: ThingBody) -> Response:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from local_stack import issuer
 from local_stack.databases import Database, create_database
 from local_stack.servers import Servers
@@ -36,6 +36,7 @@ from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
 from shared_runtime.migrated import check_migrated
 from shared_runtime.problems import MalformedBody, command_refusals
+from shared_runtime.routers import Router
 from shared_runtime.testing import ManualClock
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -86,8 +87,8 @@ class PaidBody(Body):
     payment_ref: IdStr
 
 
-def payments_api(commands: Commands, now: Callable[[], datetime]) -> APIRouter:
-    router = APIRouter(prefix="/v1/orders", tags=["orders"])
+def payments_api(commands: Commands, now: Callable[[], datetime]) -> Router:
+    router = Router("/v1/orders", tags=["orders"])
 
     @router.post("/{order_id}/paid", responses=command_refusals(NotAParty, WrongState))
     async def mark_paid(

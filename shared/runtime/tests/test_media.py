@@ -25,7 +25,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from local_stack import issuer
 from local_stack.databases import Database
 from PIL import Image
@@ -64,6 +64,7 @@ from shared_runtime.media_api import (
 )
 from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
+from shared_runtime.routers import Router
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
 from shared_runtime.shape import Purpose
 from shared_runtime.skew import SKEW_MAX
@@ -1038,7 +1039,7 @@ async def test_every_refusal_is_in_the_openapi_document(buyer: httpx.AsyncClient
 
 
 def test_a_route_with_a_signature_is_outside_of_what_needs_a_token(shop: Shop) -> None:
-    router = APIRouter(prefix="/v1/x", dependencies=[Depends(LinkRequired(shop.links))])
+    router = Router("/v1/x", dependencies=[Depends(LinkRequired(shop.links))])
 
     @router.get("/{media_id}")
     async def both(media_id: str) -> str:

@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from local_stack import issuer
 from msgspec import Struct
 from shared_events.envelope import RECORDED_TIME_OFFSET, Recorded, encode_envelope
@@ -34,6 +34,7 @@ from shared_runtime.log import (
     read_stream,
 )
 from shared_runtime.parking import ask_retry, list_parked, retry_parked
+from shared_runtime.routers import Router
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner, decide_or_log, decoded
 from shared_runtime.testing import ManualClock, facts, seen
@@ -152,7 +153,7 @@ async def test_what_is_decided_of_other_streams_goes_on(
 async def client(
     journal: PostgresLog, verifier: Verifier, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
-    router = APIRouter(prefix="/v1/orders")
+    router = Router("/v1/orders")
     roles = Depends(require("BUYER"))
 
     @router.get("/{order_id}")

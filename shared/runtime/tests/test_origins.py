@@ -5,12 +5,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from local_stack import issuer
 from shared_runtime.auth import Verifier, require
 from shared_runtime.decider import NotFound
 from shared_runtime.http import service_app
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 
 SHOP = "https://shop.example"
 PREFLIGHT = {
@@ -19,8 +20,8 @@ PREFLIGHT = {
 }
 
 
-def notes_api() -> APIRouter:
-    router = APIRouter(prefix="/v1/notes")
+def notes_api() -> Router:
+    router = Router("/v1/notes")
 
     @router.get("/{note_id}", dependencies=[Depends(require("STOREFRONT"))])
     async def note(note_id: str) -> Response:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from local_stack import issuer
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -18,6 +18,7 @@ from shared_runtime.auth import Verifier, require
 from shared_runtime.delivery import Delivery
 from shared_runtime.http import service_app
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 from shared_runtime.tracing import tell_applied, trace_with
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -40,7 +41,7 @@ def exporter(share: float) -> Iterator[InMemorySpanExporter]:
 
 @pytest.fixture
 async def client(verifier: Verifier, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    router = APIRouter(prefix="/v1/notes", dependencies=[Depends(require("BUYER"))])
+    router = Router("/v1/notes", dependencies=[Depends(require("BUYER"))])
 
     @router.get("/{note_id}")
     async def note(note_id: str, request: Request) -> Response:

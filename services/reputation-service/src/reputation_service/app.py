@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-from fastapi import APIRouter
 from shared_casework.telling import page_of, reads_of
 from shared_events import reputation
 from shared_runtime import media_api
@@ -14,6 +13,7 @@ from shared_runtime.log_api import log_router
 from shared_runtime.media import Links
 from shared_runtime.media_api import media_of, media_router, media_tasks
 from shared_runtime.reading import Cursors
+from shared_runtime.routers import Router
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
@@ -72,7 +72,7 @@ TAGS = {
 }
 
 
-def routers(parts: Parts[ReputationSettings]) -> Sequence[APIRouter]:
+def routers(parts: Parts[ReputationSettings]) -> Sequence[Router]:
     from reputation_service.api.buyers import buyers_api  # noqa: PLC0415 - likewise
     from reputation_service.api.course import course_api  # noqa: PLC0415 - likewise
     from reputation_service.api.doors import matter_doors  # noqa: PLC0415

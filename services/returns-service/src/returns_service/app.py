@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from shared_casework.order_rows import ORDER_FACTS
 from shared_casework.telling import page_of, reads_of
 from shared_events import returns
@@ -16,6 +15,7 @@ from shared_runtime.log_api import log_router
 from shared_runtime.media import Links
 from shared_runtime.media_api import media_of, media_router, media_tasks
 from shared_runtime.reading import Cursors
+from shared_runtime.routers import Router
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
@@ -72,7 +72,7 @@ TAGS = {
 }
 
 
-def routers(parts: Parts[ReturnsSettings]) -> Sequence[APIRouter]:
+def routers(parts: Parts[ReturnsSettings]) -> Sequence[Router]:
     # Of no use to a worker: a tenth of its start.
     from returns_service.api.doors import ledger_doors  # noqa: PLC0415
     from returns_service.api.ledgers import Ledgers  # noqa: PLC0415

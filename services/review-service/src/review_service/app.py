@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-from fastapi import APIRouter
 from shared_casework.telling import reads_of
 from shared_events import orders, review
 from shared_runtime import media_api
@@ -16,6 +15,7 @@ from shared_runtime.media import Links, MediaStore
 from shared_runtime.media_api import media_of, media_router, media_tasks
 from shared_runtime.projections import Projection
 from shared_runtime.reading import Cursors
+from shared_runtime.routers import Router
 from shared_runtime.sealing import Keys, Opener
 from shared_runtime.service import Parts, Service
 from shared_runtime.webhook_events import on_events
@@ -70,7 +70,7 @@ TAGS = {
 }
 
 
-def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
+def routers(parts: Parts[ReviewSettings]) -> Sequence[Router]:
     # Of no use to a worker: a tenth of its start.
     from review_service.api.doors import evaluation_doors  # noqa: PLC0415
     from review_service.api.evaluations import Evaluations  # noqa: PLC0415
@@ -114,7 +114,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[APIRouter]:
     ]
 
 
-def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[APIRouter]:
+def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[Router]:
     """What is read of many orders at once."""
     # Of no use to a worker either.
     from review_service.api.histories import histories_api  # noqa: PLC0415

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 import msgspec
 import structlog
-from fastapi import APIRouter, Request, Security
+from fastapi import Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -30,6 +30,7 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, Key, KeySet
 from joserfc.util import urlsafe_b64decode
 from shared_events.characters import is_id
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared_runtime.clock import Clock
@@ -297,26 +298,23 @@ def caller_of(request: Request) -> Caller:
     return cast("Caller", request.scope[CALLER])
 
 
-def check_roles_declared(routers: Iterable[APIRouter]) -> None:
+def check_roles_declared(routes: Iterable[BaseRoute]) -> None:
     """Raises at start-up if a route is outside of /v1, or does not say who may use it. The
     exception is a route whose addresses are signed.
     """
-    for router in routers:
-        for route in router.routes:
-            if not isinstance(route, APIRoute):
-                raise TypeError(f"{route!r}: declare routes directly on their router")
-            if any(_dependencies(route.dependant, lambda call: isinstance(call, BySignature))):
-                if _is_protected(route.path):
-                    raise ValueError(f"{route.path}: under {PROTECTED} everyone has a token")
-                continue
-            if route.path.startswith(f"{SIGNED}/"):
-                raise ValueError(f"{route.path}: under {SIGNED} everything is signed")
-            if not _is_protected(route.path):
-                raise ValueError(f"{route.path}: paths start with {PROTECTED}/")
-            if not any(
-                _dependencies(route.dependant, lambda call: isinstance(call, RolesRequired))
-            ):
-                raise ValueError(f"{route.path}: no roles; add Depends(require(…))")
+    for route in routes:
+        if not isinstance(route, APIRoute):
+            raise TypeError(f"{route!r}: declare routes directly on their router")
+        if any(_dependencies(route.dependant, lambda call: isinstance(call, BySignature))):
+            if _is_protected(route.path):
+                raise ValueError(f"{route.path}: under {PROTECTED} everyone has a token")
+            continue
+        if route.path.startswith(f"{SIGNED}/"):
+            raise ValueError(f"{route.path}: under {SIGNED} everything is signed")
+        if not _is_protected(route.path):
+            raise ValueError(f"{route.path}: paths start with {PROTECTED}/")
+        if not any(_dependencies(route.dependant, lambda call: isinstance(call, RolesRequired))):
+            raise ValueError(f"{route.path}: no roles; add Depends(require(…))")
 
 
 def _dependencies(of: Dependant, wanted: Callable[[object], bool]) -> Iterable[Dependant]:

@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from msgspec import Struct
 
 from shared_runtime.auth import Caller, require
@@ -23,6 +23,7 @@ from shared_runtime.documents import Documented
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.media import MediaFile
 from shared_runtime.problems import PreconditionRequired, command_refusals
+from shared_runtime.routers import Router
 from shared_runtime.rule import Rule
 
 MACHINES: frozenset[Role] = frozenset({"SYSTEM", "IMPORTER"})
@@ -107,8 +108,8 @@ class To(Protocol):
     def __call__(self, arrival: Arrival) -> Awaitable[Place]: ...
 
 
-def doors_api(doors: Sequence[Door], to: To, tag: str) -> APIRouter:
-    router = APIRouter(tags=[tag])
+def doors_api(doors: Sequence[Door], to: To, tag: str) -> Router:
+    router = Router(tags=[tag])
     for door in doors:
         router.add_api_route(
             door.path,

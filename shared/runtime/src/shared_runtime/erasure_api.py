@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
@@ -13,6 +13,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.keys import KeyStore
 from shared_runtime.problems import refusals
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 from shared_runtime.sealing import person
 
 type WhoForgets = Annotated[Caller, Depends(require("PRIVACY", "AUDITOR"))]
@@ -39,8 +40,8 @@ EXAMPLE = ForgottenView(
 )
 
 
-def erasure_router(keys: KeyStore) -> APIRouter:
-    router = APIRouter(prefix="/v1/erasures", tags=["privacy"])
+def erasure_router(keys: KeyStore) -> Router:
+    router = Router("/v1/erasures", tags=["privacy"])
 
     @router.get(
         "/{account_kind}/{account_id}",

@@ -26,7 +26,7 @@ from typing import Any, cast, override
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
@@ -65,14 +65,14 @@ from shared_runtime.problems import (
     PreconditionRequired,
     RequestTimeout,
     problem,
-    refusals,
     refusals_of,
 )
 from shared_runtime.reading import VERSION_HEADER
+from shared_runtime.routers import Router
 from shared_runtime.settings import Settings
 from shared_runtime.telemetry import REFUSALS
 from shared_runtime.veil import Veil, VeilTokens
-from shared_runtime.wellformed import ERRORS_MAX, FIELD_LENGTH_MAX, WellFormed
+from shared_runtime.wellformed import ERRORS_MAX, FIELD_LENGTH_MAX, WellFormed, well_formed
 
 READY_SECONDS_MAX = 2.0
 SHUTDOWN_SECONDS_MAX = 10
@@ -114,7 +114,7 @@ def service_app(
     title: str,
     version: str,
     description: str = "",
-    routers: Sequence[APIRouter],
+    routers: Sequence[Router],
     verifier: Verifier,
     ready: Ready,
     tags: Mapping[str, str] | None = None,
@@ -131,7 +131,8 @@ def service_app(
     paths whose bodies have any size (they limit their lines themselves). `now`: the clock of its
     deadlines. `origins`: whose pages may read what is answered.
     """
-    check_roles_declared(routers)
+    routes = [route for router in routers for route in router.routes]
+    check_roles_declared(routes)
     described = {**(tags or {}), **TAGS}
     app = FastAPI(
         title=title,
@@ -141,13 +142,13 @@ def service_app(
         servers=SERVERS,
         openapi_tags=[{"name": name, "description": each} for name, each in described.items()],
         generate_unique_id_function=operation_id,
-        dependencies=[Depends(WellFormed(streamed))],
+        dependencies=[Depends(well_formed)],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would send clients to whatever host they name
     )
-    for router in routers:
-        app.include_router(router, responses=refusals())
+    app.state.well_formed = WellFormed(streamed)
+    app.router.routes.extend(routes)
     app.openapi = document_of(app)  # type: ignore[method-assign]  # as FastAPI says to extend it
     add_api_page(app)
     _add_health(app, ready, alive=lambda: True)
@@ -184,12 +185,14 @@ def metrics_app(*, title: str) -> FastAPI:
 
 def _inside_app(title: str) -> FastAPI:
     """For whoever runs the service, at an address of its own."""
-    return FastAPI(
+    app = FastAPI(
         title=title,
         openapi_url=None,
-        dependencies=[Depends(WellFormed(frozenset()))],
+        dependencies=[Depends(well_formed)],
         redirect_slashes=False,
     )
+    app.state.well_formed = WellFormed(frozenset())
+    return app
 
 
 def _add_edge(app: FastAPI, now: Clock) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from msgspec import Struct
 from shared_events.partition import PARTITIONS
 
@@ -19,6 +19,7 @@ from shared_runtime.feed import LoggedEvent, LogPage
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 
 PAGE_EVENTS_MAX = 1_000
 PAGE_BYTES_MAX = 1024 * 1024
@@ -97,8 +98,8 @@ A_PAGE = LogPage(
 )
 
 
-def log_router(pool: asyncpg.Pool) -> APIRouter:
-    router = APIRouter(prefix="/v1/log", tags=["log"])
+def log_router(pool: asyncpg.Pool) -> Router:
+    router = Router("/v1/log", tags=["log"])
     places = asyncio.Semaphore(AT_ONCE_MAX)
 
     @router.get(

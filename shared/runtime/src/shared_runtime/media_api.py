@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 import structlog
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from msgspec import UNSET, UnsetType
 from shared_events.characters import ID_LENGTH_MAX, fault_of_line
 from shared_events.fields import Instant
@@ -85,6 +85,7 @@ from shared_runtime.problems import (
     refusals,
 )
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 from shared_runtime.scanning import scanner_at
 from shared_runtime.sealing import person_of
 from shared_runtime.shape import Purpose
@@ -335,9 +336,9 @@ UPLOAD_REFUSALS = refusals(
 )
 
 
-def media_router(store: MediaStore, links: Links) -> APIRouter:
+def media_router(store: MediaStore, links: Links) -> Router:
     """Uploads, reads, links and downloads of a service's files."""
-    router = APIRouter(tags=["media"])
+    router = Router(tags=["media"])
     uploads = Places(LINES_MAX, UPLOADS_OF_ONE_MAX)
     downloads = Places(LINES_MAX, DOWNLOADS_OF_ONE_MAX)
     received_ones, read_ones = (Places(BODIES_MAX, BODIES_OF_ONE_MAX) for _ in range(2))

@@ -25,7 +25,7 @@ from uuid import uuid4
 import asyncpg
 import structlog
 import uvloop
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from shared_runtime.auth import Verifier
@@ -62,6 +62,7 @@ from shared_runtime.projections import (
 )
 from shared_runtime.recovery import recover
 from shared_runtime.reference import commands_page
+from shared_runtime.routers import Router
 from shared_runtime.rules import Rules
 from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
@@ -171,7 +172,7 @@ class Service[S: Settings]:
     description: str
     settings: type[S]
     projections: tuple[Projection, ...]
-    routers: Callable[[Parts[S]], Sequence[APIRouter]]
+    routers: Callable[[Parts[S]], Sequence[Router]]
     workload: Callable[[Parts[S]], Workload]
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     streamed: frozenset[str] = frozenset()

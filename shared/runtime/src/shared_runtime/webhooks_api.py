@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from msgspec import Struct
 from msgspec.structs import asdict
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -28,6 +28,7 @@ from shared_runtime.pages import PageQuery, query_of
 from shared_runtime.problems import IdempotencyKeyMissing, IdempotencyMismatch, refusals
 from shared_runtime.reach import URL_LENGTH_MAX, Reach
 from shared_runtime.reading import Cursors, answer
+from shared_runtime.routers import Router
 from shared_runtime.webhook_events import types_of
 from shared_runtime.webhooks import (
     DELAYS,
@@ -227,7 +228,7 @@ class Desk:
 
 def webhook_routers(
     webhooks: Webhooks, topics: tuple[str, ...], cursors: Cursors, *, local: bool
-) -> list[APIRouter]:
+) -> list[Router]:
     """Endpoints for what happens in these topics. `local`: on a developer's machine."""
     desk = Desk(
         webhooks=webhooks,
@@ -238,8 +239,8 @@ def webhook_routers(
     return [_endpoints(desk), _changes(desk), _deliveries(desk)]
 
 
-def _endpoints(desk: Desk) -> APIRouter:
-    router = APIRouter(prefix=PATH, tags=[TAG])
+def _endpoints(desk: Desk) -> Router:
+    router = Router(PATH, tags=[TAG])
 
     @router.post(
         "",
@@ -295,8 +296,8 @@ def _endpoints(desk: Desk) -> APIRouter:
     return router
 
 
-def _changes(desk: Desk) -> APIRouter:
-    router = APIRouter(prefix=f"{PATH}/{{endpoint_id}}", tags=[TAG])
+def _changes(desk: Desk) -> Router:
+    router = Router(f"{PATH}/{{endpoint_id}}", tags=[TAG])
     repeatable = [Depends(idempotency_key)]
     """What is the same when it is done twice: nothing is kept of the request."""
 
@@ -353,8 +354,8 @@ def _changes(desk: Desk) -> APIRouter:
     return router
 
 
-def _deliveries(desk: Desk) -> APIRouter:
-    router = APIRouter(prefix=f"{PATH}/{{endpoint_id}}", tags=[TAG])
+def _deliveries(desk: Desk) -> Router:
+    router = Router(f"{PATH}/{{endpoint_id}}", tags=[TAG])
 
     @router.post(
         "/pings",

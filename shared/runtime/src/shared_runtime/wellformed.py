@@ -25,7 +25,7 @@ FIELD_LENGTH_MAX = 100
 
 
 class WellFormed:
-    """A dependency of every route. Bodies of `streamed` paths are the routes' own business."""
+    """Of one application. Bodies of `streamed` paths are the routes' own business."""
 
     def __init__(self, streamed: frozenset[str]) -> None:
         self._streamed = streamed
@@ -63,6 +63,11 @@ class WellFormed:
             )
             self._parameters[id(route)] = known
         return known
+
+
+async def well_formed(request: Request) -> None:
+    """A dependency of every route: what its application takes for well formed."""
+    await cast("WellFormed", request.app.state.well_formed)(request)
 
 
 def parsed(body: bytes) -> object:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field
 from shared_casework.callers import AStaffMember
 from shared_casework.case_lists import case_reader
@@ -13,6 +13,7 @@ from shared_runtime.fields import Body, Instant
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
+from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter
 
 from dispute_service.api import query_answers
@@ -58,8 +59,8 @@ def until_when(asked: datetime | None, now: datetime) -> datetime:
     return until
 
 
-def adjudication_api(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/adjudication", tags=["adjudication"])
+def adjudication_api(matters: Matters) -> Router:
+    router = Router("/v1/adjudication", tags=["adjudication"])
     pool, now = matters.pool, matters.now
     projected = position_of(pool, ADJUDICATION_CASES)
     counted = position_of(pool, DECIDED_DISPUTES)

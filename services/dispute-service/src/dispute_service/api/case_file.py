@@ -1,12 +1,13 @@
 """A dispute for whoever decides it: its file, what it could come to, how others were decided."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from shared_casework.callers import STAFF, AStaffMember
 from shared_runtime.auth import Caller
 from shared_runtime.decider import Actor, NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 
 from dispute_service.api import query_answers
 from dispute_service.api.matters import DISPUTE, Matter, Matters
@@ -26,8 +27,8 @@ def read_as_staff(caller: Caller, matter: Matter) -> tuple[Actor, Reading]:
     return actor, reading
 
 
-def case_file_api(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/disputes/{dispute_id}", tags=["adjudication"])
+def case_file_api(matters: Matters) -> Router:
+    router = Router("/v1/disputes/{dispute_id}", tags=["adjudication"])
 
     @router.get(
         "/case-file",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from shared_casework.callers import PARTIES, Reader, asks_as, reader
 from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
@@ -13,6 +13,7 @@ from shared_runtime.history import readable_history
 from shared_runtime.pages import PageStart
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
+from shared_runtime.routers import Router
 
 from dispute_service.api import query_answers
 from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
@@ -46,12 +47,12 @@ class CalendarResponse(Response):
     media_type = "text/calendar"
 
 
-def deadlines_api(matters: Matters) -> list[APIRouter]:
+def deadlines_api(matters: Matters) -> list[Router]:
     return [dispute_deadlines(matters), inquiry_deadlines(matters), calendar_api(matters)]
 
 
-def dispute_deadlines(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/disputes/{dispute_id}", tags=["disputes"])
+def dispute_deadlines(matters: Matters) -> Router:
+    router = Router("/v1/disputes/{dispute_id}", tags=["disputes"])
 
     @router.get(
         "/deadlines",
@@ -72,8 +73,8 @@ def dispute_deadlines(matters: Matters) -> APIRouter:
     return router
 
 
-def inquiry_deadlines(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/inquiries/{inquiry_id}", tags=["inquiries"])
+def inquiry_deadlines(matters: Matters) -> Router:
+    router = Router("/v1/inquiries/{inquiry_id}", tags=["inquiries"])
 
     @router.get(
         "/deadlines",
@@ -93,8 +94,8 @@ def inquiry_deadlines(matters: Matters) -> APIRouter:
     return router
 
 
-def calendar_api(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/calendar", tags=["disputes"])
+def calendar_api(matters: Matters) -> Router:
+    router = Router("/v1/calendar", tags=["disputes"])
     projected = [
         position_of(matters.pool, each)
         for each in (LISTED_DISPUTES, LISTED_INQUIRIES, ADJUDICATION_CASES)

@@ -1,7 +1,7 @@
 """What is asked of disputes and inquiries over HTTP: every path and the rule behind it."""
 
-from fastapi import APIRouter
 from shared_runtime.doors import Door, doors_api
+from shared_runtime.routers import Router
 
 from dispute_service.api import answers
 from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
@@ -225,7 +225,7 @@ OF_STAFF = (
 )
 
 
-def matter_doors(matters: Matters) -> list[APIRouter]:
+def matter_doors(matters: Matters) -> list[Router]:
     to_order = ToOrder(matters, DISPUTE, id_of=lambda said: said.dispute_id)
     to_dispute = ToMatter(matters, DISPUTE, "dispute_id")
     to_inquiry = ToMatter(matters, INQUIRY, "inquiry_id")

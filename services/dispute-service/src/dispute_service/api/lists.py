@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from shared_casework.callers import APartyOfOrders, AskedSide, asks_as
 from shared_events.fields import Party
 from shared_runtime.auth import Caller
@@ -11,6 +11,7 @@ from shared_runtime.decider import FieldError, InvalidValue, RoleNotAllowed
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import answer, position_of, wait_for
+from shared_runtime.routers import Router
 from shared_runtime.rule import By
 
 from dispute_service.api import query_answers
@@ -60,12 +61,12 @@ def wanted_of(
     )
 
 
-def lists_api(matters: Matters) -> list[APIRouter]:
+def lists_api(matters: Matters) -> list[Router]:
     return [dispute_lists(matters), inquiry_lists(matters)]
 
 
-def dispute_lists(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/disputes", tags=["disputes"])
+def dispute_lists(matters: Matters) -> Router:
+    router = Router("/v1/disputes", tags=["disputes"])
     projected = position_of(matters.pool, LISTED_DISPUTES)
 
     @router.get(
@@ -124,8 +125,8 @@ async def granted_in_silence(
     return granted
 
 
-def inquiry_lists(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/inquiries", tags=["inquiries"])
+def inquiry_lists(matters: Matters) -> Router:
+    router = Router("/v1/inquiries", tags=["inquiries"])
     projected = position_of(matters.pool, LISTED_INQUIRIES)
 
     @router.get(

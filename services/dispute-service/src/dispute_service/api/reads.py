@@ -1,18 +1,19 @@
 """Disputes and inquiries for whoever may read them: one at a time, and what has happened to it."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from shared_casework.callers import Reader, reader
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit
+from shared_runtime.routers import Router
 
 from dispute_service.api import answers
 from dispute_service.api.matters import DISPUTE, INQUIRY, Matters
 
 
-def dispute_reads(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/disputes/{dispute_id}", tags=["disputes"])
+def dispute_reads(matters: Matters) -> Router:
+    router = Router("/v1/disputes/{dispute_id}", tags=["disputes"])
 
     @router.get(
         "",
@@ -42,8 +43,8 @@ def dispute_reads(matters: Matters) -> APIRouter:
     return router
 
 
-def inquiry_reads(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/inquiries/{inquiry_id}", tags=["inquiries"])
+def inquiry_reads(matters: Matters) -> Router:
+    router = Router("/v1/inquiries/{inquiry_id}", tags=["inquiries"])
 
     @router.get(
         "",

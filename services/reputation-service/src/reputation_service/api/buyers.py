@@ -1,12 +1,13 @@
 """How a buyer stands, by the ratings that sellers gave him, over HTTP: his own."""
 
 import asyncpg
-from fastapi import APIRouter, Response
+from fastapi import Response
 from shared_runtime.clock import Clock
 from shared_runtime.decider import NotFound
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
+from shared_runtime.routers import Router
 
 from reputation_service import queries
 from reputation_service.api import answers
@@ -16,8 +17,8 @@ from reputation_service.conduct_views import conduct_view
 from reputation_service.score_policies import ScorePolicies
 
 
-def buyers_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1/buyers", tags=["buyers"])
+def buyers_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Router:
+    router = Router("/v1/buyers", tags=["buyers"])
     moment = moment_of(pool, now)
 
     @router.get(

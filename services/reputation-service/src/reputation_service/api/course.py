@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller
 from shared_runtime.clock import Clock
 from shared_runtime.decider import NotFound
@@ -14,6 +14,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
+from shared_runtime.routers import Router
 
 from reputation_service import queries
 from reputation_service.api import course_answers
@@ -49,8 +50,8 @@ class CourseQuery:
 type AskedForCourse = Annotated[CourseQuery, Depends(query_of(CourseQuery))]
 
 
-def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1")
+def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Router:
+    router = Router("/v1")
     places = Places(COURSES_MAX, COURSES_EACH)
     moment, moment_of_buyer = moment_of_seller(pool, now), moment_of(pool, now)
 

@@ -1,8 +1,8 @@
 """What is asked of accounts and cases over HTTP: every path and the rule behind it."""
 
-from fastapi import APIRouter
 from shared_events.fields import Party
 from shared_runtime.doors import Door, doors_api
+from shared_runtime.routers import Router
 
 from reputation_service.api import query_answers as answers
 from reputation_service.api.matters import Matters
@@ -126,7 +126,7 @@ def of_accounts(path: str, of: str) -> tuple[Door, ...]:
     )
 
 
-def matter_doors(matters: Matters) -> list[APIRouter]:
+def matter_doors(matters: Matters) -> list[Router]:
     sides: tuple[tuple[Party, str], ...] = (("SELLER", "seller"), ("BUYER", "buyer"))
     return [
         doors_api(OPENING, ToSuspect(matters), "cases"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import asyncpg
 from asyncpg.transaction import Transaction
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller
 from shared_runtime.clock import Clock
 from shared_runtime.decider import NotFound
@@ -17,6 +17,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
+from shared_runtime.routers import Router
 
 from reputation_service import explanation_queries
 from reputation_service.api import answers
@@ -73,8 +74,8 @@ type AskedToExplain = Annotated[ExplanationQuery, Depends(query_of(ExplanationQu
 
 def explanation_api(
     pool: asyncpg.Pool, policies: ScorePolicies, references: References, now: Clock
-) -> APIRouter:
-    router = APIRouter(prefix="/v1")
+) -> Router:
+    router = Router("/v1")
     places = Places(EXPLANATIONS_MAX, EXPLANATIONS_EACH)
     moment, moment_of_buyer = moment_of_seller(pool, now), moment_of(pool, now)
 

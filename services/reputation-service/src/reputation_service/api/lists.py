@@ -5,7 +5,7 @@ export.
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from shared_casework.parties import Account, accounts_of
 from shared_events.fields import Party
 from shared_runtime.auth import Caller, require
@@ -14,6 +14,7 @@ from shared_runtime.fields import IdStr, Instant
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import answer, position_of, wait_for
+from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter
 
 from reputation_service.api import query_answers as answers
@@ -46,8 +47,8 @@ type WhoReports = Annotated[Caller, Depends(require("SENIOR", "AUDITOR"))]
 LISTS = refusals(RoleNotAllowed, NotYetVisible)
 
 
-def case_lists(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["cases"])
+def case_lists(matters: Matters) -> Router:
+    router = Router("/v1", tags=["cases"])
     pool, now = matters.pool, matters.now
     projected = position_of(pool, VIOLATION_CASES)
     counter = Counter(CASES, pool, now)
@@ -86,8 +87,8 @@ def case_lists(matters: Matters) -> APIRouter:
     return router
 
 
-def own_lists(matters: Matters, side: Party, name: str) -> APIRouter:
-    router = APIRouter(prefix=f"/v1/{name}s/{{{name}_id}}", tags=[f"{name}s"])
+def own_lists(matters: Matters, side: Party, name: str) -> Router:
+    router = Router(f"/v1/{name}s/{{{name}_id}}", tags=[f"{name}s"])
     projected = position_of(matters.pool, VIOLATION_CASES)
 
     async def page_of(account_id: str, caller: Caller, asked: PageAsked) -> Response:
@@ -121,8 +122,8 @@ def own_lists(matters: Matters, side: Party, name: str) -> APIRouter:
     return router
 
 
-def erasure_lists(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["privacy"])
+def erasure_lists(matters: Matters) -> Router:
+    router = Router("/v1", tags=["privacy"])
     projected = position_of(matters.pool, ERASURES)
 
     @router.get(
@@ -145,8 +146,8 @@ def erasure_lists(matters: Matters) -> APIRouter:
     return router
 
 
-def statements_api(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/statements", tags=["statements"])
+def statements_api(matters: Matters) -> Router:
+    router = Router("/v1/statements", tags=["statements"])
     pool = matters.pool
     projected = position_of(pool, STATEMENTS)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Body as JsonBody
+from fastapi import Depends, Query, Response
 from msgspec import Struct
 from shared_events.score_policies import ScorePolicyEvent
 from shared_runtime.auth import Caller, require
@@ -17,6 +17,7 @@ from shared_runtime.fields import Body, IdStr, Instant
 from shared_runtime.log import Handled
 from shared_runtime.problems import command_refusals, refusals
 from shared_runtime.reading import PAGE_SIZE, Cursors, CursorText, Limit, answer
+from shared_runtime.routers import Router
 from shared_runtime.rule import By, Sent
 
 from reputation_service.api import policy_answers
@@ -110,8 +111,8 @@ class Desk:
         return Shown(book=book, base=self.policies.base, now=now, staff=staff)
 
 
-def policies_api(desk: Desk, cursors: Cursors) -> APIRouter:
-    router = APIRouter(prefix="/v1/policies", tags=["policies"])
+def policies_api(desk: Desk, cursors: Cursors) -> Router:
+    router = Router("/v1/policies", tags=["policies"])
 
     @router.get(
         "",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from shared_runtime.clock import Clock
 from shared_runtime.decider import InvalidValue, NotFound
 from shared_runtime.documents import answered
@@ -12,6 +12,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
+from shared_runtime.routers import Router
 
 from reputation_service.api.answers import AS_OF, SELLER
 from reputation_service.api.callers import Anybody, reader_of, reader_of_buyer
@@ -50,8 +51,8 @@ class RatesQuery:
 type AskedForRates = Annotated[RatesQuery, Depends(query_of(RatesQuery))]
 
 
-def rates_api(pool: asyncpg.Pool, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1")
+def rates_api(pool: asyncpg.Pool, now: Clock) -> Router:
+    router = Router("/v1")
     projected = position_of(pool, RATES)
 
     def up_to(asked: RatesQuery) -> int:

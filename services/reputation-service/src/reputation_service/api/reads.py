@@ -1,10 +1,11 @@
 """Accounts and cases for whoever may read them: one at a time, and what has happened to it."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit
+from shared_runtime.routers import Router
 
 from reputation_service.api import query_answers as answers
 from reputation_service.api.callers import (
@@ -21,8 +22,8 @@ FOR_ACCOUNT = "For its holder, ANALYST, SENIOR, AUDITOR and SYSTEM"
 READS = refusals(RoleNotAllowed, NotFound)
 
 
-def case_reads(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/cases/{case_id}", tags=["cases"])
+def case_reads(matters: Matters) -> Router:
+    router = Router("/v1/cases/{case_id}", tags=["cases"])
 
     @router.get(
         "",
@@ -50,8 +51,8 @@ def case_reads(matters: Matters) -> APIRouter:
     return router
 
 
-def seller_reads(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/sellers/{seller_id}", tags=["sellers"])
+def seller_reads(matters: Matters) -> Router:
+    router = Router("/v1/sellers/{seller_id}", tags=["sellers"])
 
     @router.get(
         "/points",
@@ -91,8 +92,8 @@ def seller_reads(matters: Matters) -> APIRouter:
     return router
 
 
-def buyer_reads(matters: Matters) -> APIRouter:
-    router = APIRouter(prefix="/v1/buyers/{buyer_id}", tags=["buyers"])
+def buyer_reads(matters: Matters) -> Router:
+    router = Router("/v1/buyers/{buyer_id}", tags=["buyers"])
 
     @router.get(
         "/points",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import AfterValidator
 from shared_events.reputation import Band
 from shared_runtime.auth import Caller, require
@@ -28,6 +28,7 @@ from shared_runtime.reading import (
     position_of,
     wait_for,
 )
+from shared_runtime.routers import Router
 
 from reputation_service import queries
 from reputation_service.api import answers
@@ -66,8 +67,8 @@ type HistoryLimit = Annotated[
 ]
 
 
-def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> APIRouter:
-    router = APIRouter(prefix="/v1/sellers", tags=["sellers"])
+def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> Router:
+    router = Router("/v1/sellers", tags=["sellers"])
 
     @router.get(
         "",
@@ -100,8 +101,8 @@ def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> APIRouter:
     return router
 
 
-def score_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1/sellers", tags=["sellers"])
+def score_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Router:
+    router = Router("/v1/sellers", tags=["sellers"])
     moment = moment_of_seller(pool, now)
 
     @router.get(
@@ -140,8 +141,8 @@ def score_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> APIRou
 
 def accounts_api(
     pool: asyncpg.Pool, policies: ScorePolicies, cursors: Cursors, now: Clock
-) -> APIRouter:
-    router = APIRouter(prefix="/v1/scores", tags=["audit"])
+) -> Router:
+    router = Router("/v1/scores", tags=["audit"])
     projected = position_of(pool, SCORE)
 
     @router.get(
@@ -180,8 +181,8 @@ def accounts_api(
 
 def points_audit_api(
     log: Log, pool: asyncpg.Pool, policies: Policies, cursors: Cursors, now: Clock
-) -> APIRouter:
-    router = APIRouter(prefix="/v1/accounts", tags=["audit"])
+) -> Router:
+    router = Router("/v1/accounts", tags=["audit"])
 
     @router.get(
         "",

@@ -1,7 +1,7 @@
 """What is asked of ledgers over HTTP: every path and the rule behind it."""
 
-from fastapi import APIRouter
 from shared_runtime.doors import Door, doors_api
+from shared_runtime.routers import Router
 
 from returns_service.api import answers
 from returns_service.api.ledgers import Ledgers
@@ -63,7 +63,7 @@ OF_OTHERS = (
 )
 
 
-def ledger_doors(ledgers: Ledgers) -> list[APIRouter]:
+def ledger_doors(ledgers: Ledgers) -> list[Router]:
     return [
         doors_api(OF_PARTIES, ToLedger(ledgers), "refunds"),
         doors_api(OF_STAFF, ToLedger(ledgers, also=()), "refunds"),

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from shared_casework.callers import STAFF, AStaffMember
 from shared_casework.case_lists import case_reader
@@ -13,6 +13,7 @@ from shared_runtime.fields import Instant
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
+from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter, Wanted
 
 from returns_service.api import query_answers
@@ -69,8 +70,8 @@ def period(
     return begin, end
 
 
-def lists_api(ledgers: Ledgers) -> APIRouter:
-    router = APIRouter(prefix="/v1/refunds", tags=["finance"])
+def lists_api(ledgers: Ledgers) -> Router:
+    router = Router("/v1/refunds", tags=["finance"])
     pool, now = ledgers.pool, ledgers.now
     projected = position_of(pool, LISTED_REFUNDS)
     counter = Counter(CASES, pool, now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from msgspec import Struct
 from shared_casework.callers import PersonBody
 from shared_events.returns import POLICY_STREAM
@@ -19,6 +19,7 @@ from shared_runtime.log import AlsoWrite, Log, Planned, database_of
 from shared_runtime.media import MediaFile
 from shared_runtime.problems import refusals
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
@@ -153,8 +154,8 @@ class ToVersions:
         return PolicyPlace(ledgers=self.ledgers, by=by)
 
 
-def policies_api(ledgers: Ledgers) -> list[APIRouter]:
-    router = APIRouter(prefix=PATH, tags=["policies"])
+def policies_api(ledgers: Ledgers) -> list[Router]:
+    router = Router(PATH, tags=["policies"])
 
     @router.get(
         "",

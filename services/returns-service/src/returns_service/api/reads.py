@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from shared_casework.callers import FEEDS, PARTIES, STAFF, feed_actor, party
 from shared_casework.callers import reader as party_or_staff
 from shared_casework.parties import Account
@@ -12,6 +12,7 @@ from shared_runtime.decider import Actor, NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit
+from shared_runtime.routers import Router
 
 from returns_service.api import answers
 from returns_service.api.ledgers import Ledgers
@@ -26,8 +27,8 @@ def reader(caller: Caller, parties: Collection[Account]) -> Actor:
     return party_or_staff(caller, parties)
 
 
-def ledger_reads(ledgers: Ledgers) -> APIRouter:
-    router = APIRouter(prefix="/v1/orders/{order_id}/refunds", tags=["refunds"])
+def ledger_reads(ledgers: Ledgers) -> Router:
+    router = Router("/v1/orders/{order_id}/refunds", tags=["refunds"])
 
     @router.get(
         "",

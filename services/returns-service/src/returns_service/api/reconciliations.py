@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 from shared_casework.callers import AStaffMember
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, RoleNotAllowed
@@ -13,6 +13,7 @@ from shared_runtime.documents import answered
 from shared_runtime.fields import Money
 from shared_runtime.problems import refusals
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 
 from returns_service.connectors.reconciling import ask_for
 from returns_service.queries.reconciliations import (
@@ -47,8 +48,8 @@ type Day = Annotated[date, Path(description="In UTC.")]
 type Bookkeeper = Annotated[Caller, Depends(require("AGENT", "SENIOR"))]
 
 
-def reconciliations_api(pool: asyncpg.Pool, now: Callable[[], datetime]) -> APIRouter:
-    router = APIRouter(prefix="/v1/reconciliations", tags=["finance"])
+def reconciliations_api(pool: asyncpg.Pool, now: Callable[[], datetime]) -> Router:
+    router = Router("/v1/reconciliations", tags=["finance"])
 
     @router.get(
         "/{day}",

@@ -1,7 +1,7 @@
 """What is asked of returns over HTTP: every path and the rule behind it."""
 
-from fastapi import APIRouter
 from shared_runtime.doors import Door, doors_api
+from shared_runtime.routers import Router
 
 from returns_service.api import return_answers as answers
 from returns_service.api.return_places import (
@@ -219,7 +219,7 @@ OF_LOSSES = (
 )
 
 
-def return_doors(returns: Returns) -> list[APIRouter]:
+def return_doors(returns: Returns) -> list[Router]:
     confirming = ToReturn(returns, gives=frozenset({"content_sha256"}), says=content_digest)
     sending = ToReturn(
         returns, gives=frozenset({"proof_sha256"}), body=PostedBody, says=posting_proof

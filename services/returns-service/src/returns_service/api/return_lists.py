@@ -4,7 +4,7 @@ desk; and how they have ended.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from shared_casework.callers import STAFF, APartyOfOrders, AskedSide, AStaffMember, asks_as
 from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
@@ -13,6 +13,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
+from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter, Wanted
 
 from returns_service.api import return_query_answers as answers
@@ -87,8 +88,8 @@ def whose(caller: Caller, seller_id: str | None) -> str:
     return seller_id
 
 
-def return_lists(returns: Returns) -> APIRouter:
-    router = APIRouter(prefix="/v1/returns", tags=["returns"])
+def return_lists(returns: Returns) -> Router:
+    router = Router("/v1/returns", tags=["returns"])
     pool, now = returns.pool, returns.now
     projected = position_of(pool, LISTED_RETURNS)
     counter = Counter(CASES, pool, now)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from shared_casework.callers import FEEDS, PARTIES, STAFF, Reader
 from shared_casework.callers import reader as party_or_staff
 from shared_casework.desk import reading_of
@@ -14,6 +14,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import PAGE_SIZE, CursorText, Limit, answer, position_of, wait_for
+from shared_runtime.routers import Router
 
 from returns_service.api import return_answers as answers
 from returns_service.api import return_query_answers as query_answers
@@ -46,8 +47,8 @@ type WithProof = Annotated[
 ]
 
 
-def order_reads(returns: Returns) -> APIRouter:
-    router = APIRouter(prefix="/v1/orders/{order_id}", tags=["returns"])
+def order_reads(returns: Returns) -> Router:
+    router = Router("/v1/orders/{order_id}", tags=["returns"])
     projected = position_of(returns.pool, LISTED_RETURNS)
 
     @router.get(
@@ -96,8 +97,8 @@ def order_reads(returns: Returns) -> APIRouter:
     return router
 
 
-def return_reads(returns: Returns) -> APIRouter:
-    router = APIRouter(prefix="/v1/returns/{return_id}", tags=["returns"])
+def return_reads(returns: Returns) -> Router:
+    router = Router("/v1/returns/{return_id}", tags=["returns"])
 
     @router.get(
         "",

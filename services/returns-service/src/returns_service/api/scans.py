@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import asyncpg
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from shared_runtime.decider import FieldError, InvalidValue, NotFound
 from shared_runtime.fields import INSTANT_MAX, INSTANT_MIN
 from shared_runtime.ids import derived_id
 from shared_runtime.log import PostgresLog, VersionConflict
 from shared_runtime.problems import ConcurrentChange, Unauthenticated, refusals
+from shared_runtime.routers import Router
 
 from returns_service.api.webhooks import (
     PATH,
@@ -37,9 +38,9 @@ def carrier_webhooks(
     secret: str,
     policies: Policies,
     now: Callable[[], datetime],
-) -> APIRouter:
+) -> Router:
     """What the carrier tells of parcels. What is not answered with 200 it tells again."""
-    router = APIRouter(prefix=PATH, tags=["webhooks"])
+    router = Router(PATH, tags=["webhooks"])
     signed = Signed(secret)
     parcels = Parcels(own_log, pool, policies)
 

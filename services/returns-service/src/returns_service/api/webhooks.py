@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 import structlog
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import Depends, Header, Request
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 from shared_events.characters import ID, is_id
@@ -15,6 +15,7 @@ from shared_runtime.decider import FieldError, InvalidValue, NotFound
 from shared_runtime.ids import derived_id
 from shared_runtime.log import PostgresLog, VersionConflict
 from shared_runtime.problems import ConcurrentChange, Unauthenticated, refusals
+from shared_runtime.routers import Router
 
 from returns_service.connectors.words import Hearing, UnknownRefund, Words
 from returns_service.domain.policy import Policies
@@ -97,9 +98,9 @@ class Taken(BaseModel):
 
 def payment_webhooks(
     own_log: PostgresLog, *, secret: str, policies: Policies, now: Callable[[], datetime]
-) -> APIRouter:
+) -> Router:
     """What the payment provider tells of refunds. What is not answered with 200 it tells again."""
-    router = APIRouter(prefix=PATH, tags=["webhooks"])
+    router = Router(PATH, tags=["webhooks"])
     signed = Signed(secret)
     words = Words(own_log)
 

@@ -11,11 +11,12 @@ from contextlib import aclosing
 from typing import Annotated, Any, cast
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from shared_casework.callers import FEEDS
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.problems import UnsupportedMediaType, refusals
+from shared_runtime.routers import Router
 from shared_runtime.telemetry import valid_traceparent
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
@@ -210,8 +211,8 @@ ANSWERS = {
 }
 
 
-def bulk_api(intake: Intake) -> APIRouter:
-    router = APIRouter(prefix="/v1/orders", tags=["bulk"])
+def bulk_api(intake: Intake) -> Router:
+    router = Router("/v1/orders", tags=["bulk"])
 
     @router.post(
         "/bulk",

@@ -1,7 +1,7 @@
 """What is asked of evaluations and reviews over HTTP: every path and the rule behind it."""
 
-from fastapi import APIRouter
 from shared_runtime.doors import Door, doors_api
+from shared_runtime.routers import Router
 
 from review_service.api import answers
 from review_service.api.evaluations import Evaluations
@@ -165,7 +165,7 @@ OF_READERS_AND_STAFF = (
 )
 
 
-def evaluation_doors(evaluations: Evaluations) -> list[APIRouter]:
+def evaluation_doors(evaluations: Evaluations) -> list[Router]:
     return [
         doors_api(OF_PARTIES, ToEvaluation(evaluations), tag="evaluations"),
         doors_api(OF_READERS_AND_STAFF, ToReview(evaluations), tag="moderation"),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from msgspec import Struct
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import Actor, RoleNotAllowed
@@ -14,6 +14,7 @@ from shared_runtime.fields import IdStr, Instant
 from shared_runtime.log import Log
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, Cursors, CursorText, Limit, answer
+from shared_runtime.routers import Router
 from shared_runtime.sealing import Opener
 
 from review_service.api import examples
@@ -63,8 +64,8 @@ class Asked(Struct, frozen=True, kw_only=True):
         return not self.reviewed or any(map(self.holds, told.written_at))
 
 
-def histories_api(pool: asyncpg.Pool, log: Log, cursors: Cursors, opener: Opener) -> APIRouter:
-    router = APIRouter(prefix="/v1/histories", tags=["bulk"])
+def histories_api(pool: asyncpg.Pool, log: Log, cursors: Cursors, opener: Opener) -> Router:
+    router = Router("/v1/histories", tags=["bulk"])
 
     async def read(orders: Sequence[PlacedOrder], actor: Actor) -> list[Retold]:
         streams = {each.order_id: order_stream(each.order_id) for each in orders}

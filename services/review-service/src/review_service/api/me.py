@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from shared_casework.callers import APartyOfOrders, AskedSide, asks_as
 from shared_events.review import Side
 from shared_runtime.decider import Actor, RoleNotAllowed
@@ -11,6 +11,7 @@ from shared_runtime.fields import IdStr
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import answer, position_of, wait_for
+from shared_runtime.routers import Router
 
 from review_service.api import query_answers
 from review_service.api.evaluations import Evaluations
@@ -37,8 +38,8 @@ type AskedKind = Annotated[
 ]
 
 
-def me_api(evaluations: Evaluations) -> APIRouter:
-    router = APIRouter(prefix="/v1/me", tags=["me"])
+def me_api(evaluations: Evaluations) -> Router:
+    router = Router("/v1/me", tags=["me"])
     pool, cursors, now = evaluations.pool, evaluations.cursors, evaluations.now
     orders_projected = position_of(pool, OWN_ORDERS, REVIEWABLE_ORDERS, OWN_REVIEWS)
     reviews_projected = position_of(pool, OWN_REVIEWS)

@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import ConfigDict, model_validator
 from shared_casework.parties import accounts_of
 from shared_events.review import Ground
@@ -16,6 +16,7 @@ from shared_runtime.leases import AlreadyAssigned, Assigned, Assignee, Leases, N
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
+from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter
 
 from review_service.api import query_answers
@@ -68,9 +69,9 @@ def assignee(caller: Caller) -> Assignee:
 
 def moderation_api(
     pool: asyncpg.Pool, cursors: Cursors, now: Clock, open_texts: OpenTexts
-) -> APIRouter:
+) -> Router:
     """`open_texts` opens the texts of an answer."""
-    router = APIRouter(prefix="/v1/moderation", tags=["moderation"])
+    router = Router("/v1/moderation", tags=["moderation"])
     projected = position_of(pool, MODERATION_CASES)
     counter, leases = Counter(CASES, pool, now), Leases(CASES, pool)
 

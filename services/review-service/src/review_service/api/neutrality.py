@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from shared_runtime.clock import Clock
 from shared_runtime.decider import FieldError, InvalidValue, RoleNotAllowed
 from shared_runtime.fields import Instant
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
+from shared_runtime.routers import Router
 
 from review_service.api import query_answers
 from review_service.api.public_reviews import Anybody
@@ -31,8 +32,8 @@ type Until = Annotated[
 ]
 
 
-def neutrality_api(pool: asyncpg.Pool, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1/neutrality", tags=["neutrality"])
+def neutrality_api(pool: asyncpg.Pool, now: Clock) -> Router:
+    router = Router("/v1/neutrality", tags=["neutrality"])
     projected = position_of(pool, NEUTRALITY)
     neutrality = Neutrality(pool, now)
 

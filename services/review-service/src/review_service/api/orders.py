@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_casework.callers import FEEDS, PARTIES, ToldBody, feed_actor, stated
@@ -29,6 +29,7 @@ from shared_runtime.log import Log, read_stream
 from shared_runtime.media import MediaFile
 from shared_runtime.problems import command_refusals, refusals
 from shared_runtime.reading import PAGE_SIZE, Cursors, CursorText, Limit, answer
+from shared_runtime.routers import Router
 from shared_runtime.rule import By, Sent
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
@@ -207,7 +208,7 @@ def as_sent() -> Generator[None]:
         raise InvalidValue(errors=[told_error(error) for error in refused.errors]) from None
 
 
-def orders_api(orders: Orders) -> list[APIRouter]:
+def orders_api(orders: Orders) -> list[Router]:
     return [
         placing(orders),
         doors_api(STEPS, ToOrder(orders), tag="orders"),
@@ -216,9 +217,9 @@ def orders_api(orders: Orders) -> list[APIRouter]:
     ]
 
 
-def placing(orders: Orders) -> APIRouter:
+def placing(orders: Orders) -> Router:
     """Written out: an order is told with its money amount by amount, as lines of bulk tell it."""
-    router = APIRouter(prefix="/v1/orders", tags=["orders"])
+    router = Router("/v1/orders", tags=["orders"])
 
     @router.post(
         "",
@@ -244,8 +245,8 @@ def placing(orders: Orders) -> APIRouter:
     return router
 
 
-def reading(orders: Orders) -> APIRouter:
-    router = APIRouter(prefix="/v1/orders", tags=["orders"])
+def reading(orders: Orders) -> Router:
+    router = Router("/v1/orders", tags=["orders"])
 
     @router.get(
         "/{order_id}",

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from shared_runtime.fields import IdStr
 from shared_runtime.reading import (
     ConsistencyToken,
@@ -14,6 +14,7 @@ from shared_runtime.reading import (
     unless_seen,
     wait_for,
 )
+from shared_runtime.routers import Router
 
 from review_service.api.public_reviews import (
     DESCRIPTION,
@@ -33,9 +34,9 @@ MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two pr
 SELLER = "Only what this seller has sold by the name of it."
 
 
-def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> APIRouter:
+def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> Router:
     """`open_texts` opens the texts of an answer."""
-    router = APIRouter(prefix="/v1/products", tags=["products"])
+    router = Router("/v1/products", tags=["products"])
     projected = position_of(pool, PUBLIC_REVIEWS)
 
     @router.get(

@@ -6,7 +6,7 @@ ETag, If-Match) counts what the party may see, and a dry run tells of the party'
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from shared_casework.callers import PARTIES, party
 from shared_events.review import Side
 from shared_runtime.auth import Caller, require
@@ -22,6 +22,7 @@ from shared_runtime.reading import (
     PositionOf,
     wait_for,
 )
+from shared_runtime.routers import Router
 
 from review_service.api import answers
 from review_service.api.callers import existing, reader
@@ -39,9 +40,9 @@ type Flagger = Annotated[Caller, Depends(require(*FLAG_REVIEW.roles))]
 type Appellant = Annotated[Caller, Depends(require(*APPEAL_MODERATION.roles))]
 
 
-def evaluation_reads(evaluations: Evaluations, *, opened_up_to: PositionOf) -> APIRouter:
+def evaluation_reads(evaluations: Evaluations, *, opened_up_to: PositionOf) -> Router:
     """`opened_up_to` says how far completed orders have had their evaluations opened."""
-    router = APIRouter(prefix="/v1/orders/{order_id}/evaluation", tags=["evaluations"])
+    router = Router("/v1/orders/{order_id}/evaluation", tags=["evaluations"])
 
     @router.get(
         "",
@@ -75,8 +76,8 @@ def evaluation_reads(evaluations: Evaluations, *, opened_up_to: PositionOf) -> A
     return router
 
 
-def review_reads(evaluations: Evaluations) -> APIRouter:
-    router = APIRouter(prefix="/v1/reviews/{ref}", tags=["moderation"])
+def review_reads(evaluations: Evaluations) -> Router:
+    router = Router("/v1/reviews/{ref}", tags=["moderation"])
 
     async def read(ref: str, caller: Caller, roles: tuple[Role, ...]) -> tuple[Reading, Side]:
         """A review that somebody has flagged or appealed about, to see what came of it."""

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from shared_casework.callers import PARTIES, AskedSide, asks_as
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
@@ -11,6 +11,7 @@ from shared_runtime.decider import RoleNotAllowed
 from shared_runtime.pages import PageAsked
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import Cursors, answer, position_of, wait_for
+from shared_runtime.routers import Router
 
 from review_service.api import query_answers
 from review_service.projections import REVIEWABLE_ORDERS
@@ -19,8 +20,8 @@ from review_service.queries.reviewable import reviewable_page
 type APartyOfOrders = Annotated[Caller, Depends(require(*PARTIES))]
 
 
-def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1/reviewable-orders", tags=["evaluations"])
+def reviewable_api(pool: asyncpg.Pool, cursors: Cursors, now: Clock) -> Router:
+    router = Router("/v1/reviewable-orders", tags=["evaluations"])
     projected = position_of(pool, REVIEWABLE_ORDERS)
 
     @router.get(

@@ -1,7 +1,7 @@
 """What buyers say of a seller: revealed reviews in the order that is asked for, and their sums."""
 
 import asyncpg
-from fastapi import APIRouter, Response
+from fastapi import Response
 from shared_runtime.fields import IdStr
 from shared_runtime.reading import (
     ConsistencyToken,
@@ -12,6 +12,7 @@ from shared_runtime.reading import (
     unless_seen,
     wait_for,
 )
+from shared_runtime.routers import Router
 
 from review_service.api.public_reviews import (
     DESCRIPTION,
@@ -28,9 +29,9 @@ from review_service.queries.ratings import ratings_of_seller
 from review_service.queries.reviews import of_seller
 
 
-def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> APIRouter:
+def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> Router:
     """`open_texts` opens the texts of an answer."""
-    router = APIRouter(prefix="/v1/sellers", tags=["sellers"])
+    router = Router("/v1/sellers", tags=["sellers"])
     projected = position_of(pool, PUBLIC_REVIEWS)
 
     @router.get(

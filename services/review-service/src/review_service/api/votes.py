@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import asyncpg
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import ConfigDict, Field
 from shared_casework.callers import APartyOfOrders, AskedSide, asks_as
 from shared_casework.impartial import Stakes, require_impartial
@@ -23,6 +23,7 @@ from shared_runtime.documents import Documented, answered
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.problems import refusals
 from shared_runtime.reading import answer
+from shared_runtime.routers import Router
 from shared_runtime.sealing import person
 
 from review_service.api.query_answers import REF
@@ -57,8 +58,8 @@ OWN_VOTE = answered(VoteView, example=EXAMPLE)
 TAKEN_BACK = answered(VoteView, example=VoteView(ref=REF, helpful=11, not_helpful=1, voted=None))
 
 
-def votes_api(pool: asyncpg.Pool, policies: Policies, now: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1/reviews/{ref}/votes", tags=["votes"])
+def votes_api(pool: asyncpg.Pool, policies: Policies, now: Clock) -> Router:
+    router = Router("/v1/reviews/{ref}/votes", tags=["votes"])
 
     async def said(ref: str, caller: Caller, side: Side | None, helpful: bool | None) -> Response:
         asking, account = asks_as(caller, side)

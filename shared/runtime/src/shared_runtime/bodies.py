@@ -49,6 +49,7 @@ class Writer(Protocol):
         ...
 
 
+@cache  # who makes an application again, as each test does, gets the same models
 def body_of(example: Struct, base: type[Body], without: frozenset[str]) -> type[Body]:
     """The model of what is left to say, with the example of it."""
     command = type(example)

@@ -243,7 +243,7 @@ def refusals_of(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
         status = status_of(rule)
         entry = documented.setdefault(status, _answer(status))
         examples = entry["content"][PROBLEM_TYPE]["examples"]
-        examples[rule.slug()] = {"summary": rule.message(), "value": _example(rule)}
+        examples[rule.slug()] = _example(rule)
     return documented
 
 
@@ -261,6 +261,10 @@ def _encode_model(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+_examples: dict[type[Refused], dict[str, object]] = {}
+"""Of rules, made once: many routes are refused by the same ones. Nobody changes them."""
 
 
 def _answer(status: int) -> dict[str, Any]:
@@ -294,8 +298,11 @@ def _seconds_until(retry_at: object, now: Clock) -> int:
 
 
 def _example(rule: type[Refused]) -> dict[str, object]:
-    members: tuple[Field[Any], ...] = fields(rule) if is_dataclass(rule) else ()
-    return _described(rule) | {each.name: _sample(each) for each in members}
+    if rule not in _examples:
+        members: tuple[Field[Any], ...] = fields(rule) if is_dataclass(rule) else ()
+        shown = _described(rule) | {each.name: _sample(each) for each in members}
+        _examples[rule] = {"summary": rule.message(), "value": shown}
+    return _examples[rule]
 
 
 def _sample(member: Field[Any]) -> object:

@@ -11,18 +11,19 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPException as HTTPClientError
-from typing import Annotated, Any, cast, get_args
+from inspect import signature
+from typing import Annotated, Any, TypeAliasType, cast, get_args
 from urllib.request import urlopen
 
 import msgspec
 import structlog
 from fastapi import Request, Security
-from fastapi.dependencies.models import Dependant
+from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from joserfc import jws, jwt
@@ -302,10 +303,12 @@ def check_roles_declared(routes: Iterable[BaseRoute]) -> None:
     """Raises at start-up if a route is outside of /v1, or does not say who may use it. The
     exception is a route whose addresses are signed.
     """
+    known: dict[object, frozenset[object]] = {}
     for route in routes:
         if not isinstance(route, APIRoute):
             raise TypeError(f"{route!r}: declare routes directly on their router")
-        if any(_dependencies(route.dependant, lambda call: isinstance(call, BySignature))):
+        asked = _asked_by(route.endpoint, route.dependencies, known)
+        if any(isinstance(call, BySignature) for call in asked):
             if _is_protected(route.path):
                 raise ValueError(f"{route.path}: under {PROTECTED} everyone has a token")
             continue
@@ -313,15 +316,33 @@ def check_roles_declared(routes: Iterable[BaseRoute]) -> None:
             raise ValueError(f"{route.path}: under {SIGNED} everything is signed")
         if not _is_protected(route.path):
             raise ValueError(f"{route.path}: paths start with {PROTECTED}/")
-        if not any(_dependencies(route.dependant, lambda call: isinstance(call, RolesRequired))):
+        if not any(isinstance(call, RolesRequired) for call in asked):
             raise ValueError(f"{route.path}: no roles; add Depends(require(…))")
 
 
-def _dependencies(of: Dependant, wanted: Callable[[object], bool]) -> Iterable[Dependant]:
-    for dependency in of.dependencies:
-        if wanted(dependency.call):
-            yield dependency
-        yield from _dependencies(dependency, wanted)
+def _asked_by(
+    call: Callable[..., Any], beside: Iterable[Depends], known: dict[object, frozenset[object]]
+) -> frozenset[object]:
+    """The dependencies of a function, `beside` and those of all these: as they are declared, so
+    that no route has to be analysed for it. What is `known` of others is looked at once.
+    """
+    asked: set[object] = set()
+    for each in (*beside, *_declared_by(call)):
+        dependency = each.dependency
+        assert dependency is not None
+        if dependency not in known:
+            known[dependency] = _asked_by(dependency, (), known)
+        asked |= {dependency, *known[dependency]}
+    return frozenset(asked)
+
+
+def _declared_by(call: Callable[..., Any]) -> Iterator[Depends]:
+    for parameter in signature(call).parameters.values():
+        told = parameter.annotation
+        kind = told.__value__ if isinstance(told, TypeAliasType) else told
+        for note in (parameter.default, *getattr(kind, "__metadata__", ())):
+            if isinstance(note, Depends):
+                yield note
 
 
 def _is_protected(path: str) -> bool:

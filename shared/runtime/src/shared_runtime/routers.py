@@ -3,18 +3,39 @@
     router = Router("/v1/votes", tags=["votes"])
 
 FastAPI analyses the signature of a route when it is declared, and again when its router is included
-in an application, for what that adds. Here nothing is added: an application takes the routes as
-they are, which halves its start, and looks through one list of them at each request.
+in an application, for what that adds. Here nothing is added, and an application takes the routes as
+they are; each is analysed when it is first asked for. Else that is most of a start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.params import Depends as Dependency
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 
 from shared_runtime.documents import operation_id
 from shared_runtime.problems import refusals
 from shared_runtime.wellformed import well_formed
+
+
+class Route(APIRoute):
+    """Until it is analysed it has what it takes to find it, and to see who may use it."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **declared: Any) -> None:  # noqa: ANN401 - FastAPI's
+        self.path, self.endpoint = path, endpoint
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.methods = {*(declared["methods"] or ("GET",))}
+        self.dependencies = declared["dependencies"]
+        self._declared = declared
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a route has
+        declared = vars(self).pop("_declared", None)
+        if declared is None:
+            raise AttributeError(name)
+        super().__init__(self.path, self.endpoint, **declared)
+        return getattr(self, name)
 
 
 class Router(APIRouter):
@@ -29,4 +50,5 @@ class Router(APIRouter):
             dependencies=[Depends(well_formed), *dependencies],
             responses=refusals(),
             generate_unique_id_function=operation_id,
+            route_class=Route,
         )

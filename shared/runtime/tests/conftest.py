@@ -112,7 +112,10 @@ async def topic(owner: asyncpg.Pool) -> str:
 
 
 @pytest.fixture
-def kafka(servers: Servers, topic: str) -> str:
+def kafka(servers: Servers, topic: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whoever asks it for what is not there is told so soon: tests have few who ask."""
+    monkeypatch.setattr("shared_runtime.sources.FETCH_WAIT_MS", 100)
+    monkeypatch.setattr("shared_runtime.sources.KAFKA_WAIT_MS", 50)
     create_topics(servers.kafka, [topic])
     return servers.kafka
 

@@ -589,6 +589,9 @@ async def has_come(running: Runner, place: Place, position: int) -> None:
 
 @pytest.fixture
 def leaders(monkeypatch: pytest.MonkeyPatch) -> Leaders:
+    monkeypatch.setattr(
+        "shared_runtime.sources.ANSWER_SECONDS_MAX", 1.5
+    )  # no fetch waits long here
     return Leaders(monkeypatch)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from local_stack.people import LOOK_SECONDS, PATIENCE_SECONDS
+from local_stack.people import PATIENCE_SECONDS, pause_after
 
 
 class Until(NamedTuple):
@@ -55,12 +55,13 @@ def live(stories: Mapping[str, Story], move: Callable[[timedelta], object]) -> d
     wrong: dict[str, Exception] = {}
     lives = {name: Life(story, timedelta(0), time.monotonic()) for name, story in stories.items()}
     while lives:
+        began = time.monotonic()
         moved = list(_steps(lives, wrong))
         spans = [each.wait for each in lives.values() if isinstance(each.wait, timedelta)]
         if any(moved) or not lives:
             continue
         if len(spans) < len(lives):
-            time.sleep(LOOK_SECONDS)
+            pause_after(time.monotonic() - began)
             continue
         span = min(spans)
         move(span)

@@ -27,10 +27,20 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 def until(holds: Callable[[], bool], what: str) -> None:
     """Looks until it holds: other processes are at work, and nothing tells of them."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    began = time.monotonic()
+    deadline = began + PATIENCE_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
-        time.sleep(LOOK_SECONDS)
+        looked = time.monotonic()
+        assert looked < deadline, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
+        pause_after(looked - began)
+        began = time.monotonic()
+
+
+def pause_after(seconds: float) -> None:
+    """A pause after a look that took so long: at least as long, so that whoever is looked at has
+    the half of the time for its work.
+    """
+    time.sleep(max(LOOK_SECONDS, seconds))
 
 
 class Person:

@@ -1,11 +1,11 @@
 """Routes as they are declared, and what an application makes of them, and when."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.routing import APIRoute
 from local_stack import issuer
 from shared_runtime.auth import BySignature, Caller, Verifier, require
@@ -84,6 +84,17 @@ def test_all_routes_are_told_of_with_what_all_have(router: Router, verifier: Ver
     assert told["/v1/notes/{note_id}"]["get"]["tags"] == ["notes"]
     for path in ("/v1/notes", "/v1/notes/{note_id}"):
         assert told[path]["get"]["responses"].keys() >= {"401", "422", "503"}
+
+
+def test_a_service_does_not_start_with_a_route_that_lacks_what_all_have(verifier: Verifier) -> None:
+    router = APIRouter(prefix="/v1/notes")
+
+    @router.get("")
+    async def list_notes(caller: ABuyer) -> Response:
+        return Response(caller.sub)
+
+    with pytest.raises(ValueError, match="none of ours"):
+        app_of(cast("Router", router), verifier)
 
 
 def test_a_signature_is_found_however_deep_it_is_asked_for(verifier: Verifier) -> None:

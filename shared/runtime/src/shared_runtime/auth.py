@@ -37,6 +37,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared_runtime.clock import Clock
 from shared_runtime.decider import Actor, Role, RoleNotAllowed, ScopeNotAllowed, TokenScope
 from shared_runtime.problems import Unauthenticated, Unavailable, problem
+from shared_runtime.wellformed import well_formed
 
 # RFC 9864 gives EdDSA over Ed25519 a name of its own; issuers send either.
 ALGORITHMS = ("ES256", "EdDSA", "Ed25519")
@@ -301,13 +302,15 @@ def caller_of(request: Request) -> Caller:
 
 def check_roles_declared(routes: Iterable[BaseRoute]) -> None:
     """Raises at start-up if a route is outside of /v1, or does not say who may use it. The
-    exception is a route whose addresses are signed.
+    exception is a route whose addresses are signed. Also if one lacks what all routes have.
     """
     known: dict[object, frozenset[object]] = {}
     for route in routes:
         if not isinstance(route, APIRoute):
             raise TypeError(f"{route!r}: declare routes directly on their router")
         asked = _asked_by(route.endpoint, route.dependencies, known)
+        if well_formed not in asked:
+            raise ValueError(f"{route.path}: declared on a router that is none of ours")
         if any(isinstance(call, BySignature) for call in asked):
             if _is_protected(route.path):
                 raise ValueError(f"{route.path}: under {PROTECTED} everyone has a token")

@@ -36,11 +36,13 @@ from reputation_service.testing.stories import (
     NOTICE,
     UPHELD,
     Story,
+    upheld,
 )
 from shared_casework.overdue import NoteOverdue
 from shared_events.reputation import AccountEvent, CaseEvent
 from shared_runtime.decider import Actor
 from shared_runtime.testing import as_recorded, told_in_turn
+from shared_runtime.webhook_events import message
 
 MARKET = Actor(role="SYSTEM", id="market")
 COLLEAGUE = Actor(role="ANALYST", id="AN9", org_id="S1")
@@ -88,10 +90,30 @@ def test_whoever_is_told_by_webhook_is_told_what_he_reads(reader: Actor) -> None
     assert (SOMEBODY in names) is (reader != MARKET)
 
 
-def test_a_seller_is_told_nothing_of_anothers_account() -> None:
+def test_a_seller_is_told_nothing_of_anothers_account_or_case() -> None:
     other = Actor(role="SELLER", id="S9", org_id="S9")
     account = as_recorded("seller-S1", history(*NOTICE), at=at())
     assert not any(told_in_turn(account, other, READS))
+    case = as_recorded("case-C1", case_history(*UPHELD), at=at())
+    assert not any(told_in_turn(case, other, READS))
+
+
+def test_what_a_webhook_sends_of_a_case_has_no_words_no_names_and_not_that_it_is_late() -> None:
+    late = NoteOverdue(what="VIOLATION_APPEAL", ref_id="A1", due_at=at(19))
+    told = (*APPEALED, say(late, now=at(19)), say(upheld, now=at(20), actor=SENIOR))
+    case = as_recorded("case-C1", case_history(*told), at=at())
+    for reader in (SELLER, Actor(role="SYSTEM", id="erp", org_id="S1")):
+        sent = {
+            each.type.partition(".")[0]: message(each) for each in READS("case-C1", case, reader)
+        }
+        assert "DecisionOverdue" not in sent
+        of = {name: each.data.data for name, each in sent.items() if each.data}
+        assert of["CaseOpened"].get("opened_by") is None
+        assert of["ViolationConfirmed"]["decided_by"] == SOMEBODY
+        assert of["ViolationAppealDecided"]["decided_by"] == SOMEBODY
+        assert not any({"facts", "text"} & data.keys() for data in of.values())
+    market = READS("case-C1", case, MARKET)
+    assert "DecisionOverdue" in kinds([each.event for each in market])
 
 
 def test_that_the_platform_is_late_is_its_own() -> None:

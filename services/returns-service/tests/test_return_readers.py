@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from returns_service.app import READS as TOLD
 from returns_service.domain.return_readers import READERS, SOMEBODY, return_read_by
 from returns_service.testing import AGENT, AUDITOR, BUYER, SELLER, SENIOR, SYSTEM
+from returns_service.testing.return_lives import STORIES
 from returns_service.testing.returns import (
     IDS,
     at,
@@ -22,6 +23,7 @@ from returns_service.testing.returns import (
     words,
 )
 from shared_events.common import DecisionOverdue, StatementOfReasonsIssued
+from shared_events.envelope import Recorded
 from shared_events.returns import (
     AdvanceUnrecovered,
     ReturnDeclined,
@@ -30,6 +32,7 @@ from shared_events.returns import (
 )
 from shared_runtime.decider import Actor
 from shared_runtime.testing import as_recorded, told_in_turn
+from shared_runtime.webhook_events import message
 
 MARKET = Actor(role="SYSTEM", id="market")
 SELLERS_MACHINE = Actor(role="SYSTEM", id="erp", org_id="S1")
@@ -95,6 +98,37 @@ def test_whoever_is_told_by_webhook_is_told_what_he_reads() -> None:
         "returnpolicy-versions", [ReturnPolicyActivated(policy_version="p2", since=at(5))], at=at(5)
     )
     assert not any(told_in_turn(activated, MARKET, TOLD))
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+@pytest.mark.parametrize("reader", [BUYER, SELLER, MARKET, SELLERS_MACHINE])
+def test_whatever_becomes_of_a_return_each_is_told_once_by_webhook_what_he_may_read(
+    reader: Actor, story: tuple[ReturnEvent, ...]
+) -> None:
+    told_in_turn(as_recorded("return-RT-1", story, at=at(5)), reader, TOLD)
+
+
+def test_what_a_webhook_sends_of_a_return_has_no_words_no_trust_and_no_name() -> None:
+    history = as_recorded("return-RT-1", (*HISTORY, *WITH_FILES[2:]), at=at(5))
+    for reader in (SELLER, SELLERS_MACHINE):
+        sent = {each.type.partition(".")[0]: told_of(each) for each in TOLD(*of(history), reader)}
+        assert sent["ReturnReviewRequired"]["rule_trace"] == []
+        assert sent["ReturnDeclined"]["decided_by"] == SOMEBODY
+        for told in sent.values():
+            assert not {"note", "note_for_buyer", "note_for_seller", "facts"} & told.keys()
+            assert not {"photos", "media"} & told.keys()
+    declined = next(told_of(each) for each in TOLD(*of(history), MARKET) if "Declined" in each.type)
+    assert declined["decided_by"] == "agent-1"
+
+
+def of(history: list[Recorded[Any]]) -> tuple[str, list[Recorded[Any]]]:
+    return history[0].stream, history
+
+
+def told_of(recorded: Recorded[Any]) -> dict[str, Any]:
+    sent = message(recorded)
+    assert sent.data is not None
+    return sent.data.data
 
 
 def test_how_far_a_buyer_is_trusted_is_nothing_to_the_seller() -> None:

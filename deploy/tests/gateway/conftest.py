@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from deploy_tools.cache import Absent
 from deploy_tools.host_mode import TLS, HostGateway, host_gateway, own_certificate
 from deploy_tools.routes import SERVICES
@@ -18,6 +19,25 @@ from deploy_tools.upstreams import Upstreams
 from joserfc.jwk import OKPKey
 from local_stack import issuer
 from local_stack.processes import free_port
+
+BROKEN = """
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: HTTPRouteFilter
+metadata: {name: broken}
+spec: {directResponse: {statusCode: 500}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: broken}
+spec:
+  parentRefs: [{name: aftersales}]
+  hostnames: [broken.aftersales.example]
+  rules:
+    - filters:
+        - type: ExtensionRef
+          extensionRef: {group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: broken}
+"""
+"""A route on which the gateway itself fails."""
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +78,13 @@ def gateway(
     jwks = json.dumps({"keys": [*keys, edwards.as_dict(private=False)]})
     folder = tmp_path_factory.mktemp("gateway")
     try:
-        with host_gateway(folder, services=upstreams.ports, jwks=jwks, tls=tls) as running:
+        with host_gateway(
+            folder,
+            services=upstreams.ports,
+            jwks=jwks,
+            tls=tls,
+            besides=[*yaml.safe_load_all(BROKEN)],
+        ) as running:
             yield running
     except Absent as why:
         pytest.skip(str(why))

@@ -10,6 +10,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -265,6 +266,44 @@ async def test_a_client_is_told_to_come_by_tls_alone(
         assert answer.headers["strict-transport-security"] == "max-age=31536000", path
 
 
+async def test_what_fails_in_the_gateway_itself_is_told_as_a_service_would(
+    ask: httpx.AsyncClient, issuer_folder: Path
+) -> None:
+    answer = await At(ask, "broken", token(issuer_folder))("GET", "/v1/orders/O-1")
+    is_problem(answer, 500, "internal-error")
+
+
+def test_a_client_that_does_not_send_what_it_has_announced_is_told_so(
+    silent_client: Future[tuple[float, HTTPResponse, bytes]],
+) -> None:
+    seconds, told, body = silent_client.result(timeout=60)
+    assert (told.status, told.headers["content-type"]) == (408, PROBLEM)
+    assert json.loads(body)["type"] == "/problems/request-timeout"
+    assert 28 <= seconds <= 40
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent_client(
+    gateway: HostGateway, tls: TLS, issuer_folder: Path
+) -> Iterator[Future[tuple[float, HTTPResponse, bytes]]]:
+    """It sends a head and nothing after it; asked for first, as the slow one is."""
+
+    def ask_silently() -> tuple[float, HTTPResponse, bytes]:
+        client = HTTPSConnection("127.0.0.1", gateway.port, timeout=60, context=trusting(tls))
+        client.putrequest("POST", "/v1/orders", skip_host=True)
+        client.putheader("Host", gateway.host("review"))
+        client.putheader("Authorization", f"Bearer {token(issuer_folder, 'silent')}")
+        client.putheader("Content-Type", "application/json")
+        client.putheader("Content-Length", "10")
+        client.endheaders()
+        began = time.monotonic()
+        told = client.getresponse()
+        return time.monotonic() - began, told, told.read()
+
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(ask_silently)
+
+
 def test_a_service_that_does_not_answer_is_not_waited_for(
     slow_answer: Future[httpx.Response],
 ) -> None:
@@ -327,6 +366,21 @@ async def test_a_page_of_the_shop_may_ask_and_read_what_a_service_answers(
     assert answer.headers.get_list("access-control-allow-origin") == [SHOP]
     exposed = names(answer.headers["access-control-expose-headers"])
     assert exposed == {name.lower() for name in SHARED_WITH_ORIGINS["expose_headers"]}
+
+
+@of_every_service
+async def test_a_page_of_the_shop_may_fetch_a_file_by_its_link(
+    service: str, ask: httpx.AsyncClient
+) -> None:
+    path = "/media/M-1?expires=1768644000&signature=c2ln"
+    at = At(ask, service, None)
+    before = await at("OPTIONS", path, Origin=SHOP, Access_Control_Request_Method="GET")
+    assert (before.status_code, before.headers["access-control-allow-origin"]) == (200, SHOP)
+    answer = await at("GET", path, Origin=SHOP)
+    assert answer.json()["service"] == service
+    assert answer.headers.get_list("access-control-allow-origin") == [SHOP]
+    other = await at("GET", path, Origin="https://other.example")
+    assert "access-control-allow-origin" not in other.headers
 
 
 async def test_a_page_of_somebody_else_is_told_nothing(ask: httpx.AsyncClient) -> None:

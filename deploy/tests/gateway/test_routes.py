@@ -94,6 +94,11 @@ def test_health_metrics_and_what_is_not_documented_are_reached_by_nobody(service
         assert routed(service, f"{filled(each.path)}/nobody/knows/it") == set(), each
 
 
+def test_pages_of_the_same_origins_may_ask_with_a_token_and_by_a_link() -> None:
+    with_token, by_link = (each["spec"]["cors"] for each in of_kind("SecurityPolicy"))
+    assert with_token == by_link
+
+
 @of_every_service
 def test_no_token_is_needed_only_where_the_document_says_so(service: str) -> None:
     paths = document_of(service)["paths"]

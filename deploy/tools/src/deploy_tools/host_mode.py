@@ -7,6 +7,7 @@ Envoy Gateway's host mode: its own control plane and a real Envoy, without Kuber
 tests alone, as its makers say. What differs from what is deployed is in `localised`, whole.
 
 `services`: the port of 127.0.0.1 at which each answers. `jwks`: the issuer's public keys, as JSON.
+`besides`: routes that are not deployed.
 """
 
 import fcntl
@@ -15,7 +16,7 @@ import ssl
 import subprocess
 import tempfile
 from base64 import b64encode
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -165,7 +166,12 @@ def _settings(folder: Path) -> Resource:
 
 @contextmanager
 def host_gateway(
-    folder: Path, *, services: Mapping[str, int], jwks: str, tls: TLS
+    folder: Path,
+    *,
+    services: Mapping[str, int],
+    jwks: str,
+    tls: TLS,
+    besides: Sequence[Resource] = (),
 ) -> Generator[HostGateway]:
     """Starts one in an empty folder and ends it. Raises `Absent`, or `StackError` if it does not
     come up or takes not all of what is deployed.
@@ -179,13 +185,12 @@ def host_gateway(
         [control, "certgen", "--local", "--config-home", home], check=True, capture_output=True
     )
     gateway = HostGateway(port=free_port(), log=folder / "log")
-    deployed = [
-        localised(each, port=gateway.port, jwks=jwks) for part in PARTS for each in resources(part)
-    ]
+    deployed = [each for part in PARTS for each in resources(part)]
+    local = [localised(each, port=gateway.port, jwks=jwks) for each in (*deployed, *besides)]
     (folder / "resources").mkdir()
     _write(
         folder / "resources" / "all.yaml",
-        [*deployed, *backends(services), _certificate(tls), _proxy()],
+        [*local, *backends(services), _certificate(tls), _proxy()],
     )
     _write(folder / "settings.yaml", [_settings(folder)])
     command: list[str | Path] = [control, "server", "--config-path", folder / "settings.yaml"]

@@ -1,17 +1,24 @@
-// An order reviewed by both sides, and what everybody reads of it, by the client for TypeScript.
-import { aftersales, expect, newKey, Refused, type review } from "aftersales-client";
+// An order reviewed by both sides, one piece of it disputed and one sent back, and what everybody
+// reads of it: the client for TypeScript.
+import { aftersales, type Answer, expect, newKey, Refused, type review } from "aftersales-client";
 
 declare const process: { env: Record<string, string | undefined> };
 
 type Role = "SHOP" | "BUYER" | "SELLER" | "PAGE";
 type Order = review.components["schemas"]["OrderBody"];
 
+const PATIENCE_SECONDS = 60;
 const told = (name: string): string => {
   const value = process.env[name];
   if (value === undefined) throw new Error(`not set: ${name}`);
   return value;
 };
-const urls = { review: told("AFTERSALES_REVIEW_URL"), reputation: told("AFTERSALES_REPUTATION_URL") };
+const urls = {
+  review: told("AFTERSALES_REVIEW_URL"),
+  dispute: told("AFTERSALES_DISPUTE_URL"),
+  returns: told("AFTERSALES_RETURNS_URL"),
+  reputation: told("AFTERSALES_REPUTATION_URL"),
+};
 const as = (role: Role) => aftersales({ urls, token: () => told(`TOKEN_${role}`) });
 const mark = told("MARK");
 const path = { order_id: `O-${mark}` };
@@ -19,6 +26,18 @@ const once = () => ({ path, header: { "Idempotency-Key": newKey() } });
 
 function equal(actual: unknown, expected: unknown): void {
   if (actual !== expected) throw new Error(`${String(actual)}, and not ${String(expected)}`);
+}
+
+// The order comes to the other services over Kafka.
+async function untilKnown<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  for (const deadline = Date.now() + PATIENCE_SECONDS * 1000; ; ) {
+    try {
+      return await ask();
+    } catch (failure) {
+      if (!(failure instanceof Refused) || Date.now() > deadline) throw failure;
+    }
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
 }
 
 const eur = (amount: number) => ({ amount, currency: "EUR" });
@@ -30,10 +49,13 @@ const order: Order = {
   country: "DE",
   currency: "EUR",
   placed_at: new Date(Date.now() - 60_000).toISOString(),
-  lines: [{ line_id: "1", sku: "LAMP-4", category: "home", quantity: 1, unit_price: eur(4990) }],
+  lines: [
+    { line_id: "1", sku: "LAMP-4", category: "home", quantity: 1, unit_price: eur(4990) },
+    { line_id: "2", sku: "BULB-9", category: "home", quantity: 1, unit_price: eur(990) },
+  ],
   shipping: eur(0),
-  total: eur(4990),
-  total_ref: { amount: 5860, currency: "USD" },
+  total: eur(5980),
+  total_ref: { amount: 7020, currency: "USD" },
   withdrawal_right: true,
 };
 
@@ -95,6 +117,60 @@ const both = await expect(
   seller.POST(reviews, { params: once(), body: { rating: 5 } }),
 );
 equal(both.value.state, "REVEALED");
+
+// One piece is broken: the buyer opens a dispute, and finds it in his list.
+const { dispute, returns } = as("BUYER");
+const opened = await untilKnown(() =>
+  expect(
+    dispute.POST("/v1/disputes", {
+      params: { header: { "Idempotency-Key": newKey() } },
+      body: {
+        ...path,
+        reason: "DAMAGED",
+        lines: [{ line_id: "1", quantity: 1 }],
+        outcome: "REFUND_FULL",
+        text: "It came in pieces.",
+      },
+    }),
+  ),
+);
+const disputes = await expect(
+  dispute.GET("/v1/disputes", {
+    params: { header: { "Consistency-Token": opened.consistencyToken } },
+  }),
+);
+equal(disputes.value.items.map((each) => each.dispute_id).join(), opened.value.dispute_id);
+
+// The other piece is not wanted any more: the buyer asks whether he may send it back, and does.
+const eligible = await untilKnown(() =>
+  expect(returns.GET("/v1/orders/{order_id}/return-eligibility", { params: { path } })),
+);
+equal(eligible.value.order_id, path.order_id);
+const asked = await untilKnown(() =>
+  expect(
+    returns.POST("/v1/returns", {
+      params: { header: { "Idempotency-Key": newKey() } },
+      body: {
+        ...path,
+        kind: "RETURN",
+        lines: [{ line_id: "2", quantity: 1 }],
+        reason: "CHANGE_OF_MIND",
+        wants: "REFUND",
+      },
+    }),
+  ),
+);
+equal(asked.value.units.map((each) => each.unit).join(), "2/1");
+const own = await expect(
+  returns.GET("/v1/returns", {
+    params: { header: { "Consistency-Token": asked.consistencyToken } },
+  }),
+);
+equal(own.value.items.map((each) => each.return_id).join(), asked.value.return_id);
+const ledger = await untilKnown(() =>
+  expect(returns.GET("/v1/orders/{order_id}/refunds", { params: { path } })),
+);
+equal(ledger.value.refunds.length, 0); // nothing is given back before it is there
 
 // Everybody reads it.
 const page = as("PAGE");

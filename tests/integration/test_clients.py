@@ -113,7 +113,7 @@ def people(stack: Stack, mark: str) -> dict[str, str]:
     }
 
 
-def test_an_order_is_reviewed_and_disputed_by_the_client_for_python(
+def test_an_order_is_reviewed_disputed_and_sent_back_by_the_client_for_python(
     stack: Stack, python: Run, tmp_path: Path
 ) -> None:
     mark = uuid4().hex[:8]
@@ -125,7 +125,9 @@ def test_an_order_is_reviewed_and_disputed_by_the_client_for_python(
     assert told.startswith(f"S-{mark}: ")
 
 
-def test_an_order_is_reviewed_by_the_client_for_typescript(stack: Stack, typescript: Run) -> None:
+def test_an_order_is_reviewed_disputed_and_sent_back_by_the_client_for_typescript(
+    stack: Stack, typescript: Run
+) -> None:
     mark = uuid4().hex[:8]
     told = typescript((JOURNEYS / "journey.ts").read_text(), people(stack, mark))
     assert told == f"S-{mark}: 5 of 5\n"

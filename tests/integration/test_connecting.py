@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/connecting.md"
 EACH_ROLE = "\n## 9. One request of each role\n"
 SECONDS_MAX = 600
+WHERE = "and now in"
 
 
 def sections() -> tuple[str, str]:
@@ -26,9 +27,11 @@ def sections() -> tuple[str, str]:
 
 
 def followed(stack: Stack, page: str) -> str:
-    """What whoever pastes all of it is answered."""
+    """What whoever pastes all of it, from the checkout on, is answered. The folder that it has led
+    to is as empty at the end as it was, and none of the checkout's.
+    """
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    script = "\n".join(["set -euo pipefail", *blocks])
+    script = "\n".join(["set -euo pipefail", *blocks, f"echo {WHERE}", "pwd", "ls -A"])
     done = subprocess.run(  # noqa: S603 - our own page
         ["bash", "-c", script],  # noqa: S607 - as a reader pastes it
         cwd=ROOT,
@@ -39,7 +42,12 @@ def followed(stack: Stack, page: str) -> str:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return done.stdout
+    told, _, where = done.stdout.rpartition(f"{WHERE}\n")
+    folder, *left = where.splitlines()
+    assert not Path(folder).is_relative_to(ROOT)
+    assert left == []
+    Path(folder).rmdir()
+    return told
 
 
 def test_who_follows_the_page_has_a_shop_connected(stack: Stack) -> None:

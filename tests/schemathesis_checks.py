@@ -9,7 +9,7 @@ import schemathesis
 UNSAYABLE = {
     "cursor": r"the `next_cursor` of a page of this list",
     "Consistency-Token": r"a token from a command's answer",
-    "from": r"before until(, by \d+ days at most)?",
+    "since": r"before until(, by \d+ days at most)?",
     "until": r"not after today|after now, and not more than \d+ hours ahead",
     "day": r"2000-01-01\.\.\d{4}-\d\d-\d\d",
     "url": r"printable ASCII .*|an address (like|of) .*|port \d+, .*|a host and a path: .*",

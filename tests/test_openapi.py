@@ -21,6 +21,7 @@ from returns_service.app import SERVICE as RETURNS
 from review_service.app import SERVICE as REVIEW
 from shared_runtime import media_api, webhooks_api
 from shared_runtime.auth import RolesRequired
+from shared_runtime.bounds import FORMS, in_a_sentence
 from shared_runtime.clock import system_clock
 from shared_runtime.documents import OF_COMMANDS
 from shared_runtime.log import PostgresLog
@@ -97,6 +98,53 @@ def test_every_example_is_one_of_its_schema(service: str) -> None:
                 assert not faults(service, schema["contentSchema"], json.loads(line)), place
         shown += 1
     assert shown >= 6
+
+
+def patterns(whole: object) -> Iterator[tuple[str, str]]:
+    """Each pattern of a document, and how its schema is described."""
+    if isinstance(whole, list):
+        for each in cast("list[object]", whole):
+            yield from patterns(each)
+    if isinstance(whole, dict):
+        part = cast("dict[str, Any]", whole)
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"], part.get("description", "")
+        for each in part.values():
+            yield from patterns(each)
+
+
+@of_every_service
+def test_beside_each_pattern_stands_what_it_says_in_words(service: str) -> None:
+    found = [*patterns(document(service))]
+    assert len({pattern for pattern, _ in found}) >= 4
+    for pattern, described in found:
+        words = in_a_sentence(FORMS[pattern])
+        assert described.count(words) == 1, pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not"),
+    [
+        (r"^[A-Z]{2}$", "DE", "de"),
+        (r"^[A-Z]{3}$", "EUR", "EURO"),
+        (r"^[0-9a-f]{64}$", "0f" * 32, "0F" * 32),
+        (r"^[!-~]+$", "order-1", "order 1"),
+        (r"^https?://[!-~]+$", "https://shop.example/a", "ftp://shop.example/"),
+        (r'^"([0-9]{1,9})"$', '"3"', "3"),
+        (r"^[A-Z][A-Z0-9_]{0,63}$", "SIZE_2", "2_SIZE"),
+        (r"^[a-z]{2,3}(-[A-Z][A-Za-z]{1,3})?$", "zh-Hant", "pt_BR"),
+    ],
+)
+def test_the_words_about_a_pattern_are_true(pattern: str, fits: str, does_not: str) -> None:
+    assert re.search(pattern, fits)
+    assert not re.search(pattern, does_not)
+    for shown in re.findall(r"like (.+?)(?: or (.+))?$", FORMS[pattern]):
+        assert all(re.search(pattern, each) for each in shown if each)
+
+
+def test_all_patterns_with_words_are_looked_at() -> None:
+    used = {pattern for service in SERVICES for pattern, _ in patterns(document(service))}
+    assert used == FORMS.keys()
 
 
 @of_every_service

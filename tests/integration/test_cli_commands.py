@@ -160,7 +160,8 @@ def test_lines_are_taken_from_a_file_and_those_refused_are_kept_mended_and_taken
     assert "4 orders: 2 accepted, 0 there already, 2 refused" in done
     total = "order.total.amount: the lines less discounts plus shipping, 10680"
     assert f"{mark}-1: invalid-value ({total})\n" in done
-    assert f"{mark}-2: invalid-value (reviews[0].quality: 1..5)\n" in done
+    stars = "reviews[0].quality: 1 to 5, in whole or half stars"
+    assert f"{mark}-2: invalid-value ({stars})\n" in done
     assert "a line without an order: malformed-line\n" in done
     assert left.read_bytes().splitlines() == [told[1], told[2], b"no JSON"]
     wrong_sum["order"]["total"]["amount"] -= 1

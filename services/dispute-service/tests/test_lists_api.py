@@ -484,7 +484,7 @@ async def test_who_decides_has_the_file_the_outcomes_and_what_others_decided(  #
     assert (by_agent["adjudicator_id"], by_agent["appealed"]) == ("agent-1", 1)
     assert await refused(agent, "/v1/adjudication/statistics") == (403, "role-not-allowed")
     now = clock().isoformat().replace("+00:00", "Z")
-    asked = {"from": now, "until": now}
+    asked = {"since": now, "until": now}
     assert await refused(senior, "/v1/adjudication/statistics", **asked) == (422, "invalid-value")
     for path in ("case-file", "outcomes", "similar"):
         told = await refused(buyer, f"/v1/disputes/{second}/{path}")

@@ -29,6 +29,7 @@ from reputation_service.ranking import refresh
 from reputation_service.score_policies import ScorePolicies
 from reputation_service.settings import ReputationSettings
 from reputation_service.testing.histories import penalised, protected
+from reputation_service.views import shown
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderCompleted
 from shared_events.review import (
@@ -311,6 +312,30 @@ async def test_a_score_is_told_in_integers(service: Service) -> None:
     }
     assert score["dimensions"]["dispute"]["stars_micro"] is None
     assert score["stars_micro"] == 4177224
+
+
+async def test_a_score_is_told_in_plain_numbers_once_there_are_enough_ratings(
+    service: Service,
+) -> None:
+    await service.tell(*[reviewed(n, "S1", service.clock(), stars=4) for n in range(9)])
+    early = await service.score()
+    assert (early["rated"], early["score"], early["stars"]) == (False, None, None)
+    await service.tell(reviewed(9, "S1", service.clock(), stars=4))
+    told = await service.score()
+    assert told["rated"]
+    assert 0 < told["score"] - told["score_micro"] / 1_000_000 + 0.05 <= 0.1
+    assert 0 < told["stars"] - told["stars_micro"] / 1_000_000 + 0.05 <= 0.1
+    assert (told["score"], told["stars"]) == (round(told["score"], 1), round(told["stars"], 1))
+    await service.rank()
+    (listed,) = (await service.get("/v1/sellers")).json()["items"]
+    assert (listed["score"], listed["stars"]) == (told["score"], told["stars"])
+
+
+@pytest.mark.parametrize(
+    ("micro", "plain"), [(0, 0.0), (4_349_999, 4.3), (4_350_000, 4.4), (100_000_000, 100.0)]
+)
+def test_a_plain_number_has_one_decimal_rounded_half_up(micro: int, plain: float) -> None:
+    assert shown(micro) == plain
 
 
 async def test_a_seller_of_whom_nothing_counts_yet_has_the_prior(service: Service) -> None:
@@ -836,6 +861,8 @@ async def test_sellers_are_listed_best_first_page_by_page(service: Service) -> N
     score = await service.score("S2")
     assert listed[0] == {
         "seller_id": "S2",
+        "score": None,
+        "stars": None,
         "score_micro": score["score_micro"],
         "public_level": "UNRATED",
         "real_level": None,
@@ -970,8 +997,11 @@ async def test_limits_are_kept(service: Service) -> None:
     await service.tell(reviewed(1, "S1", service.clock()))
     wrong: list[tuple[str, dict[str, Any]]] = [
         ("sellers", {"limit": 0}),
+        ("sellers", {"limit": 101}),
         ("sellers", {"cursor": "made-up"}),
         ("scores", {"limit": 0}),
+        ("scores", {"limit": 1_001}),
+        ("accounts", {"limit": 201}),
         ("scores", {"cursor": "made-up"}),
         ("sellers/S1/score/explain", {"largest": 0}),
         ("sellers/S1/score/explain", {"largest": 1_001}),
@@ -1119,7 +1149,7 @@ async def test_a_seller_is_told_why_his_level_is_another(service: Service) -> No
 
 async def test_an_outlook_is_the_sellers_own(service: Service) -> None:
     await service.tell(reviewed(1, "S1", service.clock()))
-    for role, sub, status in (("SELLER", "S1", 200), ("SELLER", "S2", 404), ("BUYER", "B1", 404)):
+    for role, sub, status in (("SELLER", "S1", 200), ("SELLER", "S2", 404), ("BUYER", "B1", 403)):
         headers = service.authorization(role, sub)
         answered = await service.client.get("/v1/sellers/S1/score/raise", headers=headers)
         assert answered.status_code == status
@@ -1181,7 +1211,7 @@ async def test_a_buyer_reads_how_he_was_rated_and_nobody_else_does(service: Serv
     await service.tell(*[rated(n, "S1", service.clock()) for n in range(3)])
     service.clock.at = NEW_YEAR
     asked = [("BUYER", "B1", 200), ("AUDITOR", "a1", 200), ("BUYER", "B2", 404)]
-    asked += [("SELLER", "S1", 404), ("SELLER", "B1", 404)]
+    asked += [("SELLER", "S1", 403), ("SELLER", "B1", 403)]
     for role, sub, status in asked:
         headers = service.authorization(role, sub)
         answered = await service.client.get("/v1/buyers/B1/score", headers=headers)

@@ -190,11 +190,12 @@ READERS = [
     (("SENIOR", "a"), 200),
     (("AUDITOR", "a"), 200),
     (("BUYER", "B2"), 404),
-    (("SELLER", "S1"), 404),
-    (("SELLER", "B1"), 404),
-    (("SYSTEM", "a"), 404),
-    (("PRIVACY", "a"), 404),
-    (("IMPORTER", "a"), 404),
+    (("SELLER", "S1"), 403),
+    (("SELLER", "B1"), 403),
+    (("SYSTEM", "a"), 403),
+    (("PRIVACY", "a"), 403),
+    (("IMPORTER", "a"), 403),
+    (("STOREFRONT", "a"), 403),
     # A party is a party first, and nobody is staff to himself.
     (("BUYER", "a", "AUDITOR"), 404),
     (("AUDITOR", "B1"), 404),
@@ -210,8 +211,8 @@ async def test_how_a_buyer_stands_is_for_himself_and_staff(
     status: int,
 ) -> None:
     await rate(rating(1, clock()))
-    for path in ("", "/explain", "/history", "/raise"):
-        answered = await caller(*who).get(f"/v1/buyers/B1/score{path}")
+    for path in ("score", "score/explain", "score/history", "score/raise", "rates"):
+        answered = await caller(*who).get(f"/v1/buyers/B1/{path}")
         assert answered.status_code == status, path
 
 

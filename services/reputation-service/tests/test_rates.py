@@ -185,9 +185,13 @@ async def test_rates_are_shown_to_whom_they_are_about_and_to_staff(
         assert shown["defects"] == {"many": 0, "of": 1, "milli": 0}
     for who in (caller("BUYER", "B1"), caller("ANALYST", "AN1")):
         assert (await who.get("/v1/buyers/B1/rates?weeks=1")).json()["abuse"] == 1
-    for stranger in (caller("SELLER", "S2"), caller("BUYER", "B2")):
-        assert (await stranger.get("/v1/sellers/S1/rates")).status_code == 404
-        assert (await stranger.get("/v1/buyers/B1/rates")).status_code == 404
+    for stranger, of_seller, of_buyer in (
+        (caller("SELLER", "S2"), 404, 403),
+        (caller("BUYER", "B2"), 403, 404),
+        (caller("STOREFRONT", "www"), 403, 403),
+    ):
+        assert (await stranger.get("/v1/sellers/S1/rates")).status_code == of_seller
+        assert (await stranger.get("/v1/buyers/B1/rates")).status_code == of_buyer
     for wrong in ("weeks=0", "weeks=157", "as_of=2999-01-01T00:00:00Z"):
         assert (
             await caller("SELLER", "S1").get(f"/v1/sellers/S1/rates?{wrong}")

@@ -283,12 +283,12 @@ async def test_the_file_says_what_each_refund_is_of_and_why(desk: Desk) -> None:
 
 async def test_a_period_has_its_beginning_and_not_its_end(desk: Desk) -> None:
     await four(desk)
-    start = {"from": "2026-01-15T13:00:00Z", "until": "2026-01-15T15:00:00Z"}
+    start = {"since": "2026-01-15T13:00:00Z", "until": "2026-01-15T15:00:00Z"}
     rows = csv.DictReader(io.StringIO((await desk.agent.get(EXPORT, params=start)).text))
     assert [row["order_id"] for row in rows] == ["O-2", "O-3"]
     for wrong in (
-        {"from": "2026-01-15T13:00:00Z", "until": "2026-01-15T13:00:00Z"},
-        {"from": "2024-01-15T13:00:00Z"},
+        {"since": "2026-01-15T13:00:00Z", "until": "2026-01-15T13:00:00Z"},
+        {"since": "2024-01-15T13:00:00Z"},
     ):
         for path in (EXPORT, FIGURES):
             assert refusal(await desk.agent.get(path, params=wrong)) == "invalid-value"
@@ -452,7 +452,7 @@ async def test_a_file_of_many_has_each_of_them_once(desk: Desk, database: Databa
         await owner.execute(FILL.replace(str(MANY), str(many)))
     finally:
         await owner.close()
-    whole = {"from": "2025-01-01T00:00:00Z", "until": "2025-12-31T00:00:00Z"}
+    whole = {"since": "2025-01-01T00:00:00Z", "until": "2025-12-31T00:00:00Z"}
     lines = (await desk.agent.get(EXPORT, params=whole)).text.splitlines()
     assert len(lines) == many + 1
     assert len(set(lines)) == many + 1

@@ -297,7 +297,7 @@ async def test_a_review_out_of_range_is_refused_and_its_order_is_not(
         ("accepted", None),
     ]
     (error,) = first["reviews"][0]["problem"]["errors"]
-    assert error == {"field": "reviews[0].quality", "bound": "1..5"}
+    assert error == {"field": "reviews[0].quality", "bound": HALVES}
 
 
 EARLY = {"at": "2026-01-10T09:45:00Z"}
@@ -393,7 +393,7 @@ WRONG: list[tuple[str, object, str, str]] = [
         "cancelled",
         {"at": "2026-01-11T00:00:00Z", "by": "ME", "reason": "X"},
         "cancelled.by",
-        "one of the words that the API knows here",
+        "'BUYER', 'PLATFORM' or 'SELLER'",
     ),
     ("order.placed_at", "1969-12-31T00:00:00Z", "order.placed_at", YEARS),
     (
@@ -436,6 +436,8 @@ async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
 
 
 BUYER, SELLER = LINE["reviews"]
+HALVES = "1 to 5, in whole or half stars"
+INCENTIVES = "'FREE_OR_DISCOUNTED', 'NONE', 'PAYMENT' or 'RELATED_PARTY'"
 WRONG_REVIEWS: list[tuple[object, str, str]] = [
     (BUYER | {"at": "2027-01-01T00:00:00Z"}, "reviews[0].at", "not after now"),
     (BUYER | {"at": "2026-01-16"}, "reviews[0].at", INSTANT),
@@ -448,8 +450,13 @@ WRONG_REVIEWS: list[tuple[object, str, str]] = [
         "reviews[0].text",
         "with its title at most 5000 characters",
     ),
-    (BUYER | {"quality": 4.5}, "reviews[0].quality", "a whole number"),
-    (BUYER | {"quality": 0}, "reviews[0].quality", "1..5"),
+    (BUYER | {"quality": 4.25}, "reviews[0].quality", HALVES),
+    (BUYER | {"quality": 0.5}, "reviews[0].quality", HALVES),
+    (BUYER | {"service": 5.5, "halves": "DOWN"}, "reviews[0].service", HALVES),
+    (BUYER | {"quality": "5"}, "reviews[0].quality", "a number"),
+    (BUYER | {"halves": "EVEN"}, "reviews[0].halves", "'DOWN' or 'UP'"),
+    (BUYER | {"incentive": "GIFT"}, "reviews[0].incentive", INCENTIVES),
+    (BUYER | {"quality": 0}, "reviews[0].quality", HALVES),
     (BUYER | {"text": "x" * 5001}, "reviews[0].text", "at most 5000 characters"),
     (BUYER | {"text": ""}, "reviews[0].text", "1 character or more"),
     (BUYER | {"text": " \u2800"}, "reviews[0].text", SEEN),
@@ -494,10 +501,30 @@ async def test_a_review_that_makes_no_sense_leaves_its_order_and_the_other_revie
     }
 
 
+async def test_half_a_star_counts_as_the_whole_one_above_it_or_below(
+    importer: httpx.AsyncClient, caller: Caller
+) -> None:
+    half = BUYER | {"quality": 4.5, "logistics": 1.5, "service": 4.0}
+    told = [
+        line("O1", reviews=[half, SELLER | {"rating": 2.5}]),
+        line("O2", reviews=[half | {"halves": "DOWN"}, SELLER | {"rating": 2.5, "halves": "DOWN"}]),
+    ]
+    for again in (False, True):
+        *answers, _ = await send(importer, body(*told))
+        assert {rule(each) for answer in answers for each in answer["reviews"]} == {
+            ("unchanged" if again else "accepted", None)
+        }
+    for order_id, of_buyer, of_seller in (("O1", (5, 2, 4), 3), ("O2", (4, 1, 4), 2)):
+        seen = await caller("AUDITOR", "aud-1").get(f"/v1/orders/{order_id}/evaluation")
+        reviews = {each["by"]: each for each in seen.json()["reviews"]}
+        stars = tuple(reviews["BUYER"][name] for name in ("quality", "logistics", "service"))
+        assert (stars, reviews["SELLER"]["rating"]) == (of_buyer, of_seller)
+
+
 @pytest.mark.parametrize(
     ("bad", "field", "bound"),
     [
-        (BUYER | {"by": "CARRIER"}, "reviews[0].by", "one of the words that the API knows here"),
+        (BUYER | {"by": "CARRIER"}, "reviews[0].by", "'BUYER' or 'SELLER'"),
         ("Bright.", "reviews[0]", "an object"),
         (None, "reviews[0]", "an object"),
     ],

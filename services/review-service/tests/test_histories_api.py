@@ -186,6 +186,8 @@ async def test_a_cursor_is_of_one_choice(auditor: httpx.AsyncClient, caller: Cal
     cursor = page.json()["next_cursor"]
     other = await auditor.get(f"/v1/histories?limit=1&reviewed=true&cursor={cursor}")
     assert other.status_code == 422
+    at = "2026-01-09T09:30:00Z"
+    assert (await auditor.get(f"/v1/histories?since={at}&until={at}")).status_code == 422
 
 
 @pytest.mark.parametrize("role", ["SELLER", "BUYER", "STOREFRONT", "IMPORTER", "MODERATOR"])

@@ -595,6 +595,30 @@ async def texts(client: httpx.AsyncClient) -> list[list[str | None]]:
     return [[each["text"] for each in (*item["flags"], *item["appeals"])] for item in items]
 
 
+async def test_the_queue_can_be_of_what_has_waited_since_before_an_instant(
+    caller: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    moderator = caller("MODERATOR", "mod-2")
+    for order_id in ("O1", "O2", "O3"):
+        clock.advance(HOUR)
+        await tell(order_id, flagged(clock))
+    await tell("O1", flagged(clock, "F2", by="SELLER S-77"))  # no younger for that
+    await work()
+    second, third = (await moderator.get(CASES)).json()["items"][1:]
+    at = second["opened_at"]
+    assert await queue(moderator, until=at) == ["O1"]
+    assert await queue(moderator, since=at) == ["O2", "O3"]
+    assert await queue(moderator, since=at, until=third["opened_at"]) == ["O2"]
+    first = (await moderator.get(CASES, params={"since": at, "limit": "1"})).json()
+    assert await queue(moderator, since=at, cursor=first["next_cursor"]) == ["O3"]
+    assert refusal(await moderator.get(CASES, params={"cursor": first["next_cursor"]})) == (
+        422,
+        "invalid-value",
+    )
+    backwards = {"since": at, "until": at}
+    assert refusal(await moderator.get(CASES, params=backwards)) == (422, "invalid-value")
+
+
 async def test_the_queue_and_the_next_case_can_be_of_a_reason_and_of_a_seller(
     caller: Caller, clock: ManualClock, tell: Tell, work: Work
 ) -> None:

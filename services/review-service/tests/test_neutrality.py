@@ -328,21 +328,21 @@ async def test_a_period_is_of_whole_days_that_are_over(
     assert (await by_stars(anybody))[4]["suppressed"]  # the day is not over
     clock.at = last + TICK
     today, tomorrow = "2026-01-16T00:00:00Z", "2026-01-17T00:00:00Z"
-    that_day = {"from": "2026-01-15T00:00:00Z", "until": today}
+    that_day = {"since": "2026-01-15T00:00:00Z", "until": today}
     assert (await by_stars(anybody, **that_day))[4]["revealed"] == 10
     assert (await by_stars(anybody))[4]["revealed"] == 10
-    assert (await by_stars(anybody, until=that_day["from"]))[4]["suppressed"]
+    assert (await by_stars(anybody, until=that_day["since"]))[4]["suppressed"]
     clock.advance(DAY)
-    assert (await by_stars(anybody, **{"from": today}))[4]["suppressed"]
+    assert (await by_stars(anybody, since=today))[4]["suppressed"]
     for query in (
-        {"from": today, "until": today},
-        {"from": "2027-01-01T00:00:00Z"},
-        {"from": tomorrow},
+        {"since": today, "until": today},
+        {"since": "2027-01-01T00:00:00Z"},
+        {"since": tomorrow},
         {"until": "2026-01-18T00:00:00Z"},
         {"until": "2026-01-15"},
-        {"from": "2026-01-15T00:00:00+02:00"},
-        {"from": "2026-01-15T12:00:00Z"},
-        {"from": "2026-01-15T23:59:59.999999Z", "until": today},
+        {"since": "2026-01-15T00:00:00+02:00"},
+        {"since": "2026-01-15T12:00:00Z"},
+        {"since": "2026-01-15T23:59:59.999999Z", "until": today},
         {"until": "2026-01-15T00:00:00.001Z"},
     ):
         refused = await anybody.get(PATH, params=query)

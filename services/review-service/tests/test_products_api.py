@@ -221,6 +221,19 @@ async def test_a_token_of_either_topic_is_waited_for(
     assert other.status_code == 422
 
 
+async def test_reviews_of_a_product_are_found_by_when_they_were_revealed(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", placed(clock, "LAMP"), *reviewed(clock))
+    clock.advance(timedelta(hours=1))
+    at = clock().isoformat().replace("+00:00", "Z")
+    await tell("O2", placed(clock, "LAMP"), *reviewed(clock))
+    await work()
+    assert await of(anybody, "LAMP", since=at) == ["R-O2-B"]
+    assert await of(anybody, "LAMP", until=at) == ["R-O1-B"]
+    assert await of(anybody, "LAMP", verified="false") == []
+
+
 async def test_a_page_of_many_reviews_is_read_from_the_index_of_its_order(
     database: Database, pool: asyncpg.Pool, anybody: httpx.AsyncClient
 ) -> None:

@@ -472,6 +472,40 @@ async def test_reviews_are_found_by_having_a_text_or_files_that_nobody_has_hidde
     assert await listed(anybody, media="false", text="false") == ["R-e-B", "R-d-B"]
 
 
+async def test_reviews_are_found_by_when_they_were_revealed(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    for order_id in "abcd":
+        clock.advance(HOUR)
+        await tell(order_id, submitted(clock), revealed(clock), weighted(clock))
+    await work()
+    at = "2026-01-15T14:00:00Z"  # when b was
+    just_after = "2026-01-15T14:00:00.000001Z"
+    for query, found in (
+        ({"since": at}, "dcb"),
+        ({"since": just_after}, "dc"),
+        ({"until": at}, "a"),
+        ({"until": just_after}, "ba"),
+        ({"since": at, "until": just_after}, "b"),
+        ({"since": at, "sort": "oldest"}, "bcd"),
+        ({"until": "2026-01-15T16:00:00Z", "sort": "highest", "stars": "5"}, "cba"),
+    ):
+        assert await listed(anybody, **query) == [f"R-{each}-B" for each in found]
+    two_by_two = await pages(anybody, 2, since=at)
+    assert [one for page in two_by_two for one in page] == ["R-d-B", "R-c-B", "R-b-B"]
+    refused = await anybody.get(PATH, params={"since": at, "until": at})
+    assert refused.json()["errors"] == [{"field": "since", "bound": "before until"}]
+
+
+async def test_every_review_is_of_a_purchase(
+    anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", submitted(clock), revealed(clock), weighted(clock))
+    await work()
+    assert await listed(anybody, verified="true") == ["R-O1-B"]
+    assert await listed(anybody, verified="false") == []
+
+
 async def test_a_page_belongs_to_its_list(
     anybody: httpx.AsyncClient, clock: ManualClock, tell: Tell, work: Work
 ) -> None:
@@ -486,8 +520,11 @@ async def test_a_page_belongs_to_its_list(
         (PATH, {"cursor": cursor, "stars": "5"}),
         (PATH, {"cursor": cursor, "text": "true"}),
         (PATH, {"cursor": cursor, "media": "false"}),
+        (PATH, {"cursor": cursor, "since": "2026-01-01T00:00:00Z"}),
+        (PATH, {"cursor": cursor, "verified": "true"}),
         (PATH, {"cursor": "made up"}),
         (PATH, {"limit": "0"}),
+        (PATH, {"limit": "101"}),
         (PATH, {"stars": "6"}),
         (PATH, {"stars": "0"}),
         (PATH, {"stars": "4.5"}),

@@ -77,10 +77,10 @@ async def test_what_a_shop_has_is_not_sent_again_until_it_changes(
         first = await shop.get(path)
         etag = first.headers["ETag"]
         assert first.headers["Cache-Control"] == "private, no-cache"
-        for seen in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        for seen in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
             again = await ask(shop, path, seen)
             assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
-        for other in ('"other"', "", etag.strip('"')):
+        for other in ('"other"', "", etag.removeprefix("W/").strip('"')):
             whole = await ask(shop, path, other)
             assert (whole.status_code, whole.json()) == (200, first.json())
     etags = [(await shop.get(path)).headers["ETag"] for path in (REVIEWS, RATINGS)]

@@ -204,7 +204,7 @@ def refund(seller: str, at: str) -> bytes:
 
 
 def of_period(query: dict[str, str]) -> tuple[int, bytes]:
-    return 200, refund("S-1", query["from"]) + refund("S-2", query["from"])
+    return 200, refund("S-1", query["since"]) + refund("S-2", query["since"])
 
 
 def test_refunds_come_year_by_year() -> None:
@@ -213,7 +213,7 @@ def test_refunds_come_year_by_year() -> None:
             *("refunds", "--url", url, "--since", "2024-01-01", "--until", "2026-01-01"),
             *("--seller", "S-2", "--csv"),
         ).stdout
-    spans = [(each["from"], each["until"]) for each in asked]
+    spans = [(each["since"], each["until"]) for each in asked]
     assert spans == [
         ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
         ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
@@ -225,7 +225,7 @@ def test_refunds_come_year_by_year() -> None:
 
 def test_refunds_that_broke_off_go_on_at_the_instant_up_to_which_they_are_there() -> None:
     def breaks(query: dict[str, str]) -> tuple[int, bytes]:
-        return (503, b"later") if query["from"] > "2024-06" else of_period(query)
+        return (503, b"later") if query["since"] > "2024-06" else of_period(query)
 
     period = ("--since", "2024-01-01", "--until", "2026-01-01")
     with serving(breaks) as (url, _):
@@ -233,4 +233,4 @@ def test_refunds_that_broke_off_go_on_at_the_instant_up_to_which_they_are_there(
     assert "go on with --cursor 2025-01-01T00:00:00Z" in told
     with serving(of_period) as (url, asked):
         give("refunds", "--url", url, *period, "--cursor", "2025-01-01T00:00:00Z")
-    assert [each["from"] for each in asked] == ["2025-01-01T00:00:00Z"]
+    assert [each["since"] for each in asked] == ["2025-01-01T00:00:00Z"]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from shared_runtime.bounds import bound_of_field, bound_of_line
+from shared_runtime.bounds import WORD, bound_of_field, bound_of_line, one_of, words_at
 
 LIBRARIES = re.compile(
     r"should|valid|expected|got |dictionary|integer|string|`|Pydantic", re.IGNORECASE
@@ -47,13 +47,27 @@ class Row(Struct, forbid_unknown_fields=True):
     part: dict[str, str] = {}
     at: Annotated[datetime, Meta(tz=True)] | None = None
     kind: Literal["A", "B"] = "A"
+    code: Annotated[str, Meta(pattern="^[0-9]$")] = "1"
+
+
+class Cat(Struct, tag="CAT"):
+    colour: Literal["BLACK", "WHITE"]
+
+
+class Dog(Struct, tag="DOG"):
+    sizes: Annotated[tuple[Literal["S", "L"], ...], Meta(max_length=2)] = ()
+
+
+class House(Struct):
+    pets: list[Cat | Dog]
+    rooms: dict[str, Literal["WARM"] | None] = {}
 
 
 BY_BOTH: list[tuple[str, object, str]] = [
     ("text", 5, "a text"),
     ("text", "", "1 character or more"),
     ("text", "xxxxxx", "at most 5 characters"),
-    ("country", "de", "of the form ^[A-Z]{2}$"),
+    ("country", "de", "two capital letters, like DE (^[A-Z]{2}$)"),
     ("stars", "5", "a whole number"),
     ("stars", 4.5, "a whole number"),
     ("stars", 0, "1 or more"),
@@ -78,7 +92,8 @@ BY_MSGSPEC: list[tuple[str, object, str]] = [
     ("at", "soon", "an instant like 2026-01-15T12:30:00Z"),
     ("at", "2026-01-15T12:30:00", "an instant like 2026-01-15T12:30:00Z"),
     ("at", 5, "an instant like 2026-01-15T12:30:00Z, or null"),
-    ("kind", "C", "one of the words that the API knows here"),
+    ("kind", "C", "'A' or 'B'"),
+    ("code", "x", "of the form ^[0-9]$"),
 ]
 
 
@@ -93,7 +108,7 @@ def of_body(name: str, value: object) -> str:
 def of_line(name: str, value: object) -> str:
     with pytest.raises(msgspec.ValidationError) as refused:
         msgspec.json.decode(msgspec.json.encode({name: value}), type=Row)
-    return bound_of_line(str(refused.value).partition(" - at ")[0])
+    return bound_of_line(str(refused.value).partition(" - at ")[0], words_at(Row, name))
 
 
 @pytest.mark.parametrize(("name", "value", "bound"), [*BY_BOTH, *BY_PYDANTIC])
@@ -108,3 +123,27 @@ def test_a_member_of_a_body_is_told_its_bound_in_plain_words(
 def test_a_member_of_a_line_is_told_the_same(name: str, value: object, bound: str) -> None:
     assert of_line(name, value) == bound
     assert not LIBRARIES.search(bound)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"pets": [{"type": "COW"}]}, ["CAT", "DOG"]),
+        ({"pets": [{"type": "CAT", "colour": "RED"}]}, ["BLACK", "WHITE"]),
+        ({"pets": [{"type": "DOG", "sizes": ["S", "M"]}]}, ["L", "S"]),
+        ({"pets": [], "rooms": {"attic": "COLD"}}, ["WARM"]),
+    ],
+)
+def test_of_a_word_that_there_is_not_the_others_are_told(
+    told: dict[str, object], words: list[str]
+) -> None:
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.json.decode(msgspec.json.encode(told), type=House)
+    said, _, place = str(refused.value).partition(" - at `$")
+    assert words_at(House, place.rstrip("`")) == words
+    assert bound_of_line(said, words) == (" or ".join(f"'{word}'" for word in words))
+
+
+def test_three_words_are_told_as_people_list_them() -> None:
+    assert one_of("ABC") == "'A', 'B' or 'C'"
+    assert bound_of_line("Invalid enum value 'X'") == WORD

@@ -538,11 +538,13 @@ async def test_a_cursor_tells_nothing() -> None:
     assert CURSORS.text("things T1", ["S1", 7]) == CURSORS.text("things T1", ["S1", 7])
 
 
-async def test_pages_have_a_largest_size(client: httpx.AsyncClient) -> None:
-    for asked, answered_with in ((1, 1), (PAGE_SIZE_MAX, PAGE_SIZE_MAX), (10**9, PAGE_SIZE_MAX)):
+async def test_pages_have_a_largest_size_and_who_asks_for_more_is_told(
+    client: httpx.AsyncClient,
+) -> None:
+    for asked in (1, PAGE_SIZE_MAX):
         answered = await client.get("/v1/things/T1/pages", params={"limit": asked})
-        assert answered.json()["limit"] == answered_with
-    for wrong in (0, -1, "x"):
+        assert answered.json()["limit"] == asked
+    for wrong in (0, -1, PAGE_SIZE_MAX + 1, 10**9, "x"):
         refused = await client.get("/v1/things/T1/pages", params={"limit": wrong})
         assert problem(refused) == (422, "invalid-value")
 

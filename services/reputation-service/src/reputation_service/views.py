@@ -7,6 +7,7 @@ not fit into 64 bits are texts.
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar, Protocol
 
 from shared_events.reputation import Band
@@ -18,7 +19,7 @@ from reputation_service.domain.explain import Raise
 from reputation_service.domain.facts import instant
 from reputation_service.domain.level import Standing, band, evaluations
 from reputation_service.domain.outlook import Reason, Why, reasons
-from reputation_service.domain.policy import CONDUCT, STARS
+from reputation_service.domain.policy import CONDUCT, MICRO, STARS
 from reputation_service.domain.read import DimensionScore, SellerScore, rhe
 from reputation_service.domain.readers import Reader
 
@@ -102,9 +103,14 @@ class ReasonView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreView:
-    """A seller as of an instant. `day` (since 1970-01-01) is the one that his past is aged to."""
+    """A seller as of an instant. `score` (0.0 to 100.0) and `stars` (1.0 to 5.0) are what a page
+    shows, `score_micro` and `stars_micro` to one decimal, rounded half up; null of who is not yet
+    `rated`. `day` (since 1970-01-01) is the one that his past is aged to.
+    """
 
     seller_id: str
+    score: float | None
+    stars: float | None
     policy_id: str
     as_of: datetime
     day: int
@@ -149,8 +155,16 @@ class RaiseView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankedView(Ranked):
+    """The same with what a page shows: `score` and `stars`, as of the seller himself."""
+
+    score: float | None
+    stars: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RankingPage:
-    items: list[Ranked]
+    items: list[RankedView]
     next_cursor: str | None
 
 
@@ -192,6 +206,8 @@ def score_view(
     looks = evaluations(account.as_of, score.policy)
     public = ScoreView(
         seller_id=account.seller_id,
+        score=shown(score.score_micro) if score.is_rated else None,
+        stars=shown(score.overall_stars_micro) if score.is_rated else None,
         policy_id=score.policy.policy_id,
         as_of=instant(account.as_of),
         day=score.day,
@@ -226,6 +242,19 @@ def score_view(
     summed = {each.rules.name: summed_dimension_view(each) for each in score.dimensions}
     full: dict[str, Any] = {**fields_of(own), "dimensions": summed}
     return FullScoreView(**full, state_sha256=account.state_sha256)
+
+
+def ranked_view(found: Ranked) -> RankedView:
+    return RankedView(
+        **fields_of(found),
+        score=shown(found.score_micro) if found.rated else None,
+        stars=shown(found.stars_micro) if found.rated else None,
+    )
+
+
+def shown(micro: int) -> float:
+    """As people are told it: to one decimal, rounded half up."""
+    return float((Decimal(micro) / MICRO).quantize(Decimal("0.1"), ROUND_HALF_UP))
 
 
 def confidence_view(account: ScoredAccount, score: SellerScore) -> ConfidenceView:

@@ -43,7 +43,6 @@ their data.
 """
 NOTHING = sha256().hexdigest()
 ROWS_MAX = 5_000
-PAGE = 1_000
 SNAPSHOTS_MAX = 5
 TOLD_EVERY = 50_000
 OF_SCORES = ("score_micro", "state_sha256", "real_level", "public_level")
@@ -299,7 +298,7 @@ async def pages[P: (ScorePage, PointsPage)](
     web: httpx.AsyncClient, url: str, as_of: datetime, kind: type[P]
 ) -> AsyncIterator[P]:
     """A list of the service from its beginning to its end. Raises StackError."""
-    query: dict[str, str | int] = {"as_of": _rfc3339(as_of), "limit": PAGE}
+    query: dict[str, str | int] = {"as_of": _rfc3339(as_of)}
     while True:
         answer = await web.get(url, params=query)
         if answer.status_code != HTTPStatus.OK:

@@ -138,7 +138,7 @@ def refunds(web: httpx.Client, url: str, wanted: Wanted, sink: Sink) -> None:
     while until is None or begin < until:
         end = min(begin + PERIOD, until) if until else begin + PERIOD
         last = until is None and end > datetime.now(UTC)
-        query = {"format": "ndjson", "from": told(begin)} | ({} if last else {"until": told(end)})
+        query = {"format": "ndjson", "since": told(begin)} | ({} if last else {"until": told(end)})
         with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as spool:
             cursor = told(begin)
             try:

@@ -5,8 +5,11 @@ client is told the same by either door.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
+
+from msgspec import inspect
 
 TEXT, WHOLE_NUMBER, NUMBER, EITHER = "a text", "a whole number", "a number", "true or false"
 LIST, OBJECT, UUID = "a list", "an object", "a UUID"
@@ -14,6 +17,17 @@ INSTANT = "an instant like 2026-01-15T12:30:00Z"
 DAY = "a day like 2026-01-15"
 WORD = "one of the words that the API knows here"
 NULL = "null"
+FORMS: Mapping[str, str] = {
+    r"^[A-Z]{2}$": "two capital letters, like DE",
+    r"^[A-Z]{3}$": "three capital letters, like EUR",
+    r"^[0-9a-f]{64}$": "a SHA-256: 64 hexadecimal digits, in small letters",
+    r"^[!-~]+$": "signs of ASCII, without spaces",
+    r"^https?://[!-~]+$": "an address of ASCII, without spaces, that begins with https://",
+    r'^"([0-9]{1,9})"$': 'a number in quotes, like "3"',
+    r"^[A-Z][A-Z0-9_]{0,63}$": "a capital letter, then capital letters, digits and _",
+    r"^[a-z]{2,3}(-[A-Z][A-Za-z]{1,3})?$": "a language, like pt or zh-Hant",
+}
+"""What the patterns of the API say, for people. One that is not here fails a test."""
 
 KINDS: Mapping[str, str] = {
     "string": TEXT,
@@ -69,6 +83,7 @@ _EXPECTED = re.compile(
     r"(?: with a timezone component|, got .*)?",
     re.DOTALL,
 )
+_STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>'.*'|\".*\")", re.DOTALL)
 
 
@@ -88,10 +103,10 @@ def bound_of_field(error: Mapping[str, Any]) -> str:
     return said.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
-def bound_of_line(said: str) -> str:
-    """Of what msgspec says, without the place."""
+def bound_of_line(said: str, words: Sequence[str] = ()) -> str:
+    """Of what msgspec says, without the place; it does not say which `words` there are."""
     if said.startswith(("Invalid enum value", "Invalid value")):
-        return WORD
+        return one_of(words) if words else WORD
     if said.startswith("Invalid RFC3339"):
         return INSTANT
     if (match := _PATTERN.fullmatch(said)) is not None:
@@ -120,7 +135,63 @@ def at_most(figure: object, counted: str = "") -> str:
 
 
 def of_form(pattern: str) -> str:
-    return f"of the form {pattern}"
+    told = FORMS.get(pattern)
+    return f"{told} ({pattern})" if told else f"of the form {pattern}"
+
+
+def in_a_sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def one_of(words: Sequence[str]) -> str:
+    """As pydantic says it: 'A', 'B' or 'C'."""
+    *others, last = (f"'{word}'" for word in words)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def words_at(kind: object, path: str) -> list[str]:
+    """The words that msgspec knows at a place of a type, which it names like `reviews[0].by`."""
+    found = [_type_info(kind)]
+    for step in _STEP.findall(path):
+        found = [inner for each in found for inner in _inside(each, step)]
+    return [*dict.fromkeys(word for each in found for word in _words(each))]
+
+
+_type_info = cache(inspect.type_info)
+
+
+def _inside(told: inspect.Type, step: str) -> Iterator[inspect.Type]:
+    match told:
+        case inspect.UnionType(types=kinds):
+            for kind in kinds:
+                yield from _inside(kind, step)
+        case inspect.StructType(tag_field=str(name), tag=str(tag)) if name == step:
+            yield inspect.LiteralType(values=(tag,))
+        case inspect.StructType(fields=fields):
+            yield from (each.type for each in fields if each.encode_name == step)
+        case (
+            inspect.ListType(item_type=item)
+            | inspect.VarTupleType(item_type=item)
+            | inspect.DictType(value_type=item)
+        ):
+            yield item
+        case inspect.Metadata(type=kind):
+            yield from _inside(kind, step)
+        case _:
+            pass
+
+
+def _words(told: inspect.Type) -> Iterator[str]:
+    match told:
+        case inspect.LiteralType(values=values):
+            yield from map(str, values)
+        case inspect.UnionType(types=kinds):
+            for kind in kinds:
+                yield from _words(kind)
+        case inspect.Metadata(type=kind):
+            yield from _words(kind)
+        case _:
+            pass
 
 
 def _many(figure: object, counted: str) -> str:

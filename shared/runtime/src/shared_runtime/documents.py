@@ -9,7 +9,7 @@ a route is declared, anew for each: most of what a process needs to start.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from msgspec import Struct
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from shared_runtime.bounds import FORMS, in_a_sentence
 from shared_runtime.problems import PROBLEM_SCHEMA, encode_json
 from shared_runtime.telemetry import CORRELATION_HEADER
 
@@ -96,7 +97,7 @@ def answered_unless_seen(model: type, example: object) -> Documented:
     headers = {
         "ETag": {
             "description": "What is answered, for If-None-Match.",
-            "schema": {"type": "string", "examples": ['"6f1ed002ab5595859014ebf0951522d9"']},
+            "schema": {"type": "string", "examples": ['W/"6f1ed002ab5595859014ebf0951522d9"']},
         },
         "Cache-Control": {
             "description": "It may be kept by whoever asks each time whether it is still right.",
@@ -153,6 +154,7 @@ def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
             _share_headers(told)
             _drop_tags(told)
             _drop_nulls(told)
+            _tell_forms(told)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
@@ -195,6 +197,21 @@ def _drop_tags(told: dict[str, Any]) -> None:
     """Of the tags that are described, those of which there is nothing here."""
     used = {tag for operation in _operations(told) for tag in operation.get("tags", ())}
     told["tags"] = [tag for tag in told["tags"] if tag["name"] in used]
+
+
+def _tell_forms(part: object) -> None:
+    """Beside each pattern, what it says, in words."""
+    if isinstance(part, list):
+        for each in cast("list[object]", part):
+            _tell_forms(each)
+    elif isinstance(part, dict):
+        known = cast("dict[str, Any]", part)
+        pattern = known.get("pattern")
+        if isinstance(pattern, str) and (words := FORMS.get(pattern)) is not None:
+            said = [each for each in (known.get("description"), in_a_sentence(words)) if each]
+            known["description"] = " ".join(said)
+        for each in known.values():
+            _tell_forms(each)
 
 
 def _drop_nulls(told: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends
 
+from shared_runtime.decider import FieldError, InvalidValue
 from shared_runtime.reading import PAGE_SIZE, ConsistencyToken, Cursors, CursorText, Limit
 
 type Key = Sequence[datetime | int | str]
@@ -84,6 +85,12 @@ def query_of[Q](kind: type[Q]) -> Callable[..., Awaitable[Q]]:
 
     made.__signature__ = signature(kind)  # type: ignore[attr-defined]  # as FastAPI reads it
     return made
+
+
+def check_period(since: datetime | None, until: datetime | None) -> None:
+    """Of a list that is asked for from one instant on, before another. Raises `InvalidValue`."""
+    if since is not None and until is not None and since >= until:
+        raise InvalidValue(errors=[FieldError(field="since", bound="before until")])
 
 
 type PageAsked = Annotated[PageQuery, Depends(query_of(PageQuery))]

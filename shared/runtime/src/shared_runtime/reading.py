@@ -13,7 +13,6 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from fastapi import Depends, Header, Query, Response
-from pydantic import AfterValidator
 from shared_events.partition import PARTITIONS
 
 from shared_runtime.decider import FieldError, InvalidValue
@@ -119,9 +118,7 @@ type IfMatch = Annotated[int | None, Depends(if_match)]
 type IfMatchRequired = Annotated[int, Depends(if_match_required)]
 type ConsistencyToken = Annotated[Token | None, Depends(consistency_token)]
 type Limit = Annotated[
-    int,
-    Query(ge=1, description=f"More than {PAGE_SIZE_MAX} is {PAGE_SIZE_MAX}."),
-    AfterValidator(lambda limit: min(limit, PAGE_SIZE_MAX)),
+    int, Query(ge=1, le=PAGE_SIZE_MAX, description="How many items a page has at most.")
 ]
 type CursorText = Annotated[
     str | None, Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of a page.")
@@ -238,13 +235,13 @@ def etag_of(version: int) -> str:
 def unless_seen(response: Response, seen: str | None) -> Response:
     """An answer for everybody, or that what the client has (`If-None-Match`) is still the same.
 
-    By its bytes as they are sent: what nobody may read any more is not among them. Whoever keeps it
-    has to ask each time.
+    By its bytes, whatever they are compressed by: what nobody may read any more is not among them.
+    Whoever keeps it has to ask each time.
     """
     digest = hashlib.blake2b(bytes(response.body), digest_size=DIGEST_BYTES).hexdigest()
-    headers = {"ETag": f'"{digest}"', "Cache-Control": ASKED_EACH_TIME}
+    headers = {"ETag": f'W/"{digest}"', "Cache-Control": ASKED_EACH_TIME}
     known = [each.strip().removeprefix("W/") for each in (seen or "").split(",")]
-    if headers["ETag"] in known or "*" in known:
+    if f'"{digest}"' in known or "*" in known:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return response

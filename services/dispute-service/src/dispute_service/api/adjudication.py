@@ -38,8 +38,7 @@ type Mine = Annotated[bool, Query(description="Only cases that you have.")]
 type Kind = Annotated[CaseKind | None, Query(description="Only cases with such a thing owed.")]
 type IsOverdue = Annotated[bool, Query(description="Only cases of which something is late.")]
 type Since = Annotated[
-    Instant | None,
-    Query(alias="from", description="Decided from then on; else 365 days before `until`."),
+    Instant | None, Query(description="Decided from then on; else 365 days before `until`.")
 ]
 type Until = Annotated[Instant | None, Query(description="Decided before then; else before now.")]
 
@@ -149,7 +148,7 @@ def adjudication_api(matters: Matters) -> Router:
         end = until or now()
         begin = since or end - PERIOD_DEFAULT
         if begin >= end:
-            raise InvalidValue(errors=[FieldError(field="from", bound="before until")])
+            raise InvalidValue(errors=[FieldError(field="since", bound="before until")])
         await wait_for(token, counted)
         return answer(await statistics(pool, begin, end))
 

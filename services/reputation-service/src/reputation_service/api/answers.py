@@ -50,6 +50,7 @@ from reputation_service.views import (
     RankingPage,
     ScoreView,
     account_view,
+    ranked_view,
     score_view,
 )
 
@@ -163,5 +164,5 @@ EXPLANATION = answered(
 )
 CONDUCT_SCORE = answered(ConductView, example=conduct_view(BUYING))
 CONDUCT_EXPLANATION = answered(ConductExplanationView, OwnConductExplanationView, example=_CONDUCT)
-RANKING = answered(RankingPage, example=RankingPage(items=[_RANKED], next_cursor=None))
+RANKING = answered(RankingPage, example=RankingPage(items=[ranked_view(_RANKED)], next_cursor=None))
 ACCOUNTS = answered(AccountPage, example=PAGE_OF_ACCOUNTS)

@@ -30,6 +30,10 @@ type AccountReader = Annotated[Caller, Depends(require(*PARTIES, *ALL_STAFF))]
 type MeasuresReader = Annotated[Caller, Depends(require(*PARTIES, *STAFF, "SYSTEM"))]
 type AStaffMember = Annotated[Caller, Depends(require(*STAFF))]
 type AScoreReader = Annotated[Caller, Depends(require(*SCORE_STAFF))]
+type AReaderOfBuyers = Annotated[Caller, Depends(require("BUYER", *SCORE_STAFF))]
+"""Who may be told how a buyer stands, if it is he, and staff: for all others there is nothing."""
+type AReaderOfSellers = Annotated[Caller, Depends(require("SELLER", *SCORE_STAFF))]
+"""The same of what is behind a seller's score."""
 type Anybody = Annotated[Caller, Depends(require(*EVERYBODY))]
 
 

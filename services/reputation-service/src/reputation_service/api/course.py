@@ -9,7 +9,7 @@ import asyncpg
 from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller
 from shared_runtime.clock import Clock
-from shared_runtime.decider import NotFound
+from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
 from shared_runtime.problems import NotYetVisible, refusals
@@ -18,7 +18,13 @@ from shared_runtime.routers import Router
 
 from reputation_service import queries
 from reputation_service.api import course_answers
-from reputation_service.api.callers import Anybody, reader_of, reader_of_buyer
+from reputation_service.api.callers import (
+    Anybody,
+    AReaderOfBuyers,
+    AReaderOfSellers,
+    reader_of,
+    reader_of_buyer,
+)
 from reputation_service.api.moments import AsOf, moment_of, moment_of_seller
 from reputation_service.api.sharing import Places
 from reputation_service.conduct_views import conduct_history_view, conduct_outlook_view
@@ -79,11 +85,12 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
         description="For the buyer himself, staff and auditors. The first instant of each week, "
         "the newest first: as he stood then, and as he would have had all been known that is known "
         "now. A correction moves the second and leaves the first.",
-        responses=refusals(NotFound, NotYetVisible) | course_answers.CONDUCT_HISTORY,
+        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible)
+        | course_answers.CONDUCT_HISTORY,
         tags=["buyers"],
     )
     async def get_conduct_history(
-        buyer_id: IdStr, caller: Anybody, token: ConsistencyToken, asked: AskedForCourse
+        buyer_id: IdStr, caller: AReaderOfBuyers, token: ConsistencyToken, asked: AskedForCourse
     ) -> Response:
         if reader_of_buyer(caller, buyer_id) == "PUBLIC":
             raise NotFound
@@ -108,11 +115,11 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
         description="For the seller himself, staff and auditors. What one more of each kind of "
         "good handling is worth, what an evaluation of now would give, why the level that others "
         "see is another one and until when, and how the score fades if nothing happens.",
-        responses=refusals(NotFound, NotYetVisible) | course_answers.OUTLOOK,
+        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible) | course_answers.OUTLOOK,
         tags=["sellers"],
     )
     async def get_outlook(
-        seller_id: IdStr, caller: Anybody, token: ConsistencyToken, as_of: AsOf = None
+        seller_id: IdStr, caller: AReaderOfSellers, token: ConsistencyToken, as_of: AsOf = None
     ) -> Response:
         if reader_of(caller, seller_id) == "PUBLIC":
             raise NotFound
@@ -124,11 +131,12 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
         summary="What would raise how a buyer stands, and by how much",
         description="For the buyer himself, staff and auditors. What one more rating of five stars "
         "is worth, and ten more, and how what is known fades if nothing happens.",
-        responses=refusals(NotFound, NotYetVisible) | course_answers.CONDUCT_OUTLOOK,
+        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible)
+        | course_answers.CONDUCT_OUTLOOK,
         tags=["buyers"],
     )
     async def get_conduct_outlook(
-        buyer_id: IdStr, caller: Anybody, token: ConsistencyToken, as_of: AsOf = None
+        buyer_id: IdStr, caller: AReaderOfBuyers, token: ConsistencyToken, as_of: AsOf = None
     ) -> Response:
         if reader_of_buyer(caller, buyer_id) == "PUBLIC":
             raise NotFound

@@ -11,7 +11,7 @@ from asyncpg.transaction import Transaction
 from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller
 from shared_runtime.clock import Clock
-from shared_runtime.decider import NotFound
+from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.delivery import Connection
 from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
@@ -21,7 +21,7 @@ from shared_runtime.routers import Router
 
 from reputation_service import explanation_queries
 from reputation_service.api import answers
-from reputation_service.api.callers import Anybody, reader_of, reader_of_buyer
+from reputation_service.api.callers import Anybody, AReaderOfBuyers, reader_of, reader_of_buyer
 from reputation_service.api.moments import AsOf, moment_of, moment_of_seller
 from reputation_service.api.sharing import Places
 from reputation_service.conduct_views import (
@@ -119,11 +119,11 @@ def explanation_api(
         "is not listed while it is held, hidden or withdrawn, whatever the instant; staff see it. "
         f"{EXPLANATIONS_MAX} are worked out at once, those of sellers included, "
         f"{EXPLANATIONS_EACH} of one caller's.",
-        responses=refusals(NotFound, NotYetVisible) | answers.CONDUCT_EXPLANATION,
+        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible) | answers.CONDUCT_EXPLANATION,
         tags=["buyers"],
     )
     async def explain_conduct(
-        buyer_id: IdStr, caller: Anybody, token: ConsistencyToken, asked: AskedToExplain
+        buyer_id: IdStr, caller: AReaderOfBuyers, token: ConsistencyToken, asked: AskedToExplain
     ) -> Response:
         reader = reader_of_buyer(caller, buyer_id)
         if reader == "PUBLIC":

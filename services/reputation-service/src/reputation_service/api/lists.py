@@ -39,7 +39,7 @@ SPAN_DEFAULT = timedelta(days=31)
 type Kind = Annotated[CaseKind | None, Query(description="Only cases with such a thing owed.")]
 type IsOverdue = Annotated[bool, Query(description="Only cases of which something is late.")]
 type Since = Annotated[
-    Instant | None, Query(alias="from", description="Issued from then on; else 31 days before.")
+    Instant | None, Query(description="Issued from then on; else 31 days before.")
 ]
 type Until = Annotated[Instant | None, Query(description="Issued before then; else before now.")]
 type WhoForgets = Annotated[Caller, Depends(require("PRIVACY", "AUDITOR"))]
@@ -164,7 +164,7 @@ def statements_api(matters: Matters) -> Router:
         end = until or matters.now()
         begin = since or end - SPAN_DEFAULT
         if begin >= end:
-            raise InvalidValue(errors=[FieldError(field="from", bound="before until")])
+            raise InvalidValue(errors=[FieldError(field="since", bound="before until")])
         start = asked.start(matters.cursors, f"statements {since} {until}")
         await wait_for(asked.token, projected)
         return answer(await export_page(pool, start, begin, end))

@@ -6,7 +6,7 @@ from typing import Annotated
 import asyncpg
 from fastapi import Depends, Query, Response
 from shared_runtime.clock import Clock
-from shared_runtime.decider import InvalidValue, NotFound
+from shared_runtime.decider import InvalidValue, NotFound, RoleNotAllowed
 from shared_runtime.documents import answered
 from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
@@ -15,7 +15,12 @@ from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_f
 from shared_runtime.routers import Router
 
 from reputation_service.api.answers import AS_OF, SELLER
-from reputation_service.api.callers import Anybody, reader_of, reader_of_buyer
+from reputation_service.api.callers import (
+    AReaderOfBuyers,
+    AReaderOfSellers,
+    reader_of,
+    reader_of_buyer,
+)
 from reputation_service.api.moments import AsOf, stated
 from reputation_service.domain.facts import micros
 from reputation_service.projections import RATES
@@ -64,11 +69,11 @@ def rates_api(pool: asyncpg.Pool, now: Clock) -> Router:
         summary="How often a seller was late, cancelled, or was in the wrong",
         description="For the seller himself, staff and auditors. Counts of the last weeks, by what "
         "is known now; they are in no score.",
-        responses=refusals(NotFound, NotYetVisible, InvalidValue) | SELLER_RATES,
+        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible, InvalidValue) | SELLER_RATES,
         tags=["sellers"],
     )
     async def get_seller_rates(
-        seller_id: IdStr, caller: Anybody, token: ConsistencyToken, asked: AskedForRates
+        seller_id: IdStr, caller: AReaderOfSellers, token: ConsistencyToken, asked: AskedForRates
     ) -> Response:
         if reader_of(caller, seller_id) == "PUBLIC":
             raise NotFound
@@ -81,11 +86,11 @@ def rates_api(pool: asyncpg.Pool, now: Clock) -> Router:
         summary="How often a buyer has complained in bad faith",
         description="For the buyer himself, staff and auditors. A count of the last weeks, by what "
         "is known now; it is in no score.",
-        responses=refusals(NotFound, NotYetVisible, InvalidValue) | BUYER_RATES,
+        responses=refusals(RoleNotAllowed, NotFound, NotYetVisible, InvalidValue) | BUYER_RATES,
         tags=["buyers"],
     )
     async def get_buyer_rates(
-        buyer_id: IdStr, caller: Anybody, token: ConsistencyToken, asked: AskedForRates
+        buyer_id: IdStr, caller: AReaderOfBuyers, token: ConsistencyToken, asked: AskedForRates
     ) -> Response:
         if reader_of_buyer(caller, buyer_id) == "PUBLIC":
             raise NotFound

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import asyncpg
 from fastapi import Depends, Query, Response
-from pydantic import AfterValidator
 from shared_events.reputation import Band
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
@@ -47,6 +46,7 @@ from reputation_service.views import (
     AuditedPage,
     RankingPage,
     account_view,
+    ranked_view,
     score_view,
 )
 
@@ -56,14 +56,10 @@ HISTORIES_MAX = 200
 """So many accounts in a page: each is folded from its whole history."""
 type Auditor = Annotated[Caller, Depends(require("AUDITOR"))]
 type AccountLimit = Annotated[
-    int,
-    Query(ge=1, description=f"More than {ACCOUNTS_MAX} is {ACCOUNTS_MAX}."),
-    AfterValidator(lambda limit: min(limit, ACCOUNTS_MAX)),
+    int, Query(ge=1, le=ACCOUNTS_MAX, description="How many accounts a page has at most.")
 ]
 type HistoryLimit = Annotated[
-    int,
-    Query(ge=1, description=f"More than {HISTORIES_MAX} is {HISTORIES_MAX}."),
-    AfterValidator(lambda limit: min(limit, HISTORIES_MAX)),
+    int, Query(ge=1, le=HISTORIES_MAX, description="How many accounts a page has at most.")
 ]
 
 
@@ -96,7 +92,7 @@ def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> Router:
             more = cursors.text(of, [page[-1].score_micro, page[-1].seller_id])
         if not reads_as_staff(caller):
             page = [replace(each, real_level=None) for each in page]
-        return answer(RankingPage(items=page, next_cursor=more))
+        return answer(RankingPage(items=[*map(ranked_view, page)], next_cursor=more))
 
     return router
 

@@ -43,7 +43,7 @@ type AskedOverdue = Annotated[
 type Kind = Annotated[RefundCaseKind | None, Query(description="Only those that need this.")]
 type IsOverdue = Annotated[bool, Query(description="Only those that the buyer should have by now.")]
 type Since = Annotated[
-    Instant | None, Query(alias="from", description="From then on; else 31 days before `until`.")
+    Instant | None, Query(description="From then on; else 31 days before `until`.")
 ]
 type Until = Annotated[Instant | None, Query(description="Before then; else before now.")]
 type AskedFormat = Annotated[
@@ -66,7 +66,7 @@ def period(
     begin = since or end - PERIOD_DEFAULT
     if not begin < end <= begin + PERIOD_MAX:
         bound = f"before until, by {PERIOD_MAX.days} days at most"
-        raise InvalidValue(errors=[FieldError(field="from", bound=bound)])
+        raise InvalidValue(errors=[FieldError(field="since", bound=bound)])
     return begin, end
 
 

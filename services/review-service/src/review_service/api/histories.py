@@ -12,6 +12,7 @@ from shared_runtime.decider import Actor, RoleNotAllowed
 from shared_runtime.documents import answered
 from shared_runtime.fields import IdStr, Instant
 from shared_runtime.log import Log
+from shared_runtime.pages import check_period
 from shared_runtime.problems import refusals
 from shared_runtime.reading import PAGE_SIZE, Cursors, CursorText, Limit, answer
 from shared_runtime.routers import Router
@@ -99,6 +100,7 @@ def histories_api(pool: asyncpg.Pool, log: Log, cursors: Cursors, opener: Opener
         limit: Limit = PAGE_SIZE,
         cursor: CursorText = None,
     ) -> Response:
+        check_period(since, until)
         asked = Asked(since=since, until=until, seller_id=seller_id, reviewed=reviewed)
         of = f"histories {asked}"
         scanned = await placed_orders.after(pool, seller_id, cursors.last(of, cursor))

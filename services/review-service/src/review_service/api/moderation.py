@@ -10,10 +10,10 @@ from shared_events.review import Ground
 from shared_runtime.auth import Caller, require
 from shared_runtime.clock import Clock
 from shared_runtime.decider import ConflictOfInterest, NotFound, RoleNotAllowed
-from shared_runtime.fields import Body, IdStr
+from shared_runtime.fields import Body, IdStr, Instant
 from shared_runtime.history import STAFF_ROLES
 from shared_runtime.leases import AlreadyAssigned, Assigned, Assignee, Leases, NothingToDecide
-from shared_runtime.pages import PageAsked
+from shared_runtime.pages import PageAsked, check_period
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, Cursors, answer, position_of, wait_for
 from shared_runtime.routers import Router
@@ -31,6 +31,8 @@ type Decides = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
 KIND = "Only cases with such a matter open."
 REASON = "Only cases with a flag open for this reason, or held on this ground."
 SELLER = "Only cases of orders of this seller, whoever has written the review."
+SINCE = "Only cases of which the oldest open matter began then or later."
+UNTIL = "Only cases of which the oldest open matter began before then."
 OVERDUE = "Only cases of which something is past its time."
 
 
@@ -98,9 +100,12 @@ def moderation_api(
         kind: Annotated[CaseKind | None, Query(description=KIND)] = None,
         reason: Annotated[Ground | None, Query(description=REASON)] = None,
         seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
+        since: Annotated[Instant | None, Query(description=SINCE)] = None,
+        until: Annotated[Instant | None, Query(description=UNTIL)] = None,
         overdue: Annotated[bool, Query(description=OVERDUE)] = False,
     ) -> Response:
-        wanted = wanted_cases(kind, reason, seller_id, overdue=overdue)
+        check_period(since, until)
+        wanted = wanted_cases(kind, reason, seller_id, since=since, until=until, overdue=overdue)
         start = asked.start(cursors, f"moderation cases {wanted}")
         await wait_for(asked.token, projected)
         page = await case_page(

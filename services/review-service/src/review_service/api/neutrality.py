@@ -21,7 +21,6 @@ from review_service.queries.neutrality import GROUP_MIN, Neutrality, day_of
 type Since = Annotated[
     Instant | None,
     Query(
-        alias="from",
         description="Revealed on that day or later, by its first instant in UTC; else 365 days "
         "before `until`.",
     ),
@@ -69,10 +68,10 @@ def period_errors(
     since: datetime | None, until: datetime | None, today: datetime
 ) -> Iterator[FieldError]:
     """Of part of a day, and of one that is not over, nothing is told."""
-    for field, told in (("from", since), ("until", until)):
+    for field, told in (("since", since), ("until", until)):
         if told is not None and told != day_of(told):
             yield FieldError(field=field, bound="the first instant of a day in UTC")
     if until is not None and until > today:
         yield FieldError(field="until", bound="not after today")
     if since is not None and since >= (until or today):
-        yield FieldError(field="from", bound="before until")
+        yield FieldError(field="since", bound="before until")

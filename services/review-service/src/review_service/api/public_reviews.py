@@ -8,7 +8,8 @@ import asyncpg
 from fastapi import Depends, Query, Response
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
-from shared_runtime.pages import PageQuery, query_of
+from shared_runtime.fields import Instant
+from shared_runtime.pages import PageQuery, check_period, query_of
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import (
     Cursors,
@@ -41,6 +42,12 @@ LANGUAGE_WANTED = (
     "Only those whose text is in this language, as `language` of the items has it. A text that is "
     "too short to tell is in none."
 )
+SINCE = "Only those that were revealed from then on."
+UNTIL = "Only those that were revealed before then."
+VERIFIED_WANTED = (
+    "Only those of orders that were completed (true): all are. Or only others (false): there are "
+    "none."
+)
 LANGUAGE = r"^[a-z]{2,3}(-[A-Z][A-Za-z]{1,3})?$"
 RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.PUBLIC_REVIEWS
 RATINGS_RESPONSES = refusals(RoleNotAllowed, NotYetVisible) | query_answers.RATINGS
@@ -71,6 +78,9 @@ class ReviewQuery(PageQuery):
     language: Annotated[
         str | None, Query(description=LANGUAGE_WANTED, pattern=LANGUAGE, examples=["en"])
     ] = None
+    since: Annotated[Instant | None, Query(description=SINCE)] = None
+    until: Annotated[Instant | None, Query(description=UNTIL)] = None
+    verified: Annotated[bool | None, Query(description=VERIFIED_WANTED)] = None
 
 
 type ReviewsAsked = Annotated[ReviewQuery, Depends(query_of(ReviewQuery))]
@@ -92,7 +102,11 @@ async def public_reviews(
         text=asked.text,
         media=asked.media,
         language=asked.language,
+        since=asked.since,
+        until=asked.until,
+        verified=asked.verified,
     )
+    check_period(asked.since, asked.until)
     start = asked.start(cursors, wanted.name)
     await wait_for(asked.token, projected)
     if asked.language is not None:

@@ -134,7 +134,7 @@ def decode_line(text: bytes | Raw, now: datetime) -> Line | RefusedLine:
     try:
         sent, said = _sent(text)
     except msgspec.ValidationError as wrong:
-        return refused_line(text, InvalidValue(errors=[field_error(str(wrong))]))
+        return refused_line(text, InvalidValue(errors=[field_error(str(wrong), SentLine)]))
     except (ValueError, RecursionError):
         return RefusedLine(why=MalformedLine())
     latest = now + AHEAD_MAX
@@ -175,15 +175,15 @@ def submit_review(
     review: SoundReview, review_id: str, key: PersonKey | None, files: Sequence[MediaFile]
 ) -> SubmitReview:
     """Either side's review; what it says sealed with the key of its writer, who has one."""
-    told = review.said
+    told, stars = review.said, review.stars
     text = key.unsealed(review.text) if key and review.text is not None else None
     if isinstance(told, SellerReviewed):
-        return SubmitReview(review_id=review_id, rating=told.rating, text=text)
+        return SubmitReview(review_id=review_id, rating=stars["rating"], text=text)
     return SubmitReview(
         review_id=review_id,
-        quality=told.quality,
-        logistics=told.logistics,
-        service=told.service,
+        quality=stars["quality"],
+        logistics=stars["logistics"],
+        service=stars["service"],
         incentive=told.incentive,
         text=text,
         **sealed_files(key, files),

@@ -7,6 +7,7 @@ that it was hidden there. A part that makes no sense costs neither the review no
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from math import ceil, floor
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 from shared_events.fields import REVIEW_LENGTH_MAX, Id, Instant
 from shared_events.review import Ground, Incentive, Restriction, Side
-from shared_runtime.bounds import bound_of_line
+from shared_runtime.bounds import bound_of_line, words_at
 from shared_runtime.decider import FieldError, InvalidValue, Refused
 from shared_runtime.fields import instant, readable
 
@@ -26,12 +27,17 @@ REPLY_LENGTH_MAX = 2_000
 FACTS_LENGTH_MAX = 5_000
 FILES_MAX = 10
 TEXT = "JSON in UTF-8, without halves of characters"
+HALVES = "1 to 5, in whole or half stars"
+STARS_MAX = 5
 TITLED = "\n\n"
 """What stands between a title and the text under it."""
 
 type Text = Annotated[str, Meta(min_length=1, max_length=REVIEW_LENGTH_MAX)]
 type Said = Annotated[str, Meta(min_length=1, max_length=REPLY_LENGTH_MAX)]
 type Files = Annotated[tuple[Id, ...], Meta(max_length=FILES_MAX)]
+type Halves = Literal["UP", "DOWN"]
+type Stars = float
+"""Of their own here: there are halves elsewhere."""
 type PartName = Literal["media", "reply", "follow_up", "restricted"]
 
 
@@ -69,13 +75,14 @@ class WasRestricted(ToldPart, frozen=True, kw_only=True):
 
 class BuyerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="BUYER"):
     """What a buyer wrote. A `title` becomes the first paragraph of the text. `media`: ids of files
-    that are his.
+    that are his. Half a star counts as the whole one above it, or below.
     """
 
     at: Instant
-    quality: int
-    logistics: int
-    service: int
+    quality: Stars
+    logistics: Stars
+    service: Stars
+    halves: Halves = "UP"
     incentive: Incentive = "NONE"
     title: Text | None = None
     text: Text | None = None
@@ -89,7 +96,8 @@ class SellerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="S
     """What a seller wrote."""
 
     at: Instant
-    rating: int
+    rating: Stars
+    halves: Halves = "UP"
     title: Text | None = None
     text: Text | None = None
     reply: Replied | None = None
@@ -97,6 +105,12 @@ class SellerReviewed(ToldPart, frozen=True, kw_only=True, tag_field="by", tag="S
 
 
 type Reviewed = BuyerReviewed | SellerReviewed
+
+STARS: Mapping[type[Reviewed], Sequence[str]] = {
+    BuyerReviewed: ("quality", "logistics", "service"),
+    SellerReviewed: ("rating",),
+}
+
 type Part = Replied | FollowedUp | WasRestricted
 
 
@@ -126,6 +140,11 @@ class SoundReview(Struct, frozen=True, kw_only=True):
         return "BUYER" if isinstance(self.said, BuyerReviewed) else "SELLER"
 
     @property
+    def stars(self) -> dict[str, int]:
+        """By their names, whole."""
+        return {name: whole(stars, self.said.halves) for name, stars in stars_of(self.said)}
+
+    @property
     def media(self) -> Sequence[str]:
         return self.said.media if isinstance(self.said, BuyerReviewed) else ()
 
@@ -141,15 +160,27 @@ class SoundReview(Struct, frozen=True, kw_only=True):
         return {name: part for name, part in told.items() if part is not None}
 
 
+def stars_of(said: Reviewed) -> Iterator[tuple[str, Stars]]:
+    names = STARS[type(said)]
+    return ((name, getattr(said, name)) for name in names)
+
+
+def whole(stars: Stars, halves: Halves) -> int:
+    return floor(stars + 0.5) if halves == "UP" else ceil(stars - 0.5)
+
+
 class OfReview(Struct, frozen=True):
     by: Side
 
 
+KINDS: Mapping[PartName, object] = {
+    "media": Files,
+    "reply": Replied | None,
+    "follow_up": FollowedUp | None,
+    "restricted": WasRestricted | None,
+}
 PARTS: Mapping[PartName, Callable[[Raw], object]] = {
-    "media": msgspec.json.Decoder(Files).decode,
-    "reply": msgspec.json.Decoder(Replied | None).decode,
-    "follow_up": msgspec.json.Decoder(FollowedUp | None).decode,
-    "restricted": msgspec.json.Decoder(WasRestricted | None).decode,
+    name: msgspec.json.Decoder[object](kind).decode for name, kind in KINDS.items()
 }
 NOTHING: Mapping[PartName, object] = {
     "media": (),
@@ -172,12 +203,13 @@ def decode_review(text: Raw, number: int, latest: datetime) -> SoundReview | Ref
     try:
         said, refused = _decoded(text, place)
     except msgspec.ValidationError as wrong:
-        errors = [field_error(str(wrong), place)]
+        errors = [field_error(str(wrong), Reviewed, place)]
     except (ValueError, RecursionError):
         errors = [FieldError(field=place, bound=TEXT)]
     else:
         told, written = _untyped(text), titled(said)
         errors = [
+            *halves_only(said, place),
             *words(written, f"{place}.text", REVIEW_LENGTH_MAX),
             *instants(told, [("at", said.at, True)], latest, f"{place}."),
         ]
@@ -186,6 +218,12 @@ def decode_review(text: Raw, number: int, latest: datetime) -> SoundReview | Ref
                 SoundReview(said=said, text=written, refused=refused), told, place, latest
             )
     return RefusedReview(by=by_of(text), why=InvalidValue(errors=errors))
+
+
+def halves_only(said: Reviewed, place: str) -> Iterator[FieldError]:
+    for name, stars in stars_of(said):
+        if not (1 <= stars <= STARS_MAX and (2 * stars).is_integer()):
+            yield FieldError(field=f"{place}.{name}", bound=HALVES)
 
 
 def titled(said: Reviewed) -> str | None:
@@ -234,8 +272,10 @@ def instants(
             yield FieldError(field=f"{place}{name}", bound="not after now")
 
 
-def field_error(message: str, place: str = "") -> FieldError:
-    """What msgspec says is wrong. Names that clients make up are cut short."""
+def field_error(message: str, kind: object, place: str = "") -> FieldError:
+    """What msgspec says is wrong with what should be of this kind. Names that clients make up are
+    cut short.
+    """
     match = _WRONG.fullmatch(message)
     assert match
     said, field = match["said"], f"{place}.{match['path'] or ''}".strip(".")
@@ -244,7 +284,8 @@ def field_error(message: str, place: str = "") -> FieldError:
             field = f"{field}.{named['name']}".lstrip(".")
             said = bound
     return FieldError(
-        field=field[:FIELD_LENGTH_MAX] or "line", bound=bound_of_line(said)[:BOUND_LENGTH_MAX]
+        field=field[:FIELD_LENGTH_MAX] or "line",
+        bound=bound_of_line(said, words_at(kind, match["path"] or ""))[:BOUND_LENGTH_MAX],
     )
 
 
@@ -261,7 +302,7 @@ def _decoded(text: Raw, place: str) -> tuple[Reviewed, list[RefusedPart]]:
         try:
             decode(told[name])
         except msgspec.ValidationError as wrong:
-            error = field_error(str(wrong), f"{place}.{name}")
+            error = field_error(str(wrong), KINDS[name], f"{place}.{name}")
             refused.append(RefusedPart(name, InvalidValue(errors=[error])))
             del told[name]
     return _decode(msgspec.json.encode(told)), refused

@@ -85,9 +85,16 @@ def wanted_cases(
     reason: Ground | None = None,
     seller_id: str | None = None,
     *,
+    since: datetime | None = None,
+    until: datetime | None = None,
     overdue: bool = False,
 ) -> Wanted:
-    only = {"{} = ANY(reasons)": reason, "seller_id = {}": seller_id}
+    only = {
+        "{} = ANY(reasons)": reason,
+        "seller_id = {}": seller_id,
+        "opened_at >= {}": since,
+        "opened_at < {}": until,
+    }
     known = {condition: value for condition, value in only.items() if value is not None}
     return Wanted(kind=kind, overdue=overdue, only=known)
 

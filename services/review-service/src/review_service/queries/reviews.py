@@ -131,6 +131,8 @@ IN_LANGUAGE = """
     AND has_text AND (SELECT language FROM read.review_languages AS said
                       WHERE said.order_id = {table}.order_id) = ${number}
 """
+# There is no review without an order that was completed.
+NOT_VERIFIED = " AND false"
 
 
 def of_seller(seller_id: str) -> ListOf:
@@ -184,7 +186,9 @@ class Listed(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedReviews:
     """Which list, and in which order. `stars`: only these; `text`, `media`: only those with one,
-    or only those without. `language`: only those whose text is in it.
+    or only those without. `language`: only those whose text is in it. `since`, `until`: only those
+    that were revealed from then on, before then. `verified`: only those of orders that were
+    completed, or only others.
     """
 
     of: ListOf
@@ -193,12 +197,16 @@ class WantedReviews:
     text: bool | None = None
     media: bool | None = None
     language: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    verified: bool | None = None
 
     @property
     def name(self) -> str:
         """What its cursors belong to."""
         wanted = f"{self.stars or 'all'} {self.text} {self.media} {self.language}"
-        return f"reviews of {self.of.name} {self.sort} {wanted}"
+        period = f"{self.since} {self.until} {self.verified}"
+        return f"reviews of {self.of.name} {self.sort} {wanted} {period}"
 
     def sql(self, start: PageStart) -> tuple[str, list[Any]]:
         """The query of a page, and its parameters."""
@@ -210,6 +218,12 @@ class WantedReviews:
         for column, wanted in (("has_text", self.text), ("has_media", self.media)):
             if wanted is not None:
                 conditions += f" AND {'' if wanted else 'NOT '}{column}"
+        for limit, at in ((">=", self.since), ("<", self.until)):
+            if at is not None:
+                values.append(at)
+                conditions += f" AND revealed_at {limit} ${len(values)}"
+        if self.verified is False:
+            conditions += NOT_VERIFIED
         if self.language is not None:
             values.append(self.language)
             conditions += IN_LANGUAGE.format(table=self.of.table, number=len(values))

@@ -26,7 +26,10 @@ PRECONDITION_FAILED = 412
 UNPROCESSABLE = 422
 MISMATCH = "/problems/idempotency-mismatch"
 """The key of the example was used with another body before."""
-OF_HTTP = frozenset({"content-type", "content-length", "date", "connection", "transfer-encoding"})
+OF_HTTP = frozenset(
+    {"content-type", "content-length", "date", "connection", "transfer-encoding"}
+    | {"content-encoding", "vary"}
+)
 """Headers that nobody is told of: HTTP has them."""
 LINES = "application/x-ndjson"
 schemathesis.serializer.alias(LINES, "text/plain")

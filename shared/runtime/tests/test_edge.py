@@ -12,10 +12,15 @@ from local_stack import issuer, processes
 from shared_runtime.auth import Verifier, require
 from shared_runtime.commands import AnyCommandRequest
 from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol
-from shared_runtime.edge import Patience
+from shared_runtime.edge import (
+    COMPRESSED_ASIDE_BYTES_MIN,
+    COMPRESSED_BYTES_MIN,
+    Patience,
+)
 from shared_runtime.fields import Body, IdStr
 from shared_runtime.http import serve, service_app, worker_health_app
-from shared_runtime.reading import answer
+from shared_runtime.problems import encode_json
+from shared_runtime.reading import IfNoneMatch, answer, unless_seen
 from shared_runtime.routers import Router
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
@@ -34,7 +39,8 @@ class Echo(Response):
     """Answers what comes, as it comes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         more = True
         while more:
             message = await receive()
@@ -60,6 +66,16 @@ def notes_api() -> Router:
     @router.get("/{note_id}")
     async def note(note_id: IdStr) -> Response:
         return answer({"id": note_id}, version=3)
+
+    @router.get("/{note_id}/copies")
+    async def copies(note_id: IdStr, characters: int, seen: IfNoneMatch) -> Response:
+        shortest = len(encode_json({"id": note_id, "text": ""}))
+        text = "x" * (characters - shortest)
+        return unless_seen(answer({"id": note_id, "text": text}), seen)
+
+    @router.get("/{note_id}/versions")
+    async def versions(note_id: IdStr) -> Response:
+        return answer({"id": note_id, "text": "x" * 10_000}, version=3)
 
     @router.get("/{note_id}/picture")
     async def picture(note_id: IdStr) -> Response:
@@ -105,6 +121,63 @@ def client(anyone: httpx.AsyncClient, bearer: dict[str, str]) -> httpx.AsyncClie
 
 def slug(answered: httpx.Response) -> tuple[int, str]:
     return answered.status_code, str(answered.json()["type"]).removeprefix("/problems/")
+
+
+@pytest.mark.parametrize("characters", [COMPRESSED_BYTES_MIN, COMPRESSED_ASIDE_BYTES_MIN])
+async def test_a_long_answer_comes_by_gzip_to_whoever_takes_it(
+    client: httpx.AsyncClient, characters: int
+) -> None:
+    path = f"/v1/notes/N1/copies?characters={characters}"
+    whole = await client.get(path, headers={"Accept-Encoding": "identity"})
+    assert whole.headers["Content-Length"] == str(characters)
+    assert "Content-Encoding" not in whole.headers
+    lengths = set[str]()
+    for accepted in ("gzip", "br, GZIP;q=0.5", "*", "*;q=0.1, identity"):
+        short = await client.get(path, headers={"Accept-Encoding": accepted})
+        assert short.headers["Content-Encoding"] == "gzip"
+        lengths.add(short.headers["Content-Length"])
+        assert short.json() == whole.json()
+        assert short.headers["Vary"] == whole.headers["Vary"] == "Accept-Encoding"
+    for accepted in ("", "br", "gzip;q=0", "gzip; q=0.000", "identity, *;q=0", "gzip;q=0, *"):
+        told = await client.get(path, headers={"Accept-Encoding": accepted})
+        assert "Content-Encoding" not in told.headers
+    head = await client.head(path, headers={"Accept-Encoding": "gzip"})
+    assert {head.headers["Content-Length"]} == lengths
+    assert int(head.headers["Content-Length"]) < characters / 5
+    assert head.content == b""
+
+
+async def test_what_fits_a_packet_comes_as_it_is(client: httpx.AsyncClient) -> None:
+    path = f"/v1/notes/N1/copies?characters={COMPRESSED_BYTES_MIN - 1}"
+    told = await client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert not {"Content-Encoding", "Vary"} & {*told.headers}
+
+
+async def test_compressed_it_has_the_same_etag_and_an_answer_whose_etag_is_a_version_is_left(
+    client: httpx.AsyncClient,
+) -> None:
+    path = "/v1/notes/N1/copies?characters=5000"
+    etags = {
+        (await client.get(path, headers={"Accept-Encoding": accepted})).headers["ETag"]
+        for accepted in ("gzip", "identity")
+    }
+    (etag,) = etags
+    assert etag.startswith('W/"')
+    again = await client.get(path, headers={"If-None-Match": etag, "Accept-Encoding": "gzip"})
+    assert (again.status_code, again.headers["ETag"]) == (304, etag)
+    version = await client.get("/v1/notes/N1/versions", headers={"Accept-Encoding": "gzip"})
+    assert version.headers["ETag"] == '"3"'
+    assert "Content-Encoding" not in version.headers
+
+
+async def test_what_is_answered_line_for_line_is_not_kept_back(
+    app: FastAPI, bearer: dict[str, str]
+) -> None:
+    headers = bearer | {"Accept-Encoding": "gzip", "Transfer-Encoding": "chunked"}
+    sent = [b"x" * 5_000, b"y" * 5_000]
+    (start, *told), _ = await exchange(app, LINES, headers, *map(part, sent))
+    assert b"content-encoding" not in dict(start["headers"])
+    assert [each["body"] for each in told] == sent
 
 
 async def test_a_head_is_that_of_the_answer_to_get(client: httpx.AsyncClient) -> None:

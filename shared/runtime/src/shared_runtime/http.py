@@ -47,6 +47,7 @@ from shared_runtime.edge import (
     BODY_SECONDS_MAX,
     SHARED_WITH_ORIGINS,
     Bodies,
+    Compressed,
     Edge,
     Methods,
     NotStored,
@@ -158,6 +159,7 @@ def service_app(
     )
     if veil is not None:
         app.add_middleware(VeilTokens, veil=veil)
+    app.add_middleware(Compressed)
     app.add_middleware(NotStored)
     app.add_middleware(Authenticate, verifier=verifier)
     _add_edge(app, now)

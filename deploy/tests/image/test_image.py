@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -91,6 +92,11 @@ def run(root: Path, config: Mapping[str, Any]) -> Run:
 
 
 ENTRY = ("python", "/opt/service")
+TURN = """
+import asyncio, base64, sys
+from shared_runtime.media_heic import as_jpeg
+print(asyncio.run(as_jpeg(base64.b64decode(sys.argv[1])))[:3].hex())
+"""
 PRODUCTION = {
     "AFTERSALES_DATABASE_URL": "postgresql://app@127.0.0.1:5432/review",
     "AFTERSALES_KEYS_URL": "postgresql://app@127.0.0.1:5432/keys",
@@ -160,6 +166,12 @@ def test_nobody_can_write_in_it(run: Run, root: Path) -> None:
     assert not [path for path in (root / "opt").rglob("*") if path.stat().st_uid]
     privileged = stat.S_ISUID | stat.S_ISGID
     assert not [path for path in (root / "opt").rglob("*") if path.stat().st_mode & privileged]
+
+
+def test_a_photo_of_an_iphone_is_turned_in_it(run: Run) -> None:
+    photo = b64encode((ROOT / "shared/runtime/tests/lamp.heic").read_bytes()).decode()
+    turned = run("python", "-c", TURN, photo)
+    assert turned.stdout == "ffd8ff\n", turned.stderr
 
 
 def test_nothing_in_it_installs_anything(run: Run, root: Path) -> None:

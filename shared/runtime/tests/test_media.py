@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -89,6 +89,9 @@ def picture(
 
 JPEG = picture()
 PNG = picture("PNG")
+HEIC = Path(__file__).with_name("lamp.heic").read_bytes()
+"""128 by 64, red, its upper left quarter blue; its EXIF says where Berta lives."""
+SIZE = HEIC.index(b"ispe") + 8
 LARGE_PNG = picture("PNG", size=(300, 200))
 SLOW_BYTES = 8 * 1024
 PIXELS = PNG.index(b"IDAT") + 4
@@ -327,10 +330,44 @@ async def test_other_pictures_are_taken_too(
     assert (answered.status_code, answered.json()["content_type"]) == (201, said)
 
 
+async def test_a_heic_is_kept_as_the_jpeg_that_is_made_of_it(
+    buyer: httpx.AsyncClient, shop: Shop
+) -> None:
+    key = str(uuid4())
+    answered = await send(buyer, HEIC, "image/heic", key=key)
+    assert answered.status_code == 201, answered.text
+    file = answered.json()
+    assert (file["content_type"], file["width"], file["height"]) == ("image/jpeg", 128, 64)
+    assert (await send(buyer, HEIC, "image/heic", key=key)).json() == file
+    assert refusal(await send(buyer, HEIC, "image/jpeg", key=key)) == (422, "idempotency-mismatch")
+    link = (await link_to(buyer, file["media_id"])).json()
+    got = await buyer.get(link["url"])
+    assert got.headers["Content-Type"] == "image/jpeg"
+    assert hashlib.sha256(got.content).hexdigest() == file["sha256"]
+    assert b"Berta" in HEIC
+    assert b"Berta" not in got.content
+    with Image.open(io.BytesIO(got.content), formats=["JPEG"]) as kept:
+        corners = [kept.getpixel(place) for place in ((8, 8), (120, 8), (8, 56))]
+    blue, *red = ([round(part / 255) for part in cast("tuple[int, ...]", each)] for each in corners)
+    assert (blue, red) == ([0, 0, 1], [[1, 0, 0]] * 2)
+    assert len(shop.kept()) == 1
+
+
 @pytest.mark.parametrize(
     ("data", "said", "reason"),
     [
         (b"", "image/jpeg", "EMPTY"),
+        (HEIC, "image/jpeg", "TYPE_DIFFERS"),
+        (HEIC, "video/mp4", "TYPE_DIFFERS"),
+        (JPEG, "image/heic", "TYPE_DIFFERS"),
+        (HEIC[:300], "image/heic", "DAMAGED"),
+        (HEIC[:32] + bytes(600), "image/heic", "DAMAGED"),
+        (HEIC + archive(), "image/heic", "TRAILING_DATA"),
+        (
+            HEIC[:SIZE] + struct.pack(">II", 8001, 5000) + HEIC[SIZE + 8 :],
+            "image/heic",
+            "TOO_MANY_PIXELS",
+        ),
         (PNG, "image/jpeg", "TYPE_DIFFERS"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/png", "TYPE_DIFFERS"),
         (JPEG[:-300], "image/jpeg", "TRUNCATED"),
@@ -349,12 +386,12 @@ async def test_what_is_no_file_is_refused_by_name_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "said", [None, "image/svg+xml", "image/gif", "image/heic", "text/html", "a/b"]
+    "said", [None, "image/svg+xml", "image/gif", "image/avif", "text/html", "a/b"]
 )
 async def test_other_types_are_refused(buyer: httpx.AsyncClient, said: str | None) -> None:
     answered = await send(buyer, b"<svg/>", said)
     assert refusal(answered) == (415, "unsupported-media-type")
-    assert "image/webp" in answered.json()["taken"]
+    assert {"image/webp", "image/heic"} <= {*answered.json()["taken"]}
 
 
 @pytest.mark.parametrize("limit", [IMAGE_BYTES_MAX, VIDEO_BYTES_MAX])

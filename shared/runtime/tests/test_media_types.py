@@ -116,6 +116,7 @@ SAMPLES: dict[str, tuple[ContentType, bytes]] = {
     "webm": ("video/webm", webm()),
     "live webm": ("video/webm", webm(live=True)),
 }
+FORMATS: dict[str, ContentType] = {"PNG": "image/png", "WEBP": "image/webp"}
 each_sample = pytest.mark.parametrize(("said", "data"), SAMPLES.values(), ids=SAMPLES)
 
 
@@ -150,10 +151,10 @@ def test_a_picture_keeps_its_pixels_and_which_way_is_up(sample: str) -> None:
 
 def test_a_picture_keeps_its_colours() -> None:
     picture = Image.new("RGBA", (8, 8), (1, 2, 3, 4))
-    for image_format, said in (("PNG", "image/png"), ("WEBP", "image/webp")):
+    for image_format, said in FORMATS.items():
         made = io.BytesIO()
         picture.save(made, image_format, icc_profile=b"a profile", lossless=True)
-        with Image.open(io.BytesIO(examined(made.getvalue(), said_type(said)).data)) as kept:
+        with Image.open(io.BytesIO(examined(made.getvalue(), said).data)) as kept:
             assert kept.info["icc_profile"] == b"a profile"
             assert kept.mode == "RGBA"
             assert kept.getpixel((0, 0)) == (1, 2, 3, 4)
@@ -323,10 +324,10 @@ async def test_damaged_pixels_are_found_by_decoding_them() -> None:
 
 def test_pictures_that_move_are_refused() -> None:
     frames = [Image.new("RGB", (8, 8), (n, n, n)) for n in (0, 99, 255)]
-    for image_format, said in (("PNG", "image/png"), ("WEBP", "image/webp")):
+    for image_format, said in FORMATS.items():
         made = io.BytesIO()
         frames[0].save(made, image_format, save_all=True, append_images=frames[1:])
-        assert reason(made.getvalue(), said_type(said)) == "ANIMATED"
+        assert reason(made.getvalue(), said) == "ANIMATED"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

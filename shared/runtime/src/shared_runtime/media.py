@@ -34,8 +34,16 @@ from shared_runtime.decider import (
 )
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Database, PostgresLog
+from shared_runtime.media_heic import TURNED_MAX, as_jpeg
 from shared_runtime.media_objects import Access, Objects
-from shared_runtime.media_types import EXTENSIONS, ContentType, InvalidFile, LinkExpired, Reason
+from shared_runtime.media_types import (
+    EXTENSIONS,
+    ContentType,
+    InvalidFile,
+    LinkExpired,
+    Reason,
+    SentType,
+)
 from shared_runtime.problems import ConcurrentChange, IdempotencyMismatch, encode_json
 from shared_runtime.scanning import (
     Examined,
@@ -43,6 +51,7 @@ from shared_runtime.scanning import (
     Scanner,
     ScannerUnavailable,
     Verdict,
+    check_outside,
     examined,
 )
 from shared_runtime.sealing import DoesNotOpen
@@ -110,7 +119,7 @@ class Upload:
     media_id: str
     owner: str
     purpose: Purpose
-    content_type: ContentType
+    content_type: SentType
     data: bytes
     name: str | None
 
@@ -279,6 +288,7 @@ class MediaStore:
         self._links = links
         self._own_log = own_log
         self._now = now
+        self._turning = asyncio.Semaphore(TURNED_MAX)
 
     async def upload(self, upload: Upload) -> UploadAnswer:
         """Keeps a file. One that cannot be scanned now stays UPLOADED.
@@ -289,12 +299,21 @@ class MediaStore:
         fingerprint = await asyncio.to_thread(lambda: upload.fingerprint)
         if (first := await self._answered(upload.media_id, fingerprint)) is not None:
             return first
-        file = await asyncio.to_thread(examined, upload.data, upload.content_type)
+        file = await self._examined(upload)
         verdict = await self._verdict(file.data)
         if isinstance(verdict, Rejected):
             raise InvalidFile(reason=verdict.reason)
         await self._keep(upload, file, fingerprint)
         return await self._finish(upload, file, fingerprint, is_clean=verdict is not None)
+
+    async def _examined(self, upload: Upload) -> Examined:
+        """The file as it is kept: a HEIC as the JPEG that is made of it."""
+        if upload.content_type != "image/heic":
+            return await asyncio.to_thread(examined, upload.data, upload.content_type)
+        check_outside(upload.data, upload.content_type)
+        async with self._turning:
+            picture = await as_jpeg(upload.data)
+        return await asyncio.to_thread(examined, picture, "image/jpeg")
 
     async def _answered(self, media_id: str, fingerprint: bytes) -> UploadAnswer | None:
         begun = await self._db.fetchrow(BEGUN, media_id)

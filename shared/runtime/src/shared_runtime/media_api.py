@@ -67,6 +67,7 @@ from shared_runtime.media_types import (
     IMAGE_BYTES_MAX,
     MIB,
     PIXELS_MAX,
+    SENT_TYPES,
     VIDEO_BYTES_MAX,
     FileTooLarge,
     InvalidFile,
@@ -285,7 +286,8 @@ async def received(request: Request, limit: int, spool: Spool) -> None:
 
 
 UPLOAD_DESCRIPTION = f"""
-For BUYER and SELLER. The body is the file itself, `Content-Type` its type: JPEG, PNG or WebP up to
+For BUYER and SELLER. The body is the file itself, `Content-Type` its type: JPEG, PNG, WebP or HEIC
+(which is kept as a JPEG that is made of it) up to
 {IMAGE_BYTES_MAX // MIB} MiB and {PIXELS_MAX // 1_000_000} megapixels, MP4 or WebM up to
 {VIDEO_BYTES_MAX // MIB} MiB. Metadata (where, when, with what, notes, previews) is removed;
 `bytes` and `sha256` are those of what is kept. UPLOADED: not scanned yet, ask again. Only a CLEAN
@@ -323,7 +325,7 @@ THE_FILE: dict[str, Any] = {
     "content": dict.fromkeys(CONTENT_TYPES, BINARY),
     "headers": TOLD_OF_DOWNLOAD,
 }
-UPLOAD_BODY = {"required": True, "content": dict.fromkeys(CONTENT_TYPES, BINARY)}
+UPLOAD_BODY = {"required": True, "content": dict.fromkeys(SENT_TYPES, BINARY)}
 UPLOAD_REFUSALS = refusals(
     IdempotencyKeyMissing,
     IdempotencyMismatch,

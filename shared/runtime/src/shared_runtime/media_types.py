@@ -16,6 +16,9 @@ SCANS_MAX = 100
 """Of one JPEG. Each goes over all of its pixels: a small file of many would take hours."""
 
 type ContentType = Literal["image/jpeg", "image/png", "image/webp", "video/mp4", "video/webm"]
+type Heic = Literal["image/heic"]
+type SentType = ContentType | Heic
+"""What a client may send. A HEIC is kept as a JPEG."""
 type Reason = Literal[
     "EMPTY",
     "TYPE_DIFFERS",
@@ -30,6 +33,7 @@ type Reason = Literal[
 ]
 
 CONTENT_TYPES: tuple[ContentType, ...] = get_args(ContentType.__value__)
+SENT_TYPES: tuple[SentType, ...] = (*CONTENT_TYPES, "image/heic")
 EXTENSIONS: dict[ContentType, str] = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -40,14 +44,14 @@ EXTENSIONS: dict[ContentType, str] = {
 
 
 class UnsupportedFile(UnsupportedMediaType):
-    """Photos (JPEG, PNG, WebP) and short videos (MP4, WebM) only."""
+    """Photos (JPEG, PNG, WebP, HEIC) and short videos (MP4, WebM) only."""
 
     @classmethod
     def slug(cls) -> str:
         return UnsupportedMediaType.slug()
 
     def members(self) -> dict[str, object]:
-        return {"taken": list(CONTENT_TYPES)}
+        return {"taken": list(SENT_TYPES)}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -76,16 +80,16 @@ class Still(NamedTuple):
     height: int
 
 
-def said_type(header: str | None) -> ContentType:
+def said_type(header: str | None) -> SentType:
     """The type that a client gives his file. Raises `UnsupportedFile`."""
     said = (header or "").partition(";")[0].strip().lower()
-    for known in CONTENT_TYPES:
+    for known in SENT_TYPES:
         if said == known:
             return known
     raise UnsupportedFile
 
 
-def bytes_max(content_type: ContentType) -> int:
+def bytes_max(content_type: SentType) -> int:
     return IMAGE_BYTES_MAX if content_type.startswith("image/") else VIDEO_BYTES_MAX
 
 

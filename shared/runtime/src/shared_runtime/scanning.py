@@ -21,6 +21,7 @@ from shared_runtime.media_types import (
     FileTooLarge,
     InvalidFile,
     Reason,
+    SentType,
     Still,
     bytes_max,
 )
@@ -28,11 +29,12 @@ from shared_runtime.media_videos import video_mp4, video_webm
 
 DECODING_MAX = 2
 """Pictures decoded at once in a process. One of 40 megapixels takes up to 650 MB."""
-FORMATS: dict[ContentType, str] = {
+FORMATS: dict[SentType, str] = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",
     "image/webp": "WEBP",
 }
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"mif1"})
 # What readers look for near the beginning of a file to take it for a page, a script or a document.
 MARKUP_BYTES = 1024
 MARKUP = re.compile(
@@ -86,7 +88,7 @@ class Examined:
 
 def examined(data: bytes, said: ContentType) -> Examined:
     """The file without its notes. Raises `FileTooLarge` or `InvalidFile`. Decodes nothing."""
-    _check_outside(data, said)
+    check_outside(data, said)
     match said:
         case "image/jpeg":
             return _still(said, still_jpeg(data))
@@ -104,7 +106,8 @@ def _still(said: ContentType, still: Still) -> Examined:
     return Examined(data=still.data, content_type=said, width=still.width, height=still.height)
 
 
-def _check_outside(data: bytes, said: ContentType) -> None:
+def check_outside(data: bytes, said: SentType) -> None:
+    """Whether it may be of that type. Raises `FileTooLarge` or `InvalidFile`."""
     if len(data) > (limit := bytes_max(said)):
         raise FileTooLarge(limit_bytes=limit)
     if not data:
@@ -117,7 +120,7 @@ def _check_outside(data: bytes, said: ContentType) -> None:
         raise InvalidFile(reason="TRAILING_DATA")
 
 
-def sniffed(data: bytes) -> ContentType | None:
+def sniffed(data: bytes) -> SentType | None:
     """What the first bytes say; None if that is nothing we take."""
     if data.startswith(JPEG_START + b"\xff"):
         return "image/jpeg"
@@ -126,7 +129,7 @@ def sniffed(data: bytes) -> ContentType | None:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "image/webp"
     if data[4:8] == b"ftyp":
-        return "video/mp4"
+        return "image/heic" if data[8:12] in HEIC_BRANDS else "video/mp4"
     if data.startswith(b"\x1a\x45\xdf\xa3"):
         return "video/webm"
     return None

@@ -112,9 +112,7 @@ async def test_a_broker_that_has_lost_the_session_is_told_all_again() -> None:
     assert [asked(told) for told in broker.told[2:]] == [{1: 0, 2: 0}, {2: 1}]
 
 
-async def test_i4_after_an_answer_that_never_came_all_is_told_again_in_place_of_the_old_session() -> (
-    None
-):
+async def test_i4_after_an_answer_that_never_came_all_is_told_again() -> None:
     broker = Broker()
     sessions = Sessions(broker.send)
     await sessions.send(0, request({1: 0}))

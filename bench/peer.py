@@ -119,7 +119,6 @@ async def project(world: World) -> Comparison:
         ),
         source=OwnLog(world.pool, (review.TOPIC,)),
         pool=world.pool,
-        now=world.now,
     )
     await runner.start()
     count = await world.pool.fetchval(COUNT, review.TOPIC)

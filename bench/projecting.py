@@ -33,7 +33,7 @@ async def project(world: World) -> Comparison:
     source = KafkaLog(world.kafka, f"bench-{uuid4().hex}", (review.TOPIC,))
     world.at_end.push_async_callback(source.close)
     subscription = subscription_of(NEUTRALITY, 1, live=True)
-    runner = Runner(subscription=subscription, source=source, pool=world.pool, now=world.now)
+    runner = Runner(subscription=subscription, source=source, pool=world.pool)
     rows: list[tuple[object, ...]] = []
 
     async def before(_: int) -> None:

@@ -35,7 +35,6 @@ async def relay(world: World) -> Comparison:
         subscription=relay_subscription(relaying, TOPICS),
         source=OwnLog(world.pool, TOPICS),
         pool=world.pool,
-        now=world.now,
     )
     producer = AIOKafkaProducer(
         bootstrap_servers=world.kafka,
@@ -86,7 +85,6 @@ async def relay_everything(world: World) -> None:
         subscription=relay_subscription(relaying, TOPICS),
         source=OwnLog(world.pool, TOPICS),
         pool=world.pool,
-        now=world.now,
     )
     await runner.start()
     while await runner.turn():

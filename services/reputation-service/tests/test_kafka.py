@@ -20,7 +20,7 @@ from reputation_service.domain.policy import DEFAULT, always
 from reputation_service.domain.replay import Replayed
 from reputation_service.projections import SCORE
 from reputation_service.queries import accounts
-from reputation_service.testing.histories import SELLERS, START, History, dice, history
+from reputation_service.testing.histories import SELLERS, History, dice, history
 from shared_events.partition import PARTITIONS
 from shared_runtime.delivery import NO_CHAIN, Cursor, Delivery, Place, TakenOver
 from shared_runtime.projections import Projection, live_subscription
@@ -114,7 +114,6 @@ async def work(
         subscription=await live_subscription(pool, score),
         source=InAnyOrder(source, score.topics, chance),
         pool=pool,
-        now=lambda: START,
     )
     try:
         await runner.start()

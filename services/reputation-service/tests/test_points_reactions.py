@@ -300,7 +300,7 @@ async def test_whoever_reads_all_again_has_the_same_facts_and_decides_nothing_an
     assert isinstance(others.db, asyncpg.Pool)
     for subscription in service.workload(parts).on_kafka:
         source = OwnLog(others.db, subscription.topics, tail=Tail(idle_seconds=0))
-        runner = Runner(subscription=subscription, source=source, pool=pool, now=clock)
+        runner = Runner(subscription=subscription, source=source, pool=pool)
         await runner.start()
         while await runner.turn():
             pass

@@ -72,7 +72,6 @@ class Office:
             subscription=await live_subscription(self.pool, SCORE),
             source=InMemorySource(self.told),
             pool=self.pool,
-            now=self.clock,
         )
         await runner.start()
         while await runner.turn():

@@ -203,7 +203,6 @@ async def test_what_no_score_reads_is_not_even_decoded(pool: asyncpg.Pool) -> No
         subscription=await live_subscription(pool, SCORE),
         source=InMemorySource(told),
         pool=pool,
-        now=lambda: START,
     )
     await runner.start()
     while await runner.turn():
@@ -284,7 +283,6 @@ async def test_a_contradiction_parks_its_seller_and_the_others_go_on(pool: async
         subscription=await live_subscription(pool, SCORE),
         source=InMemorySource(told),
         pool=pool,
-        now=lambda: START,
     )
     await runner.start()
     while await runner.turn():
@@ -292,7 +290,7 @@ async def test_a_contradiction_parks_its_seller_and_the_others_go_on(pool: async
     (parked,) = await list_parked(pool)
     assert (parked["key"], parked["topic"]) == ("S1", "review.events")
     assert "ConflictingFact" in parked["reason"]
-    assert await ask_retry(pool, subscription=parked["subscription"], key="S1", now=START)
+    assert await ask_retry(pool, subscription=parked["subscription"], key="S1")
     right = [told[0], *told[2:]]
     assert await buckets(pool) == fold(expected(right).in_force())
 
@@ -310,7 +308,7 @@ async def test_i15_rebuilt_tables_equal_the_live_ones(
     async def run(arriving: History) -> None:
         live = await live_subscription(pool, SCORE)
         source = InMemorySource(arriving, batch_max=17)
-        runner = Runner(subscription=live, source=source, pool=pool, now=lambda: START)
+        runner = Runner(subscription=live, source=source, pool=pool)
         await runner.start()
         while await runner.turn():
             pass
@@ -319,7 +317,7 @@ async def test_i15_rebuilt_tables_equal_the_live_ones(
     before = await buckets(pool)
     # The topics arrive in another order: the rows of the ledger differ, what they say does not.
     again = InMemorySource(interleaved(told, chance), batch_max=23)
-    assert await rebuild(SCORE, again, owner=owner, now=lambda: START)
+    assert await rebuild(SCORE, again, owner=owner)
     generation = "SELECT generation FROM es.projection WHERE name = 'score'"
     assert await pool.fetchval(generation) == 2
     assert await buckets(pool) == before
@@ -334,12 +332,12 @@ async def test_a_damaged_table_is_found_by_a_rebuild(
 ) -> None:
     told = await history(3, orders=6)
     live = await live_subscription(pool, SCORE)
-    runner = Runner(subscription=live, source=InMemorySource(told), pool=pool, now=lambda: START)
+    runner = Runner(subscription=live, source=InMemorySource(told), pool=pool)
     await runner.start()
     while await runner.turn():
         pass
     await owner.execute("UPDATE score_g1.bucket SET a = a - 1 WHERE a > 0")
-    assert not await rebuild(SCORE, InMemorySource(told), owner=owner, now=lambda: START)
+    assert not await rebuild(SCORE, InMemorySource(told), owner=owner)
     assert await buckets(pool) == fold(expected(told).in_force())
 
 

@@ -75,7 +75,6 @@ class Sellers:
             subscription=await live_subscription(self.pool, SCORE),
             source=InMemorySource(self.told),
             pool=self.pool,
-            now=self.clock,
         )
         await runner.start()
         while await runner.turn():
@@ -227,7 +226,7 @@ async def test_a_seller_who_changes_while_he_is_worked_out_is_worked_out_again(
 async def test_a_rebuild_marks_nobody(sellers: Sellers, owner: asyncpg.Pool) -> None:
     await sellers.tell(*[reviewed(n, f"S{n}", sellers.clock()) for n in range(9)])
     await sellers.refresh_all()
-    assert await rebuild(SCORE, InMemorySource(sellers.told), owner=owner, now=sellers.clock)
+    assert await rebuild(SCORE, InMemorySource(sellers.told), owner=owner)
     assert await sellers.pool.fetchval("SELECT count(*) FROM ranking.changed") == 0
     await sellers.pool.execute("UPDATE ranking.seller SET score_micro = 1")
     await sellers.refresh_all()  # once, for the switch
@@ -269,7 +268,7 @@ async def test_a_rebuilt_projection_is_read_anew(sellers: Sellers, owner: asyncp
     await sellers.pool.execute(
         "INSERT INTO ranking.seller SELECT 'S0', 1, 'GOLD', true, 1, 1, now(), 'GOLD'"
     )
-    assert await rebuild(SCORE, InMemorySource(sellers.told), owner=owner, now=sellers.clock)
+    assert await rebuild(SCORE, InMemorySource(sellers.told), owner=owner)
     await sellers.pool.execute("DELETE FROM ranking.changed")
     await sellers.refresh_all()
     assert await sellers.table() == before

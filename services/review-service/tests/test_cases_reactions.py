@@ -235,10 +235,8 @@ class World:
         return last.weight_milli, tuple(reason.code for reason in last.reasons)
 
 
-def runner(
-    subscription: Subscription, source: Source, pool: asyncpg.Pool, now: ManualClock
-) -> Runner:
-    return Runner(subscription=subscription, source=source, pool=pool, now=now)
+def runner(subscription: Subscription, source: Source, pool: asyncpg.Pool) -> Runner:
+    return Runner(subscription=subscription, source=source, pool=pool)
 
 
 @pytest.fixture
@@ -276,10 +274,10 @@ async def started(
         deadlines(),
     )
     own = [
-        runner(each, OwnLog(pool, each.topics, tail=Tail(idle_seconds=0)), pool, clock)
+        runner(each, OwnLog(pool, each.topics, tail=Tail(idle_seconds=0)), pool)
         for each in subscriptions
     ]
-    elsewhere = runner(on_elsewhere(log, POLICIES, topics), source, pool, clock)
+    elsewhere = runner(on_elsewhere(log, POLICIES, topics), source, pool)
     for each in (*own, elsewhere):
         await each.start()
     return World(
@@ -1024,7 +1022,7 @@ async def over_kafka(  # noqa: PLR0917 - fixtures
         world = await started(pool, clock, others, source, topics)
         subscription = relay_subscription(relay, topics)
         relaying = runner(
-            subscription, OwnLog(other_pool, topics, tail=Tail(idle_seconds=0)), other_pool, clock
+            subscription, OwnLog(other_pool, topics, tail=Tail(idle_seconds=0)), other_pool
         )
         await relaying.start()
         world.own.append(relaying)

@@ -153,7 +153,6 @@ async def test_what_is_on_the_topic_is_taken_once_whatever_becomes_of_the_worker
                 subscription=replace(feed, topics=(topic,)),
                 source=source,
                 pool=parts.pool,
-                now=parts.now,
             )
             stop = asyncio.Event()
             running = asyncio.create_task(runner.run(stop))

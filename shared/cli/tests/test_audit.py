@@ -218,7 +218,6 @@ async def relay(database: Database, kafka: str, topics: tuple[str, ...]) -> None
         subscription=relay_subscription(sender, topics),
         source=OwnLog(pool, topics),
         pool=pool,
-        now=lambda: AT,
     )
     await runner.start()
     while await runner.turn():

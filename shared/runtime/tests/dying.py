@@ -209,7 +209,7 @@ PAYMENTS = Decider[int, Pay, OrderPaid](initial=0, decide=pay, evolve=lambda tim
 
 
 async def work(life: Life, pool: asyncpg.Pool, subscription: Subscription, source: Source) -> None:
-    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    runner = Runner(subscription=subscription, source=source, pool=pool)
     await runner.start()
     while await pool.fetchval(REACHED, subscription.name, life.topic) < life.count:
         runner.batch_max = BATCH

@@ -178,7 +178,6 @@ async def test_what_nobody_was_told_of_is_found_all_the_same(
         subscription=Subscription(name="sight", topics=(topic,), apply=see),
         source=OwnLog(pool, (topic,), tail=tail),
         pool=pool,
-        now=clock,
     )
     await runner.start()
     assert await runner.turn() == 0

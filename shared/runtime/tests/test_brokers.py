@@ -66,7 +66,6 @@ async def test_events_go_out_and_come_in_over_tls(
         subscription=relay_subscription(relay, (topic,)),
         source=OwnLog(pool, (topic,)),
         pool=pool,
-        now=clock,
     )
     await runner.start()
     await runner.turn()

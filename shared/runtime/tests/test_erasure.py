@@ -18,7 +18,6 @@ from local_stack.servers import Servers
 from shared_events.partition import PARTITIONS
 from shared_events.reputation import ErasureDeferred, SubjectErased
 from shared_events.review import ReviewSubmitted
-from shared_runtime.clock import system_clock
 from shared_runtime.commands import CommandRequest, Commands, commands_on
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.decider import SubjectErased as Refused
@@ -211,7 +210,7 @@ async def turn(
 ) -> None:
     """Has the subscription read what is there."""
     subscription = erasure(keys, cleaner)
-    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    runner = Runner(subscription=subscription, source=source, pool=pool)
     await runner.start()
     while await runner.turn():
         pass
@@ -315,7 +314,7 @@ async def relay_all(pool: asyncpg.Pool, kafka: str, topic: str) -> None:
     relay = Relay(kafka)
     subscription = relay_subscription(relay, (topic,))
     source = OwnLog(pool, subscription.topics, tail=Tail(idle_seconds=0))
-    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    runner = Runner(subscription=subscription, source=source, pool=pool)
     await runner.start()
     while await runner.turn():
         pass

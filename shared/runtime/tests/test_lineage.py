@@ -21,7 +21,6 @@ from local_stack.topics import any_there, create_topics, delete_topics
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
-from shared_runtime.clock import system_clock
 from shared_runtime.delivery import (
     NO_CHAIN,
     Cursor,
@@ -77,7 +76,7 @@ async def consuming(
 ) -> AsyncGenerator[Runner]:
     source = KafkaLog(kafka, f"sight-{uuid4().hex}", (topic,), foreign=foreign, feed=feed)
     subscription = Subscription(name="sight", topics=(topic,), apply=see)
-    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    runner = Runner(subscription=subscription, source=source, pool=pool)
     try:
         await runner.start()
         yield runner
@@ -92,7 +91,6 @@ async def relaying(pool: asyncpg.Pool, kafka: str, topic: str) -> AsyncGenerator
         subscription=relay_subscription(relay, (topic,)),
         source=OwnLog(pool, (topic,), tail=Tail(idle_seconds=0)),
         pool=pool,
-        now=system_clock,
     )
     try:
         await runner.start()

@@ -20,7 +20,6 @@ from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime import log_api
 from shared_runtime.auth import Verifier
-from shared_runtime.clock import system_clock
 from shared_runtime.delivery import Place, Subscription, TakenOver
 from shared_runtime.feed import LogFeed, SourceUnreachable
 from shared_runtime.http import service_app
@@ -131,7 +130,7 @@ class Announced:
     async def consuming(self, feed: LogFeed | None) -> AsyncGenerator[Runner]:
         source = KafkaLog(self.kafka, f"sight-{uuid4().hex}", (self.topic,), feed=feed)
         subscription = Subscription(name="sight", topics=(self.topic,), apply=see)
-        runner = Runner(subscription=subscription, source=source, pool=self.pool, now=system_clock)
+        runner = Runner(subscription=subscription, source=source, pool=self.pool)
         try:
             await runner.start()
             yield runner
@@ -150,7 +149,6 @@ async def relay_all(pool: asyncpg.Pool, kafka: str, topic: str) -> None:
         subscription=relay_subscription(relay, (topic,)),
         source=OwnLog(pool, (topic,), tail=Tail(idle_seconds=0)),
         pool=pool,
-        now=system_clock,
     )
     try:
         await runner.start()

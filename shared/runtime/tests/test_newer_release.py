@@ -19,7 +19,6 @@ from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_events.registry import NAMES, name_of
 from shared_runtime.auth import Caller, Verifier, require
-from shared_runtime.clock import system_clock
 from shared_runtime.decider import Actor, Decider, PolicyUnknown
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.http import service_app
@@ -198,7 +197,6 @@ class Paying:
             subscription=Subscription(name="paying", topics=(topic,), apply=apply),
             source=OwnLog(pool, (topic,)),
             pool=pool,
-            now=system_clock,
         )
 
     async def _react(self, batch: Sequence[Recorded[Any]], db: Connection) -> None:
@@ -289,7 +287,6 @@ def of_release(
         ),
         source=OwnLog(pool, (topic,)),
         pool=pool,
-        now=system_clock,
         puts_off=puts_off,
     )
 
@@ -328,7 +325,7 @@ async def test_i13_what_only_a_newer_release_has_is_applied_by_it_and_dropped_by
 
     let_be_known(monkeypatch)
     newer = of_release(pool, topic, OrderPaid, OrderInsured)
-    await ask_retry(pool, subscription="sight", key="S1", now=AT)
+    await ask_retry(pool, subscription="sight", key="S1")
     assert await retry_parked(newer.subscription, newer.source, pool) == 1
     assert await seen(pool) == {"S1": [1, 2], "S2": [1, 2]}
     assert await parked(pool) == []

@@ -11,7 +11,6 @@ from local_stack.databases import Database
 from shared_events.orders import OrderPaid
 from shared_events.partition import PARTITIONS, partition_of
 from shared_runtime import ownership
-from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import Connection, Delivery, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
@@ -53,7 +52,6 @@ def runner_of(pool: asyncpg.Pool, topic: str, owned: Ownership) -> Runner:
         subscription=Subscription(name="sight", topics=(topic,), apply=see),
         source=OwnLog(pool, (topic,), tail=Tail(idle_seconds=0)),
         pool=pool,
-        now=system_clock,
         ownership=owned,
     )
 

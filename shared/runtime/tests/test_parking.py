@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from copy import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import asyncpg
@@ -11,7 +11,6 @@ import pytest
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime import parking
-from shared_runtime.clock import system_clock
 from shared_runtime.delivery import WORLD_FAILURES, Connection, Delivery, Subscription
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import (
@@ -51,14 +50,12 @@ class Applying:
 class Reader:
     """A subscription to the own log, and the questions that operators ask about it."""
 
-    def __init__(self, pool: asyncpg.Pool, topic: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, topic: str, name: str = "sight") -> None:
         self.applying = Applying()
         self.pool = pool
         self.source = OwnLog(pool, (topic,))
-        self.subscription = Subscription(name="sight", topics=(topic,), apply=self.applying)
-        self.runner = Runner(
-            subscription=self.subscription, source=self.source, pool=pool, now=system_clock
-        )
+        self.subscription = Subscription(name=name, topics=(topic,), apply=self.applying)
+        self.runner = Runner(subscription=self.subscription, source=self.source, pool=pool)
 
     async def read_all(self) -> None:
         await self.runner.start()
@@ -66,7 +63,7 @@ class Reader:
             pass
 
     async def retry(self, key: str) -> int:
-        assert await ask_retry(self.pool, subscription="sight", key=key, now=AT)
+        assert await ask_retry(self.pool, subscription="sight", key=key)
         return await retry_parked(self.subscription, self.source, self.pool)
 
     async def parked(self) -> list[tuple[str, int, int]]:
@@ -204,7 +201,7 @@ async def test_i13_what_the_database_does_is_no_events_fault(
 
 
 async def test_nobody_can_retry_or_discard_what_is_not_parked(pool: asyncpg.Pool) -> None:
-    assert not await ask_retry(pool, subscription="sight", key="S1", now=AT)
+    assert not await ask_retry(pool, subscription="sight", key="S1")
     assert not await discard_first(pool, subscription="sight", key="S1", reason="none")
 
 

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderDelivered, OrderPaid
-from shared_runtime.clock import system_clock
 from shared_runtime.delivery import Connection, Delivery, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
 from shared_runtime.sources import OwnLog
@@ -45,7 +44,6 @@ def runner_of(pool: asyncpg.Pool, topic: str) -> Runner:
         ),
         source=OwnLog(pool, (topic,), tail=Tail(idle_seconds=0)),
         pool=pool,
-        now=system_clock,
         puts_off=True,
     )
 

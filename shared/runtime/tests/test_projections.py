@@ -92,7 +92,6 @@ async def runner_of(projection: Projection, pool: asyncpg.Pool) -> Runner:
         subscription=await resolve(),
         source=OwnLog(pool, projection.topics),
         pool=pool,
-        now=system_clock,
         resolve=resolve,
     )
     await runner.start()
@@ -107,7 +106,7 @@ async def project(projection: Projection, pool: asyncpg.Pool) -> None:
 
 async def again(projection: Projection, owner: asyncpg.Pool) -> bool:
     source = OwnLog(owner, projection.topics)
-    return await rebuild(projection, source, owner=owner, now=system_clock)
+    return await rebuild(projection, source, owner=owner)
 
 
 async def payers(db: asyncpg.Pool) -> dict[str, int]:
@@ -168,12 +167,12 @@ async def test_i15_a_rebuild_in_parts_equals_the_live_one_and_each_part_is_folde
         for number in range(3):
             part = Part(number=number, of=3)
             source = OwnLog(owner, projection.topics)
-            await fold_part(projection, source, generation, part, owner=owner, now=system_clock)
+            await fold_part(projection, source, generation, part, owner=owner)
             rows = await owner.fetch(f"SELECT * FROM paid_orders_g{generation}.payer")  # noqa: S608
             folded.append({row["key"]: row["payments"] for row in rows})
 
     source, apart = OwnLog(owner, projection.topics), Apart(fold=fold, events_min=0)
-    assert await rebuild(projection, source, owner=owner, now=system_clock, apart=apart)
+    assert await rebuild(projection, source, owner=owner, apart=apart)
     whole = {"S1": 14, "S2": 13, "S3": 13}
     assert folded[-1] == whole == await payers(pool)
     in_part = [{key for key in SELLERS if partition_of(key) % 3 == each} for each in range(3)]
@@ -191,10 +190,10 @@ async def test_a_part_that_cannot_be_folded_leaves_the_live_tables(
     await project(projection, pool)
     source, apart = OwnLog(owner, projection.topics), Apart(fold=fold, events_min=3)
     with pytest.raises(CannotRebuild):
-        await rebuild(projection, source, owner=owner, now=system_clock, apart=apart)
+        await rebuild(projection, source, owner=owner, apart=apart)
     assert await payers(pool) == dict.fromkeys(SELLERS, 1)
     few = Apart(fold=fold, events_min=4)
-    assert await rebuild(projection, source, owner=owner, now=system_clock, apart=few)
+    assert await rebuild(projection, source, owner=owner, apart=few)
 
 
 async def test_a_damaged_table_is_told_and_replaced(

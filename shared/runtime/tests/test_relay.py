@@ -112,7 +112,6 @@ def runner_of(pool: asyncpg.Pool, subscription: Subscription) -> Runner:
         subscription=subscription,
         source=OwnLog(pool, subscription.topics),
         pool=pool,
-        now=system_clock,
     )
 
 

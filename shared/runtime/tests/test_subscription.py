@@ -21,7 +21,6 @@ from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime import sources
-from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import (
     NO_CHAIN,
@@ -90,7 +89,7 @@ async def see(deliveries: Sequence[Delivery], db: Connection) -> None:
 
 def runner_on(pool: asyncpg.Pool, source: Source, topic: str) -> Runner:
     subscription = Subscription(name="sight", topics=(topic,), apply=see)
-    return Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    return Runner(subscription=subscription, source=source, pool=pool)
 
 
 @asynccontextmanager
@@ -110,7 +109,6 @@ async def relay_all(pool: asyncpg.Pool, kafka: str, topic: str) -> None:
         subscription=relay_subscription(relay, (topic,)),
         source=OwnLog(pool, (topic,)),
         pool=pool,
-        now=system_clock,
     )
     await runner.start()
     while await runner.turn():
@@ -617,7 +615,7 @@ async def test_a_loop_that_is_busy_with_small_turns_takes_so_many_a_second(
 
     subscription = Subscription(name="sight", topics=(topic,), apply=work)
     source = OwnLog(pool, (topic,), tail=Tail(idle_seconds=0))
-    runner = Runner(subscription=subscription, source=source, pool=pool, now=system_clock)
+    runner = Runner(subscription=subscription, source=source, pool=pool)
     await write(journal, "O0", S1=1)
     await runner.run(stop)
     # (The last before the first that rests, and the last of all, are looked at when they end.)

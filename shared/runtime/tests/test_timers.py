@@ -304,9 +304,7 @@ async def test_the_log_arms_moves_and_cancels_timers(
         )
 
     subscription = timer_subscription((topic,), (OrderDelivered, OrderPaid), timers_of)
-    runner = Runner(
-        subscription=subscription, source=OwnLog(pool, (topic,)), pool=pool, now=lambda: AT
-    )
+    runner = Runner(subscription=subscription, source=OwnLog(pool, (topic,)), pool=pool)
     await runner.start()
 
     async def armed() -> list[datetime]:

@@ -158,7 +158,6 @@ async def world(pool: asyncpg.Pool, clock: ManualClock, shop: Receiver) -> World
         subscription=on_events((TOPIC,), log, reads, clock),
         source=OwnLog(pool, (TOPIC,), tail=Tail(idle_seconds=0)),
         pool=pool,
-        now=clock,
     )
     await runner.start()
     sending = Sending(webhooks=webhooks, reads=reads, outside=Outside(Reach(local=True)))

@@ -318,7 +318,6 @@ async def work(
             subscription=subscription,
             source=OwnLog(log, subscription.topics, tail=Tail(idle_seconds=0)),
             pool=parts.pool,
-            now=parts.now,
         )
         for subscription, log in following
     ]
@@ -352,7 +351,6 @@ def rebuilt(
                         own.get(each.name, each),
                         OwnLog(logs[each.name], each.topics),
                         owner=owner,
-                        now=parts.now,
                     )
                     for each in service.projections
                 ]

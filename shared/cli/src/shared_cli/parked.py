@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import asyncpg
@@ -58,9 +57,7 @@ def retry(service: Service, subscription: SubscriptionName, key: Key, topic: Top
     """
 
     async def ask(db: asyncpg.Connection) -> bool:
-        return await ask_retry(
-            db, subscription=subscription, key=key, now=datetime.now(UTC), topic=topic
-        )
+        return await ask_retry(db, subscription=subscription, key=key, topic=topic)
 
     done = asyncio.run(_decided(service, ask))
     _tell(done, f"{key} will be tried again within a second", f"{key} is not parked")

@@ -7,7 +7,7 @@ gives that one up, with a reason.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from operator import attrgetter
 
 import asyncpg
@@ -62,7 +62,7 @@ FOLLOW = """
 """
 PARK = """
     INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    VALUES ($1, $2, $3, $4, $5, clock_timestamp())
 """
 
 
@@ -81,7 +81,7 @@ async def set_aside(
 
 
 async def park_slow_key(
-    subscription: Subscription, slow: Delivery, db: Connection, parked_keys: int, now: datetime
+    subscription: Subscription, slow: Delivery, db: Connection, parked_keys: int
 ) -> None:
     """Parks the key of an event whose application takes longer than a statement may.
 
@@ -89,7 +89,7 @@ async def park_slow_key(
     """
     reason = "it takes longer than a statement may"
     _check_room(parked_keys, reason)
-    await _park_key(subscription, slow, db, reason, now)
+    await _park_key(subscription, slow, db, reason)
     await _wait(subscription, [slow], db)
 
 
@@ -103,7 +103,6 @@ async def park_failing_keys(
     deliveries: Sequence[Delivery],
     db: Connection,
     parked_keys: int,
-    now: datetime,
 ) -> None:
     """Applies a batch of one partition key by key; a key that fails is parked.
 
@@ -118,7 +117,7 @@ async def park_failing_keys(
             continue
         _check_room(parked_keys, reason)
         parked_keys += 1
-        await _park_key(subscription, waiting[done], db, reason, now)
+        await _park_key(subscription, waiting[done], db, reason)
         await _wait(subscription, waiting[done:], db)
 
 
@@ -154,7 +153,7 @@ async def _attempt(
 
 
 async def _park_key(
-    subscription: Subscription, first: Delivery, db: Connection, reason: str, now: datetime
+    subscription: Subscription, first: Delivery, db: Connection, reason: str
 ) -> None:
     log.error(
         "key parked",
@@ -164,7 +163,7 @@ async def _park_key(
         position=first.position,
         reason=reason,
     )
-    await db.execute(PARK, subscription.name, *first.place, first.key, reason, now)
+    await db.execute(PARK, subscription.name, *first.place, first.key, reason)
 
 
 async def _wait(subscription: Subscription, deliveries: Sequence[Delivery], db: Connection) -> None:
@@ -330,8 +329,8 @@ LIST = """
     ORDER BY parked.parked_at
 """
 ASK = """
-    UPDATE es.parked_key SET retry_asked_at = $3
-    WHERE subscription = $1 AND key = $2 AND ($4::text IS NULL OR topic = $4)
+    UPDATE es.parked_key SET retry_asked_at = clock_timestamp()
+    WHERE subscription = $1 AND key = $2 AND ($3::text IS NULL OR topic = $3)
 """
 # A retry under way holds the key's lock: what it has applied is not discarded behind its back.
 DISCARD = """
@@ -362,11 +361,10 @@ async def ask_retry(
     *,
     subscription: str,
     key: str,
-    now: datetime,
     topic: str | None = None,
 ) -> bool:
     """Asks the worker to try a key again, in one topic or in all; False if it is not parked."""
-    return await db.execute(ASK, subscription, key, now, topic) != "UPDATE 0"
+    return await db.execute(ASK, subscription, key, topic) != "UPDATE 0"
 
 
 async def discard_first(

@@ -8,7 +8,6 @@ so that a statement sees the old tables or the new ones, never a mix.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -228,7 +227,6 @@ async def fold_part(
     part: Part,
     *,
     owner: asyncpg.Pool,
-    now: Callable[[], datetime],
 ) -> None:
     """Brings the partitions of a part to where the live tables are now. Raises `CannotRebuild`."""
     live = await _live_whatever_its_version(owner, projection)
@@ -238,7 +236,7 @@ async def fold_part(
             await _discarded(owner, live), decoded(projection.handles, projection.apply)
         ),
     )
-    runner = Runner(subscription=built, source=source, pool=owner, now=now, mine=part.has)
+    runner = Runner(subscription=built, source=source, pool=owner, mine=part.has)
     further = await _ends(owner, source, await _topics_only_of(owner, projection, live))
     goal = {**await read_cursors(owner, live), **further}
     clock = asyncio.get_running_loop().time
@@ -258,7 +256,6 @@ async def rebuild(
     source: Source,
     *,
     owner: asyncpg.Pool,
-    now: Callable[[], datetime],
     apart: Apart | None = None,
 ) -> bool:
     """Builds a projection again from the log, beside the live one, and switches to it.
@@ -275,7 +272,7 @@ async def rebuild(
         if not await session.fetchval(LOCK_REBUILD, name):
             raise CannotRebuild(f"{projection.name} is being rebuilt already")
         try:
-            return await _rebuild(projection, source, owner, now, apart)
+            return await _rebuild(projection, source, owner, apart)
         finally:
             await session.execute(UNLOCK_REBUILD, name)
 
@@ -284,7 +281,6 @@ async def _rebuild(
     projection: Projection,
     source: Source,
     owner: asyncpg.Pool,
-    now: Callable[[], datetime],
     apart: Apart | None,
 ) -> bool:
     live = await _live_whatever_its_version(owner, projection)
@@ -292,7 +288,7 @@ async def _rebuild(
     built = subscription_of(projection, live.tables.number + 1, live=False)
     built = replace(built, apply=_leaving_out(await _discarded(owner, live), built.apply))
     await _start_over(owner, projection, built)
-    runner = Runner(subscription=built, source=source, pool=owner, now=now)
+    runner = Runner(subscription=built, source=source, pool=owner)
     rebuilding = _Rebuilding(
         projection=projection,
         live=live,

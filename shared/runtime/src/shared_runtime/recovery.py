@@ -15,7 +15,6 @@ from msgspec import Struct
 from shared_events.envelope import decode_envelope
 
 from shared_runtime.brokers import Bootstrap
-from shared_runtime.clock import system_clock
 from shared_runtime.delivery import Connection, Delivery, Place, Subscription, TakenOver
 from shared_runtime.lineage import End, ends_of
 from shared_runtime.rows import columns
@@ -75,7 +74,7 @@ async def recover(
     try:
         began = await read_cursors(owner, subscription)
         ends = await ends_of(bootstrap, [*began])
-        runner = Runner(subscription=subscription, source=source, pool=owner, now=system_clock)
+        runner = Runner(subscription=subscription, source=source, pool=owner)
         await _read_up_to(runner, ends)
         reached = await read_cursors(owner, subscription)
         parted = {

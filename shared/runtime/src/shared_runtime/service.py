@@ -433,12 +433,13 @@ async def run_fold[S: Settings](
     """A part of what `rebuild` does, in a process of its own. Raises `CannotRebuild`."""
     url = _owner_url(settings)
     try:
-        async with asyncpg.create_pool(
-            url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
-        ) as owner:
-            now = clock_of(settings)
-            async with _rebuilt_from(service, settings, owner, name) as (projection, source):
-                await fold_part(projection, source, generation, part, owner=owner, now=now)
+        async with (
+            asyncpg.create_pool(
+                url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
+            ) as owner,
+            _rebuilt_from(service, settings, owner, name) as (projection, source),
+        ):
+            await fold_part(projection, source, generation, part, owner=owner)
     except WORLD_FAILURES as failure:
         raise CannotRebuild(str(failure) or type(failure).__name__) from failure
 
@@ -499,8 +500,7 @@ async def _rebuild[S: Settings](
 ) -> None:
     before = await owner.fetchval("SELECT version FROM es.projection WHERE name = $1", name)
     async with _rebuilt_from(service, settings, owner, name) as (projection, source):
-        now = clock_of(settings)
-        equal = await rebuild(projection, source, owner=owner, now=now, apart=apart)
+        equal = await rebuild(projection, source, owner=owner, apart=apart)
     if not equal and projection.version == before:
         raise WasDifferent(f"{name} was not what the log says; it has been replaced")
 

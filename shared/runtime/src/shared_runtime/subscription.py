@@ -10,7 +10,6 @@ from collections import Counter as Counted
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import Any, Literal
@@ -227,7 +226,6 @@ class Runner:
     subscription: Subscription
     source: Source
     pool: asyncpg.Pool
-    now: Callable[[], datetime]
     resolve: Callable[[], Awaitable[Subscription]] | None = None
     ownership: Ownership | None = None
     mine: Callable[[Place], bool] | None = None
@@ -761,7 +759,7 @@ class Runner:
                 await enter_tables(db, subscription.tables)
                 parked_keys, _ = await self._move_cursors(db, reached)
                 self.parks_none = False
-                await park_slow_key(subscription, alone, db, parked_keys, self.now())
+                await park_slow_key(subscription, alone, db, parked_keys)
         except TooManyParked as full:
             self._hold(place, "parked-keys", fault=str(full))
             await self._rewind({place: self.cursors[place]})
@@ -779,7 +777,7 @@ class Runner:
             rest = await set_aside(subscription, fresh, parked, db)
             self.parks_none = not parked_keys and not by_key
             if by_key:
-                await park_failing_keys(subscription, rest, db, parked_keys, self.now())
+                await park_failing_keys(subscription, rest, db, parked_keys)
             elif rest:
                 await subscription.apply(rest, db)
 

@@ -32,7 +32,8 @@ LAG = """
     GROUP BY cursor.subscription
 """
 PARKED = """
-    SELECT subscription, count(*) AS keys, min(parked_at) AS oldest
+    SELECT subscription, count(*) AS keys,
+           extract(epoch FROM clock_timestamp() - min(parked_at)) AS seconds
     FROM es.parked_key GROUP BY subscription
 """
 UNPURGED = """
@@ -90,7 +91,7 @@ async def measure(pool: asyncpg.Pool, own_log: PostgresLog, now: Callable[[], da
     _set(lag, {row["subscription"]: row["events"] for row in behind})
     _set(lag_seconds, {row["subscription"]: _age(row["oldest"], clock) for row in behind})
     _set(parked_keys, {row["subscription"]: row["keys"] for row in parked})
-    _set(parked_seconds, {row["subscription"]: _age(row["oldest"], clock) for row in parked})
+    _set(parked_seconds, {row["subscription"]: row["seconds"] for row in parked})
     purge_debt.set(await pool.fetchval(UNPURGED, clock - KEPT_FOR - PURGE_SLACK, OVERDUE_MAX))
     overdue_timers.set(overdue["timers"])
     overdue_seconds.set(_age(overdue["oldest"], clock))

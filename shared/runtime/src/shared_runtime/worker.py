@@ -229,7 +229,6 @@ class Worker:
             subscription=subscription,
             source=source,
             pool=self.pool,
-            now=self.now,
             resolve=resolve,
             applied=self.own_log.bells.applied,
             retries=self.retries,

@@ -14,11 +14,13 @@ from shared_runtime import parking
 from shared_runtime.delivery import WORLD_FAILURES, Connection, Delivery, Subscription
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import (
+    DISCARDED_KEPT_FOR,
     POISON_ATTEMPTS,
     RETRY_AFTER,
     ask_retry,
     discard_first,
     list_parked,
+    purge_discarded,
     retry_parked,
 )
 from shared_runtime.sources import OwnLog
@@ -28,6 +30,11 @@ from shared_runtime.testing import facts
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 POISON = b'"payment_ref":"poison"'
 numbers = count()
+SET_BACK = "UPDATE es.cursor SET position = 0, chain_hash = decode(repeat('00', 32), 'hex')"
+LEFT_OUT = "SELECT position FROM es.parked_event WHERE state = 'DISCARDED' ORDER BY position"
+SET_ASIDE_AGO = """
+    UPDATE es.parked_event SET set_aside_at = clock_timestamp() - $1::interval WHERE position = $2
+"""
 # Two of the sellers share a partition, so that one key's trouble meets another key in a batch.
 SELLERS = ("S1", "S2", "S36")
 
@@ -92,6 +99,10 @@ async def write(log: PostgresLog, seller: str, *refs: str) -> None:
 
 async def histories(pool: asyncpg.Pool) -> dict[str, list[int]]:
     return {row["key"]: row["positions"] for row in await pool.fetch("SELECT * FROM history")}
+
+
+async def left_out(pool: asyncpg.Pool) -> list[int]:
+    return [row["position"] for row in await pool.fetch(LEFT_OUT)]
 
 
 async def times_applied(pool: asyncpg.Pool) -> set[int]:
@@ -171,6 +182,68 @@ async def test_a_discarded_event_is_left_out_and_remembered_with_its_reason(
     left_out = await pool.fetchrow("SELECT position, state, reason FROM es.parked_event")
     assert left_out is not None
     assert tuple(left_out) == (2, "DISCARDED", "sent twice")
+
+
+async def test_read_again_what_waits_goes_on_waiting_and_what_was_given_up_is_given_up_for_good(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    """As after `aftersales log reread`, or when a reaction begins anew."""
+    await write(journal, "S1", "poison", "a", "poison", "b")
+    await write(journal, "S2", "a")
+    await reader.read_all()
+    assert await discard_first(pool, subscription="sight", key="S1", reason="sent twice")
+    assert await reader.retry("S1") == 0
+    await pool.execute(SET_BACK)
+    await reader.read_all()
+    assert not reader.runner.holds
+    assert await reader.parked() == [("S1", 2, 3)]
+    assert await reader.retry("S1") == 0
+    assert await discard_first(pool, subscription="sight", key="S1", reason="sent twice")
+    assert await reader.retry("S1") == 1
+    assert await histories(pool) == {"S1": [2, 2, 4], "S2": [1, 1]}
+    assert await left_out(pool) == [1, 3]
+
+
+async def test_what_a_reaction_has_left_out_is_forgotten_after_a_year(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "DISCARDED_PURGE_MAX", 2)
+    await write(journal, "S1", *["poison"] * 5)
+    await reader.read_all()
+    for position in range(1, 5):
+        assert await discard_first(pool, subscription="sight", key="S1", reason="sent twice")
+        ago = DISCARDED_KEPT_FOR + timedelta(hours=1 if position < 4 else -1)
+        await pool.execute(SET_ASIDE_AGO, ago, position)
+    await pool.execute(SET_ASIDE_AGO, 2 * DISCARDED_KEPT_FOR, 5)  # it waits, and goes on waiting
+    assert [await purge_discarded(pool) for _ in range(3)] == [2, 1, 0]
+    assert await left_out(pool) == [4]
+    assert await reader.parked() == [("S1", 5, 1)]
+
+
+async def test_what_a_projection_has_left_out_is_kept_to_be_left_out_again(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    reader = Reader(pool, topic, "sight/3")
+    await pool.execute(
+        "INSERT INTO es.projection (name, version, generation) VALUES ($1, 1, 3)", "sight"
+    )
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    assert await discard_first(pool, subscription="sight/3", key="S1", reason="sent twice")
+    await pool.execute(SET_ASIDE_AGO, 2 * DISCARDED_KEPT_FOR, 1)
+    assert await purge_discarded(pool) == 0
+    await pool.execute("UPDATE es.projection SET generation = 4")
+    assert await purge_discarded(pool) == 1
+
+
+async def test_a_key_is_parked_by_the_databases_clock(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    before = await pool.fetchval("SELECT clock_timestamp()")
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    ((parked_at,),) = await pool.fetch("SELECT parked_at FROM es.parked_key")
+    assert before < parked_at < await pool.fetchval("SELECT clock_timestamp()")
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ from pydantic import SecretStr
 from shared_events.orders import OrderPaid
 from shared_runtime.database import open_pool
 from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
+from shared_runtime.parking import DISCARDED_KEPT_FOR, DISCARDED_PURGE_MAX
 from shared_runtime.service import (
     Parts,
     Service,
     api_app,
     forget_answers,
+    forget_discarded,
     log_of,
     open_parts,
 )
@@ -47,6 +49,12 @@ LOCAL = PRODUCTION.model_copy(update={"env": "local"})
 EXPIRED = """
     INSERT INTO es.reply (request_id, fingerprint, status, body, created_at)
     SELECT gen_random_uuid(), '', 200, '', $1 FROM generate_series(1, $2)
+"""
+GIVEN_UP = """
+    INSERT INTO es.parked_event (subscription, topic, partition, position, key, state, set_aside_at)
+    SELECT 'sight', 'orders.events', 1, number, 'S1', 'DISCARDED',
+           clock_timestamp() - $1::interval - interval '1 minute'
+    FROM generate_series(1, $2) AS number
 """
 
 
@@ -138,3 +146,11 @@ async def test_all_answers_that_were_kept_for_long_enough_are_forgotten_at_once(
     ahead = replace(parts, now=ManualClock(clock() + timedelta(days=60)))
     await forget_answers(ahead, asyncio.Event())
     assert await pool.fetchval("SELECT count(*) FROM es.reply") == 1
+
+
+async def test_all_that_was_given_up_for_long_enough_is_forgotten_at_once(
+    pool: asyncpg.Pool,
+) -> None:
+    await pool.execute(GIVEN_UP, DISCARDED_KEPT_FOR, 2 * DISCARDED_PURGE_MAX + 1)
+    await forget_discarded(pool, asyncio.Event())
+    assert await pool.fetchval("SELECT count(*) FROM es.parked_event") == 0

@@ -94,3 +94,8 @@ def create_errands() -> None:
 def create_webhooks() -> None:
     """In a migration of every service: who is told by webhook of what has happened."""
     run_sql((files("shared_runtime") / "sql" / "webhooks.sql").read_text())
+
+
+def date_discarded() -> None:
+    """In a migration of every service: since when events are set aside."""
+    run_sql((files("shared_runtime") / "sql" / "discarded.sql").read_text())

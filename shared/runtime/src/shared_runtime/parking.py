@@ -33,6 +33,9 @@ RETRY_AFTER = timedelta(minutes=5)
 """Parked keys are tried again so often by themselves: by then a release that can apply them may
 have taken over, or what they need may be back."""
 RETRY_LOOK_SECONDS = 1.0
+DISCARDED_KEPT_FOR = timedelta(days=365)
+"""What a reaction has left out is told for so long; the event itself stays in the log."""
+DISCARDED_PURGE_MAX = 10_000
 
 log = structlog.get_logger()
 
@@ -59,7 +62,10 @@ FOLLOW = """
     INSERT INTO es.parked_event (subscription, topic, partition, position, key, body, chain_hash)
     SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::bytea[],
                              $7::bytea[])
+    ON CONFLICT DO NOTHING
 """
+"""Read once more, since a topic was made anew or a cursor was set back, an event that waits goes on
+waiting, and one that was given up is given up for good."""
 PARK = """
     INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
     VALUES ($1, $2, $3, $4, $5, clock_timestamp())
@@ -381,3 +387,23 @@ async def discard_first(
     what was left out can be told. The events behind it wait for a retry.
     """
     return await db.execute(DISCARD, subscription, key, reason, topic) != "UPDATE 0"
+
+
+# What a projection has left out it leaves out whenever it is built again.
+PURGE_DISCARDED = """
+    DELETE FROM es.parked_event WHERE (subscription, topic, partition, position) IN (
+        SELECT subscription, topic, partition, position FROM es.parked_event AS event
+        WHERE state = 'DISCARDED' AND set_aside_at < clock_timestamp() - $1::interval
+          AND NOT EXISTS (
+              SELECT FROM es.projection
+              WHERE event.subscription = projection.name || '/' || projection.generation)
+        ORDER BY set_aside_at LIMIT $2)
+"""
+
+
+async def purge_discarded(db: asyncpg.Pool | Connection) -> int:
+    """Forgets what reactions have left out `DISCARDED_KEPT_FOR` ago, `DISCARDED_PURGE_MAX` at most;
+    how many there were. What projections have left out is kept for as long as they are.
+    """
+    done = await db.execute(PURGE_DISCARDED, DISCARDED_KEPT_FOR, DISCARDED_PURGE_MAX)
+    return int(done.split()[-1])

@@ -61,8 +61,10 @@ DISCARDED = """
 """
 HAND_ON_DISCARDED = """
     WITH parked AS (DELETE FROM es.parked_event WHERE subscription = $1 RETURNING *)
-    INSERT INTO es.parked_event (subscription, topic, partition, position, key, state, reason)
-    SELECT $2, topic, partition, position, key, state, reason FROM parked WHERE state = 'DISCARDED'
+    INSERT INTO es.parked_event
+        (subscription, topic, partition, position, key, state, reason, set_aside_at)
+    SELECT $2, topic, partition, position, key, state, reason, set_aside_at
+    FROM parked WHERE state = 'DISCARDED'
     ON CONFLICT (subscription, topic, partition, position)
     DO UPDATE SET state = excluded.state, reason = excluded.reason
 """

@@ -46,6 +46,7 @@ from shared_runtime.keys import (
 )
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrated import DatabaseAhead, DatabaseBehind, check_migrated, is_ahead
+from shared_runtime.parking import DISCARDED_PURGE_MAX, purge_discarded
 from shared_runtime.pausing import pause
 from shared_runtime.projections import (
     PARALLEL_MIN,
@@ -665,7 +666,9 @@ async def _wait_for_database(check: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
-    """Now and then forgets answers to requests that nobody will repeat any more."""
+    """Now and then forgets answers to requests that nobody will repeat any more, and what was given
+    up long ago.
+    """
     while not stop.is_set():
         try:
             await forget_answers(parts, stop)
@@ -678,4 +681,11 @@ async def forget_answers[S: Settings](parts: Parts[S], stop: asyncio.Event) -> N
     """All that were kept for long enough, batch by batch: as fast as they are made at least."""
     now = await parts.log.instant(parts.now)
     while not stop.is_set() and await purge_replies(parts.pool, now) == PURGE_MAX:
+        pass
+            await forget_discarded(parts.pool, stop)
+
+
+async def forget_discarded(pool: asyncpg.Pool, stop: asyncio.Event) -> None:
+    """The same of events that reactions have left out."""
+    while not stop.is_set() and await purge_discarded(pool) == DISCARDED_PURGE_MAX:
         pass

@@ -7,8 +7,11 @@ import pytest
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
+from shared_runtime.delivery import Subscription
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
+from shared_runtime.sources import OwnLog
+from shared_runtime.subscription import Runner
 from shared_runtime.testing import ManualClock, facts
 from shared_runtime.watching import measure
 
@@ -28,18 +31,21 @@ def told(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(f"aftersales_{name}", labels)
 
 
-async def test_how_far_each_reader_of_the_log_is_behind(
-    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
-) -> None:
-    paid = OrderPaid(
+def paid(seller: str) -> OrderPaid:
+    return OrderPaid(
         order_id="O1",
-        seller_id="S1",
+        seller_id=seller,
         buyer_id="B1",
         policy_version="p1",
         paid_at=AT,
         payment_ref="P1",
     )
-    await journal.append(facts("order-1", *[paid] * 5, at=AT))
+
+
+async def test_how_far_each_reader_of_the_log_is_behind(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
+) -> None:
+    await journal.append(facts("order-1", *[paid("S1")] * 5, at=AT))
     for subscription, position in (("relay", 5), ("sight", 2)):
         await pool.execute(REACHED, subscription, topic, partition_of("S1"), position)
     await pool.execute(REACHED, "of Kafka", "dispute.events", 1, 9)
@@ -75,6 +81,76 @@ async def test_which_keys_are_set_aside_and_which_deadlines_are_overdue(
     await measure(pool, journal, clock)
     assert told("parked_keys", subscription="sight") is None
     assert told("overdue_timers") == told("overdue_seconds") == 0
+
+
+async def test_for_how_long_a_reader_of_kafka_has_not_applied_what_it_has_taken(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
+) -> None:
+    is_away = True
+
+    async def apply(*_: object) -> None:
+        if is_away:
+            raise ConnectionError
+
+    reader = Runner(
+        subscription=Subscription(name="sight", topics=(topic,), apply=apply),
+        source=OwnLog(pool, (topic,)),
+        pool=pool,
+    )
+    await reader.start()
+    await measure(pool, journal, clock, [reader])
+    assert told("kafka_lag_seconds", subscription="sight") == 0
+    for seller in ("S1", "S2"):
+        await journal.append(facts(f"order-{seller}", paid(seller), at=AT))
+        clock.advance(timedelta(minutes=5))
+    with pytest.raises(ConnectionError):
+        await reader.turn()
+    await measure(pool, journal, clock, [reader])
+    assert told("kafka_lag_seconds", subscription="sight") == 600
+    is_away = False
+    await reader.start()
+    assert await reader.turn() == 2
+    await measure(pool, journal, clock, [reader])
+    assert told("kafka_lag_seconds", subscription="sight") == 0
+
+
+async def test_a_reader_of_kafka_that_holds_a_partition_is_late_by_what_it_waits_for(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
+) -> None:
+    async def apply(*_: object) -> None:
+        raise ValueError
+
+    reader = Runner(
+        subscription=Subscription(name="sight", topics=(topic,), apply=apply, parks=False),
+        source=OwnLog(pool, (topic,)),
+        pool=pool,
+    )
+    await reader.start()
+    await journal.append(facts("order-S1", paid("S1"), at=AT))
+    for _ in range(2):
+        assert await reader.turn() == 0
+    assert reader.holds
+    clock.advance(timedelta(minutes=5))
+    await measure(pool, journal, clock, [reader])
+    assert told("kafka_lag_seconds", subscription="sight") == 300
+
+
+async def test_since_when_a_transaction_keeps_what_is_dead(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    """Whoever it is of, and though it only reads."""
+    await measure(pool, journal, clock)
+    assert (told("oldest_transaction_seconds") or 0) < 60
+    async with owner.acquire() as db, db.transaction(isolation="repeatable_read"):
+        began_at = await db.fetchval("SELECT clock_timestamp()")
+        await measure(pool, journal, clock)
+        first = told("oldest_transaction_seconds") or 0
+        await measure(pool, journal, clock)
+        further = told("oldest_transaction_seconds") or 0
+        age = (await pool.fetchval("SELECT clock_timestamp()") - began_at).total_seconds()
+    assert 0 < first < further < age + 1
+    await measure(pool, journal, clock)
+    assert (told("oldest_transaction_seconds") or 0) < further
 
 
 async def test_how_many_old_answers_are_not_forgotten_yet(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from operator import attrgetter
@@ -12,6 +13,8 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 from shared_events.envelope import (
+    RECORDED_TIME_LENGTH,
+    RECORDED_TIME_OFFSET,
     Envelope,
     Recorded,
     decode_address,
@@ -21,6 +24,7 @@ from shared_events.envelope import (
 from shared_events.registry import NAMES, UnknownEventType
 
 NO_CHAIN = bytes(32)
+RECORDED_TIME = slice(RECORDED_TIME_OFFSET, RECORDED_TIME_OFFSET + RECORDED_TIME_LENGTH)
 
 type Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 type Place = tuple[str, int]
@@ -113,7 +117,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
 
 class Delivery(Struct, kw_only=True):
     """A record of a log. `chain_hash` is absent in a topic that is not one of our logs: there,
-    the position is the offset + 1 and may skip numbers.
+    the position is the offset + 1 and may skip numbers, and `taken_at` says when Kafka took it.
 
     Several readers of one process share it: what is worked out of the body stays with it.
     """
@@ -125,6 +129,7 @@ class Delivery(Struct, kw_only=True):
     chain_hash: bytes | None
     record_key: str | None = None
     epoch: Epoch | None = None
+    taken_at: datetime | None = None
     _continues: bytes | None = None
     _envelope: Envelope | None = None
     _name: str = ""
@@ -138,6 +143,16 @@ class Delivery(Struct, kw_only=True):
     def leaf(self) -> bytes:
         """The hash of the body, as the chain takes it in."""
         return sha256(b"\x00" + self.body).digest()
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When it was recorded, or taken by Kafka; None if neither is said."""
+        if self.taken_at is not None:
+            return self.taken_at
+        try:
+            return datetime.fromisoformat(self.body[RECORDED_TIME].decode())
+        except ValueError:
+            return None
 
     def continues(self, chain_hash: bytes) -> bool:
         """Whether it is the next of a chain that has come to this hash."""

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from typing import NamedTuple
 
@@ -723,6 +724,7 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
         chain_hash=None if foreign else bytes.fromhex(headers["chainhash"].decode()),
         record_key=key,
         epoch=None if foreign or epoch is None else Epoch.parse(epoch),
+        taken_at=datetime.fromtimestamp(record.timestamp / 1000, UTC) if foreign else None,
     )
 
 

@@ -220,6 +220,7 @@ class Runner:
     `puts_off`: a batch of which nothing comes moves its cursors in memory alone, for a moment: most
     events are of no concern to most readers, and each would cost each of them a transaction. Who
     goes on behind the stored cursors passes over the same ones again.
+    `waiting`: of each place, the first record that has been taken and is not applied.
     `applied` rings when it has applied events; `retries` is shared by the runners of a process.
     """
 
@@ -257,6 +258,7 @@ class Runner:
     put_off_at: float = 0.0
     parks_none: bool = False
     ahead: asyncio.Task[list[Delivery]] | None = None
+    waiting: dict[Place, Delivery] = field(default_factory=dict[Place, Delivery])
 
     async def run(self, stop: asyncio.Event) -> None:
         """Turns until `stop`; the world's failures are waited out with a growing pause."""
@@ -321,6 +323,7 @@ class Runner:
             self.cursors = await read_cursors(self.pool, self.subscription, places)
         self.others = self._of_others()
         self.holds.clear()
+        self.waiting.clear()
         self.stored.clear()
         self.parks_none = False
         if self.subscription.compare is not None:
@@ -496,6 +499,7 @@ class Runner:
         fresh: list[Delivery] = []
         reached: dict[Place, Cursor] = {}
         again: dict[Place, Cursor] = {}  # places that have to be read again from there
+        first: dict[Place, Delivery] = {}
         for place, told in groupby(deliveries, PLACE_OF):
             if place in again or place in self.apart or place not in self.cursors:
                 continue
@@ -509,12 +513,16 @@ class Runner:
                 except (Gap, Forked) as broken:
                     self._break(delivery, cursor, broken)
                     again[place] = cursor
+                    first.setdefault(place, delivery)
                     break
                 if after is not None:
                     cursor = after
+                    first.setdefault(place, delivery)
                     fresh.append(delivery)
             if cursor is not started:
                 reached[place] = cursor
+        left = {*self.holds, *self.apart}
+        self.waiting = {p: told for p, told in self.waiting.items() if p in left} | first
         if again:
             await self.source.rewind(again)
         for place, cursor in again.items():
@@ -615,6 +623,7 @@ class Runner:
         self.cursors.update(reached)
         for place in reached:
             self.stored.pop(place, None)
+            self.waiting.pop(place, None)
         if self.holds.keys() & reached.keys():
             for place in reached:
                 self.holds.pop(place, None)

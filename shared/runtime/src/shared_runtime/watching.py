@@ -1,10 +1,11 @@
 """What waits in a service's database in, metrics of it out: for alarms on what only stands still.
 
-The lag of consumers of Kafka is in Kafka, by their groups' offsets.
+How many records the consumers of Kafka are behind is in Kafka, by their groups' offsets; for how
+long, is said here.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -15,6 +16,7 @@ from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
 from shared_runtime.pausing import pause
+from shared_runtime.subscription import Runner
 
 WATCH_SECONDS = 15.0
 PURGE_SLACK = timedelta(hours=2)
@@ -46,6 +48,16 @@ OVERDUE = """
           UNION ALL
           (SELECT due_at FROM es.timer WHERE retry_at > $1 LIMIT $2)) AS overdue
 """
+# What a transaction may still read is not vacuumed away: the rows that every append and every turn
+# change are found behind ever more dead ones. (A vacuum's own snapshot keeps nothing.)
+OLDEST_SNAPSHOT = """
+    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0)
+    FROM (SELECT xact_start AS since FROM pg_stat_activity
+          WHERE datname = current_database() AND backend_type <> 'autovacuum worker'
+            AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)
+          UNION ALL
+          SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()) AS held
+"""
 
 log = structlog.get_logger()
 lag = Gauge(
@@ -59,6 +71,12 @@ lag_seconds = Gauge(
     "the age of what waits to be sent.",
     ["subscription"],
 )
+kafka_lag_seconds = Gauge(
+    "aftersales_kafka_lag_seconds",
+    "How long ago the first record was recorded that a subscription has taken from Kafka and not "
+    "applied (of a feed of others: taken by Kafka).",
+    ["subscription"],
+)
 parked_keys = Gauge("aftersales_parked_keys", "Keys that are set aside.", ["subscription"])
 parked_seconds = Gauge(
     "aftersales_parked_seconds", "For how long the oldest of them is.", ["subscription"]
@@ -66,23 +84,37 @@ parked_seconds = Gauge(
 purge_debt = Gauge(
     "aftersales_purge_debt", "Kept answers that are older than they are kept for; 10,000 is more."
 )
+snapshot_seconds = Gauge(
+    "aftersales_oldest_transaction_seconds",
+    "How long ago the oldest transaction of the database began that keeps dead rows from being "
+    "vacuumed. Those of other roles are seen by a role that has pg_read_all_stats.",
+)
 overdue_timers = Gauge("aftersales_overdue_timers", "Deadlines that have passed and not fired.")
 overdue_seconds = Gauge("aftersales_overdue_seconds", "How long ago the oldest of them passed.")
 
 
 async def watch(
-    pool: asyncpg.Pool, own_log: PostgresLog, now: Callable[[], datetime], stop: asyncio.Event
+    pool: asyncpg.Pool,
+    own_log: PostgresLog,
+    now: Callable[[], datetime],
+    on_kafka: Sequence[Runner],
+    stop: asyncio.Event,
 ) -> None:
-    """Measures now and then, until `stop`."""
+    """Measures now and then, until `stop`. `on_kafka`: those of this worker that read topics."""
     while not stop.is_set():
         try:
-            await measure(pool, own_log, now)
+            await measure(pool, own_log, now, on_kafka)
         except WORLD_FAILURES as failure:
             log.warning("nothing measured", failure=type(failure).__name__)
         await pause(stop, WATCH_SECONDS)
 
 
-async def measure(pool: asyncpg.Pool, own_log: PostgresLog, now: Callable[[], datetime]) -> None:
+async def measure(
+    pool: asyncpg.Pool,
+    own_log: PostgresLog,
+    now: Callable[[], datetime],
+    on_kafka: Sequence[Runner] = (),
+) -> None:
     """Sets all of these metrics."""
     clock = await own_log.instant(now)
     behind, parked = await pool.fetch(LAG), await pool.fetch(PARKED)
@@ -90,15 +122,23 @@ async def measure(pool: asyncpg.Pool, own_log: PostgresLog, now: Callable[[], da
     assert overdue is not None
     _set(lag, {row["subscription"]: row["events"] for row in behind})
     _set(lag_seconds, {row["subscription"]: _age(row["oldest"], clock) for row in behind})
+    _set(kafka_lag_seconds, {each.subscription.name: _age_of(each, clock) for each in on_kafka})
     _set(parked_keys, {row["subscription"]: row["keys"] for row in parked})
     _set(parked_seconds, {row["subscription"]: row["seconds"] for row in parked})
     purge_debt.set(await pool.fetchval(UNPURGED, clock - KEPT_FOR - PURGE_SLACK, OVERDUE_MAX))
+    snapshot_seconds.set(await pool.fetchval(OLDEST_SNAPSHOT))
     overdue_timers.set(overdue["timers"])
     overdue_seconds.set(_age(overdue["oldest"], clock))
 
 
 def _age(oldest: datetime | None, clock: datetime) -> float:
     return max(0.0, (clock - oldest).total_seconds()) if oldest else 0.0
+
+
+def _age_of(reader: Runner, clock: datetime) -> float:
+    """Of the oldest record that it has taken and not applied."""
+    told = [at for waiting in reader.waiting.values() if (at := waiting.told_at) is not None]
+    return _age(min(told, default=None), clock)
 
 
 def _set(gauge: Gauge, values: Mapping[str, float]) -> None:

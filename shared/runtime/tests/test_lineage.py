@@ -1,7 +1,7 @@
 """Topics that are made anew or lose their tail, logs that are restored: noticed in time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import replace
 from datetime import UTC, datetime
@@ -19,10 +19,12 @@ from local_stack.errors import StackError
 from local_stack.servers import Servers
 from local_stack.topics import any_there, create_topics, delete_topics
 from prometheus_client import REGISTRY
+from shared_events.envelope import Recorded
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime.delivery import (
     NO_CHAIN,
+    Connection,
     Cursor,
     Delivery,
     Epoch,
@@ -33,6 +35,12 @@ from shared_runtime.delivery import (
 from shared_runtime.feed import LogFeed
 from shared_runtime.lineage import ends_of, ends_that_answer
 from shared_runtime.log import PostgresLog
+from shared_runtime.projections import (
+    Projection,
+    create_projections,
+    live_subscription,
+    rebuild,
+)
 from shared_runtime.recovery import recover
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog, reading
@@ -409,6 +417,66 @@ async def test_a_restored_log_that_has_gone_on_is_told_from_where(  # noqa: PLR0
     async with consuming(pool, kafka, topic) as runner:
         await turn_until_held(runner, busy, "fork")
         await turn_until_seen(runner, pool, S1=8, S2=3)
+
+
+async def pay(batch: Sequence[Recorded[OrderPaid]], db: Connection) -> None:
+    rows = [(told.event.order_id, told.event.seller_id) for told in batch]
+    await db.executemany("INSERT INTO payment (order_id, seller_id) VALUES ($1, $2)", rows)
+
+
+async def test_what_followed_a_history_that_is_over_is_built_again_from_the_one_that_goes_on(  # noqa: PLR0917
+    servers: Servers,
+    database: Database,
+    pool: asyncpg.Pool,
+    owner: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """I9, I15. Also where that one is shorter: its end is as far as there is to come."""
+    monkeypatch.setattr("shared_runtime.projections.IDLE_SECONDS", 0.2)
+    payments = Projection(
+        name="payments",
+        version=1,
+        topics=(topic,),
+        handles=(OrderPaid,),
+        tables=("payment",),
+        ddl="CREATE TABLE payment (order_id text, seller_id text)",
+        apply=pay,
+    )
+    async with owner.acquire() as db:
+        await create_projections(db, [payments])
+    paid_for = "SELECT order_id, seller_id, count(*) FROM read.payment GROUP BY 1, 2 ORDER BY 1, 2"
+
+    async def project_until(*wanted: tuple[str, str, int]) -> None:
+        source = KafkaLog(kafka, f"sight-{uuid4().hex}", (topic,))
+        live = await live_subscription(pool, payments)
+        runner = Runner(subscription=live, source=source, pool=pool)
+
+        async def so() -> bool:
+            return [tuple(row) for row in await pool.fetch(paid_for)] == [*wanted]
+
+        await runner.start()
+        await turn_until(runner, so)
+        await source.close()
+
+    await write(journal, "O1", S1=8, S2=3)
+    await relay_all(pool, kafka, topic)
+    await project_until(("O1", "S1", 8), ("O1", "S2", 3))
+    await cut(servers, database, topic, BUSY, 5)
+    await write(journal, "O2", S1=1)
+    await recover(owner, kafka, [topic])
+    make_anew(kafka, topic)
+    await relay_all(pool, kafka, topic)
+    source = KafkaLog(kafka, f"rebuild-{uuid4().hex}", (topic,))
+    assert not await rebuild(payments, source, owner=owner)
+    await source.close()
+    await write(journal, "O3", S1=1, S2=1)
+    await relay_all(pool, kafka, topic)
+    await project_until(
+        ("O1", "S1", 5), ("O1", "S2", 3), ("O2", "S1", 1), ("O3", "S1", 1), ("O3", "S2", 1)
+    )
 
 
 def delivery(position: int, epoch: Epoch | None, chain: bytes = NO_CHAIN) -> Delivery:

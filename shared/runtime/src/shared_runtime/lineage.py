@@ -56,6 +56,13 @@ class End(Struct, frozen=True, kw_only=True):
     def position(self) -> int:
         return self.last.position if self.last else 0
 
+    def is_apart_from(self, cursor: Cursor) -> bool:
+        """Whether the log goes on from a backup that a reader had come further than."""
+        epoch = self.last.epoch if self.last else None
+        if epoch is None or cursor.epoch is None:
+            return False
+        return epoch.id > cursor.epoch and cursor.position > epoch.since
+
     @property
     def is_short(self) -> bool:
         """Whether it has had fewer records than its last event has positions before it."""

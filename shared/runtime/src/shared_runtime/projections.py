@@ -29,7 +29,7 @@ from shared_runtime.delivery import (
     TakenOver,
     enter_tables,
 )
-from shared_runtime.lineage import ends_of
+from shared_runtime.lineage import ends_of, ends_that_answer
 from shared_runtime.problems import Unavailable
 from shared_runtime.sources import KafkaLog
 from shared_runtime.subscription import Runner, decoded, read_cursors
@@ -43,6 +43,8 @@ CLOSE_SECONDS = 1.0
 """What a catch-up of no more than that has left is caught up while the live projection waits."""
 CATCH_UPS_MAX = 50
 STUCK_SECONDS = 30.0
+IDLE_SECONDS = 2.0
+"""After so long without an event it is looked whether there are any to come."""
 PARALLEL_MIN = 50_000
 """Fewer events are folded sooner than other processes are started."""
 
@@ -314,7 +316,8 @@ async def _rebuild(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rebuilding:
     """A projection, its live build, and what makes the new one. `further`: where it has to come
-    besides to where the live one is.
+    besides to where the live one is. `over`: where the live one has come along a history that is
+    over, and the one that goes on ends for now.
     """
 
     projection: Projection
@@ -322,6 +325,7 @@ class _Rebuilding:
     runner: Runner
     source: Source
     further: Mapping[Place, Cursor]
+    over: dict[Place, Cursor] = field(default_factory=dict[Place, Cursor])
 
     @property
     def old(self) -> Generation:
@@ -334,7 +338,8 @@ class _Rebuilding:
         return self.runner.subscription.tables
 
     async def catch_up(self, live: Mapping[Place, Cursor]) -> None:
-        await _catch_up(self.runner, self.source, {**live, **self.further})
+        goal = {**live, **self.further, **self.over}
+        self.over.update(await _catch_up(self.runner, self.source, goal))
 
 
 async def _events_of(owner: asyncpg.Pool, live: Subscription) -> int:
@@ -512,8 +517,14 @@ async def digest(db: Connection, projection: Projection, tables: Generation) -> 
     ]
 
 
-async def _catch_up(runner: Runner, source: Source, goal: Mapping[Place, Cursor]) -> None:
-    """Turns until the goal. Raises `CannotRebuild` if a partition does not get there."""
+async def _catch_up(
+    runner: Runner, source: Source, goal: dict[Place, Cursor]
+) -> Mapping[Place, Cursor]:
+    """Turns until the goal; the places where that is of a history that is over, and where the one
+    that goes on ends. Raises `CannotRebuild` if a partition does not get there.
+    """
+    over: Mapping[Place, Cursor] = {}
+    has_looked = False
     runner.source = _UpTo(source, goal)
     await runner.start()
     clock = asyncio.get_running_loop().time
@@ -521,6 +532,11 @@ async def _catch_up(runner: Runner, source: Source, goal: Mapping[Place, Cursor]
     ours = [place for place in goal if runner.mine is None or runner.mine(place)]
     while behind := [p for p in ours if runner.cursors[p].position < goal[p].position]:
         stuck = [place for place in behind if place in runner.held()]
+        if not has_looked and clock() - progressed_at > IDLE_SECONDS:
+            over = await _histories_over(source, {place: goal[place] for place in behind})
+            goal.update(over)
+            has_looked = True
+            continue
         if not stuck and clock() - progressed_at > STUCK_SECONDS:
             stuck = behind
         if stuck:
@@ -536,6 +552,19 @@ async def _catch_up(runner: Runner, source: Source, goal: Mapping[Place, Cursor]
             await runner.start()
         except asyncpg.TransactionRollbackError:  # of two processes, one gives way
             await runner.start()
+    return over
+
+
+async def _histories_over(source: Source, goal: Mapping[Place, Cursor]) -> Mapping[Place, Cursor]:
+    """Of these places, those whose source has gone on from before; and where it ends."""
+    if not isinstance(source, KafkaLog):
+        return {}
+    ends = await ends_that_answer(source.bootstrap, [*goal])
+    return {
+        place: Cursor(position=end.position)
+        for place, end in ends.items()
+        if end.is_apart_from(goal[place])
+    }
 
 
 class _UpTo:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from local_stack import blocking
+from local_stack.oracle import ask
 from local_stack.people import Person, until
 from local_stack.services import Stack, ephemeral_stack
 from review_service.api.examples import LINE, line_of
@@ -23,6 +24,14 @@ from typer.testing import CliRunner, Result
 
 type Call = Callable[..., Result]
 
+REACHED = """
+    INSERT INTO es.cursor (subscription, topic, partition, position, chain_hash)
+    SELECT $1, $2, *, sha256('') FROM unnest($3::int[], $4::bigint[])
+"""
+PLACES = """
+    SELECT partition, position, epoch FROM es.cursor
+    WHERE subscription = $1 ORDER BY partition
+"""
 NOT_COMPLETED = ("shipped", "canceled", "processing")
 
 
@@ -424,8 +433,34 @@ def test_what_opens_texts_is_built_again_with_their_keys(call: Call, olist: Path
     assert languages["generation"] >= 3
 
 
+def test_every_projection_of_a_service_is_built_again_though_one_was_damaged(
+    call: Call, stack: Stack, olist: Path
+) -> None:
+    call("import", "olist", str(olist))
+    known = "SELECT order_id FROM read.order_facts LIMIT 1"
+    until(lambda: bool(rows(stack, "dispute", known)), "dispute-service has heard of an order")
+
+    def generations() -> dict[str, int]:
+        listed = told(call("projections", "list", "--json"))["projections"]
+        return {row["name"]: row["generation"] for row in listed if row["service"] == "dispute"}
+
+    before = generations()
+    assert "every projection is made anew" in call("projections", "rebuild", "dispute").output
+    execute(
+        stack,
+        "dispute",
+        "INSERT INTO read.order_facts SELECT (json_populate_record(facts, $1)).* "
+        "FROM read.order_facts AS facts LIMIT 1",
+        json.dumps({"order_id": f"nobodys-{uuid4().hex}"}),
+    )
+    call("projections", "rebuild", "dispute", code=1)
+    assert generations() == {name: number + 2 for name, number in before.items()}
+    call("projections", "rebuild", "dispute")
+
+
 def test_a_projection_that_there_is_not_is_not_rebuilt(call: Call) -> None:
     call("projections", "rebuild", "reputation", "nothing", code=2)
+    call("projections", "rebuild", "reputation", "--processes", "2", code=2)
     assert "there are review" in call("projections", "rebuild", "billing", "x", code=2).output
 
 
@@ -460,6 +495,40 @@ def test_what_is_parked_is_listed_retried_and_given_up(call: Call, stack: Stack)
     assert "not parked" in call("parked", "retry", "review", subscription, key, code=1).output
     execute(stack, "reputation", "DELETE FROM es.parked_key WHERE key = $1", key)
     execute(stack, "reputation", "DELETE FROM es.parked_event WHERE key = $1", key)
+
+
+def test_a_subscription_reads_a_topic_that_was_made_anew_from_its_beginning(
+    call: Call, stack: Stack
+) -> None:
+    name, topic = f"nobody-{uuid4().hex[:8]}", "marketplace.orders"
+    execute(stack, "review", REACHED, name, topic, [1, 2, 3], [5, 0, 7])
+    told = call("log", "reread", "review", name, topic)
+    assert f"{name} reads {topic} from its beginning" in told.output
+    assert rows(stack, "review", PLACES, name) == [(1, 0, None), (2, 0, None), (3, 0, None)]
+    assert "nothing is to be done" in call("log", "reread", "review", name, topic, code=1).output
+    execute(stack, "review", "DELETE FROM es.cursor WHERE subscription = $1", name)
+
+
+def test_a_subscription_goes_on_with_the_history_that_a_log_has_gone_on_with(
+    call: Call, stack: Stack
+) -> None:
+    """From where both were one: what it has of the other one is told, place by place."""
+    name, topic, partition = f"nobody-{uuid4().hex[:8]}", "orders.events", 63
+    since = "SELECT epoch, epoch_from FROM es.head WHERE topic = $1 AND partition = $2"
+    [(epoch, epoch_from)] = rows(stack, "review", since, topic, partition)
+    execute(stack, "dispute", REACHED, name, topic, [partition, 62], [epoch_from + 5, 0])
+    told = call("log", "follow", "dispute", name, topic, "review").output
+    assert f"{topic}/{partition}: 5 events are of no history any more" in told
+    assert "/62" not in told
+    assert f"{name} goes on with the log of review-service" in told
+    assert rows(stack, "dispute", PLACES, name) == [(62, 0, None), (partition, epoch_from, epoch)]
+    again = call("log", "follow", "dispute", name, topic, "review", code=1)
+    assert "nothing is to be done" in again.output
+    execute(stack, "dispute", "DELETE FROM es.cursor WHERE subscription = $1", name)
+
+
+def rows(stack: Stack, service: str, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in ask(stack, service, query, *arguments)]
 
 
 def execute(stack: Stack, service: str, statement: str, *arguments: object) -> None:

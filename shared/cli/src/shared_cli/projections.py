@@ -51,10 +51,13 @@ def list_projections(
 @app.command()
 def rebuild(
     service: Annotated[str, Argument(help="review, dispute, returns or reputation.")],
-    name: Annotated[str, Argument(help="The projection, as `list` names it.")],
+    name: Annotated[
+        str | None, Argument(help="The projection, as `list` names it; all, if not named.")
+    ] = None,
     *,
     processes: Annotated[
-        int | None, Option(min=1, help="In so many, if not one for each core where it is large.")
+        int | None,
+        Option(min=1, help="A named one in so many, if not one for each core where it is large."),
     ] = None,
 ) -> None:
     """Make a projection again from the log, beside the live one, and switch its readers to it.
@@ -65,13 +68,16 @@ def rebuild(
     """
     reach.check_service(service)
     # Projections are a service's own code: the service makes them, in a process of its own.
-    command = [sys.executable, "-m", f"{service}_service", "rebuild", name]
-    command += [str(processes)] if processes else []
+    command = [sys.executable, "-m", f"{service}_service", "rebuild"]
+    if name is not None:
+        command += [name, str(processes)] if processes else [name]
+    elif processes is not None:
+        raise typer.BadParameter("which projection, is to be said with it")
     environment = environment_of(service, description.running())
     code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
     if code:
         raise typer.Exit(code)
-    err.print(f"{name} is made anew, and equal", markup=False)
+    err.print(f"{name or 'every projection'} is made anew, and equal", markup=False)
 
 
 async def _listed(service: str, url: str) -> list[asyncpg.Record]:

@@ -1,6 +1,6 @@
 """A service's parts in, one of its processes out.
 
-`python -m <package> api | worker | migrate | migrated | rebuild NAME | recover | tidy | …`
+`python -m <package> api | worker | migrate | migrated | rebuild [NAME] | recover | tidy | …`
 
     SERVICE = Service(name="review-service", package="review_service", …)      # its app.py
     main(SERVICE)                                                              # its __main__.py
@@ -82,7 +82,7 @@ LOOK_SECONDS_MAX = 10.0
 # the thousands of events of each batch took a fifteenth of a worker's time.
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
 COMMANDS = (
-    "api | worker | migrate | migrated [--wait SECONDS] | rebuild NAME [PROCESSES] | recover | "
+    "api | worker | migrate | migrated [--wait SECONDS] | rebuild [NAME [PROCESSES]] | recover | "
     "tidy | rewrap | openapi | commands"
 )
 USAGE = 2  # exit code
@@ -428,6 +428,20 @@ async def run_rebuild[S: Settings](
         raise CannotRebuild(str(failure) or type(failure).__name__) from failure
 
 
+async def run_rebuild_all[S: Settings](service: Service[S], settings: S) -> None:
+    """Builds every projection again, one after the other. Raises as `run_rebuild`: `WasDifferent`
+    when all are done, of all those that were.
+    """
+    different: list[str] = []
+    for projection in service.projections:
+        try:
+            await run_rebuild(service, settings, name=projection.name)
+        except WasDifferent as told:
+            different.append(str(told))
+    if different:
+        raise WasDifferent("; ".join(different))
+
+
 async def run_fold[S: Settings](
     service: Service[S], settings: S, *, name: str, generation: int, part: Part
 ) -> None:
@@ -511,6 +525,7 @@ PROCESSES: Mapping[str, Callable[[Any, Any], Coroutine[Any, Any, None]]] = {
     "worker": run_worker,
     "migrate": run_migrate,
     "migrated": run_migrated,
+    "rebuild": run_rebuild_all,
     "recover": run_recover,
     "rewrap": run_rewrap,
     "tidy": run_tidy,
@@ -672,6 +687,7 @@ async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await forget_answers(parts, stop)
+            await forget_discarded(parts.pool, stop)
         except WORLD_FAILURES as failure:
             log.warning("answers not forgotten", failure=type(failure).__name__)
         await pause(stop, PURGE_SECONDS)
@@ -682,7 +698,6 @@ async def forget_answers[S: Settings](parts: Parts[S], stop: asyncio.Event) -> N
     now = await parts.log.instant(parts.now)
     while not stop.is_set() and await purge_replies(parts.pool, now) == PURGE_MAX:
         pass
-            await forget_discarded(parts.pool, stop)
 
 
 async def forget_discarded(pool: asyncpg.Pool, stop: asyncio.Event) -> None:

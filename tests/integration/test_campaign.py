@@ -5,7 +5,7 @@ twice as long.
 from collections.abc import Iterator
 
 import pytest
-from local_stack.campaign import KINDS, Break, Import, Place, plan_of, run
+from local_stack.campaign import KINDS, Break, Import, Place, Race, plan_of, run
 from local_stack.oracle import check_log
 from local_stack.servers import Servers
 from local_stack.services import Stack, ephemeral_stack
@@ -37,7 +37,7 @@ def test_what_was_acknowledged_and_is_not_there_is_noticed(shaken: Stack) -> Non
 def test_a_seed_makes_the_same_plan() -> None:
     assert plan_of(7) == plan_of(7) != plan_of(8)
     steps = {type(step) for seed in range(20) for step in plan_of(seed)}
-    assert steps == {Place, Import, Break}
+    assert steps == {Place, Import, Race, Break}
 
 
 def test_every_fault_comes_in_the_histories_of_the_suite() -> None:

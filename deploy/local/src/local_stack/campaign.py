@@ -1,28 +1,37 @@
 """A seed in, a history of a stack under faults out, checked: `python -m local_stack.campaign`.
 
-Orders come in by HTTP, singly and in bulk, some of them sent twice; at random points processes are
-killed, frozen and thawed, and servers stopped. What each client was answered is kept, and when all
-is quiet the log must agree with it: nothing acknowledged is missing, nothing is there twice, the
-same request had one answer, and every reader has come to the end of what is whole.
+Orders come in by HTTP, singly and in bulk, some of them sent twice, some by two clients at once who
+do not agree on how they were paid; at random points processes are killed, frozen and thawed,
+servers stopped, and records delivered once more. What each client was answered is kept, and when
+all is quiet the log must agree with it: nothing acknowledged is missing, nothing is there twice,
+the same request had one answer, one of two clients was right, and every reader has come to the end
+of what is whole. Then the projections of one service, in turn, are equal to some built anew.
 
 The same seed makes the same plan, and fewer `--steps` of it are its first ones; how it falls
 together with what the processes do is chance.
 """
 
 import argparse
+import asyncio
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Literal
 
 import httpx
 import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from msgspec import Struct
+from shared_events.partition import PARTITIONS
 
-from local_stack.oracle import ask, check_log, has_arrived, order, place
+from local_stack import blocking
+from local_stack.databases import SERVICES
+from local_stack.oracle import ask, check_log, check_rebuilt, has_arrived, order, place
 from local_stack.people import until
 from local_stack.servers import ephemeral_servers
 from local_stack.services import Stack, ephemeral_stack
@@ -34,8 +43,22 @@ PAUSE_SECONDS = 0.1
 PROCESSES = ("review-api", "review-worker", "dispute-worker", "reputation-worker")
 FAULTS = 0.35
 REPEATS = 0.2
+RACES = 0.25
+CLIENTS = ("one", "another")
+SAID_TWICE_MAX = 5
+"""So many records at the end of each partition are there twice."""
+READ_SECONDS = 3.0
 
-type Fault = Literal["kill", "freeze", "thaw", "stop-postgres", "stop-kafka", "freeze-kafka"]
+type Fault = Literal[
+    "kill",
+    "freeze",
+    "thaw",
+    "stop-postgres",
+    "stop-kafka",
+    "freeze-kafka",
+    "send-again",
+    "say-twice",
+]
 OFTEN: Mapping[Fault, int] = {
     "kill": 8,
     "freeze": 4,
@@ -43,8 +66,23 @@ OFTEN: Mapping[Fault, int] = {
     "stop-postgres": 1,
     "stop-kafka": 1,
     "freeze-kafka": 2,
+    "send-again": 2,
+    "say-twice": 2,
 }
 KINDS: list[Fault] = list(OFTEN)
+# A relay that has lost what it knew of the later half of what it sent.
+SEND_AGAIN = """
+    UPDATE es.cursor AS cursor
+    SET position = cursor.position / 2, chain_hash = coalesce(
+        (SELECT event.chain_hash FROM es.event AS event
+         WHERE event.topic = cursor.topic AND event.partition = cursor.partition
+           AND event.position = cursor.position / 2), decode(repeat('00', 32), 'hex'))
+    WHERE subscription = 'relay'
+"""
+PAID = """
+    SELECT substr(stream_id, 7) AS order_id, convert_from(body, 'UTF8')::jsonb AS told
+    FROM es.event WHERE type = 'OrderPaid.v1' AND stream_id LIKE $1
+"""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -60,6 +98,12 @@ class Import(Struct, frozen=True, kw_only=True):
     order_ids: tuple[str, ...]
 
 
+class Race(Struct, frozen=True, kw_only=True):
+    """Two clients send an order at once, and then tell of its payment, each in his own words."""
+
+    order_id: str
+
+
 class Break(Struct, frozen=True, kw_only=True):
     """Something goes wrong with a process (or a server, which none is named for)."""
 
@@ -67,7 +111,7 @@ class Break(Struct, frozen=True, kw_only=True):
     process: str = ""
 
 
-type Step = Place | Import | Break
+type Step = Place | Import | Race | Break
 
 
 def plan_of(seed: int, steps: int = STEPS) -> list[Step]:
@@ -84,6 +128,8 @@ def plan_of(seed: int, steps: int = STEPS) -> list[Step]:
             plan.append(Break(fault=fault, process=chance.choice(PROCESSES) if of_one else ""))
         elif placed and chance.random() < REPEATS:
             plan.append(Place(order_id=chance.choice(placed), again=True))
+        elif chance.random() < RACES:
+            plan.append(Race(order_id=chance.choice([name, *placed[-1:]])))
         elif chance.random() < 1 / 3:
             count = chance.randint(1, BULK_MAX)
             plan.append(Import(order_ids=tuple(f"{name}-{each}" for each in range(count))))
@@ -99,6 +145,8 @@ class Run:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.acknowledged: set[str] = set()
+        self.paid: dict[str, str] = {}
+        """By orders that two clients told of: whose word was taken."""
         self._answers: dict[str, bytes] = {}
         self._frozen: set[str] = set()
         self._kafka_frozen = False
@@ -111,6 +159,8 @@ class Run:
                         self._place(step)
                     case Import():
                         self._import(step)
+                    case Race():
+                        self._race(step)
                     case Break():
                         self._break(step)
         finally:
@@ -139,11 +189,41 @@ class Run:
         assert told["accepted"] + told["unchanged"] == len(step.order_ids), told
         self.acknowledged.update(step.order_ids)
 
+    def _race(self, step: Race) -> None:
+        """Both place it, and one of them is believed; whoever was, is again."""
+        with ThreadPoolExecutor(len(CLIENTS)) as pool:
+            answered = zip(
+                CLIENTS, pool.map(partial(self._tell_of, step.order_id), CLIENTS), strict=True
+            )
+            believed = [client for client, is_believed in answered if is_believed]
+        assert len(believed) == 1, f"{step}: {believed} are believed"
+        before = self.paid.setdefault(step.order_id, believed[0])
+        assert before == believed[0], f"{step}: {believed[0]} is believed after {before}"
+        self.acknowledged.add(step.order_id)
+
+    def _tell_of(self, order_id: str, client: str) -> bool:
+        """Whether what a client says of the payment of an order is taken."""
+        key = f"{client}-of-{order_id}"
+        placed = self._until_answered(partial(place, self.stack, order_id, key, seconds=3))
+        assert placed.is_success, placed.text
+        url = f"{self.stack.description.urls['review']}/v1/orders/{order_id}/payment"
+        headers = {
+            "Authorization": f"Bearer {self.stack.token('SYSTEM', 'campaign')}",
+            "Idempotency-Key": f"payment-{key}",
+        }
+        told = {"at": "2026-01-05T12:30:00Z", "payment_ref": client}
+        send = partial(httpx.post, url, json=told, headers=headers, timeout=3)
+        paid = self._until_answered(send)
+        if paid.is_success:
+            return True
+        assert paid.json()["type"].endswith("/already-submitted"), paid.text
+        return False
+
     def _until_answered(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         for _ in range(ATTEMPTS_MAX):
             with suppress(httpx.TransportError):
                 answer = send()
-                if answer.status_code not in {409, 503} and not _was_cut(answer):
+                if not _is_to_be_sent_again(answer) and not _was_cut(answer):
                     return answer
             self._thaw("review-api")  # it answers nobody otherwise
             time.sleep(PAUSE_SECONDS)
@@ -173,6 +253,11 @@ class Run:
             case "freeze-kafka" if servers.own_kafka is not None:
                 servers.own_kafka.freeze()
                 self._kafka_frozen = True
+            case "send-again":
+                ask(self.stack, "review", SEND_AGAIN)
+            case "say-twice":
+                self._thaw_kafka()
+                blocking.run(_say_twice(self.stack.description.kafka, "orders.events"))
             case _:
                 pass
 
@@ -197,6 +282,41 @@ class Run:
         """One that found no database when it began has ended: whatever runs it starts it anew."""
         if not (service := self.stack.services[process]).running():
             service.start()
+
+
+async def _say_twice(kafka: str, topic: str) -> None:
+    """What came last in each partition of a topic comes once more."""
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await consumer.start()
+    await producer.start()
+    try:
+        consumer.assign(places)
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        left: dict[TopicPartition, int] = {}
+        for at in places:
+            first = max(begins[at], ends[at] - SAID_TWICE_MAX)
+            consumer.seek(at, first)
+            left[at] = ends[at] - first
+        async with asyncio.timeout(READ_SECONDS):
+            while any(count > 0 for count in left.values()):
+                for at, records in (await consumer.getmany(timeout_ms=100)).items():
+                    left[at] -= len(records)
+                    for record in records:
+                        sent = (record.value, record.key, at.partition, None, [*record.headers])
+                        await producer.send(topic, *sent)
+        await producer.flush()
+    finally:
+        await producer.stop()
+        await consumer.stop()
+
+
+def _is_to_be_sent_again(answer: httpx.Response) -> bool:
+    """Whether a later answer may be another: nothing was done, or somebody else was faster."""
+    if answer.status_code == HTTPStatus.CONFLICT:
+        return str(answer.json()["type"]).endswith("/concurrent-change")
+    return answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _was_cut(answer: httpx.Response) -> bool:
@@ -228,10 +348,21 @@ def run(stack: Stack, seed: int, steps: int = STEPS) -> None:
     assert there == sent, f"{there ^ sent} are on one side alone"
     known = "SELECT order_id FROM read.order_facts WHERE order_id LIKE $1"
     assert {row[0] for row in ask(stack, "dispute", known, mark)} == sent
+    paid = {
+        row["order_id"]: _reference(row["told"])
+        for row in ask(stack, "review", PAID, f"order-{mark}")
+    }
+    assert paid == carried.paid, f"paid: {paid}, believed: {carried.paid}"
+    check_rebuilt(stack, SERVICES[seed % len(SERVICES)])
     assert stack.ended() == [], f"ended by themselves: {stack.ended()}"
 
 
-def _orders_of(step: Place | Import) -> Iterator[str]:
+def _reference(told: str) -> str:
+    reference: str = msgspec.json.decode(told)["data"]["payment_ref"]
+    return reference
+
+
+def _orders_of(step: Place | Import | Race) -> Iterator[str]:
     if isinstance(step, Import):
         yield from step.order_ids
     else:

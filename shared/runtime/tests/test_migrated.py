@@ -14,6 +14,7 @@ from shared_runtime.settings import Settings
 from shared_runtime.worker import Workload
 
 PACKAGE = "review_service"
+BEFORE = "0009_webhooks"
 LATER = "9999_of_a_later_release"
 TO_IT = "UPDATE alembic_version SET version_num = $1"
 
@@ -95,6 +96,29 @@ async def test_migrate_of_the_release_before_leaves_a_later_ones_database_alone(
     assert "nothing was changed" in capsys.readouterr().out
     assert await owner.fetchval("SELECT version_num FROM alembic_version") == LATER
     assert await owner.fetchval("SELECT version FROM es.projection") == 2
+
+
+async def test_a_migration_that_has_to_wait_for_a_table_lets_others_work_on_it(
+    owner: asyncpg.Pool, pool: asyncpg.Pool, settings: Settings
+) -> None:
+    """A dump that reads it for hours would have all commands stand still behind the migration."""
+    await owner.execute("ALTER TABLE es.parked_event DROP COLUMN set_aside_at")
+    await owner.execute(TO_IT, BEFORE)
+    clock = asyncio.get_running_loop().time
+    async with owner.acquire() as dump, dump.transaction():
+        await dump.fetch("SELECT FROM es.parked_event")
+        migrating = asyncio.create_task(run_migrate(service(), settings))
+        slowest, until = 0.0, clock() + 3
+        while clock() < until:
+            began_at = clock()
+            await pool.fetch("SELECT FROM es.parked_event")
+            slowest = max(slowest, clock() - began_at)
+        assert not migrating.done()
+    async with asyncio.timeout(20):
+        await migrating
+    assert slowest < 2
+    await check_migrated(pool, PACKAGE)
+    await pool.fetch("SELECT set_aside_at FROM es.parked_event")
 
 
 async def test_whoever_starts_a_release_waits_until_its_database_is_migrated(

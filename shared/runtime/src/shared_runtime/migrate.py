@@ -4,33 +4,67 @@ Alembic runs them with the owner's rights. Imported by the command alone: Alembi
 take as long to import as all the rest of a service.
 """
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 from importlib.resources import files
 from typing import Any
 
 import asyncpg
+import structlog
 from alembic import command, op
 from alembic.config import Config
 from shared_events.partition import PARTITIONS
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
 from shared_runtime.projections import Projection, create_projections
 
 MIGRATION_LOCK = 0x61667465  # any number, the same for all who migrate
+# Whoever waits to change a table has all others who want it wait behind him: a dump that reads it
+# would have the running release stand still. So a migration gives up soon, and comes again.
+BRIEFLY = text("SET LOCAL lock_timeout = '500ms'")
+PAUSE_SECONDS = 1.0
+WAIT_SECONDS_MAX = 600.0
+GIVES_WAY = ("55P03", "40P01")
+"""SQLSTATEs: a lock was not to be had in time, or two waited for each other."""
+
+log = structlog.get_logger()
 
 
 async def migrate(package: str, owner_url: str, projections: Iterable[Projection] = ()) -> None:
-    """Brings a service's database to head and makes the tables of new projections."""
+    """Brings a service's database to head and makes the tables of new projections. Raises what
+    PostgreSQL says of a table that is in use for `WAIT_SECONDS_MAX`: nothing has changed.
+    """
     owner = await asyncpg.connect(owner_url)
     try:
         await owner.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
-        await _upgrade(package, owner_url)
+        await _upgrade_in_time(package, owner_url)
         await create_projections(owner, projections)
     finally:
         await owner.close()
+
+
+async def _upgrade_in_time(package: str, owner_url: str) -> None:
+    clock = asyncio.get_running_loop().time
+    until = clock() + WAIT_SECONDS_MAX
+    while True:
+        try:
+            await _upgrade(package, owner_url)
+        except (asyncpg.PostgresError, DBAPIError) as failure:
+            if _state_of(failure) not in GIVES_WAY or clock() >= until:
+                raise
+            log.info("a table is in use: migrating again", package=package)
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
+def _state_of(failure: asyncpg.PostgresError | DBAPIError) -> str | None:
+    told = failure.orig if isinstance(failure, DBAPIError) else failure
+    return getattr(told, "sqlstate", None)
 
 
 async def _upgrade(package: str, owner_url: str) -> None:
@@ -40,12 +74,16 @@ async def _upgrade(package: str, owner_url: str) -> None:
     )
     config = Config()
     config.set_main_option("script_location", str(files(package) / "migrations"))
-    async with engine.begin() as connection:
-        config.attributes["connection"] = connection.sync_connection
-        await connection.run_sync(lambda _: command.upgrade(config, "head"))
-        # With it, not after it: whoever waits for the migration (check_migrated) may look at once.
-        await connection.execute(text("GRANT SELECT ON alembic_version TO aftersales_app"))
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(BRIEFLY)
+            config.attributes["connection"] = connection.sync_connection
+            await connection.run_sync(lambda _: command.upgrade(config, "head"))
+            # With it, not after it: whoever waits for the migration (check_migrated) may look at
+            # once.
+            await connection.execute(text("GRANT SELECT ON alembic_version TO aftersales_app"))
+    finally:
+        await engine.dispose()
 
 
 def run_sql(sql: str) -> None:

@@ -1,7 +1,8 @@
 """The runbooks of docs/running.md, carried out on a real stack: `make drills`."""
 
+import json
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,17 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
 from local_stack import blocking, processes
 from local_stack.oracle import (
+    PLACED,
     aftersales,
     ask,
     check,
     check_projections,
     has_arrived,
     has_arrived_but,
+    order,
     place,
     place_all,
 )
@@ -25,6 +29,8 @@ from local_stack.people import until
 from local_stack.servers import Servers
 from local_stack.services import Service, Stack, ephemeral_stack
 from local_stack.topics import any_there, create_topics, delete_topics, forget
+
+from tests.drills.running import both, metric, start
 
 pytestmark = pytest.mark.drill
 
@@ -58,17 +64,6 @@ def administer(stack: Stack, *statements: str) -> None:
     blocking.run(run())
 
 
-def both(stack: Stack, service: str) -> tuple[Service, Service]:
-    return stack.services[f"{service}-api"], stack.services[f"{service}-worker"]
-
-
-def start(*processes: Service) -> None:
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.wait_ready()
-
-
 def back_up(stack: Stack, service: str) -> str:
     """A copy of a service's database, while its processes are away."""
     processes = both(stack, service)
@@ -92,16 +87,9 @@ def restore(stack: Stack, service: str, backup: str) -> None:
     )
 
 
-def metric(stack: Stack, service: str, name: str) -> float:
-    """What the worker of a service says, in all."""
-    metrics = httpx.get(f"{stack.services[f'{service}-worker'].url}/metrics", timeout=10).text
-    lines = [each for each in metrics.splitlines() if each.startswith((f"{name} ", f"{name}{{"))]
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
-
-
 def stopped(stack: Stack, service: str) -> float:
     """Partitions that the workers of a service hold."""
-    return metric(stack, service, "aftersales_stopped_partitions")
+    return metric(stack.services[f"{service}-worker"], "aftersales_stopped_partitions")
 
 
 def readiness(process: Service) -> int | None:
@@ -119,6 +107,19 @@ def relayed(stack: Stack, service: str) -> bool:
         "SELECT FROM es.head JOIN es.cursor AS cursor USING (topic, partition) "
         "WHERE subscription = 'relay' AND cursor.position < head.position",
     )
+
+
+def forked(stack: Stack, service: str) -> set[str]:
+    """The subscriptions of a service that hold something whose history has parted."""
+    worker = stack.services[f"{service}-worker"]
+    lines = httpx.get(f"{worker.url}/metrics", timeout=10).text.splitlines()
+    return {
+        line.partition('subscription="')[2].partition('"')[0]
+        for line in lines
+        if line.startswith("aftersales_held_partitions{")
+        and 'why="fork"' in line
+        and float(line.rpartition(" ")[2]) > 0
+    }
 
 
 @contextmanager
@@ -191,14 +192,103 @@ def test_a_database_is_restored_and_goes_on_without_the_runbook(drilled: Stack) 
     check(drilled, since)
 
 
-def test_the_topics_of_a_service_are_made_anew(drilled: Stack) -> None:
-    kafka, topics = drilled.description.kafka, ["orders.events", "review.events"]
-    _, worker = both(drilled, "review")
+def test_a_database_is_restored_and_what_was_recorded_since_is_the_truth(drilled: Stack) -> None:
+    """Decided for the database: the topics are made anew, and everybody follows what it has."""
+    backup = back_up(drilled, "review")
+    place_all(drilled, "of-the-history-that-is-over", 40)
+    until(lambda: has_arrived(drilled), "what was placed since the backup has arrived")
+    restore(drilled, "review", backup)
+    api, worker = both(drilled, "review")
+    start(api)
+    placed = place_all(drilled, "of-the-one-that-goes-on", 20)
+    api.stop()
+    assert api.run("recover") == 1
+    make_topics_anew(drilled, "orders.events", "review.events")
+    start(api, worker)
+    until(lambda: stopped(drilled, "dispute") > 0, "what has parted is held")
+    for service in ("dispute", "returns", "reputation"):
+        follow_the_log_of_review(drilled, service)
+    check(drilled, placed | place_all(drilled, "of-the-one-that-goes-on-still", 20))
+
+
+def follow_the_log_of_review(stack: Stack, service: str) -> None:
+    """What the runbook says of each subscription that is held: when all that it reads is there."""
+    until(lambda: relayed(stack, "review"), "the topics have all of the log")
+    _, worker = both(stack, service)
+    held = forked(stack, service)
     worker.stop()
+    for name in held:
+        projection, _, generation = name.partition("/")
+        if generation:
+            aftersales(stack, "projections", "rebuild", service, projection, codes={0, 1})
+        else:
+            for topic in ("orders.events", "review.events"):
+                follow = ("log", "follow", service, name, topic, "review")
+                aftersales(stack, *follow, codes={0, 1})  # 1: it has not come further there
+    start(worker)
+
+
+def make_topics_anew(stack: Stack, *topics: str) -> None:
+    kafka = stack.description.kafka
     delete_topics(kafka, topics)
     until(lambda: not any_there(kafka, topics), "they are gone")
-    placed = place_all(drilled, "while-it-is-away", 5)
     create_topics(kafka, topics)
+
+
+def test_a_feed_is_made_anew(drilled: Stack) -> None:
+    """The marketplace announces in another topic of that name: what was taken in stays, and what
+    is announced there comes in. It is told first.
+    """
+    feed = "marketplace.orders"
+    _, worker = both(drilled, "review")
+    announced = {f"announced-{number}" for number in range(40)}
+    announce(drilled, feed, announced)
+    until(lambda: announced <= placed_in(drilled), "they are placed")
+    worker.stop()
+    make_topics_anew(drilled, feed)
+    anew = {f"announced-anew-{number}" for number in range(20)}
+    announce(drilled, feed, anew)
+    start(worker)
+    until(lambda: forked(drilled, "review") == {"marketplace"}, "it is held and told")
+    worker.stop()
+    aftersales(drilled, "log", "reread", "review", "marketplace", feed)
+    start(worker)
+    until(lambda: anew <= placed_in(drilled), "what was announced since is placed")
+    assert stopped(drilled, "review") == 0
+    check(drilled, announced | anew)
+
+
+def announce(stack: Stack, feed: str, orders: Collection[str]) -> None:
+    """Orders as a marketplace announces them, in a topic of its own."""
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=stack.description.kafka)
+        await producer.start()
+        try:
+            for order_id in orders:
+                told = {
+                    "specversion": "1.0",
+                    "id": order_id,
+                    "source": "/marketplace",
+                    "type": "marketplace.order",
+                    "data": {"order": order(order_id)},
+                }
+                await producer.send_and_wait(feed, json.dumps(told).encode(), key=order_id.encode())
+        finally:
+            await producer.stop()
+
+    blocking.run(run())
+
+
+def placed_in(stack: Stack) -> set[str]:
+    return {row["order_id"] for row in ask(stack, "review", PLACED)}
+
+
+def test_the_topics_of_a_service_are_made_anew(drilled: Stack) -> None:
+    _, worker = both(drilled, "review")
+    worker.stop()
+    placed = place_all(drilled, "while-it-is-away", 5)
+    make_topics_anew(drilled, "orders.events", "review.events")
     start(worker)
     placed |= place_all(drilled, "topic-made-anew", 10)
     check(drilled, placed)
@@ -287,7 +377,7 @@ def test_a_topic_forgets_what_a_consumer_has_not_read(drilled: Stack) -> None:
     placed |= place_all(drilled, "remembered", 10)
     start(worker)
     until(lambda: has_arrived(drilled), "all has arrived")
-    assert metric(drilled, "dispute", "aftersales_healed_events_total") >= 10
+    assert metric(worker, "aftersales_healed_events_total") >= 10
     assert stopped(drilled, "dispute") == 0
     # Built again from a topic that has not all of it, and from its source.
     aftersales(drilled, "projections", "rebuild", "dispute", "order_facts")
@@ -321,7 +411,7 @@ def test_a_workers_clock_is_a_day_ahead(drilled: Stack) -> None:
     started = datetime.now(tz=UTC)
     with ahead_of_time(drilled, worker, timedelta(days=1)):
         until(lambda: readiness(worker) == 503, "it says so")
-        assert metric(drilled, "review", "aftersales_clock_skew_seconds") > 80_000
+        assert metric(worker, "aftersales_clock_skew_seconds") > 80_000
         placed = place_all(drilled, "by-a-wrong-clock", 5)
         until(lambda: relayed(drilled, "review"), "what others recorded is sent")
     latest = ask(drilled, "review", "SELECT max(recorded_at) AS at FROM es.head")[0]["at"]
@@ -345,23 +435,6 @@ def test_postgresql_takes_no_writes_for_a_while(drilled: Stack) -> None:
 
     until(is_placed, "orders are taken again")
     check(drilled, {"read-only"})
-
-
-def test_a_later_release_migrates_and_is_rolled_back(drilled: Stack) -> None:
-    api, worker = both(drilled, "review")
-    (before,) = ask(drilled, "review", "SELECT version_num FROM alembic_version")
-    ask(drilled, "review", "UPDATE alembic_version SET version_num = '9999_later'")
-    try:
-        for process in (api, worker):
-            assert httpx.get(f"{process.url}/readyz", timeout=10).status_code == 200
-        assert api.run("migrate") == 0
-        for process in (api, worker):
-            process.stop()
-        start(api, worker)
-        placed = place_all(drilled, "beside-a-later-release", 5)
-    finally:
-        ask(drilled, "review", "UPDATE alembic_version SET version_num = $1", before[0])
-    check(drilled, placed)
 
 
 def test_a_topic_is_sent_once_more_and_every_projection_is_built_again(drilled: Stack) -> None:

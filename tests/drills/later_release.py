@@ -198,23 +198,26 @@ class LaterRelease:
 
     source: Path
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a process is told that is of this release."""
-        return {"PYTHONPATH": str(self.source)}
-
     def of(self, running: Service) -> Service:
         """A process of it that can run beside that of the release before."""
+        name = f"{running.name}-later"
+        log = running.log.with_name(f"{name}.log")
+        return self.process(name, running.package, running.command, log=log, env=running.env)
+
+    def process(
+        self, name: str, package: str, command: str, *, log: Path, env: Mapping[str, str]
+    ) -> Service:
+        """A process of it, on ports that are free."""
         ports = ("AFTERSALES_PORT", "AFTERSALES_WORKER_PORT", "AFTERSALES_METRICS_PORT")
         port = {name: str(free_port()) for name in ports}
-        mine = "AFTERSALES_PORT" if running.command == "api" else "AFTERSALES_WORKER_PORT"
+        mine = "AFTERSALES_PORT" if command == "api" else "AFTERSALES_WORKER_PORT"
         return Service(
-            name=f"{running.name}-later",
-            package=running.package,
-            command=running.command,
+            name=name,
+            package=package,
+            command=command,
             port=int(port[mine]),
-            log=running.log.with_name(f"{running.name}-later.log"),
-            env={**running.env, **port, **self.environment},
+            log=log,
+            env={**env, **port, "PYTHONPATH": str(self.source)},
             starter=_start,
         )
 

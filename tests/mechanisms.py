@@ -242,6 +242,14 @@ BROKEN = (
         f"{TESTS}/test_lineage.py",
     ),
     Broken(
+        "I9",
+        "what a history has that is over is not waited for",
+        f"{RUNTIME}/lineage.py",
+        "        return epoch.id > cursor.epoch and cursor.position > epoch.since\n",
+        "        return False\n",
+        f"{TESTS}/test_lineage.py",
+    ),
+    Broken(
         "I15",
         "a worker writes only into tables of the version that it knows",
         f"{RUNTIME}/delivery.py",
@@ -412,6 +420,14 @@ BROKEN = (
         f"{RUNTIME}/parking.py",
         "    if not parked:\n        return list(deliveries)",
         "    if True:\n        return list(deliveries)",
+        f"{TESTS}/test_parking.py",
+    ),
+    Broken(
+        "I13",
+        "what waits or was given up is not set aside once more",
+        f"{RUNTIME}/parking.py",
+        "    ON CONFLICT DO NOTHING\n",
+        "",
         f"{TESTS}/test_parking.py",
     ),
     Broken(

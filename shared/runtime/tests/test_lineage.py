@@ -424,7 +424,7 @@ async def pay(batch: Sequence[Recorded[OrderPaid]], db: Connection) -> None:
     await db.executemany("INSERT INTO payment (order_id, seller_id) VALUES ($1, $2)", rows)
 
 
-async def test_what_followed_a_history_that_is_over_is_built_again_from_the_one_that_goes_on(  # noqa: PLR0917
+async def test_i9_what_followed_a_history_that_is_over_is_built_again_from_the_one_that_goes_on(  # noqa: PLR0917
     servers: Servers,
     database: Database,
     pool: asyncpg.Pool,
@@ -434,7 +434,7 @@ async def test_what_followed_a_history_that_is_over_is_built_again_from_the_one_
     topic: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """I9, I15. Also where that one is shorter: its end is as far as there is to come."""
+    """Also where that one is shorter: its end is as far as there is to come."""
     monkeypatch.setattr("shared_runtime.projections.IDLE_SECONDS", 0.2)
     payments = Projection(
         name="payments",

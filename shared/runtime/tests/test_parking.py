@@ -184,7 +184,7 @@ async def test_a_discarded_event_is_left_out_and_remembered_with_its_reason(
     assert tuple(left_out) == (2, "DISCARDED", "sent twice")
 
 
-async def test_read_again_what_waits_goes_on_waiting_and_what_was_given_up_is_given_up_for_good(
+async def test_i13_read_again_what_waits_goes_on_waiting_and_what_was_given_up_is_given_up_for_good(
     pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
 ) -> None:
     """As after `aftersales log reread`, or when a reaction begins anew."""

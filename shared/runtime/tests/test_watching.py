@@ -1,16 +1,19 @@
 """What stands still shows in a metric, and no longer when it moves on."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka import ConsumerRecord
+from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime.delivery import Subscription
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
-from shared_runtime.sources import OwnLog
+from shared_runtime.sources import OwnLog, kafka_delivery
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import ManualClock, facts
 from shared_runtime.watching import measure
@@ -133,6 +136,31 @@ async def test_a_reader_of_kafka_that_holds_a_partition_is_late_by_what_it_waits
     clock.advance(timedelta(minutes=5))
     await measure(pool, journal, clock, [reader])
     assert told("kafka_lag_seconds", subscription="sight") == 300
+
+
+async def test_a_record_is_as_old_as_it_says_and_that_of_a_feed_as_kafka_has_had_it(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    await journal.append(facts("order-S1", paid("S1"), at=AT))
+    (ours,) = await OwnLog(pool, (topic,)).fetch((topic, partition_of("S1")), [1])
+    assert ours.told_at == AT
+    record: Any = ConsumerRecord  # its type says nothing of how it is made
+    of_a_feed = record(
+        topic="marketplace.orders",
+        partition=0,
+        offset=7,
+        timestamp=int(AT.timestamp() * 1000),
+        timestamp_type=1,
+        key=None,
+        value=b"{}",
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=2,
+        headers=(),
+    )
+    told_by_others = kafka_delivery(of_a_feed, foreign=True)
+    assert told_by_others.told_at == AT
+    assert replace(told_by_others, taken_at=None).told_at is None
 
 
 async def test_since_when_a_transaction_keeps_what_is_dead(

@@ -17,7 +17,9 @@ from shared_events.orders import OrderPaid
 from shared_runtime.committing import Committer, Member, committed
 from shared_runtime.decider import Actor, Decider, LimitReached, NotFound, Refused
 from shared_runtime.log import (
+    ATTEMPTS_MAX,
     AlreadyAnswered,
+    AlreadyRecorded,
     AlsoWrite,
     AnyAlsoWrite,
     AnyUnderLock,
@@ -266,6 +268,25 @@ async def test_i2_those_who_lose_a_race_are_decided_again_on_what_has_happened(
     assert [each.version for each in await read_stream(log, "order-1")] == [1, 2, 3]
     assert (await kept(pool)).keys() == {asked[first].cause, asked[2].cause}
     assert await pool.fetchval(DENSE)
+
+
+@pytest.mark.parametrize(("answers", "times"), [(True, 1), (False, ATTEMPTS_MAX)])
+async def test_a_request_that_is_in_the_log_is_not_decided_again(
+    *, answers: bool, times: int
+) -> None:
+    """Its answer is kept. A reaction has none: it finds in the history what it has done."""
+    log, decided = InMemoryLog(ManualClock(AT)), list[Pay]()
+
+    def pay_anew(_: Payments, said: Pay) -> list[OrderPaid]:
+        decided.append(said)
+        return pay((), said)
+
+    decider, asked = replace(PAYMENTS, decide=pay_anew), ask("1", "a")
+    await handle(log, decider, asked)
+    decided.clear()
+    with pytest.raises(AlreadyRecorded):
+        await handle(log, decider, asked, reply=answer_to(asked) if answers else None)
+    assert len(decided) == times
 
 
 async def test_i10_what_is_answered_already_is_told_to_its_own_sender_alone(

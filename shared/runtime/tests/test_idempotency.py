@@ -32,11 +32,12 @@ from shared_runtime.idempotency import (
     find_replies,
     purge_replies,
 )
-from shared_runtime.log import PostgresLog
+from shared_runtime.log import PostgresLog, StreamsUnreadable
 from shared_runtime.migrate import migrate
 from shared_runtime.migrated import check_migrated
 from shared_runtime.problems import MalformedBody, command_refusals
 from shared_runtime.routers import Router
+from shared_runtime.skew import ClockSkewed
 from shared_runtime.testing import ManualClock
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -64,6 +65,10 @@ def pay(paid: Payments, command: Pay) -> list[OrderPaid]:
         raise WrongState(state=f"{len(paid)} PAID")
     if command.payment_ref == "none":
         return []
+    if paid and command.payment_ref == "unreadable":
+        raise StreamsUnreadable({f"order-{command.order_id}": "OrderPraised.v1"})
+    if paid and command.payment_ref == "skewed":
+        raise ClockSkewed
     return [
         OrderPaid(
             order_id=command.order_id,
@@ -239,6 +244,17 @@ async def test_what_is_recorded_is_not_looked_for_before_and_a_repeat_is_looked_
             await send(client, ref, key)
             assert looks.asked == [command_id("B1", key)]
             looks.asked.clear()
+
+
+@pytest.mark.parametrize("ref", ["unreadable", "skewed"])
+async def test_what_cannot_be_decided_just_now_is_answered_if_it_has_been(
+    ref: str, client: httpx.AsyncClient
+) -> None:
+    """A newer release has written to the stream since, or our clock has gone wrong."""
+    first = await send(client, ref, "k1")
+    assert first.status_code == 201
+    assert (await send(client, ref, "k1")).content == first.content
+    assert (await send(client, ref, "k2")).status_code == 503
 
 
 async def test_a_key_is_good_for_one_request(client: httpx.AsyncClient) -> None:

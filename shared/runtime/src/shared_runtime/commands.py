@@ -27,12 +27,14 @@ from shared_runtime.log import (
     Handled,
     Log,
     Reply,
+    StreamsUnreadable,
     VersionConflict,
     decided,
     read_stream,
 )
 from shared_runtime.problems import ConcurrentChange, PreconditionRequired, encode_json
 from shared_runtime.reading import IfMatch, IfMatchRequired, answer, etag_of, reanswered
+from shared_runtime.skew import ClockSkewed
 from shared_runtime.telemetry import valid_traceparent
 from shared_runtime.together import Together
 
@@ -58,6 +60,10 @@ class CommandRequest:
         if self.expected is None:
             raise PreconditionRequired
 
+
+LOST_RACES = (VersionConflict, AlreadyAnswered)
+NOT_RECORDED = (Refused, StreamsUnreadable, ClockSkewed, *LOST_RACES)
+"""Whoever is told of one of these may have been answered before."""
 
 type ValidateOnly = Annotated[bool, Query(description="Only tell which events would be recorded.")]
 
@@ -167,12 +173,12 @@ class Commands:
                 also_write=also_write,
                 version_of=version_of,
             )
-        except (Refused, VersionConflict, AlreadyAnswered) as lost:
+        except NOT_RECORDED as failure:
             if twin := await self._twin(request):
                 return twin
-            if isinstance(lost, Refused):
-                raise
-            raise ConcurrentChange from lost
+            if isinstance(failure, LOST_RACES):
+                raise ConcurrentChange from failure
+            raise
         if not outcome.recorded:
             twin = await self._twin(request)
             return twin or answer(view(outcome), version=version_of(outcome.events))

@@ -13,7 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -634,17 +634,25 @@ async def handle[S, C: Command, E: Struct](
             outcome.recorded.extend(await decisions.append(kept))
             return outcome
 
-    return await decided_again(once)
+    # A request that was recorded has been answered: to decide it again is for nothing.
+    return await decided_again(once, final=AlreadyRecorded if reply else ())
 
 
-async def decided_again[T](once: Callable[[], Awaitable[T]], most: int = ATTEMPTS_MAX) -> T:
+async def decided_again[T](
+    once: Callable[[], Awaitable[T]],
+    most: int = ATTEMPTS_MAX,
+    final: type[VersionConflict] | tuple[()] = (),
+) -> T:
     """What comes of it; where it loses a race it is done again, on what is there by then.
 
-    Raises `VersionConflict` after `most` lost races.
+    Raises `VersionConflict` after `most` lost races, or at one that is `final`.
     """
     for _ in range(most - 1):
-        with suppress(VersionConflict):
+        try:
             return await once()
+        except VersionConflict as lost:
+            if isinstance(lost, final):
+                raise
     return await once()
 
 

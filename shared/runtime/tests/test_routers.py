@@ -5,7 +5,8 @@ from typing import Annotated, cast
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Response
+from fastapi.exceptions import FastAPIError
 from fastapi.routing import APIRoute
 from local_stack import issuer
 from shared_runtime.auth import BySignature, Caller, Verifier, require
@@ -18,6 +19,10 @@ type ABuyer = Annotated[Caller, Depends(require("BUYER"))]
 def whose(caller: ABuyer) -> str:
     """A dependency that asks for the roles by itself."""
     return caller.sub
+
+
+def anybody() -> str:
+    return "anybody"
 
 
 class Signed(BySignature):
@@ -76,6 +81,35 @@ def test_what_is_not_there_when_a_route_is_analysed_is_not_there(router: Router)
     (route, _) = router.routes
     assert not hasattr(route, "colour")
     assert not hasattr(route, "colour")
+
+
+def test_what_is_wrong_with_a_route_is_told_each_time_that_it_is_asked_for() -> None:
+    router = Router("/v1/notes")
+
+    @router.get("/{note_id}")
+    async def get_note(note_id: Signed) -> Response:
+        return Response(str(note_id))
+
+    (route,) = router.routes
+    for _ in range(2):
+        with pytest.raises(FastAPIError, match="Signed"):
+            assert cast("APIRoute", route).dependant
+
+
+@pytest.mark.parametrize("behind", [Depends(anybody), Query()], ids=["another", "a parameter"])
+def test_roles_that_something_else_stands_behind_are_none(
+    behind: object, verifier: Verifier
+) -> None:
+    """Of several notes FastAPI goes by the last: nobody would ask for the roles."""
+    router = Router("/v1/notes")
+
+    async def list_notes(caller: str) -> Response:
+        return Response(caller)
+
+    list_notes.__annotations__["caller"] = Annotated[str, Depends(require("BUYER")), behind]
+    router.add_api_route("", list_notes)
+    with pytest.raises(ValueError, match="no roles"):
+        app_of(router, verifier)
 
 
 def test_all_routes_are_told_of_with_what_all_have(router: Router, verifier: Verifier) -> None:

@@ -23,7 +23,7 @@ from urllib.request import urlopen
 import msgspec
 import structlog
 from fastapi import Request, Security
-from fastapi.params import Depends
+from fastapi.params import Body, Depends, Param
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from joserfc import jws, jwt
@@ -340,12 +340,14 @@ def _asked_by(
 
 
 def _declared_by(call: Callable[..., Any]) -> Iterator[Depends]:
+    """Of several notes on a parameter FastAPI goes by the last, and so does this."""
     for parameter in signature(call).parameters.values():
         told = parameter.annotation
         kind = told.__value__ if isinstance(told, TypeAliasType) else told
-        for note in (parameter.default, *getattr(kind, "__metadata__", ())):
-            if isinstance(note, Depends):
-                yield note
+        notes = (*getattr(kind, "__metadata__", ()), parameter.default)
+        counted = [note for note in notes if isinstance(note, (Depends, Param, Body))]
+        if counted and isinstance(counted[-1], Depends):
+            yield counted[-1]
 
 
 def _is_protected(path: str) -> bool:

@@ -34,7 +34,11 @@ class Route(APIRoute):
         declared = vars(self).pop("_declared", None)
         if declared is None:
             raise AttributeError(name)
-        super().__init__(self.path, self.endpoint, **declared)
+        try:
+            super().__init__(self.path, self.endpoint, **declared)
+        except BaseException:
+            self._declared = declared  # whoever asks next is told the same
+            raise
         return getattr(self, name)
 
 

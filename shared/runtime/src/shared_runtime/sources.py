@@ -45,8 +45,8 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 """Of bodies: a batch of the largest events takes no more memory than one of usual ones."""
 KAFKA_WAIT_MS = 500
 FETCH_WAIT_MS = 2_000
-"""So long the broker keeps a request for which there is nothing. To ask and be told so takes a
-millisecond and more of the processor, for it names each partition."""
+"""So long the broker keeps a request for which there is nothing. To ask and be told so takes up
+to a millisecond of the processor: client and broker go over all partitions."""
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
 START_SECONDS_MAX = 10.0
@@ -335,7 +335,7 @@ class KafkaLog:
     _consumer: AIOKafkaConsumer | None = None
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
-    _moved: set[TopicPartition] = field(default_factory=set[TopicPartition])
+    _moved: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
     _shared_at: float = 0.0
     _ends_at: float = float("-inf")
     _spans: Spans = field(default_factory=Spans)
@@ -368,7 +368,7 @@ class KafkaLog:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
             return await self._take_apart(consumer, cursors)
-        self._moved.update(batches)
+        self._moved |= {place: told[-1].offset + 1 for place, told in batches.items() if told}
         if self._rebalanced.is_set():
             raise TakenOver  # a partition that has just come is not read from its cursor yet
         return healed + [
@@ -425,10 +425,11 @@ class KafkaLog:
         if assigned.keys() <= cursors.keys():
             self._rebalanced.clear()
         self._ends_at = float("-inf")
-        self._moved.update(assigned.values())
         for name in assigned.keys() & cursors.keys():
             # One before: whoever reads on compares the last hash that he has with the source's.
-            consumer.seek(assigned[name], max(0, cursors[name].position - 1))
+            offset = max(0, cursors[name].position - 1)
+            consumer.seek(assigned[name], offset)
+            self._moved[assigned[name]] = offset
 
     async def _check_share(self, consumer: AIOKafkaConsumer) -> None:
         """Raises `TakenOver` when it has left a group that gives it nothing of a topic."""
@@ -649,13 +650,14 @@ class KafkaLog:
         what has moved: it stores a record for each partition that is named.)
         """
         now = asyncio.get_running_loop().time()
-        moved = self._moved & consumer.assignment()
+        assigned = consumer.assignment()
+        moved = {place: offset for place, offset in self._moved.items() if place in assigned}
         if not moved or now - self._committed_at < self.commit_seconds:
             return
         self._committed_at = now
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(COMMIT_SECONDS_MAX):
-                await consumer.commit({place: await consumer.position(place) for place in moved})
+                await consumer.commit(moved)
             self._moved.clear()
 
     async def _started(self) -> AIOKafkaConsumer:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from local_stack.people import now
 from local_stack.services import Stack
 from review_service.api.examples import LINE
 
@@ -22,7 +23,7 @@ def api(stack: Stack) -> Iterator[httpx.Client]:
 
 
 def test_an_order_is_reviewed_by_both_and_read_by_all(stack: Stack, api: httpx.Client) -> None:
-    start = datetime.now(UTC) - timedelta(hours=5)
+    start = now(stack) - timedelta(hours=5)
 
     def at(hours: int) -> str:
         return (start + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from local_stack.people import now
 from local_stack.receiver import Receiver, receiving
 from local_stack.services import Stack
 from review_service.api.examples import LINE
@@ -66,7 +67,7 @@ def test_a_shop_is_told_of_an_order_and_of_its_reviews_when_both_are_there(
 ) -> None:
     asking = Asking(stack)
     endpoint = asking.post("SELLER", SELLER_ID, PATH, {"url": shop.url})
-    start = datetime.now(UTC) - timedelta(hours=5)
+    start = now(stack) - timedelta(hours=5)
 
     def at(hours: int) -> str:
         return (start + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")

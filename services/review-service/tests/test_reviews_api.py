@@ -49,10 +49,16 @@ RESTRICTION: Json = {
 }
 NO_RULES: Json = {"rule_ids": []}
 WAITING = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'
+    WITH waiting AS (
+        SELECT pid, pg_blocking_pids(pid) AS behind FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+    )
+    SELECT count(*) FROM waiting WHERE $1 = ANY (behind) OR EXISTS (
+        SELECT FROM waiting AS next
+        WHERE next.pid = ANY (waiting.behind) AND $1 = ANY (next.behind))
 """
-"""How many wait for somebody else's transaction."""
+"""How many wait for the transaction of a session, or behind one who does. (For a moment one may
+wait for something else.)"""
 DECISION: Json = {
     "outcome": "UPHELD",
     "rule_ids": ["R-3"],
@@ -1195,7 +1201,7 @@ async def test_a_file_that_is_deleted_before_the_review_is_recorded_takes_it_alo
     async with pool.acquire() as db, db.transaction():
         await db.execute("UPDATE media.file SET dropped_at = uploaded_at")
         writing = asyncio.create_task(write(buyer, review))
-        while not await pool.fetchval(WAITING):
+        while not await pool.fetchval(WAITING, db.get_server_pid()):
             pass
     assert slug(await writing) == (422, "invalid-value")
     assert (await look(buyer))["reviews"] == []
@@ -1291,13 +1297,14 @@ async def in_turn[A, B](
 ) -> tuple[A, B]:
     """Two who have both decided on the same history before either appends: the first does first."""
     owner = await asyncpg.connect(database.owner_url)
+    holder = owner.get_server_pid()
     async with owner.transaction():
         await owner.execute("SELECT FROM es.head WHERE topic = 'review.events' FOR UPDATE")
         one = asyncio.ensure_future(first)
-        while not one.done() and await pool.fetchval(WAITING) < 1:
+        while not one.done() and await pool.fetchval(WAITING, holder) < 1:
             pass
         other = asyncio.ensure_future(second)
-        while not other.done() and await pool.fetchval(WAITING) < 2:
+        while not other.done() and await pool.fetchval(WAITING, holder) < 2:
             pass
         assert not one.done()
         assert not other.done()

@@ -65,6 +65,27 @@ async def test_how_far_each_reader_of_the_log_is_behind(
     assert told("log_lag_events", subscription="sight") is None
 
 
+async def test_a_projection_is_late_when_it_is_live_and_not_while_it_is_built(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
+) -> None:
+    """Nor is what a recovery that was broken off has left."""
+    await journal.append(facts("order-1", *[paid("S1")] * 5, at=AT))
+    await pool.execute(
+        "INSERT INTO es.projection (name, version, generation) VALUES ('sight', 1, 1)"
+    )
+    for subscription in ("sight/1", "sight/2", "recovery/5"):
+        await pool.execute(REACHED, subscription, topic, partition_of("S1"), 3)
+    await measure(pool, journal, clock)
+    assert told("log_lag_events", subscription="sight/1") == 2
+    for subscription in ("sight/2", "recovery/5"):
+        assert told("log_lag_events", subscription=subscription) is None
+        assert told("log_lag_seconds", subscription=subscription) is None
+    await pool.execute("UPDATE es.projection SET generation = 2")
+    await measure(pool, journal, clock)
+    assert told("log_lag_events", subscription="sight/1") is None
+    assert told("log_lag_events", subscription="sight/2") == 2
+
+
 async def test_which_keys_are_set_aside_and_which_deadlines_are_overdue(
     pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
 ) -> None:

@@ -24,6 +24,7 @@ PURGE_SLACK = timedelta(hours=2)
 OVERDUE_MAX = 10_000
 """More are not counted: that there are so many says enough."""
 
+# A projection that is being built, or a recovery that was broken off, keeps nobody waiting.
 LAG = """
     SELECT cursor.subscription, sum(head.position - cursor.position) AS events,
            min(next.recorded_at) AS oldest
@@ -31,6 +32,8 @@ LAG = """
     LEFT JOIN es.event AS next
         ON next.topic = cursor.topic AND next.partition = cursor.partition
         AND next.position = cursor.position + 1
+    WHERE strpos(cursor.subscription, '/') = 0
+       OR cursor.subscription IN (SELECT name || '/' || generation FROM es.projection)
     GROUP BY cursor.subscription
 """
 PARKED = """

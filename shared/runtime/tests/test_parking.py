@@ -220,6 +220,18 @@ async def test_what_a_reaction_has_left_out_is_forgotten_after_a_year(
     assert await reader.parked() == [("S1", 5, 1)]
 
 
+async def test_the_year_begins_when_it_is_left_out_and_not_when_it_was_set_aside(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader
+) -> None:
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    await pool.execute(SET_ASIDE_AGO, 2 * DISCARDED_KEPT_FOR, 1)
+    assert await discard_first(pool, subscription="sight", key="S1", reason="sent twice")
+    assert await purge_discarded(pool) == 0
+    await pool.execute(SET_ASIDE_AGO, DISCARDED_KEPT_FOR + timedelta(hours=1), 1)
+    assert await purge_discarded(pool) == 1
+
+
 async def test_what_a_projection_has_left_out_is_kept_to_be_left_out_again(
     pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:

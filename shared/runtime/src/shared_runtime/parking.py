@@ -345,7 +345,8 @@ DISCARD = """
         WHERE subscription = $1 AND key = $2 AND ($4::text IS NULL OR topic = $4)
         ORDER BY parked_at LIMIT 1 FOR UPDATE
     )
-    UPDATE es.parked_event AS event SET state = 'DISCARDED', reason = $3
+    UPDATE es.parked_event AS event
+    SET state = 'DISCARDED', reason = $3, set_aside_at = clock_timestamp()
     FROM parked
     WHERE event.subscription = parked.subscription AND event.topic = parked.topic
       AND event.partition = parked.partition AND event.state = 'WAITING'

@@ -58,12 +58,12 @@ from shared_runtime.media_api import (
     UPLOADS_OF_ONE_MAX,
     Download,
     LinkRequired,
-    Places,
     media_router,
     media_tasks,
 )
 from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
+from shared_runtime.places import Places
 from shared_runtime.routers import Router
 from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
 from shared_runtime.shape import Purpose

@@ -12,10 +12,9 @@ minutes, and its answer is never shown by a browser as a part of our pages.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import unquote
-from weakref import WeakValueDictionary
 
 import asyncpg
 import structlog
@@ -78,6 +77,7 @@ from shared_runtime.media_types import (
     said_type,
 )
 from shared_runtime.pausing import pause
+from shared_runtime.places import Places
 from shared_runtime.problems import (
     IdempotencyKeyMissing,
     IdempotencyMismatch,
@@ -143,28 +143,6 @@ class FileView(UploadView, frozen=True, kw_only=True):
     name: str | UnsetType = UNSET
     uploaded_at: Instant
     decided_at: Instant | UnsetType = UNSET
-
-
-class Places:
-    """Only so many at once, and fewer of one person: nobody takes all of them."""
-
-    def __init__(self, count: int, of_one: int) -> None:
-        self._free = asyncio.Semaphore(count)
-        self._of_one = of_one
-        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-
-    @asynccontextmanager
-    async def one(self, person: str) -> AsyncGenerator[None]:
-        """Raises `Unavailable` when none becomes free in time."""
-        share = self._shares.setdefault(person, asyncio.Semaphore(self._of_one))
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await held.enter_async_context(share)
-                    await held.enter_async_context(self._free)
-            except TimeoutError as failure:
-                raise Unavailable from failure
-            yield
 
 
 @asynccontextmanager
@@ -341,9 +319,11 @@ UPLOAD_REFUSALS = refusals(
 def media_router(store: MediaStore, links: Links) -> Router:
     """Uploads, reads, links and downloads of a service's files."""
     router = Router(tags=["media"])
-    uploads = Places(LINES_MAX, UPLOADS_OF_ONE_MAX)
-    downloads = Places(LINES_MAX, DOWNLOADS_OF_ONE_MAX)
-    received_ones, read_ones = (Places(BODIES_MAX, BODIES_OF_ONE_MAX) for _ in range(2))
+    uploads = Places(LINES_MAX, UPLOADS_OF_ONE_MAX, PATIENCE_SECONDS)
+    downloads = Places(LINES_MAX, DOWNLOADS_OF_ONE_MAX, PATIENCE_SECONDS)
+    received_ones, read_ones = (
+        Places(BODIES_MAX, BODIES_OF_ONE_MAX, PATIENCE_SECONDS) for _ in range(2)
+    )
 
     async def seen(media_id: str, caller: Caller) -> MediaFile:
         file = await store.info(media_id)

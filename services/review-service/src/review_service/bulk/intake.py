@@ -22,6 +22,7 @@ from shared_runtime.log import (
     database_of,
 )
 from shared_runtime.media import MediaFile, MediaStore
+from shared_runtime.places import Places
 from shared_runtime.problems import ConcurrentChange, Unavailable, encode_json, problem_body
 from shared_runtime.sealing import PersonKey
 
@@ -48,6 +49,8 @@ OF_A_LATER_RELEASE = (StreamsUnreadable, DecodeError)
 DECIDING_MAX = 4
 """So many uploads decide at once: each holds one of the connections that everything else needs, and
 an upload can wait better than a person."""
+DECIDING_OF_ONE_MAX = 3
+"""Of those, one account's: another one's upload waits behind none of his."""
 OUTCOMES: tuple[LineOutcome, ...] = ("accepted", "unchanged", "refused")
 
 
@@ -142,13 +145,13 @@ class Intake:
         self._keys = keys
         self._now = now
         self._media = media
-        self._places = asyncio.Semaphore(DECIDING_MAX)
+        self._places = Places(DECIDING_MAX, DECIDING_OF_ONE_MAX)
 
     async def take(self, batch: Sequence[Numbered], teller: Teller, tally: Tally) -> bytes:
         """Decides and appends a batch; the answers, a line for each of its lines."""
         lines = [self._decoded(each) for each in batch]
         keys = await keys_of_writers(lines, self._keys)
-        async with self._places:
+        async with self._places.one(teller.orders.id):
             told = await self._append(lines, keys, teller, tally)
         for each in told:
             tally.count(each)

@@ -1,23 +1,28 @@
 """What stands still shows in a metric, and no longer when it moves on."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
-from shared_runtime.delivery import Subscription
+from shared_runtime.delivery import Cursor, Subscription, TakenOver
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
-from shared_runtime.sources import OwnLog, kafka_delivery
+from shared_runtime.sources import KafkaLog, OwnLog, kafka_delivery
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import ManualClock, facts
-from shared_runtime.watching import measure
+from shared_runtime.watching import SILENCE_SECONDS_MIN, measure
 
+NOWHERE = "127.0.0.1:1"
+PATIENCE_SECONDS = 30
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 REACHED = "INSERT INTO es.cursor (subscription, topic, partition, position) VALUES ($1, $2, $3, $4)"
 PARK = """
@@ -28,6 +33,11 @@ ARM = """
     INSERT INTO es.timer (stream_id, name, due_at, armed_by, retry_at)
     VALUES ($1, 'CLOSE', $2, gen_random_uuid(), $3)
 """
+
+
+def all_told() -> float:
+    """For so long Kafka has not answered."""
+    return 0.0
 
 
 def told(name: str, **labels: str) -> float | None:
@@ -122,19 +132,19 @@ async def test_for_how_long_a_reader_of_kafka_has_not_applied_what_it_has_taken(
         pool=pool,
     )
     await reader.start()
-    await measure(pool, journal, clock, [reader])
+    await measure(pool, journal, clock, [(reader, all_told)])
     assert told("kafka_lag_seconds", subscription="sight") == 0
     for seller in ("S1", "S2"):
         await journal.append(facts(f"order-{seller}", paid(seller), at=AT))
         clock.advance(timedelta(minutes=5))
     with pytest.raises(ConnectionError):
         await reader.turn()
-    await measure(pool, journal, clock, [reader])
+    await measure(pool, journal, clock, [(reader, all_told)])
     assert told("kafka_lag_seconds", subscription="sight") == 600
     is_away = False
     await reader.start()
     assert await reader.turn() == 2
-    await measure(pool, journal, clock, [reader])
+    await measure(pool, journal, clock, [(reader, all_told)])
     assert told("kafka_lag_seconds", subscription="sight") == 0
 
 
@@ -155,8 +165,54 @@ async def test_a_reader_of_kafka_that_holds_a_partition_is_late_by_what_it_waits
         assert await reader.turn() == 0
     assert reader.holds
     clock.advance(timedelta(minutes=5))
-    await measure(pool, journal, clock, [reader])
+    await measure(pool, journal, clock, [(reader, all_told)])
     assert told("kafka_lag_seconds", subscription="sight") == 300
+
+
+async def test_a_reader_that_kafka_does_not_answer_is_late_though_nothing_is_taken(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, clock: ManualClock
+) -> None:
+    async def apply(*_: object) -> None: ...
+
+    reader = Runner(
+        subscription=Subscription(name="sight", topics=(topic,), apply=apply),
+        source=OwnLog(pool, (topic,)),
+        pool=pool,
+    )
+    for silent, late in ((SILENCE_SECONDS_MIN, 0), (600, 600)):
+        await measure(pool, journal, clock, [(reader, partial(float, silent))])
+        assert told("kafka_lag_seconds", subscription="sight") == late
+
+
+async def test_a_broker_that_has_nothing_new_answers_and_one_that_is_away_does_not(
+    kafka: str, topic: str
+) -> None:
+    there, away = (KafkaLog(each, f"readers-of-{topic}", (topic,)) for each in (kafka, NOWHERE))
+    assert away.silent_seconds() == 0  # it was asked nothing yet
+    seconds = 0.0
+    for _ in range(2):
+        with pytest.raises(KafkaError):
+            await away.take({})
+        assert away.silent_seconds() > seconds
+        seconds = away.silent_seconds()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await there.places():
+                await take_nothing(there)
+            answers = 0
+            while answers < 2:
+                before = there.silent_seconds()
+                await take_nothing(there)
+                answers += there.silent_seconds() < before
+    finally:
+        await there.close()
+
+
+async def take_nothing(source: KafkaLog) -> None:
+    try:
+        assert await source.take({}) == []
+    except TakenOver:  # Kafka has assigned the partitions
+        await source.rewind({place: Cursor() for place in await source.places()})
 
 
 async def test_a_record_is_as_old_as_it_says_and_that_of_a_feed_as_kafka_has_had_it(

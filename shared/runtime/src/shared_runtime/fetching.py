@@ -6,6 +6,7 @@ the partitions that have something. What goes wrong with a session ends it: the 
 all partitions again and begins another.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, override
@@ -33,7 +34,13 @@ class SessionConsumer(AIOKafkaConsumer):
     @override
     def __init__(self, *topics: str, **configs: Any) -> None:
         super().__init__(*topics, **configs)
-        self._client.send = Sessions(self._client.send).send
+        self._with_brokers = Sessions(self._client.send)
+        self._client.send = self._with_brokers.send
+
+    @property
+    def heard_at(self) -> float:
+        """When a broker has last answered what was asked of it, by the loop's clock."""
+        return self._with_brokers.heard_at
 
 
 class Sessions:
@@ -44,6 +51,7 @@ class Sessions:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._sessions: dict[int, Session] = defaultdict(Session)
+        self.heard_at = float("-inf")
 
     async def send(self, node_id: int, request: object, **options: object) -> object:
         """As the client's own."""
@@ -55,6 +63,7 @@ class Sessions:
         except BaseException:  # it is not known whether the broker has taken it
             session.begin_anew()
             raise
+        self.heard_at = asyncio.get_running_loop().time()
         if answer.API_VERSION >= SESSIONS_SINCE:
             session.heard(answer.session_id, answer.error_code)
         return answer

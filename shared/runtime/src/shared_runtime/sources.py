@@ -332,7 +332,8 @@ class KafkaLog:
     foreign: bool = False
     feed: LogFeed | None = None
     commit_seconds: float = COMMIT_SECONDS
-    _consumer: AIOKafkaConsumer | None = None
+    _consumer: SessionConsumer | None = None
+    _heard_at: float | None = None
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
     _moved: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
@@ -368,6 +369,8 @@ class KafkaLog:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
             return await self._take_apart(consumer, cursors)
+        finally:
+            self._note_heard(consumer)
         self._moved |= {place: told[-1].offset + 1 for place, told in batches.items() if told}
         if self._rebalanced.is_set():
             raise TakenOver  # a partition that has just come is not read from its cursor yet
@@ -377,6 +380,23 @@ class KafkaLog:
             for record in records
             if (delivery := self._ours(record)) is not None
         ]
+
+    def silent_seconds(self) -> float:
+        """For how long no broker has answered, counted from the first time that one was asked. (One
+        does every `FETCH_WAIT_MS`, though there be nothing new.)
+        """
+        if self._heard_at is None:
+            return 0.0
+        heard_at = self._heard_at
+        if self._consumer is not None:
+            heard_at = max(heard_at, self._consumer.heard_at)
+        return asyncio.get_running_loop().time() - heard_at
+
+    def _note_heard(self, consumer: SessionConsumer) -> None:
+        """A broker that is asked nothing, since nothing is ours or all is held, is not silent."""
+        is_asked = bool(consumer.assignment() - consumer.paused())
+        heard_at = consumer.heard_at if is_asked else asyncio.get_running_loop().time()
+        self._heard_at = max(self._heard_at or heard_at, heard_at)
 
     async def _take_apart(
         self, consumer: AIOKafkaConsumer, cursors: Mapping[Place, Cursor]
@@ -627,6 +647,7 @@ class KafkaLog:
 
     async def close(self) -> None:
         self._spans.close()
+        silent_partitions.labels(self.group).set(0)
         if self._consumer is not None:
             await self._consumer.stop()
             self._consumer = None
@@ -660,8 +681,10 @@ class KafkaLog:
                 await consumer.commit(moved)
             self._moved.clear()
 
-    async def _started(self) -> AIOKafkaConsumer:
+    async def _started(self) -> SessionConsumer:
         if self._consumer is None:
+            if self._heard_at is None:
+                self._heard_at = asyncio.get_running_loop().time()
             consumer = SessionConsumer(
                 **client_of(self.bootstrap),
                 group_id=self.group,

@@ -19,6 +19,8 @@ from shared_runtime.pausing import pause
 from shared_runtime.subscription import Runner
 
 WATCH_SECONDS = 15.0
+SILENCE_SECONDS_MIN = 10.0
+"""Kafka answers every two seconds; what is longer than this is not how it falls."""
 PURGE_SLACK = timedelta(hours=2)
 """Old answers are forgotten every minute; for less than that nobody is called."""
 OVERDUE_MAX = 10_000
@@ -62,6 +64,9 @@ OLDEST_SNAPSHOT = """
           SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()) AS held
 """
 
+type OnKafka = tuple[Runner, Callable[[], float]]
+"""A reader of topics, and what says for how many seconds Kafka has not answered it."""
+
 log = structlog.get_logger()
 lag = Gauge(
     "aftersales_log_lag_events",
@@ -77,7 +82,9 @@ lag_seconds = Gauge(
 kafka_lag_seconds = Gauge(
     "aftersales_kafka_lag_seconds",
     "How long ago the first record was recorded that a subscription has taken from Kafka and not "
-    "applied (of a feed of others: taken by Kafka).",
+    "applied (of a feed of others: taken by Kafka); or for how long no broker has answered it, if "
+    "that is longer. What lies in Kafka and is not taken yet is not seen, nor is a partition "
+    "without a leader while others answer: that is in aftersales_silent_partitions.",
     ["subscription"],
 )
 parked_keys = Gauge("aftersales_parked_keys", "Keys that are set aside.", ["subscription"])
@@ -100,7 +107,7 @@ async def watch(
     pool: asyncpg.Pool,
     own_log: PostgresLog,
     now: Callable[[], datetime],
-    on_kafka: Sequence[Runner],
+    on_kafka: Sequence[OnKafka],
     stop: asyncio.Event,
 ) -> None:
     """Measures now and then, until `stop`. `on_kafka`: those of this worker that read topics."""
@@ -116,7 +123,7 @@ async def measure(
     pool: asyncpg.Pool,
     own_log: PostgresLog,
     now: Callable[[], datetime],
-    on_kafka: Sequence[Runner] = (),
+    on_kafka: Sequence[OnKafka] = (),
 ) -> None:
     """Sets all of these metrics."""
     clock = await own_log.instant(now)
@@ -125,7 +132,8 @@ async def measure(
     assert overdue is not None
     _set(lag, {row["subscription"]: row["events"] for row in behind})
     _set(lag_seconds, {row["subscription"]: _age(row["oldest"], clock) for row in behind})
-    _set(kafka_lag_seconds, {each.subscription.name: _age_of(each, clock) for each in on_kafka})
+    late = {runner.subscription.name: _late(runner, silent(), clock) for runner, silent in on_kafka}
+    _set(kafka_lag_seconds, late)
     _set(parked_keys, {row["subscription"]: row["keys"] for row in parked})
     _set(parked_seconds, {row["subscription"]: row["seconds"] for row in parked})
     purge_debt.set(await pool.fetchval(UNPURGED, clock - KEPT_FOR - PURGE_SLACK, OVERDUE_MAX))
@@ -138,10 +146,13 @@ def _age(oldest: datetime | None, clock: datetime) -> float:
     return max(0.0, (clock - oldest).total_seconds()) if oldest else 0.0
 
 
-def _age_of(reader: Runner, clock: datetime) -> float:
-    """Of the oldest record that it has taken and not applied."""
+def _late(reader: Runner, silent_seconds: float, clock: datetime) -> float:
+    """The age of the oldest record that it has taken and not applied, or for how long it has been
+    told nothing.
+    """
     told = [at for waiting in reader.waiting.values() if (at := waiting.told_at) is not None]
-    return _age(min(told, default=None), clock)
+    silence = silent_seconds if silent_seconds > SILENCE_SECONDS_MIN else 0.0
+    return max(_age(min(told, default=None), clock), silence)
 
 
 def _set(gauge: Gauge, values: Mapping[str, float]) -> None:

@@ -155,7 +155,7 @@ class Worker:
         relay = Relay(self.kafka)
         ownership = Ownership(self.pool, self.own_log.bells)
         own, on_kafka = self._own(relay, ownership), self._on_kafka()
-        loops = self._loops(own, [runner for runner, _ in on_kafka])
+        loops = self._loops(own, on_kafka)
         try:
             async with asyncio.TaskGroup() as group:
                 for name, loop in [("ownership", ownership.run), *loops]:
@@ -177,15 +177,18 @@ class Worker:
             turned.append(self.timers.turned_at)
         return all(at == 0 or loop_time - at < STALLED_AFTER_SECONDS for at in turned)
 
-    def _loops(self, own: Sequence[Runner], on_kafka: Sequence[Runner]) -> list[tuple[str, Task]]:
-        runners = [*own, *on_kafka]
+    def _loops(
+        self, own: Sequence[Runner], on_kafka: Sequence[tuple[Runner, KafkaLog]]
+    ) -> list[tuple[str, Task]]:
+        runners = [*own, *(runner for runner, _ in on_kafka)]
         loops: list[tuple[str, Task]] = [(each.subscription.name, each.run) for each in runners]
         if self.workload.fire is not None:
             self.timers = Timers(
                 pool=self.pool, own_log=self.own_log, fire=self.workload.fire, now=self.now
             )
             loops.append(("deadlines", self.timers.run))
-        watching = partial(watch, self.pool, self.own_log, self.now, on_kafka)
+        heard = [(runner, source.silent_seconds) for runner, source in on_kafka]
+        watching = partial(watch, self.pool, self.own_log, self.now, heard)
         tasks: Sequence[Task] = (watching, *self.workload.tasks)
         return loops + [(_name_of(task), task) for task in tasks]
 

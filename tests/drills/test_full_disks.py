@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from local_stack.oracle import check, place, place_all
+from local_stack.oracle import check, check_projections, place, place_all
 from local_stack.people import until
 from local_stack.servers import Servers, servers
 from local_stack.services import Stack, ephemeral_stack
@@ -139,6 +139,7 @@ def test_the_disk_of_postgresql_is_full(cramped: Cramped) -> None:
 
     until(is_placed, "orders are taken again")
     check(stack, placed | {order_id})
+    check_projections(stack)
 
 
 def test_the_disk_of_kafka_is_full(cramped: Cramped) -> None:
@@ -157,3 +158,4 @@ def test_the_disk_of_kafka_is_full(cramped: Cramped) -> None:
     kafka.stop()
     kafka.start()
     check(stack, placed | place_all(stack, "after-kafka-was-full", 10))
+    check_projections(stack)

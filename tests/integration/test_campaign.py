@@ -4,8 +4,9 @@ twice as long.
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
-from local_stack.campaign import KINDS, Break, Import, Place, Race, plan_of, run
+from local_stack.campaign import KINDS, Break, Import, Place, Race, plan_of, run, what_to_repeat
 from local_stack.oracle import check_log
 from local_stack.servers import Servers
 from local_stack.services import Stack, ephemeral_stack
@@ -47,3 +48,11 @@ def test_every_fault_comes_in_the_histories_of_the_suite() -> None:
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one() -> None:
     assert plan_of(7, STEPS) == plan_of(7)[:STEPS]
+
+
+@pytest.mark.parametrize("found", [AssertionError("twice there"), httpx.ReadTimeout("late")])
+def test_whatever_ends_a_run_is_told_with_its_seed_and_its_plan(found: Exception) -> None:
+    told = what_to_repeat(7, STEPS, found)
+    assert str(found) in told
+    assert "--seed 7 --steps 7" in told
+    assert told.endswith("".join(f"  {step}\n" for step in plan_of(7, STEPS)))

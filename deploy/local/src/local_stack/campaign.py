@@ -16,6 +16,7 @@ import asyncio
 import random
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -285,7 +286,7 @@ class Run:
 
 
 async def _say_twice(kafka: str, topic: str) -> None:
-    """What came last in each partition of a topic comes once more."""
+    """What came last in each partition of a topic comes once more, if there is the time."""
     places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
@@ -299,17 +300,25 @@ async def _say_twice(kafka: str, topic: str) -> None:
             first = max(begins[at], ends[at] - SAID_TWICE_MAX)
             consumer.seek(at, first)
             left[at] = ends[at] - first
-        async with asyncio.timeout(READ_SECONDS):
-            while any(count > 0 for count in left.values()):
-                for at, records in (await consumer.getmany(timeout_ms=100)).items():
-                    left[at] -= len(records)
-                    for record in records:
-                        sent = (record.value, record.key, at.partition, None, [*record.headers])
-                        await producer.send(topic, *sent)
+        with suppress(TimeoutError):  # of a busy machine
+            async with asyncio.timeout(READ_SECONDS):
+                await _say_again(consumer, producer, left)
         await producer.flush()
     finally:
         await producer.stop()
         await consumer.stop()
+
+
+async def _say_again(
+    consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, left: dict[TopicPartition, int]
+) -> None:
+    """Sends what is read to where it comes from; `left`: how many of each partition are to come."""
+    while any(count > 0 for count in left.values()):
+        for at, records in (await consumer.getmany(timeout_ms=100)).items():
+            left[at] -= len(records)
+            for record in records:
+                sent = (record.value, record.key, at.partition, None, [*record.headers])
+                await producer.send(at.topic, *sent)
 
 
 def _is_to_be_sent_again(answer: httpx.Response) -> bool:
@@ -369,6 +378,14 @@ def _orders_of(step: Place | Import | Race) -> Iterator[str]:
         yield step.order_id
 
 
+def what_to_repeat(seed: int, steps: int, found: Exception) -> str:
+    """What was found, where, and all that it takes to do the same again: lines of text."""
+    where = traceback.format_exception(found) if not isinstance(found, AssertionError) else []
+    again = f"python -m local_stack.campaign --seed {seed} --steps {steps}"
+    plan = (f"  {step}\n" for step in plan_of(seed, steps))
+    return "".join([*where, f"seed {seed}: {found}\nagain: {again}\n", *plan])
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs so many seeds, each told; the exit code is 1 when one has found something."""
     parser = argparse.ArgumentParser(
@@ -383,11 +400,8 @@ def main(arguments: Sequence[str]) -> int:
             began = time.monotonic()
             try:
                 run(stack, seed, asked.steps)
-            except AssertionError as found:
-                again = f"python -m local_stack.campaign --seed {seed} --steps {asked.steps}"
-                sys.stderr.write(f"seed {seed}: {found}\nagain: {again}\n")
-                for step in plan_of(seed, asked.steps):
-                    sys.stderr.write(f"  {step}\n")
+            except Exception as found:  # noqa: BLE001 - whatever it was, it can be repeated
+                sys.stderr.write(what_to_repeat(seed, asked.steps, found))
                 return 1
             sys.stdout.write(f"seed {seed}: {time.monotonic() - began:.1f} s\n")
             sys.stdout.flush()

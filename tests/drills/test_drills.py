@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from local_stack.people import until
 from local_stack.servers import Servers
 from local_stack.services import Service, Stack, ephemeral_stack
 from local_stack.topics import any_there, create_topics, delete_topics, forget
+from shared_runtime.worker import STALLED_AFTER_SECONDS
 
 from tests.drills.running import both, metric, start
 
@@ -335,6 +337,38 @@ def test_kafka_is_frozen(drilled: Stack) -> None:
     finally:
         kafka.thaw()
     check(drilled, placed)
+
+
+def test_a_worker_starts_while_kafka_is_frozen(drilled: Stack) -> None:
+    """It is alive and says that it is late, for longer than one that stands still would be. Nobody
+    has to start it anew when Kafka answers again. One that was there before says the same.
+    """
+    kafka = drilled.servers.own_kafka
+    assert kafka is not None
+    workers = [both(drilled, service)[1] for service in ("dispute", "returns")]
+    started, _ = workers
+    started.stop()
+    kafka.freeze()
+    try:
+        placed = place_all(drilled, "before-it-starts", 5)
+        start(started)
+        for worker in workers:
+            until(partial(has_waited_for_long, worker), "it says how long it has waited")
+            assert httpx.get(f"{worker.url}/livez", timeout=10).status_code == 200
+    finally:
+        kafka.thaw()
+    check(drilled, placed)
+    until(lambda: not any(map(unanswered, workers)), "Kafka answers them again")
+    assert started.running()
+
+
+def has_waited_for_long(worker: Service) -> bool:
+    return unanswered(worker) > STALLED_AFTER_SECONDS
+
+
+def unanswered(worker: Service) -> float:
+    """For how many seconds Kafka has not answered it, if those are many."""
+    return metric(worker, 'aftersales_kafka_lag_seconds{subscription="elsewhere"}')
 
 
 def test_kafka_has_lost_what_it_had_last(drilled: Stack) -> None:

@@ -50,6 +50,7 @@ to a millisecond of the processor: client and broker go over all partitions."""
 COMMIT_SECONDS = 5.0
 COMMIT_SECONDS_MAX = 1.0
 START_SECONDS_MAX = 10.0
+STOP_SECONDS_MAX = 5.0
 METADATA_MS_MAX = 30_000
 """A topic that was made anew is found again after so long at most."""
 ALONE_SECONDS = 10.0
@@ -702,7 +703,9 @@ class KafkaLog:
                 async with asyncio.timeout(START_SECONDS_MAX):
                     await consumer.start()
             except BaseException:
-                await consumer.stop()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_SECONDS_MAX):
+                        await consumer.stop()
                 raise
             self._consumer = consumer
             self._shared_at = asyncio.get_running_loop().time()

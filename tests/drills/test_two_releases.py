@@ -346,9 +346,11 @@ def roll_back(rollout: Rollout, old: Pair, later: Pair, gifts: set[str]) -> set[
 def take_over_again(rollout: Rollout, old: Pair, later: Pair) -> set[str]:
     shop = rollout.shop
     assert later[0].run("migrate") == 0
+    assert later[0].run("migrated") == 0
     rollout.start(*later)
     gifts = shop.wrap_gifts(later[0], "gift-again")
     shop.serve_for_a_while()
     rollout.stop(*old)
+    assert later[0].run("tidy") == 0
     rollout.hand_over("review", later)
     return gifts

@@ -24,6 +24,7 @@ from shared_runtime.auth import RolesRequired
 from shared_runtime.bounds import FORMS, in_a_sentence
 from shared_runtime.clock import system_clock
 from shared_runtime.documents import OF_COMMANDS
+from shared_runtime.edge import SHARED_WITH_ORIGINS
 from shared_runtime.log import PostgresLog
 from shared_runtime.service import Parts, Service, api_app, openapi_document
 from shared_runtime.testing import InMemoryKeyStore
@@ -241,6 +242,20 @@ def test_what_an_answer_of_a_command_says_in_its_headers_is_documented(service: 
         for status in operation["responses"].keys() & {"200", "201"}:
             headers = operation["responses"][status].get("headers", {}).keys()
             assert headers >= {*OF_COMMANDS}, (method, path, status)
+
+
+def test_a_page_of_another_origin_may_send_all_that_is_not_a_companys_to_send() -> None:
+    """What its browser holds back, no shop's page can use."""
+    told = [each for service in SERVICES for each in operations(document(service))]
+    methods = {method.upper() for _, method, _ in told}
+    headers = {
+        parameter["name"]
+        for _, _, operation in told
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "header" and not parameter["name"].startswith("webhook-")
+    }
+    assert {*SHARED_WITH_ORIGINS["allow_methods"]} == methods
+    assert {*SHARED_WITH_ORIGINS["allow_headers"]} == headers | {"Authorization", "Content-Type"}
 
 
 @pytest.fixture

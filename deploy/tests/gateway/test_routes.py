@@ -23,7 +23,7 @@ from deploy_tools.routes import (
     pattern,
 )
 from shared_runtime.decider import NotFound, RateLimited, Refused
-from shared_runtime.edge import BODY_BYTES_MAX
+from shared_runtime.edge import BODY_BYTES_MAX, SHARED_WITH_ORIGINS
 from shared_runtime.problems import (
     BodyTooLarge,
     InternalError,
@@ -97,6 +97,12 @@ def test_health_metrics_and_what_is_not_documented_are_reached_by_nobody(service
 def test_pages_of_the_same_origins_may_ask_with_a_token_and_by_a_link() -> None:
     with_token, by_link = (each["spec"]["cors"] for each in of_kind("SecurityPolicy"))
     assert with_token == by_link
+    shared = {
+        "allow_methods": with_token["allowMethods"],
+        "allow_headers": with_token["allowHeaders"],
+        "expose_headers": with_token["exposeHeaders"],
+    }
+    assert shared == {name: [*values] for name, values in SHARED_WITH_ORIGINS.items()}
 
 
 @of_every_service

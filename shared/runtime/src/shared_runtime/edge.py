@@ -57,7 +57,7 @@ COMPRESSION = 1
 NEVER = re.compile(r"q=0(\.0*)?")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SHARED_WITH_ORIGINS: Mapping[str, Any] = {
-    "allow_methods": ("GET", "POST", "DELETE"),
+    "allow_methods": ("GET", "POST", "PUT", "DELETE"),
     "allow_headers": (
         "Authorization",
         "Content-Type",
@@ -65,6 +65,7 @@ SHARED_WITH_ORIGINS: Mapping[str, Any] = {
         "If-Match",
         "If-None-Match",
         "Consistency-Token",
+        "File-Name",
     ),
     "expose_headers": (
         "ETag",

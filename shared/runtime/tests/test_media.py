@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from signal import SIGKILL, SIGSEGV, SIGTERM
 from typing import Any, ClassVar, cast
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -30,7 +31,7 @@ from local_stack import issuer
 from local_stack.databases import Database
 from PIL import Image
 from pydantic import SecretStr
-from shared_runtime import media_api
+from shared_runtime import media_api, media_heic, media_turned
 from shared_runtime.auth import Verifier
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
@@ -65,7 +66,14 @@ from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
 from shared_runtime.places import Places
 from shared_runtime.routers import Router
-from shared_runtime.scanning import ClamdScanner, DecodingScanner, Scanner, scanner_at
+from shared_runtime.scanning import (
+    TOGETHER_PIXELS_MAX,
+    ClamdScanner,
+    Decoding,
+    DecodingScanner,
+    Scanner,
+    scanner_at,
+)
 from shared_runtime.shape import Purpose
 from shared_runtime.skew import SKEW_MAX
 from shared_runtime.spool import Spool
@@ -165,8 +173,12 @@ class Shop:
     verifier: Verifier
     folder: Path
     keys: InMemoryKeyStore = field(default_factory=InMemoryKeyStore)
-    scanner: Scanner = field(default_factory=DecodingScanner)
+    decoding: Decoding = field(default_factory=Decoding)
+    scanner: Scanner = field(init=False)
     skew_max: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        self.scanner = DecodingScanner(self.decoding)
 
     @property
     def links(self) -> Links:
@@ -182,6 +194,7 @@ class Shop:
             objects=objects_at(self.objects.as_uri()),
             keys=self.keys,
             scanner=self.scanner,
+            decoding=self.decoding,
             links=self.links,
             own_log=PostgresLog(self.db, source="/shop", now=self.clock, skew_max=self.skew_max),
             now=self.clock,
@@ -351,6 +364,73 @@ async def test_a_heic_is_kept_as_the_jpeg_that_is_made_of_it(
     blue, *red = ([round(part / 255) for part in cast("tuple[int, ...]", each)] for each in corners)
     assert (blue, red) == ([0, 0, 1], [[1, 0, 0]] * 2)
     assert len(shop.kept()) == 1
+
+
+@pytest.mark.parametrize("signal", [SIGKILL, SIGTERM])
+async def test_a_heic_whose_turning_others_have_ended_may_be_sent_again(
+    buyer: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, signal: int
+) -> None:
+    program = shop.folder / "ended.py"
+    program.write_text(f"import os; os.kill(os.getpid(), {signal:d})")
+    with monkeypatch.context() as patched:
+        patched.setattr(media_heic, "PROGRAM", program)
+        ended = await send(buyer, HEIC, "image/heic", key="k1")
+    assert refusal(ended) == (503, "unavailable")
+    assert shop.kept() == []
+    assert (await send(buyer, HEIC, "image/heic", key="k1")).status_code == 201
+
+
+async def test_a_heic_that_is_not_turned_in_time_may_be_sent_again(
+    buyer: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(media_heic, "SECONDS_MAX", 0.0)
+        late = await send(buyer, HEIC, "image/heic", key="k1")
+    assert refusal(late) == (503, "unavailable")
+    assert shop.kept() == []
+    assert (await send(buyer, HEIC, "image/heic", key="k1")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "media_turned.limit(cpu_seconds_max=1)\nwhile True:\n    pass",
+        f"media_turned.limit()\nbytearray({media_turned.MEMORY_BYTES_MAX})",
+        f"os.kill(os.getpid(), {SIGSEGV:d})",
+    ],
+)
+async def test_a_heic_that_wants_more_than_its_limits_or_breaks_the_decoder_is_damaged(
+    buyer: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    program = shop.folder / "broken.py"
+    program.write_text(f"import os\nfrom shared_runtime import media_turned\n{ending}\n")
+    monkeypatch.setattr(media_heic, "PROGRAM", program)
+    refused = await send(buyer, HEIC, "image/heic")
+    assert told(refused) == (422, "invalid-file", "DAMAGED")
+
+
+class Rooms(Decoding):
+    """Writes down for how many pixels there had to be room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    @asynccontextmanager
+    async def of(self, pixels: int) -> AsyncGenerator[None]:
+        self.asked.append(pixels)
+        async with super().of(pixels):
+            yield
+
+
+async def test_room_is_made_for_the_pixels_of_a_picture_and_for_any_heic(shop: Shop) -> None:
+    shop.decoding = rooms = Rooms()
+    shop.scanner = DecodingScanner(rooms)
+    async with shop.client("B1", "BUYER") as buyer:
+        assert (await send(buyer, LARGE_PNG, "image/png")).status_code == 201
+        assert rooms.asked == [300 * 200]
+        assert (await send(buyer, HEIC, "image/heic")).status_code == 201
+    assert rooms.asked[1:] == [TOGETHER_PIXELS_MAX, 128 * 64]
 
 
 @pytest.mark.parametrize(
@@ -666,7 +746,7 @@ async def test_erasure_in_a_transaction_hides_at_once_and_deletes_with_the_next_
 
 
 async def test_clamav_is_asked_and_what_it_finds_is_refused(shop: Shop, clamd: Clamd) -> None:
-    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}", shop.decoding)
     async with shop.client() as buyer:
         await sent(buyer)
         assert len(clamd.scanned) == 1
@@ -694,7 +774,7 @@ async def test_clamav_gets_a_large_file_in_chunks(clamd: Clamd) -> None:
 async def test_while_nobody_can_scan_a_file_waits_and_is_then_decided(
     shop: Shop, clamd: Clamd, reply: bytes | None
 ) -> None:
-    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}", shop.decoding)
     store = shop.store()
     if reply is None:
         await clamd.stop()
@@ -744,7 +824,7 @@ async def test_a_worker_scans_and_purges_until_it_is_told_to_end(shop: Shop, cla
 async def test_a_file_that_was_damaged_in_the_storage_is_rejected_and_holds_up_no_other(
     shop: Shop, clamd: Clamd
 ) -> None:
-    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}", shop.decoding)
     await clamd.stop()
     async with shop.client() as buyer:
         damaged = await sent(buyer)
@@ -772,7 +852,7 @@ async def test_a_file_that_was_damaged_since_it_was_scanned_is_not_there(
 async def test_a_file_that_came_while_its_owner_was_erased_is_dropped(
     shop: Shop, clamd: Clamd
 ) -> None:
-    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}")
+    shop.scanner = scanner_at(f"127.0.0.1:{clamd.port}", shop.decoding)
     await clamd.stop()
     async with shop.client() as buyer:
         await sent(buyer)

@@ -1,10 +1,12 @@
 """Whatever is sent as a photo or a video: what is kept is that and no more, or it is refused."""
 
+import asyncio
 import io
 import resource
 import struct
 import zipfile
 import zlib
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -25,7 +27,15 @@ from shared_runtime.media_types import (
     UnsupportedFile,
     said_type,
 )
-from shared_runtime.scanning import Clean, DecodingScanner, Rejected, examined, sniffed
+from shared_runtime.scanning import (
+    TOGETHER_PIXELS_MAX,
+    Clean,
+    Decoding,
+    DecodingScanner,
+    Rejected,
+    examined,
+    sniffed,
+)
 
 SECRET = b"52.5200 13.4050 of Berta"
 HTML = b"<html><script>alert(document.cookie)</script></html>"
@@ -135,7 +145,7 @@ async def test_a_good_file_is_kept_without_where_when_and_by_whom(
     assert SECRET in data
     assert SECRET not in file.data
     assert SECRET[:8] not in file.data
-    assert await DecodingScanner().scan(file.data) == Clean()
+    assert await DecodingScanner(Decoding()).scan(file.data) == Clean()
     assert examined(file.data, said) == file
 
 
@@ -257,7 +267,7 @@ async def test_a_picture_has_up_to_forty_megapixels(size: tuple[int, int]) -> No
     whole = png_of(width, height).replace(
         chunk(b"IDAT", zlib.compress(b"")), chunk(b"IDAT", pixels)
     )
-    assert await DecodingScanner().scan(examined(whole, "image/png").data) == Clean()
+    assert await DecodingScanner(Decoding()).scan(examined(whole, "image/png").data) == Clean()
     for wider, higher in ((1, 0), (0, 1)):
         assert reason(png_of(width + wider, height + higher), "image/png") == "TOO_MANY_PIXELS"
 
@@ -294,8 +304,8 @@ async def test_a_decompression_bomb_is_refused_without_being_decompressed() -> N
     lying = png_of(1, 1).replace(chunk(b"IDAT", zlib.compress(b"")), chunk(b"IDAT", bomb))
     before = memory_peak()
     assert reason(honest, "image/png") == "TOO_MANY_PIXELS"
-    assert await DecodingScanner().scan(honest) == Rejected("TOO_MANY_PIXELS")
-    await DecodingScanner().scan(examined(lying, "image/png").data)
+    assert await DecodingScanner(Decoding()).scan(honest) == Rejected("TOO_MANY_PIXELS")
+    await DecodingScanner(Decoding()).scan(examined(lying, "image/png").data)
     assert memory_peak() - before < 100
 
 
@@ -309,17 +319,53 @@ def test_a_jpeg_that_goes_over_its_pixels_again_and_again_is_refused() -> None:
 
 async def test_damaged_pixels_are_found_by_decoding_them() -> None:
     good = png_of(40, 40, bytes(41 * 40))
-    assert await DecodingScanner().scan(examined(good, "image/png").data) == Clean()
+    assert await DecodingScanner(Decoding()).scan(examined(good, "image/png").data) == Clean()
     place = good.index(b"IDAT") + 8
     no_pixels = good[:place] + b"\xff" * 4 + good[place + 4 :]
-    assert await DecodingScanner().scan(examined(no_pixels, "image/png").data) == Rejected(
-        "DAMAGED"
-    )
+    assert await DecodingScanner(Decoding()).scan(
+        examined(no_pixels, "image/png").data
+    ) == Rejected("DAMAGED")
     said, data = SAMPLES["lossless webp"]
     place = data.index(b"VP8L") + 30
     broken = data[:place] + bytes(200) + data[place + 200 :]
-    assert await DecodingScanner().scan(examined(broken, said).data) == Rejected("DAMAGED")
-    assert await DecodingScanner().scan(HTML) == Rejected("TYPE_DIFFERS")
+    assert await DecodingScanner(Decoding()).scan(examined(broken, said).data) == Rejected(
+        "DAMAGED"
+    )
+    assert await DecodingScanner(Decoding()).scan(HTML) == Rejected("TYPE_DIFFERS")
+
+
+async def fits(decoding: Decoding, pixels: int) -> bool:
+    """Whether there is room at once."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0), decoding.of(pixels):
+            return True
+    return False
+
+
+async def test_two_pictures_are_decoded_at_once_or_a_large_one_alone() -> None:
+    decoding = Decoding()
+    small, large = TOGETHER_PIXELS_MAX, TOGETHER_PIXELS_MAX + 1
+    async with decoding.of(small):
+        assert [await fits(decoding, each) for each in (large, small)] == [False, True]
+        async with decoding.of(small):
+            assert not await fits(decoding, small)
+    async with decoding.of(large):
+        assert [await fits(decoding, each) for each in (large, small)] == [False, False]
+    assert await fits(decoding, large)
+
+
+async def test_two_large_pictures_do_not_wait_for_one_another() -> None:
+    decoding = Decoding()
+    done: list[int] = []
+
+    async def decode(number: int) -> None:
+        async with decoding.of(PIXELS_MAX):
+            done.append(number)
+
+    async with decoding.of(1):
+        waiting = [asyncio.create_task(decode(number)) for number in range(3)]
+    await asyncio.gather(*waiting)
+    assert done == [0, 1, 2]
 
 
 def test_pictures_that_move_are_refused() -> None:
@@ -356,5 +402,5 @@ async def test_no_change_of_bytes_makes_us_fail(sample: str, drawn: st.DataObjec
         file = examined(b"".join(drawn.draw(st.permutations(pieces))), said)
     except InvalidFile:
         return
-    assert isinstance(await DecodingScanner().scan(file.data), Clean | Rejected)
+    assert isinstance(await DecodingScanner(Decoding()).scan(file.data), Clean | Rejected)
     assert sniffed(file.data) == said

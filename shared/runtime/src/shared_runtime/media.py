@@ -34,7 +34,7 @@ from shared_runtime.decider import (
 )
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Database, PostgresLog
-from shared_runtime.media_heic import TURNED_MAX, as_jpeg
+from shared_runtime.media_heic import as_jpeg
 from shared_runtime.media_objects import Access, Objects
 from shared_runtime.media_types import (
     EXTENSIONS,
@@ -46,6 +46,8 @@ from shared_runtime.media_types import (
 )
 from shared_runtime.problems import ConcurrentChange, IdempotencyMismatch, encode_json
 from shared_runtime.scanning import (
+    TOGETHER_PIXELS_MAX,
+    Decoding,
     Examined,
     Rejected,
     Scanner,
@@ -277,6 +279,7 @@ class MediaStore:
         objects: Objects,
         keys: KeyStore,
         scanner: Scanner,
+        decoding: Decoding,
         links: Links,
         own_log: PostgresLog,
         now: Clock,
@@ -288,13 +291,15 @@ class MediaStore:
         self._links = links
         self._own_log = own_log
         self._now = now
-        self._turning = asyncio.Semaphore(TURNED_MAX)
+        self._decoding = decoding
+        self._turning = asyncio.Lock()
 
     async def upload(self, upload: Upload) -> UploadAnswer:
         """Keeps a file. One that cannot be scanned now stays UPLOADED.
 
         Raises `FileTooLarge`, `InvalidFile` (also for what the scanner rejects: then nothing is
-        kept), `SubjectErased`, `LimitReached`, `IdempotencyMismatch`.
+        kept), `Unavailable` (for a HEIC that was not turned in time), `SubjectErased`,
+        `LimitReached`, `IdempotencyMismatch`.
         """
         fingerprint = await asyncio.to_thread(lambda: upload.fingerprint)
         if (first := await self._answered(upload.media_id, fingerprint)) is not None:
@@ -311,7 +316,8 @@ class MediaStore:
         if upload.content_type != "image/heic":
             return await asyncio.to_thread(examined, upload.data, upload.content_type)
         check_outside(upload.data, upload.content_type)
-        async with self._turning:
+        # How many pixels it has nobody knows yet: the largest takes what half of the room is.
+        async with self._turning, self._decoding.of(TOGETHER_PIXELS_MAX):
             picture = await as_jpeg(upload.data)
         return await asyncio.to_thread(examined, picture, "image/jpeg")
 

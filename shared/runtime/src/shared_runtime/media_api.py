@@ -87,7 +87,7 @@ from shared_runtime.problems import (
 )
 from shared_runtime.reading import answer
 from shared_runtime.routers import Router
-from shared_runtime.scanning import scanner_at
+from shared_runtime.scanning import Decoding, scanner_at
 from shared_runtime.sealing import person_of
 from shared_runtime.shape import Purpose
 from shared_runtime.spool import Spool
@@ -458,11 +458,13 @@ class MediaParts(Protocol):
 
 def media_of(parts: MediaParts, links: Links) -> MediaStore:
     """The files that people add to what they write, and bring as evidence."""
+    decoding = Decoding()
     return MediaStore(
         db=parts.pool,
         objects=objects_at(parts.settings.media_url, parts.settings.media_access),
         keys=parts.keys,
-        scanner=scanner_at(parts.settings.clamd),
+        scanner=scanner_at(parts.settings.clamd, decoding),
+        decoding=decoding,
         links=links,
         own_log=parts.log,
         now=parts.now,

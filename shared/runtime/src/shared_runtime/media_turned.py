@@ -2,8 +2,9 @@
 
     python media_turned.py 40000000 < lamp.heic > lamp.jpg
 
-A program of its own, without anything of ours: what decodes HEVC is large and fed by strangers, and
-what breaks it ends this process alone. The argument is how many pixels a picture may have.
+A program of its own, without our memory or environment: what decodes HEVC is large and fed by
+strangers, and what breaks it ends this process alone. The argument is how many pixels a picture may
+have.
 """
 
 import resource
@@ -11,7 +12,8 @@ import sys
 from io import BytesIO
 from typing import BinaryIO
 
-MEMORY_BYTES_MAX = 1024 * 1024 * 1024
+MEMORY_BYTES_MAX = 512 * 1024 * 1024
+"""Of addresses. 40 megapixels take 384 MiB of them, and 332 MiB of memory."""
 CPU_SECONDS_MAX = 20
 QUALITY = 85
 TOO_MANY_PIXELS = 3
@@ -32,8 +34,14 @@ def turn(data: bytes, pixels_max: int, out: BinaryIO) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+def limit(memory_bytes_max: int = MEMORY_BYTES_MAX, cpu_seconds_max: int = CPU_SECONDS_MAX) -> None:
+    """Of this process: beyond it are `MemoryError` and SIGXCPU."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
+    # Where both are one, the end is SIGKILL, which is also how others end it.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds_max, cpu_seconds_max + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    limit()
     sys.exit(turn(sys.stdin.buffer.read(), int(sys.argv[1]), sys.stdout.buffer))

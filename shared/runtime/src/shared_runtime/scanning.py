@@ -7,7 +7,8 @@ may cost more and may be away: the usual one decodes pictures, ClamAV looks for 
 import asyncio
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -28,7 +29,9 @@ from shared_runtime.media_types import (
 from shared_runtime.media_videos import video_mp4, video_webm
 
 DECODING_MAX = 2
-"""Pictures decoded at once in a process. One of 40 megapixels takes up to 650 MB."""
+"""Pictures decoded at once in a process."""
+TOGETHER_PIXELS_MAX = PIXELS_MAX // DECODING_MAX
+"""What has more than these is decoded alone: one of 40 megapixels takes up to 650 MB."""
 FORMATS: dict[SentType, str] = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",
@@ -143,11 +146,38 @@ def _ends_as_zip(data: bytes) -> bool:
     return begin + int.from_bytes(data[begin - 2 : begin], "little") == len(data)
 
 
-class DecodingScanner:
-    """Decodes pictures whole: what breaks a decoder off is refused. Videos pass as they are."""
+class Decoding:
+    """The memory that a process has for pictures: so many at once, or a large one alone."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(DECODING_MAX)
+        self._alone = asyncio.Lock()
+
+    @asynccontextmanager
+    async def of(self, pixels: int) -> AsyncGenerator[None]:
+        """Room for a picture of so many."""
+        if pixels <= TOGETHER_PIXELS_MAX:
+            async with self._places:
+                yield
+            return
+        # Two that had a place each would wait for one another.
+        async with self._alone:
+            held = 0
+            try:
+                for _ in range(DECODING_MAX):
+                    await self._places.acquire()
+                    held += 1
+                yield
+            finally:
+                for _ in range(held):
+                    self._places.release()
+
+
+class DecodingScanner:
+    """Decodes pictures whole: what breaks a decoder off is refused. Videos pass as they are."""
+
+    def __init__(self, decoding: Decoding) -> None:
+        self._decoding = decoding
 
     async def scan(self, data: bytes) -> Verdict:
         content_type = sniffed(data)
@@ -155,8 +185,18 @@ class DecodingScanner:
             return Rejected("TYPE_DIFFERS")
         if content_type not in FORMATS:
             return Clean()
-        async with self._places:
-            return await asyncio.to_thread(_decode, data, FORMATS[content_type])
+        image_format = FORMATS[content_type]
+        async with self._decoding.of(await asyncio.to_thread(_pixels, data, image_format)):
+            return await asyncio.to_thread(_decode, data, image_format)
+
+
+def _pixels(data: bytes, image_format: str) -> int:
+    """What its header announces; 0 of what cannot be opened."""
+    try:
+        with Image.open(BytesIO(data), formats=[image_format]) as image:
+            return image.width * image.height
+    except Exception:  # noqa: BLE001 - decoding it says what is wrong
+        return 0
 
 
 def _decode(data: bytes, image_format: str) -> Verdict:
@@ -224,9 +264,9 @@ class InTurn:
         return Clean()
 
 
-def scanner_at(clamd: str | None) -> Scanner:
+def scanner_at(clamd: str | None, decoding: Decoding) -> Scanner:
     """The decoding one, and behind it the daemon at `host:port` if there is one."""
     if clamd is None:
-        return DecodingScanner()
+        return DecodingScanner(decoding)
     host, _, port = clamd.rpartition(":")
-    return InTurn((DecodingScanner(), ClamdScanner(host, int(port))))
+    return InTurn((DecodingScanner(decoding), ClamdScanner(host, int(port))))

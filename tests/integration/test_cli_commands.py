@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -543,6 +545,20 @@ def execute(stack: Stack, service: str, statement: str, *arguments: object) -> N
     blocking.run(run())
 
 
+def pasted(shown: str, of: str) -> str:
+    """What is answered to the command of a welcome that has this in its address."""
+    before, _, rest = shown.partition(of)
+    token = re.findall(r"^TOKEN=.*$", before, re.MULTILINE)[-1]
+    command = before.splitlines()[-1] + of + rest.splitlines()[0]
+    done = subprocess.run(  # noqa: S603 - our own words
+        ["bash", "-c", f"{token}\n{command}"],  # noqa: S607 - as a reader pastes it
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_the_demo_is_taken_whole_and_only_once(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -562,6 +578,9 @@ def test_the_demo_is_taken_whole_and_only_once(
     assert "sellers by score:" in shown
     assert shown.count("TOKEN=") == 9
     assert "adjudication/cases?mine=true" in shown
+    asked = [pasted(shown, "/v1/inquiries") for _ in range(2)]
+    assert asked[0] == asked[1]
+    assert '"state":"OPEN"' in asked[0]
     points = [line.split()[1] for line in shown.splitlines() if " points " in line]
     assert points == ["100", "100", "100", "76", "100"]
     ended = {line.split()[0]: line.split()[1:4] for line in shown.splitlines() if " EUR" in line}

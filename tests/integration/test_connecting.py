@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -30,10 +31,24 @@ def followed(stack: Stack, page: str) -> str:
     """What whoever pastes all of it, from the checkout on, is answered. The folder that it has led
     to is as empty at the end as it was, and none of the checkout's.
     """
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    script = "\n".join(["set -euo pipefail", *blocks, f"echo {WHERE}", "pwd", "ls -A"])
+    told, _, where = pasted(stack, [*blocks_of(page), f"echo {WHERE}", "pwd", "ls -A"]).rpartition(
+        f"{WHERE}\n"
+    )
+    folder, *left = where.splitlines()
+    assert not Path(folder).is_relative_to(ROOT)
+    assert left == []
+    Path(folder).rmdir()
+    return told
+
+
+def blocks_of(page: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+def pasted(stack: Stack, blocks: Sequence[str]) -> str:
+    """What is told when these are pasted into one shell in the checkout."""
     done = subprocess.run(  # noqa: S603 - our own page
-        ["bash", "-c", script],  # noqa: S607 - as a reader pastes it
+        ["bash", "-c", "\n".join(["set -euo pipefail", *blocks])],  # noqa: S607 - as a reader pastes it
         cwd=ROOT,
         env=os.environ | stack.environment(),
         capture_output=True,
@@ -42,12 +57,7 @@ def followed(stack: Stack, page: str) -> str:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    told, _, where = done.stdout.rpartition(f"{WHERE}\n")
-    folder, *left = where.splitlines()
-    assert not Path(folder).is_relative_to(ROOT)
-    assert left == []
-    Path(folder).rmdir()
-    return told
+    return done.stdout
 
 
 def test_who_follows_the_page_has_a_shop_connected(stack: Stack) -> None:
@@ -72,6 +82,18 @@ def test_each_role_has_a_request_to_paste_that_works(stack: Stack) -> None:
         '"orders":{"accepted":1,',
         '"topic":"review.events"',
     ):
+        assert done in told, told
+
+
+def test_what_the_readme_writes_is_written(stack: Stack) -> None:
+    """Where `make run` has them, or where this stack has."""
+    readme = (ROOT / "README.md").read_text()
+    for name, port in (("review", 8101), ("reputation", 8104)):
+        readme = readme.replace(f"http://127.0.0.1:{port}", stack.description.urls[name])
+    blocks = blocks_of(readme)
+    assert sum(len(re.findall("^post ", each, re.MULTILINE)) > 0 for each in blocks) == 3
+    told = pasted(stack, blocks)
+    for done in ('"stage":"DELIVERED"', '"by":"BUYER"', '"account_kind":"BUYER"'):
         assert done in told, told
 
 

@@ -115,7 +115,12 @@ def _demo_steps(stack: Stack, mark: Mark, example: Example) -> None:
     review, reputation = stack.description.urls["review"], stack.description.urls["reputation"]
     order = f"{review}/v1/orders/{example.order_id}"
     seller = f"/v1/sellers/{example.seller_id}"
-    _paste("a buyer", stack.token("BUYER", example.buyer_id), [f"{order}/evaluation"])
+    inquiries = f"{stack.description.urls['dispute']}/v1/inquiries"
+    _paste(
+        "a buyer, who then asks the seller something",
+        stack.token("BUYER", example.buyer_id),
+        [f"{order}/evaluation", f"{inquiries} {_question(example.order_id)}"],
+    )
     _paste(
         "a seller",
         stack.token("SELLER", example.seller_id),
@@ -306,6 +311,13 @@ def _paste(who: str, token: str, addresses: Iterable[str]) -> None:
     for address in addresses:
         out.print(f'curl -s -H "Authorization: Bearer $TOKEN" {address}')
     out.print()
+
+
+def _question(order_id: str) -> str:
+    """What a POST has besides its address. Pasted again it is the same request."""
+    asked = {"order_id": order_id, "topic": "PRODUCT", "text": "Is there a spare part for it?"}
+    headers = f"-H 'Content-Type: application/json' -H 'Idempotency-Key: welcome-{order_id}'"
+    return f"{headers} -d '{json.dumps(asked)}'"
 
 
 def _client(stack: Stack, role: str, sub: str) -> httpx.Client:

@@ -64,8 +64,6 @@ OPEN_TO_STRANGERS = {
     ("returns-service", "GET", "/v1/policies/{policy_version}"),
 }
 NOBODYS: Mapping[tuple[str, str], str] = {
-    ("GET", "/v1/erasures/{account_kind}/{account_id}"): "of those who are forgotten",
-    ("GET", "/v1/log/{topic}/{partition}"): "everybody's",
     ("POST", "/v1/policies/{policy_id}/activations"): "the platform's own",
     ("GET", "/v1/policies/{policy_id}/what-if"): "the platform's own, of a draft",
     ("POST", "/v1/policies/{policy_id}/what-if"): "the platform's own, of a draft",
@@ -77,7 +75,10 @@ NOBODYS: Mapping[tuple[str, str], str] = {
 """Where nobody is answered because it is no one's own: what it is."""
 WORDS: Mapping[str, dict[str, Any]] = {"AddDisputeMessage": {"text": "It is plastic."}}
 """What is sent where an example says nothing."""
-NARROWED: Mapping[str, Mapping[str, str]] = {"/v1/returns/waiting": {"what": "RECEIVE"}}
+NARROWED: Mapping[str, Mapping[str, str]] = {
+    "/v1/returns/waiting": {"what": "RECEIVE"},
+    "/v1/log/{topic}/{partition}": {"from": "1"},
+}
 """What else is said of a list, so that there is something in it."""
 FIGURES = {"/v1/refunds/figures": "days", "/v1/returns/statistics": "figures"}
 """Sums of one's own, which name nothing: whatever is in there is of the story."""
@@ -199,11 +200,16 @@ def question(
     )
 
 
-def questions(document: dict[str, Any], method: str, path: str, left: Left) -> dict[str, Question]:
-    """By whose the objects are, if each of the parties has one; else it is one question."""
+def questions(
+    document: dict[str, Any], method: str, path: str, left: Left, topic: str
+) -> dict[str, Question]:
+    """By whose the objects are, if each of the parties has one; else it is one question. `topic`:
+    of the service's own log.
+    """
     seen = frozenset(left.all_ids())
     asked = {
-        whose: question(document, method, path, ids, seen) for whose, ids in left.by_owner().items()
+        whose: question(document, method, path, {**ids, "log.topic": topic}, seen)
+        for whose, ids in left.by_owner().items()
     }
     first, *others = asked.values()
     if all(each == first for each in others):
@@ -316,11 +322,12 @@ async def test_what_is_somebodys_is_told_to_him_and_not_to_strangers(
     tmp_path: Path,
 ) -> None:
     left = await STORIES[service.name](world)
+    topic = f"{service.name.removesuffix('-service')}.events"
     everybody = people(world.caller)
     table: list[str] = []
     faults: list[str] = []
     for method, path in routes(paths, of_parties):
-        for title, asked in questions(paths, method, path, left).items():
+        for title, asked in questions(paths, method, path, left, topic).items():
             fared = {who: await fares(client, asked) for who, client in everybody.items()}
             table.append(line_for(title, fared))
             route = (method.upper(), path)

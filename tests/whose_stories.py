@@ -34,6 +34,9 @@ ACCOUNTS: Ids = {
     "buyer_id": "B-5",
     "sku": "LAMP-4",
     "marketplace_id": LINE["order"]["marketplace_id"],
+    "erasures.account_kind": "BUYER",
+    "erasures.account_id": "B-5",
+    "log.partition": "0",
 }
 
 

@@ -11,7 +11,7 @@ from shared_runtime.problems import Unavailable
 class Places:
     """Only so many at once, and fewer of one person: nobody takes all of them.
 
-    `patience_seconds`: how long somebody waits for one; None for as long as it takes.
+    `patience_seconds`: how long somebody waits for one; None for as long as it takes, 0 not at all.
     """
 
     def __init__(self, count: int, of_one: int, patience_seconds: float | None = None) -> None:

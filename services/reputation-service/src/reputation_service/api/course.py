@@ -12,6 +12,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
+from shared_runtime.places import Places
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
 from shared_runtime.routers import Router
@@ -26,7 +27,6 @@ from reputation_service.api.callers import (
     reader_of_buyer,
 )
 from reputation_service.api.moments import AsOf, moment_of, moment_of_seller
-from reputation_service.api.sharing import Places
 from reputation_service.conduct_views import conduct_history_view, conduct_outlook_view
 from reputation_service.course_views import history_view, outlook_view
 from reputation_service.domain.account import ScoredAccount
@@ -58,7 +58,7 @@ type AskedForCourse = Annotated[CourseQuery, Depends(query_of(CourseQuery))]
 
 def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Router:
     router = Router("/v1")
-    places = Places(COURSES_MAX, COURSES_EACH)
+    places = Places(COURSES_MAX, COURSES_EACH, patience_seconds=0)
     moment, moment_of_buyer = moment_of_seller(pool, now), moment_of(pool, now)
 
     @router.get(
@@ -103,7 +103,7 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
         caller: Caller, account_id: str, as_of: int, count: int, policy_at: PolicyAt
     ) -> Sequence[Point]:
         weeks = weeks_up_to(as_of, count)
-        with places.taken_by(caller.sub):
+        async with places.one(caller.sub):
             instants = [evaluated_at(week) for week in weeks]
             then = (await queries.buckets_at(pool, {account_id: instants}))[account_id]
             now_known = await queries.known_now_about(pool, account_id, as_of, weeks)
@@ -146,7 +146,7 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
     async def outlook[V](
         caller: Caller, account_id: str, as_of: int, view_of: Callable[[ScoredAccount], V]
     ) -> V:
-        with places.taken_by(caller.sub):
+        async with places.one(caller.sub):
             policy_at = await policies.policy_at(pool)
             (account,) = await queries.accounts(pool, {account_id: as_of}, policy_at)
             return await asyncio.to_thread(view_of, account)

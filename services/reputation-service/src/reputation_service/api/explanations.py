@@ -15,6 +15,7 @@ from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.delivery import Connection
 from shared_runtime.fields import IdStr
 from shared_runtime.pages import query_of
+from shared_runtime.places import Places
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
 from shared_runtime.routers import Router
@@ -23,7 +24,6 @@ from reputation_service import explanation_queries
 from reputation_service.api import answers
 from reputation_service.api.callers import Anybody, AReaderOfBuyers, reader_of, reader_of_buyer
 from reputation_service.api.moments import AsOf, moment_of, moment_of_seller
-from reputation_service.api.sharing import Places
 from reputation_service.conduct_views import (
     AnyConductExplanationView,
     conduct_explanation_view,
@@ -76,7 +76,7 @@ def explanation_api(
     pool: asyncpg.Pool, policies: ScorePolicies, references: References, now: Clock
 ) -> Router:
     router = Router("/v1")
-    places = Places(EXPLANATIONS_MAX, EXPLANATIONS_EACH)
+    places = Places(EXPLANATIONS_MAX, EXPLANATIONS_EACH, patience_seconds=0)
     moment, moment_of_buyer = moment_of_seller(pool, now), moment_of(pool, now)
 
     @router.get(
@@ -144,7 +144,7 @@ def explanation_api(
         policy: ScorePolicy,
         explained: Callable[[Explanation], ExplainedView],
     ) -> Response:
-        with places.taken_by(caller.sub):
+        async with places.one(caller.sub):
             async with pool.acquire() as db, _one_moment(db):
                 found = await explanation_queries.explanation(db, wanted, policy)
             # What would raise a score is searched for: not by the loop that everybody waits for.

@@ -7,11 +7,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka import ConsumerRecord
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderDelivered, OrderPaid
 from shared_runtime.delivery import Connection, Delivery, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
-from shared_runtime.sources import OwnLog
+from shared_runtime.sources import OwnLog, kafka_delivery
 from shared_runtime.subscription import Runner, decoded, read_cursors
 from shared_runtime.tail import Tail
 from shared_runtime.testing import facts
@@ -161,3 +162,36 @@ def test_what_cannot_be_read_is_not_passed_over() -> None:
     apply = decoded((OrderPaid,), see_decoded)
     broken = Delivery(topic="t", partition=0, position=1, body=b"{", chain_hash=None)
     assert not apply.passes_over([broken])
+
+
+def record_of(event_type: str) -> ConsumerRecord:
+    """As a relay writes it, but that its body cannot be read."""
+    return ConsumerRecord(
+        topic="t",
+        partition=0,
+        offset=0,
+        timestamp=0,
+        timestamp_type=0,
+        key=b"S1",
+        value=b"{",
+        checksum=None,
+        serialized_key_size=2,
+        serialized_value_size=1,
+        headers=(
+            ("type", event_type.encode()),
+            ("position", b"1"),
+            ("chainhash", b"00" * 32),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("event_type", "passed_over"),
+    [("OrderDelivered.v1", True), ("OrderPaid.v1", False), ("OrderInsured.v1", False)],
+)
+def test_a_record_of_kafka_whose_type_nobody_handles_is_not_looked_into(
+    event_type: str, *, passed_over: bool
+) -> None:
+    """What only a newer release knows is: its key is set aside."""
+    apply = decoded((OrderPaid,), see_decoded)
+    assert apply.passes_over([kafka_delivery(record_of(event_type))]) is passed_over

@@ -646,7 +646,9 @@ def test_neither_great_turns_nor_looks_that_find_nothing_are_counted() -> None:
     assert pace.rest_after(AHEAD_MIN - 1, 0.0) > 0.0
 
 
-@pytest.mark.parametrize(("seconds", "turns"), [(0.5, 10), (0.8, 16), (60.0, 16)])
+@pytest.mark.parametrize(
+    ("seconds", "turns"), [(10 / TURNS_A_SECOND, 10), (16 / TURNS_A_SECOND, 16), (60.0, 16)]
+)
 def test_the_longer_it_has_not_turned_the_more_it_may_at_once_up_to_a_bound(
     seconds: float, turns: int
 ) -> None:
@@ -745,7 +747,7 @@ async def test_records_are_fetched_by_their_positions_wherever_they_are(
         from_kafka = await source.fetch(place, wanted)
     from_log = await OwnLog(pool, (topic,)).fetch(place, wanted)
     assert [d.position for d in from_kafka] == wanted
-    assert [replace(d, record_key=None, epoch=None) for d in from_kafka] == from_log
+    assert [replace(d, record_key=None, epoch=None, name="") for d in from_kafka] == from_log
 
 
 async def test_kafka_is_told_how_far_a_group_has_come(

@@ -10,7 +10,7 @@ several.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -88,6 +88,10 @@ _decoders = {tag: msgspec.json.Decoder(event_type).decode for tag, event_type in
 # By type, because a struct makes its configuration anew each time that it is asked for it.
 _tags = {event_type: tag for tag, event_type in TYPE_OF.items()}
 _instants_of = {event_type: _instants(event_type) for event_type in TYPE_OF.values()}
+_keys: dict[type[Struct], str] = {
+    event_type: event_type.KEY for event_type in TYPE_OF.values() if hasattr(event_type, "KEY")
+}
+_of_either = {each for each in TYPE_OF.values() if "account_kind" in each.__struct_fields__}
 
 
 def tag_of(event: Struct) -> str:
@@ -110,10 +114,11 @@ def key_of(event: Struct) -> str:
 
     What belongs to no account, such as facts about policies, has a key of its own.
     """
-    if isinstance(event, returns.ReturnPolicyActivated | score_policies.ScorePolicyFact):
-        return event.KEY
-    fact: Any = event
-    key: str = fact.buyer_id if getattr(fact, "account_kind", "") == "BUYER" else fact.seller_id
+    kind, fact = type(event), cast("Any", event)
+    if kind in _keys:
+        return _keys[kind]
+    of_buyer = kind in _of_either and fact.account_kind == "BUYER"
+    key: str = fact.buyer_id if of_buyer else fact.seller_id
     return key
 
 

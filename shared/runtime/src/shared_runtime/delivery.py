@@ -118,6 +118,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
 class Delivery(Struct, kw_only=True):
     """A record of a log. `chain_hash` is absent in a topic that is not one of our logs: there,
     the position is the offset + 1 and may skip numbers, and `taken_at` says when Kafka took it.
+    `name`: of the event's type, where the record says it beside the body, which then is decoded
+    for those alone who handle that type.
 
     Several readers of one process share it: what is worked out of the body stays with it.
     """
@@ -130,9 +132,9 @@ class Delivery(Struct, kw_only=True):
     record_key: str | None = None
     epoch: Epoch | None = None
     taken_at: datetime | None = None
+    name: str = ""
     _continues: bytes | None = None
     _envelope: Envelope | None = None
-    _name: str = ""
     _recorded: Recorded[Any] | None = None
 
     @property
@@ -180,18 +182,19 @@ class Delivery(Struct, kw_only=True):
         Raises msgspec.DecodeError, and `UnknownEventType` for a name that this release does not
         have at all: a newer one may do something with it.
         """
-        envelope = self.envelope()
-        if self._name in names:
+        if not self.name:
+            self.envelope()
+        if self.name in names:
             return True
-        if self._name not in NAMES:
-            raise UnknownEventType(envelope.type)
+        if self.name not in NAMES:
+            raise UnknownEventType(self.envelope().type)
         return False
 
     def envelope(self) -> Envelope:
         """The event's attributes. Raises msgspec.DecodeError."""
         if self._envelope is None:
             self._envelope = decode_envelope(self.body)
-            self._name = self._envelope.type.partition(".")[0]
+            self.name = self._envelope.type.partition(".")[0]
         return self._envelope
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -743,7 +744,7 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
     if foreign:  # any bytes may come, and PostgreSQL's text takes all characters but this
         key = key.replace("\x00", "\ufffd")
     headers = dict(record.headers)
-    epoch = headers.get("epoch")
+    epoch, event_type = headers.get("epoch"), headers.get("type", b"")
     return Delivery(
         topic=record.topic,
         partition=record.partition,
@@ -753,7 +754,13 @@ def kafka_delivery(record: ConsumerRecord, *, foreign: bool = False) -> Delivery
         record_key=key,
         epoch=None if foreign or epoch is None else Epoch.parse(epoch),
         taken_at=datetime.fromtimestamp(record.timestamp / 1000, UTC) if foreign else None,
+        name="" if foreign else _name_of(event_type),
     )
+
+
+@lru_cache(maxsize=1024)  # there are some hundreds of types
+def _name_of(event_type: bytes) -> str:
+    return event_type.decode("utf-8", "replace").partition(".")[0]
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from local_stack.sandboxes.stock import Article, Stock
 from local_stack.sandboxes.telling import Telling
 
 TICK_SECONDS = 0.05
+"""While something is to happen later, by a clock that somebody may move."""
 SILENT_SECONDS_MAX = 60.0  # whoever waits longer for an answer gets none either
 UNREADABLE = b"<html>502"
 UNDONE: tuple[CallFault, ...] = ("TIME_OUT_BEFORE", "ERROR_BEFORE")
@@ -43,7 +44,7 @@ class Sandboxes:
 
         self.telling = telling
         self.key = key
-        self.payments = Payments(Control(), telling.now, of_refund)
+        self.payments = Payments(Control(), telling.now, of_refund, telling.happened.set)
         self.carrier = Carrier(Control(), telling.now, of_parcel)
         self.stock = Stock(Control(), telling.now)
         self.books: dict[str, AnyBook] = {
@@ -76,7 +77,11 @@ async def _tick(sandboxes: Sandboxes, client: httpx.AsyncClient) -> None:
     while True:
         sandboxes.payments.settle()
         sandboxes.telling.send_due(client)
-        await asyncio.sleep(TICK_SECONDS)
+        waits = bool(sandboxes.telling.waiting or sandboxes.payments.due)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TICK_SECONDS if waits else None):
+                await sandboxes.telling.happened.wait()
+        sandboxes.telling.happened.clear()
 
 
 # --- What every book answers

@@ -51,7 +51,9 @@ class Refund(Thing, frozen=True, kw_only=True):
 
 
 class Payments(Book[WantedRefund, Refund]):
-    """`tell`: has a webhook sent."""
+    """`tell`: has a webhook sent. `ring`: says that something is going to happen. `due`: what, and
+    when.
+    """
 
     plural, ending, prefix, wants = "refunds", "cancel", "re", WantedRefund
 
@@ -60,10 +62,12 @@ class Payments(Book[WantedRefund, Refund]):
         control: Control,
         now: Callable[[], datetime],
         tell: Callable[[str, Refund, Plan], None],
+        ring: Callable[[], None],
     ) -> None:
         super().__init__(control, now)
         self._tell = tell
-        self._due: list[tuple[datetime, str]] = []
+        self._ring = ring
+        self.due: list[tuple[datetime, str]] = []
         self._no_for_now: dict[str, int] = {}
 
     def make(self, wanted: WantedRefund, plan: Plan, thing_id: str) -> Refund | Answer:
@@ -71,7 +75,8 @@ class Payments(Book[WantedRefund, Refund]):
         if self._not_now(wanted.reference, plan):
             return refused(402, plan.not_now or "", final=False)
         now = self.now()
-        heappush(self._due, (now + timedelta(seconds=plan.delay_seconds), thing_id))
+        heappush(self.due, (now + timedelta(seconds=plan.delay_seconds), thing_id))
+        self._ring()
         return Refund(
             id=thing_id,
             reference=wanted.reference,
@@ -95,8 +100,8 @@ class Payments(Book[WantedRefund, Refund]):
 
     def settle(self) -> None:
         now = self.now()
-        while self._due and self._due[0][0] <= now:
-            at, refund_id = heappop(self._due)
+        while self.due and self.due[0][0] <= now:
+            at, refund_id = heappop(self.due)
             self._happen(self.things[refund_id], at)
 
     def sought(self, query: Mapping[str, str]) -> tuple[str, ...]:
@@ -135,7 +140,7 @@ class Payments(Book[WantedRefund, Refund]):
             self._change(refund, "PAID", at)
             if plan.bounce_after_seconds is not None:
                 back_at = at + timedelta(seconds=plan.bounce_after_seconds)
-                heappush(self._due, (back_at, refund.id))
+                heappush(self.due, (back_at, refund.id))
         elif refund.status == "PAID":
             self._change(refund, "BOUNCED", at, plan.bounce_code)
 

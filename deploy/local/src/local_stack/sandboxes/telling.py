@@ -34,12 +34,14 @@ class Told(Struct, frozen=True, kw_only=True):
 @dataclass(slots=True)
 class Telling:
     """What is still to be told. Attempts are signed with the machine's time, as they are sent: how
-    old a signature is has nothing to do with the stack's clock.
+    old a signature is has nothing to do with the stack's clock. `happened` is set when there is
+    more to tell.
     """
 
     secret: str
     now: Callable[[], datetime]
     waiting: list[Told] = field(default_factory=list[Told])
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
     _told: int = 0
     _sending: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -58,6 +60,7 @@ class Telling:
             due=at + timedelta(seconds=plan.late_seconds),
         )
         self.waiting += [told] * plan.copies
+        self.happened.set()
 
     def send_due(self, client: httpx.AsyncClient) -> None:
         """Begins to send what is due by the stack's clock."""

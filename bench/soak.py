@@ -1,8 +1,9 @@
 """A stack at work for as long as one likes: what must not grow does not (`make soak MINUTES=30`).
 
-Orders come in singly and in bulk with their reviews, are read, and the clock is moved on, so that
-within one run ninety days pass: deadlines are armed and fire, answers are kept and forgotten. What
-is looked at:
+Orders come in singly and in bulk with their reviews, are read, some sellers are told of theirs by
+webhook, buyers ask for returns, which a carrier is asked for labels of, and the clock is moved on,
+so that within one run ninety days pass: deadlines are armed and fire, answers are kept and
+forgotten. What is looked at:
 
 memory    of each process of the services: not more in the last third than in the middle one
 tables    that hold what comes and goes: the same, with their indexes
@@ -29,6 +30,7 @@ import msgspec
 from local_stack.databases import SERVICES
 from local_stack.errors import StackError
 from local_stack.oracle import check_log, order, reviewed
+from local_stack.receiver import receiving
 from local_stack.services import Stack, ephemeral_stack
 from shared_cli import bulk, clock
 from shared_runtime.connections import KEEP_ALIVE_SECONDS
@@ -39,6 +41,10 @@ SAMPLES = 60
 TURN_SECONDS = 1.0
 BULK = 10
 SELLERS = 50
+TOLD = 5
+"""So many of the sellers have an endpoint of a webhook."""
+RETURNED_AFTER = 20
+"""So many turns later a buyer asks for a return: all that has to know his order knows it."""
 GROWN_SHARE = 0.15
 """Of what it was in the middle third: so much is the noise of a garbage collector, of a vacuum."""
 GROWN_BYTES = 24 * 1024**2
@@ -53,10 +59,14 @@ COME_AND_GO = (
     "es.parked_event",
     "es.worker",
     "es.lease",
+    "webhook.delivery",
+    "webhook.attempt",
+    "ports.errand",
 )
+# A service that asks no company has no errands.
 SIZES = """
-    SELECT name, pg_total_relation_size(name::regclass)::bigint AS bytes
-    FROM unnest($1::text[]) AS name
+    SELECT name, pg_total_relation_size(to_regclass(name))::bigint AS bytes
+    FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
 """
 EVENTS = """
     SELECT coalesce(sum(position), 0)::bigint AS events,
@@ -103,6 +113,9 @@ class Soaked:
     per_event: Course = field(default_factory=partial(Course, "bytes of an event", 0))
     placed: set[str] = field(default_factory=set[str])
     events: int = 0
+    returns: int = 0
+    told: int = 0
+    """By webhook."""
 
     def add(self, sizes: Mapping[str, float], slack: float = GROWN_BYTES) -> None:
         for name, size in sizes.items():
@@ -114,15 +127,26 @@ class Soaked:
 
 
 class Traffic:
-    """A second's work: an order by itself, some in bulk with all that follows, and reads."""
+    """A second's work: an order by itself, some in bulk with all that follows, a return, and reads.
 
-    def __init__(self, stack: Stack, soaked: Soaked) -> None:
+    `shop`: where sellers are told of their orders.
+    """
+
+    def __init__(self, stack: Stack, soaked: Soaked, shop: str) -> None:
         self._stack = stack
         self._soaked = soaked
+        self._shop = shop
         self._number = 0
         self._system = {"Authorization": f"Bearer {stack.token('SYSTEM', 'soak')}"}
         self._importer = {"Authorization": f"Bearer {stack.token('IMPORTER', 'soak')}"}
         self._auditor = {"Authorization": f"Bearer {stack.token('AUDITOR', 'soak')}"}
+
+    async def begin(self, web: httpx.AsyncClient) -> None:
+        """Some sellers say where they are to be told."""
+        url = f"{self._stack.description.urls['review']}/v1/webhook-endpoints"
+        for number in range(TOLD):
+            who = self._keyed("SELLER", f"soak-seller-{number}")
+            (await web.post(url, json={"url": self._shop}, headers=who)).raise_for_status()
 
     async def turn(self, web: httpx.AsyncClient) -> None:
         self._number += 1
@@ -144,6 +168,25 @@ class Traffic:
         for path in (f"/v1/sellers/{seller}/score", f"/v1/sellers/{seller}/score/explain"):
             await web.get(f"{urls['reputation']}{path}", headers=self._auditor)
         await web.get(f"{urls['review']}/v1/sellers/{seller}/reviews", headers=self._auditor)
+        if self._number > RETURNED_AFTER:
+            await self._return(web, f"soak-{self._number - RETURNED_AFTER}-0")
+
+    async def _return(self, web: httpx.AsyncClient, order_id: str) -> None:
+        asked = {
+            "order_id": order_id,
+            "kind": "RETURN",
+            "lines": [{"line_id": "1", "quantity": 1}],
+            "reason": "CHANGE_OF_MIND",
+            "wants": "REFUND",
+        }
+        url = f"{self._stack.description.urls['returns']}/v1/returns"
+        who = self._keyed("BUYER", f"buyer-of-{order_id}")
+        taken = await web.post(url, json=asked, headers=who)
+        self._soaked.returns += taken.is_success  # in a short run his time for it may be over
+
+    def _keyed(self, role: str, sub: str) -> dict[str, str]:
+        token = self._stack.token(role, sub)
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
 
     def _now(self) -> datetime:
         return datetime.now(UTC) + clock.offset(Path(self._stack.description.clock_file))
@@ -194,12 +237,19 @@ def memory_of(pid: int) -> float:
 async def soak(stack: Stack, minutes: float) -> Soaked:
     """Keeps a stack at work, and looks at it now and then."""
     soaked = Soaked()
-    traffic = Traffic(stack, soaked)
+    with receiving() as shop:
+        await _keep_at_work(stack, soaked, Traffic(stack, soaked, shop.url), minutes)
+        soaked.told = len(shop.received)
+    return soaked
+
+
+async def _keep_at_work(stack: Stack, soaked: Soaked, traffic: Traffic, minutes: float) -> None:
     began = time.monotonic()
     pause = minutes * 60 / SAMPLES
     # Whoever keeps a connection for as long as a service does may send just as it is closed.
     limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS / 2)
     async with httpx.AsyncClient(timeout=bulk.REQUEST_SECONDS, limits=limits) as web:
+        await traffic.begin(web)
         for sample in range(1, SAMPLES + 1):
             while time.monotonic() - began < sample * pause:
                 turned = time.monotonic()
@@ -207,8 +257,9 @@ async def soak(stack: Stack, minutes: float) -> Soaked:
                 await asyncio.sleep(max(0.0, turned + TURN_SECONDS - time.monotonic()))
             await look(stack, soaked)
             clock.move(Path(stack.description.clock_file), PASSES / SAMPLES)
-            sys.stderr.write(f"{sample} of {SAMPLES}: {soaked.events:,} events\n")
-    return soaked
+            sys.stderr.write(
+                f"{sample} of {SAMPLES}: {soaked.events:,} events, {soaked.returns:,} returns\n"
+            )
 
 
 def told(soaked: Soaked) -> Sequence[str]:
@@ -216,7 +267,8 @@ def told(soaked: Soaked) -> Sequence[str]:
     per = soaked.per_event
     size = f"{per.middle:,.0f} bytes each in the middle, {per.end:,.0f} at the end"
     lines = [course.line() for course in soaked.courses.values()]
-    return [heading, *lines, f"{soaked.events:,} events: {size}"]
+    besides = f"{soaked.returns:,} returns asked for, {soaked.told:,} times told by webhook"
+    return [heading, *lines, f"{soaked.events:,} events: {size}", besides]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,0 +1,7 @@
+"""Seeds in, histories of a stack under faults out, checked: `python -m local_stack.campaign`.
+
+plan       what the clients of a seed do, and what goes wrong meanwhile
+faults     what goes wrong, done to a stack
+history    a plan carried out: what each client was answered
+checks     what must be true of the logs then
+"""

@@ -24,7 +24,7 @@ from reputation_service.domain.policy import CONDUCT, CONDUCT_RULES, DEFAULT, ST
 from reputation_service.domain.read import read, read_dimension
 from reputation_service.domain.readers import Reader
 from reputation_service.projections import SCORE
-from reputation_service.queries import AHEAD_MICROS_MAX
+from reputation_service.queries.scores import AHEAD_MICROS_MAX
 from reputation_service.ranking import refresh
 from reputation_service.score_policies import ScorePolicies
 from reputation_service.settings import ReputationSettings

@@ -6,7 +6,7 @@ from reputation_service.domain.facts import micros
 from reputation_service.domain.policy import DEFAULT, always
 from reputation_service.domain.replay import Replayed
 from reputation_service.projections import SCORE
-from reputation_service.queries import accounts
+from reputation_service.queries.scores import accounts
 from reputation_service.testing.histories import (
     DAY,
     SELLERS,

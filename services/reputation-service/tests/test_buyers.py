@@ -24,8 +24,8 @@ from reputation_service.domain.policy import (
     of_conduct,
 )
 from reputation_service.domain.read import NO_WEEKS, DimensionScore, read, read_dimension
-from reputation_service.explanation_queries import WantedExplanation, explanation
 from reputation_service.projections import SCORE
+from reputation_service.queries.explanations import WantedExplanation, explanation
 from reputation_service.testing.histories import (
     DAY,
     SELLERS,

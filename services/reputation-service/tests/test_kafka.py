@@ -19,7 +19,7 @@ from reputation_service.domain.facts import micros
 from reputation_service.domain.policy import DEFAULT, always
 from reputation_service.domain.replay import Replayed
 from reputation_service.projections import SCORE
-from reputation_service.queries import accounts
+from reputation_service.queries.scores import accounts
 from reputation_service.testing.histories import SELLERS, History, dice, history
 from shared_events.partition import PARTITIONS
 from shared_runtime.delivery import NO_CHAIN, Cursor, Delivery, Place, TakenOver

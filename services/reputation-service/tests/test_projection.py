@@ -7,7 +7,6 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from reputation_service import queries
 from reputation_service.domain.account import Explanation
 from reputation_service.domain.explain import DimensionExplanation, excluded, explain, reduced
 from reputation_service.domain.facts import Fact, OrderFact, day_of, micros
@@ -16,12 +15,13 @@ from reputation_service.domain.ledger import LedgerRow
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import CONDUCT, DEFAULT, DIMENSIONS
 from reputation_service.domain.read import read
-from reputation_service.explanation_queries import (
+from reputation_service.projections.scores import SCORE, SCORE_DDL, fact_of, order_fact_of
+from reputation_service.queries import scores
+from reputation_service.queries.explanations import (
     WantedExplanation,
     explanation,
     facts_about,
 )
-from reputation_service.projections.scores import SCORE, SCORE_DDL, fact_of, order_fact_of
 from reputation_service.testing.histories import (
     DAY,
     SELLERS,
@@ -357,7 +357,7 @@ async def test_buckets_of_any_instant_come_from_the_live_ones_and_the_ledger(
     # One account has its own instants: nobody's are another's.
     wanted: dict[str, tuple[int, ...]] = dict.fromkeys(accounts, (*instants, 0, FOR_EVER))
     wanted["S1"] = (instants[0], instants[-1])
-    found = await queries.buckets_at(pool, wanted)
+    found = await scores.buckets_at(pool, wanted)
     for account, its_instants in wanted.items():
         assert found[account] == {
             as_of: fold(facts_told.in_force(as_of)).get(account, {}) for as_of in its_instants
@@ -372,7 +372,7 @@ async def test_what_is_known_today_about_an_earlier_day(pool: asyncpg.Pool) -> N
     for seller in SELLERS:
         for day in range(20_450, 20_470, 3):
             known = fold(facts_told.in_force(as_of, day)).get(seller, {})
-            assert await queries.buckets_up_to(pool, seller, as_of, day) == known
+            assert await scores.buckets_up_to(pool, seller, as_of, day) == known
 
 
 def one_by_one(facts: Iterable[Fact], seller: str, as_of: int) -> dict[str, DimensionExplanation]:

@@ -12,7 +12,7 @@ from reputation_service.domain.account import Ranked
 from reputation_service.domain.facts import DAY_MICROS, micros
 from reputation_service.domain.policy import DEFAULT, always
 from reputation_service.projections import SCORE
-from reputation_service.queries import accounts, ranked_after
+from reputation_service.queries.scores import accounts, ranked_after
 from reputation_service.ranking import SELLERS_MAX, TAKE_CHANGED, rank, refresh, run_ranking
 from reputation_service.score_policies import ScorePolicies
 from reputation_service.snapshots import GRACE, evaluate, run_snapshots

@@ -12,7 +12,7 @@ from reputation_service.domain.decay import WEEK_DAYS
 from reputation_service.domain.facts import day_of, micros
 from reputation_service.domain.rates import Count, Late, counts_of
 from reputation_service.projections import RATES
-from reputation_service.rates_queries import RateView, buyer_rates, seller_rates
+from reputation_service.queries.rates import RateView, buyer_rates, seller_rates
 from reputation_service.testing.histories import (
     DAY,
     SELLERS,

@@ -27,8 +27,8 @@ from reputation_service.domain.case_rules import CASE_RULES
 from reputation_service.domain.points_readers import account_read_by, case_read_by
 from reputation_service.domain.policy_commands import POLICY_RULES
 from reputation_service.domain.rules import RULES
-from reputation_service.points_queries import CASES
 from reputation_service.projections import KAFKA_PROJECTIONS, OWN_PROJECTIONS, PROJECTIONS
+from reputation_service.queries.points import CASES
 from reputation_service.ranking import run_ranking
 from reputation_service.reactions.from_other_services import on_elsewhere
 from reputation_service.reactions.orders import on_orders

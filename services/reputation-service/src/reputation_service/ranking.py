@@ -18,7 +18,7 @@ from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.facts import day_of, instant, micros
 from reputation_service.domain.policy import PolicyAt
 from reputation_service.projections import SCORE
-from reputation_service.queries import accounts, is_marked, latest, newest_mark
+from reputation_service.queries.scores import accounts, is_marked, latest, newest_mark
 from reputation_service.score_policies import ScorePolicies
 from reputation_service.sweeps import FIRST, Sweep
 

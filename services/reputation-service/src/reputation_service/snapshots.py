@@ -18,7 +18,7 @@ from reputation_service.domain.level import evaluations
 from reputation_service.domain.policy import PolicyAt
 from reputation_service.domain.rules import SELLERS, SellerCommand
 from reputation_service.domain.snapshot import EvaluateScore
-from reputation_service.queries import accounts
+from reputation_service.queries.scores import accounts
 from reputation_service.score_policies import ScorePolicies
 from reputation_service.sweeps import FIRST, Sweep
 

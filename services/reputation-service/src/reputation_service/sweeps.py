@@ -14,7 +14,7 @@ from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.log import VersionConflict
 from shared_runtime.pausing import pause
 
-from reputation_service.queries import sellers_after
+from reputation_service.queries.scores import sellers_after
 
 log = structlog.get_logger()
 

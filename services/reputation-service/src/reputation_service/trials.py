@@ -22,7 +22,7 @@ from reputation_service.domain.policy import PolicyAt, ScorePolicy
 from reputation_service.domain.policy_book import STREAM, PolicyBook, Trial
 from reputation_service.domain.policy_commands import POLICIES, EndTrial, PolicyCommand
 from reputation_service.domain.whatif import Impact, impact
-from reputation_service.queries import accounts, sellers_after
+from reputation_service.queries.scores import accounts, sellers_after
 from reputation_service.score_policies import ScorePolicies
 
 NAME = "trial"

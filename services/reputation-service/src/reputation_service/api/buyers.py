@@ -9,11 +9,11 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
 from shared_runtime.routers import Router
 
-from reputation_service import queries
 from reputation_service.api import answers
 from reputation_service.api.callers import AReaderOfBuyers, reader_of_buyer
 from reputation_service.api.moments import AsOf, moment_of
 from reputation_service.conduct_views import conduct_view
+from reputation_service.queries import scores
 from reputation_service.score_policies import ScorePolicies
 
 
@@ -34,7 +34,7 @@ def buyers_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
         if reader_of_buyer(caller, buyer_id) == "PUBLIC":
             raise NotFound
         at = await moment(buyer_id, as_of, token)
-        (account,) = await queries.accounts(pool, {buyer_id: at}, await policies.policy_at(pool))
+        (account,) = await scores.accounts(pool, {buyer_id: at}, await policies.policy_at(pool))
         return answer(conduct_view(account))
 
     return router

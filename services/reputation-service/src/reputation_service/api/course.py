@@ -17,7 +17,6 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
 from shared_runtime.routers import Router
 
-from reputation_service import queries
 from reputation_service.api import course_answers
 from reputation_service.api.callers import (
     Anybody,
@@ -32,6 +31,7 @@ from reputation_service.course_views import history_view, outlook_view
 from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.course import Point, evaluated_at, points_of, weeks_up_to
 from reputation_service.domain.policy import PolicyAt, conduct_at
+from reputation_service.queries import scores
 from reputation_service.score_policies import ScorePolicies
 
 WEEKS = 26
@@ -105,8 +105,8 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
         weeks = weeks_up_to(as_of, count)
         async with places.one(caller.sub):
             instants = [evaluated_at(week) for week in weeks]
-            then = (await queries.buckets_at(pool, {account_id: instants}))[account_id]
-            now_known = await queries.known_now_about(pool, account_id, as_of, weeks)
+            then = (await scores.buckets_at(pool, {account_id: instants}))[account_id]
+            now_known = await scores.known_now_about(pool, account_id, as_of, weeks)
             return await asyncio.to_thread(points_of, weeks, then, now_known, policy_at)
 
     @router.get(
@@ -148,7 +148,7 @@ def course_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Route
     ) -> V:
         async with places.one(caller.sub):
             policy_at = await policies.policy_at(pool)
-            (account,) = await queries.accounts(pool, {account_id: as_of}, policy_at)
+            (account,) = await scores.accounts(pool, {account_id: as_of}, policy_at)
             return await asyncio.to_thread(view_of, account)
 
     return router

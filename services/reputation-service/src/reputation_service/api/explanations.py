@@ -20,7 +20,6 @@ from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer
 from shared_runtime.routers import Router
 
-from reputation_service import explanation_queries
 from reputation_service.api import answers
 from reputation_service.api.callers import Anybody, AReaderOfBuyers, reader_of, reader_of_buyer
 from reputation_service.api.moments import AsOf, moment_of, moment_of_seller
@@ -32,7 +31,6 @@ from reputation_service.conduct_views import (
 from reputation_service.domain.account import Explanation
 from reputation_service.domain.policy import ScorePolicy, of_conduct
 from reputation_service.domain.readers import Reader
-from reputation_service.explanation_queries import WantedExplanation
 from reputation_service.explanation_views import (
     AnyExplanationView,
     ExplainedView,
@@ -41,6 +39,8 @@ from reputation_service.explanation_views import (
     own_explanation_view,
     public_explanation_view,
 )
+from reputation_service.queries import explanations
+from reputation_service.queries.explanations import WantedExplanation
 from reputation_service.references import References
 from reputation_service.score_policies import ScorePolicies
 
@@ -146,7 +146,7 @@ def explanation_api(
     ) -> Response:
         async with places.one(caller.sub):
             async with pool.acquire() as db, _one_moment(db):
-                found = await explanation_queries.explanation(db, wanted, policy)
+                found = await explanations.explanation(db, wanted, policy)
             # What would raise a score is searched for: not by the loop that everybody waits for.
             view = await asyncio.to_thread(explained, found)
         return answer(view)

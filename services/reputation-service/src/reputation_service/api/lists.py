@@ -20,7 +20,10 @@ from shared_runtime.worklist import Counter
 from reputation_service.api import query_answers as answers
 from reputation_service.api.callers import STAFF, AStaffMember, CaseReader, reader
 from reputation_service.api.matters import Matters
-from reputation_service.points_queries import (
+from reputation_service.projections import ERASURES, STATEMENTS, VIOLATION_CASES
+from reputation_service.projections.cases import CaseKind
+from reputation_service.projections.erasures import ErasureStatus
+from reputation_service.queries.points import (
     CASES,
     case_page,
     erasure_page,
@@ -30,9 +33,6 @@ from reputation_service.points_queries import (
     own_case_page,
     wanted_cases,
 )
-from reputation_service.projections import ERASURES, STATEMENTS, VIOLATION_CASES
-from reputation_service.projections.cases import CaseKind
-from reputation_service.projections.erasures import ErasureStatus
 
 SPAN_DEFAULT = timedelta(days=31)
 

@@ -11,9 +11,9 @@ from shared_runtime.decider import FieldError, InvalidValue, NotFound
 from shared_runtime.fields import Instant
 from shared_runtime.reading import Token, position_of, wait_for
 
-from reputation_service import queries
 from reputation_service.domain.facts import micros
 from reputation_service.projections import SCORE
+from reputation_service.queries import scores
 
 AHEAD_MAX = timedelta(seconds=5)
 """Clocks of a client and of a service may differ by so much."""
@@ -36,7 +36,7 @@ def moment_of(pool: asyncpg.Pool, now: Clock) -> MomentOf:
         await wait_for(token, projected)
         if told is not None:
             return told
-        return (await queries.latest(pool, [account_id], micros(now())))[account_id]
+        return (await scores.latest(pool, [account_id], micros(now())))[account_id]
 
     return moment
 
@@ -47,7 +47,7 @@ def moment_of_seller(pool: asyncpg.Pool, now: Clock) -> MomentOf:
 
     async def of_seller(seller_id: str, as_of: datetime | None, token: Token | None) -> int:
         at = await moment(seller_id, as_of, token)
-        if not await queries.is_known(pool, seller_id):
+        if not await scores.is_known(pool, seller_id):
             raise NotFound
         return at
 

@@ -5,7 +5,16 @@ from shared_runtime.documents import answered, commanded
 from shared_runtime.history import EXAMPLE_ID, EventPage, example_page
 
 from reputation_service.api import examples
-from reputation_service.points_queries import (
+from reputation_service.points_views import (
+    CaseView,
+    MeasuresView,
+    ReasonsView,
+    StandingView,
+    case_view,
+    measures_view,
+    standing_view,
+)
+from reputation_service.queries.points import (
     CaseCounts,
     CasePage,
     ErasurePage,
@@ -16,15 +25,6 @@ from reputation_service.points_queries import (
     ListedCaseView,
     OwnCasePage,
     exported,
-)
-from reputation_service.points_views import (
-    CaseView,
-    MeasuresView,
-    ReasonsView,
-    StandingView,
-    case_view,
-    measures_view,
-    standing_view,
 )
 
 _ACCOUNT, _CASE = examples.account(), examples.case()

@@ -24,7 +24,7 @@ from reputation_service.api.callers import (
 from reputation_service.api.moments import AsOf, stated
 from reputation_service.domain.facts import micros
 from reputation_service.projections import RATES
-from reputation_service.rates_queries import (
+from reputation_service.queries.rates import (
     BuyerRatesView,
     SellerRatesView,
     buyer_rates,

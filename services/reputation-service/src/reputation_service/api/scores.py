@@ -29,7 +29,6 @@ from shared_runtime.reading import (
 )
 from shared_runtime.routers import Router
 
-from reputation_service import queries
 from reputation_service.api import answers
 from reputation_service.api.callers import Anybody, reader_of, reads_as_staff
 from reputation_service.api.moments import AsOf, moment_of_seller, stated
@@ -38,8 +37,9 @@ from reputation_service.domain.facts import day_of, instant, micros
 from reputation_service.domain.points_policy import Policies
 from reputation_service.domain.read import Buckets, read
 from reputation_service.domain.streams import stream_of
-from reputation_service.points_queries import people_after
 from reputation_service.projections import SCORE
+from reputation_service.queries import scores
+from reputation_service.queries.points import people_after
 from reputation_service.score_policies import ScorePolicies
 from reputation_service.views import (
     AccountPage,
@@ -85,7 +85,7 @@ def ranking_api(pool: asyncpg.Pool, cursors: Cursors) -> Router:
         last = cursors.last(of, cursor)
         if token is not None:
             await wait_ranked(pool, token)
-        ranked = await queries.ranked_after(pool, _place(last), limit + 1, level)
+        ranked = await scores.ranked_after(pool, _place(last), limit + 1, level)
         page = ranked[:limit]
         more = None
         if len(ranked) > limit:
@@ -122,13 +122,13 @@ def score_api(pool: asyncpg.Pool, policies: ScorePolicies, now: Clock) -> Router
     ) -> Response:
         at = await moment(seller_id, as_of, token)
         policy_at = await policies.policy_at(pool)
-        (account,) = await queries.accounts(pool, {seller_id: at}, policy_at)
+        (account,) = await scores.accounts(pool, {seller_id: at}, policy_at)
         standing = account.standing()
         found = standing.score
         if day is not None and day != found.day:
             buckets: Buckets = account.buckets
             if day < found.day:
-                buckets = await queries.buckets_up_to(pool, seller_id, at, day)
+                buckets = await scores.buckets_up_to(pool, seller_id, at, day)
             found = read(buckets, day, account.policy)
         return answer(score_view(account, standing, found, reader_of(caller, seller_id)))
 
@@ -160,9 +160,9 @@ def accounts_api(
         last = cursors.last(of, cursor)
         await wait_for(token, projected)
         at = int(last[0]) if last else told or micros(now())
-        sellers = await queries.accounts_after(pool, str(last[1]) if last else "", limit)
+        sellers = await scores.accounts_after(pool, str(last[1]) if last else "", limit)
         policy_at = await policies.policy_at(pool)
-        found = await queries.accounts(pool, dict.fromkeys(sellers, at), policy_at)
+        found = await scores.accounts(pool, dict.fromkeys(sellers, at), policy_at)
         more = cursors.text(of, [at, sellers[-1]]) if len(sellers) == limit else None
         page = AccountPage(
             as_of=instant(at),
@@ -216,8 +216,8 @@ async def wait_ranked(pool: asyncpg.Pool, token: Token) -> None:
         async with asyncio.timeout(VISIBLE_SECONDS_MAX):
             await wait_for(token, position_of(pool, SCORE))
             # What the token stands for is in the buckets now, and so are its marks.
-            mark = await queries.newest_mark(pool)
-            while await queries.is_marked(pool, mark):  # noqa: ASYNC110 - another process answers
+            mark = await scores.newest_mark(pool)
+            while await scores.is_marked(pool, mark):  # noqa: ASYNC110 - another process answers
                 await asyncio.sleep(LOOK_SECONDS_MAX)
     except TimeoutError as too_late:
         raise NotYetVisible from too_late

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import settings
-from local_stack.databases import Database, create_database, drop_database
+from local_stack.databases import Administrator, Database
 from local_stack.servers import Servers, ephemeral_servers
 from local_stack.services import Stack, ephemeral_stack
 from local_stack.topics import create_topics
@@ -36,13 +36,15 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 STARTING = {"servers", "own_servers", "stack"}
 WHOLE_STACK = "tests/integration"
+EACH_SERVICE = "tests/"
 STOPPING = pytest.StashKey[ExitStack]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start servers are marked, so that the fast ones can be run alone. Those of whole
-    services take longest: they are begun first where others run beside them, and come last where
-    they are alone. The stack is there for as long as it is used: those that ask for it come one
+    services take longest: they are begun first where others run beside them, behind them those that
+    ask each service for minutes, so that nobody is waited for at the end; where they are alone,
+    they come last. The stack is there for as long as it is used: those that ask for it come one
     after the other, behind those that have one of their own.
     """
     for item in items:
@@ -52,7 +54,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             pytest.fail(f"{item.nodeid} needs the stack, so it belongs in {WHOLE_STACK}")
     first = "PYTEST_XDIST_WORKER" in os.environ
     items.sort(
-        key=lambda item: ((WHOLE_STACK in item.nodeid) is not first, "stack" in fixtures_of(item))
+        key=lambda item: (
+            (WHOLE_STACK in item.nodeid) is not first,
+            first and not item.nodeid.startswith(EACH_SERVICE),
+            "stack" in fixtures_of(item),
+        )
     )
 
 
@@ -105,19 +111,26 @@ def own_servers() -> Iterator[Servers]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def administrator(servers: Servers) -> Iterator[Administrator]:
+    """Of the databases on them."""
+    with Administrator(servers.postgres_url) as administrator:
+        yield administrator
+
+
 @pytest.fixture
-def make_database(servers: Servers) -> Iterator[Callable[..., Database]]:
+def make_database(administrator: Administrator) -> Iterator[Callable[..., Database]]:
     """Makes any number of databases; `template` names one to copy (nobody may be using it)."""
     made: list[Database] = []
 
     def make(template: str = "template1") -> Database:
         name = f"test_{uuid4().hex[:12]}"
-        made.append(create_database(servers.postgres_url, name, template))
+        made.append(administrator.create(name, template))
         return made[-1]
 
     yield make
     for database in made:
-        drop_database(servers.postgres_url, database.name)
+        administrator.drop(database.name)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from local_stack import blocking, issuer
-from local_stack.databases import Database, create_database, drop_database
+from local_stack.databases import Administrator, Database
 from local_stack.servers import Servers
 from local_stack.topics import create_topics
 from shared_events.partition import PARTITIONS
@@ -63,12 +63,12 @@ SIGHT = """
 
 
 @pytest.fixture(scope="session")
-def template(servers: Servers) -> Iterator[str]:
-    made = create_database(servers.postgres_url, f"template_{uuid4().hex[:12]}")
+def template(servers: Servers, administrator: Administrator) -> Iterator[str]:
+    made = administrator.create(f"template_{uuid4().hex[:12]}")
     blocking.run(migrate("review_service", made.owner_url))
     yield made.name
     if servers.own_postgres is None:  # ours is thrown away whole
-        drop_database(servers.postgres_url, made.name)
+        administrator.drop(made.name)
 
 
 @pytest.fixture

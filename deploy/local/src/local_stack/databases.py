@@ -1,7 +1,10 @@
 """An administrator's address in, the services' databases and their two roles out."""
 
 import hmac
+from contextlib import ExitStack
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
@@ -25,25 +28,61 @@ class Database:
     app_url: str
 
 
+class Administrator:
+    """Makes and drops databases by one connection, which costs as much as half a copy does."""
+
+    def __init__(self, admin_url: str) -> None:
+        self._url = admin_url
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            self._loop = undo.enter_context(blocking.Loop())
+            self._admin: asyncpg.Connection = self._loop.run(asyncpg.connect(self._url))
+            undo.callback(lambda: self._loop.run(self._admin.close()))
+            self._loop.run(_make_roles(self._admin, self._url))
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def create(self, name: str, template: str | None = None) -> Database:
+        """One database of that name; a copy of another that nobody is using."""
+        self._loop.run(_make_database(self._admin, name, template))
+        return database(self._url, name)
+
+    def drop(self, name: str) -> None:
+        """Drops a database, whoever is still connected to it."""
+        self._loop.run(self._admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
 def create_databases(admin_url: str, prefix: str = "") -> dict[str, Database]:
     """The databases of the four services, made where they are not there yet."""
-    return blocking.run(_create(admin_url, {service: prefix + service for service in SERVICES}))
+    with Administrator(admin_url) as admin:
+        return {service: admin.create(prefix + service) for service in SERVICES}
 
 
 def create_key_databases(admin_url: str, prefix: str = "") -> dict[str, Database]:
     """The key databases of the services that seal, made where they are not there yet."""
-    names = {service: f"{prefix}{service}_keys" for service in SEALING}
-    return blocking.run(_create(admin_url, names))
+    with Administrator(admin_url) as admin:
+        return {service: admin.create(f"{prefix}{service}_keys") for service in SEALING}
 
 
 def create_database(admin_url: str, name: str, template: str | None = None) -> Database:
     """One database of that name, with both roles; a copy of another that nobody is using."""
-    return blocking.run(_create(admin_url, {name: name}, template))[name]
+    with Administrator(admin_url) as admin:
+        return admin.create(name, template)
 
 
 def drop_database(admin_url: str, name: str) -> None:
     """Drops a database, whoever is still connected to it."""
-    blocking.run(_drop(admin_url, name))
+    with Administrator(admin_url) as admin:
+        admin.drop(name)
 
 
 def database(admin_url: str, name: str) -> Database:
@@ -53,20 +92,6 @@ def database(admin_url: str, name: str) -> Database:
         owner_url=_url_for(admin_url, name, OWNER),
         app_url=_url_for(admin_url, name, APP),
     )
-
-
-async def _create(
-    admin_url: str, names: dict[str, str], template: str | None = None
-) -> dict[str, Database]:
-    admin = await asyncpg.connect(admin_url)
-    try:
-        await _make_roles(admin, admin_url)
-        for name in names.values():
-            if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
-                await _make_database(admin, name, template)
-    finally:
-        await admin.close()
-    return {key: database(admin_url, name) for key, name in names.items()}
 
 
 async def _make_roles(admin: asyncpg.Connection, admin_url: str) -> None:
@@ -82,19 +107,13 @@ async def _make_roles(admin: asyncpg.Connection, admin_url: str) -> None:
 
 
 async def _make_database(admin: asyncpg.Connection, name: str, template: str | None) -> None:
+    if await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+        return
     # File by file in a third of the time that the log of a copy by pages takes.
     copied = f'TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
     await admin.execute(f'CREATE DATABASE "{name}" OWNER {OWNER} {copied}')
     await admin.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
     await admin.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {APP}')
-
-
-async def _drop(admin_url: str, name: str) -> None:
-    admin = await asyncpg.connect(admin_url)
-    try:
-        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    finally:
-        await admin.close()
 
 
 def _url_for(admin_url: str, name: str, role: str) -> str:

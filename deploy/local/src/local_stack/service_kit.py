@@ -44,7 +44,7 @@ from shared_runtime.testing import InMemoryKeyStore, ManualClock
 from shared_runtime.timers import fire_due
 
 from local_stack import blocking, issuer
-from local_stack.databases import Database, create_database, drop_database
+from local_stack.databases import Administrator, Database
 from local_stack.servers import Servers
 
 JSON = "application/json"
@@ -64,8 +64,8 @@ class Templates:
     for those of others. Fixtures of a session would be those of the first service that asked.
     """
 
-    def __init__(self, servers: Servers) -> None:
-        self._servers = servers
+    def __init__(self, administrator: Administrator) -> None:
+        self._administrator = administrator
         self._made: dict[tuple[str, str], Database] = {}
 
     def at_head(self, service: AnyService) -> str:
@@ -88,22 +88,22 @@ class Templates:
     ) -> str:
         if name not in self._made:
             unlike = f"{name[0]}_{uuid4().hex[:12]}"
-            made = create_database(self._servers.postgres_url, unlike, copied)
+            made = self._administrator.create(unlike, copied)
             begin(made)
             self._made[name] = made
         return self._made[name].name
 
     def drop(self) -> None:
-        if self._servers.own_postgres is None:  # ours is thrown away whole
-            for made in self._made.values():
-                drop_database(self._servers.postgres_url, made.name)
+        for made in self._made.values():
+            self._administrator.drop(made.name)
 
 
 @pytest.fixture(scope="session")
-def templates(servers: Servers) -> Iterator[Templates]:
-    made = Templates(servers)
+def templates(servers: Servers, administrator: Administrator) -> Iterator[Templates]:
+    made = Templates(administrator)
     yield made
-    made.drop()
+    if servers.own_postgres is None:  # ours is thrown away whole
+        made.drop()
 
 
 @pytest.fixture

@@ -273,8 +273,9 @@ def _prefix(started: Servers, *, shared: bool) -> str:
 
 
 def _drop(admin_url: str, made: Iterable[Database]) -> None:
-    for database in made:
-        databases.drop_database(admin_url, database.name)
+    with databases.Administrator(admin_url) as administrator:
+        for database in made:
+            administrator.drop(database.name)
 
 
 def _describe(

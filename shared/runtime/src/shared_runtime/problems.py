@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
 from types import GenericAlias, NoneType
 from typing import Any, Literal, TypeAliasType, get_args, get_origin
@@ -238,6 +239,12 @@ def refusals(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
 
 def refusals_of(*rules: type[Refused]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that is refused by these rules alone."""
+    return {**_documented(rules)}
+
+
+@cache
+def _documented(rules: tuple[type[Refused], ...]) -> dict[int | str, dict[str, Any]]:
+    """Made once, as many routes are refused by the same rules. Nobody changes it."""
     documented: dict[int | str, dict[str, Any]] = {}
     for rule in (decider.NotFound if rule is NotAParty else rule for rule in rules):
         status = status_of(rule)
@@ -261,10 +268,6 @@ def _encode_model(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise TypeError(f"no JSON for {type(value).__name__}")
-
-
-_examples: dict[type[Refused], dict[str, object]] = {}
-"""Of rules, made once: many routes are refused by the same ones. Nobody changes them."""
 
 
 def _answer(status: int) -> dict[str, Any]:
@@ -298,11 +301,9 @@ def _seconds_until(retry_at: object, now: Clock) -> int:
 
 
 def _example(rule: type[Refused]) -> dict[str, object]:
-    if rule not in _examples:
-        members: tuple[Field[Any], ...] = fields(rule) if is_dataclass(rule) else ()
-        shown = _described(rule) | {each.name: _sample(each) for each in members}
-        _examples[rule] = {"summary": rule.message(), "value": shown}
-    return _examples[rule]
+    members: tuple[Field[Any], ...] = fields(rule) if is_dataclass(rule) else ()
+    shown = _described(rule) | {each.name: _sample(each) for each in members}
+    return {"summary": rule.message(), "value": shown}
 
 
 def _sample(member: Field[Any]) -> object:

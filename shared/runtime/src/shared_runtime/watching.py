@@ -64,6 +64,14 @@ OLDEST_SNAPSHOT = """
           SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()) AS held
 """
 
+# A standby that tells what it still reads (`hot_standby_feedback`) keeps dead rows as a session of
+# its primary does; its slot goes on keeping them, and what it has not fetched, when it is away.
+KEPT_FOR_REPLICAS = """
+    SELECT coalesce(max(greatest(age(xmin), age(catalog_xmin))), 0)::float8 AS transactions,
+           coalesce(max(pg_current_wal_lsn() - restart_lsn), 0)::float8 AS bytes
+    FROM pg_replication_slots
+"""
+
 type OnKafka = tuple[Runner, Callable[[], float]]
 """A reader of topics, and what says for how many seconds Kafka has not answered it."""
 
@@ -98,6 +106,15 @@ snapshot_seconds = Gauge(
     "aftersales_oldest_transaction_seconds",
     "How long ago the oldest transaction of the database began that keeps dead rows from being "
     "vacuumed. Those of other roles are seen by a role that has pg_read_all_stats.",
+)
+replica_transactions = Gauge(
+    "aftersales_replica_kept_transactions",
+    "So many transactions ago rows died that are kept for a standby or another reader of a slot of "
+    "replication.",
+)
+replica_bytes = Gauge(
+    "aftersales_replica_kept_bytes",
+    "Of the write-ahead log of the database's server, kept for the slot that is furthest behind.",
 )
 overdue_timers = Gauge("aftersales_overdue_timers", "Deadlines that have passed and not fired.")
 overdue_seconds = Gauge("aftersales_overdue_seconds", "How long ago the oldest of them passed.")
@@ -138,8 +155,17 @@ async def measure(
     _set(parked_seconds, {row["subscription"]: row["seconds"] for row in parked})
     purge_debt.set(await pool.fetchval(UNPURGED, clock - KEPT_FOR - PURGE_SLACK, OVERDUE_MAX))
     snapshot_seconds.set(await pool.fetchval(OLDEST_SNAPSHOT))
+    await measure_replicas(pool)
     overdue_timers.set(overdue["timers"])
     overdue_seconds.set(_age(overdue["oldest"], clock))
+
+
+async def measure_replicas(pool: asyncpg.Pool) -> None:
+    """Sets the metrics of what is kept for whoever follows the database's server."""
+    kept = await pool.fetchrow(KEPT_FOR_REPLICAS)
+    assert kept is not None
+    replica_transactions.set(kept["transactions"])
+    replica_bytes.set(kept["bytes"])
 
 
 def _age(oldest: datetime | None, clock: datetime) -> float:

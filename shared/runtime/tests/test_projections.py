@@ -16,7 +16,7 @@ from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime import projections
 from shared_runtime.clock import system_clock
-from shared_runtime.delivery import Connection, Subscription, TakenOver
+from shared_runtime.delivery import WORLD_FAILURES, Connection, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
 from shared_runtime.projections import (
     Apart,
@@ -413,3 +413,21 @@ async def test_a_rebuild_that_does_not_come_close_to_the_live_tables_locks_nothi
     with pytest.raises(CannotRebuild, match="faster"):
         await again(projection, owner)
     assert await pool.fetchval("SELECT generation FROM es.projection") == 1
+
+
+async def test_who_reads_a_view_that_has_other_columns_now_is_told_to_come_again(
+    pool: asyncpg.Pool, owner: asyncpg.Pool
+) -> None:
+    """In a transaction; it is answered 503 then, as whatever is the world's doing. The next attempt
+    sees what there is.
+    """
+    shown = "CREATE OR REPLACE VIEW public.shown AS SELECT 1 AS before"
+    await owner.execute(f"{shown}; GRANT SELECT ON public.shown TO aftersales_app")
+    async with pool.acquire() as db:
+        assert len(await db.fetchrow("SELECT * FROM public.shown") or ()) == 1
+        await owner.execute(f"{shown}, 2 AS besides")
+        with pytest.raises(WORLD_FAILURES):
+            async with db.transaction():
+                await db.fetchrow("SELECT * FROM public.shown")
+        async with db.transaction():
+            assert len(await db.fetchrow("SELECT * FROM public.shown") or ()) == 2

@@ -1,8 +1,7 @@
 """The runbooks of docs/running.md, carried out on a real stack: `make drills`."""
 
-import json
 import sys
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,17 +11,14 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from aiokafka import AIOKafkaProducer
 from local_stack import blocking, processes
 from local_stack.oracle import (
-    PLACED,
     aftersales,
     ask,
     check,
     check_projections,
     has_arrived,
     has_arrived_but,
-    order,
     place,
     place_all,
 )
@@ -32,7 +28,16 @@ from local_stack.services import Service, Stack, ephemeral_stack
 from local_stack.topics import any_there, create_topics, delete_topics, forget
 from shared_runtime.worker import STALLED_AFTER_SECONDS
 
-from tests.drills.running import both, metric, start
+from tests.drills.running import (
+    announce,
+    both,
+    forked,
+    metric,
+    placed_in,
+    relayed,
+    start,
+    stopped,
+)
 
 pytestmark = pytest.mark.drill
 
@@ -89,39 +94,11 @@ def restore(stack: Stack, service: str, backup: str) -> None:
     )
 
 
-def stopped(stack: Stack, service: str) -> float:
-    """Partitions that the workers of a service hold."""
-    return metric(stack.services[f"{service}-worker"], "aftersales_stopped_partitions")
-
-
 def readiness(process: Service) -> int | None:
     """The status of what it answers; None while it does not."""
     with suppress(httpx.TransportError):
         return httpx.get(f"{process.url}/readyz", timeout=10).status_code
     return None
-
-
-def relayed(stack: Stack, service: str) -> bool:
-    """Whether all that a service has recorded is sent."""
-    return not ask(
-        stack,
-        service,
-        "SELECT FROM es.head JOIN es.cursor AS cursor USING (topic, partition) "
-        "WHERE subscription = 'relay' AND cursor.position < head.position",
-    )
-
-
-def forked(stack: Stack, service: str) -> set[str]:
-    """The subscriptions of a service that hold something whose history has parted."""
-    worker = stack.services[f"{service}-worker"]
-    lines = httpx.get(f"{worker.url}/metrics", timeout=10).text.splitlines()
-    return {
-        line.partition('subscription="')[2].partition('"')[0]
-        for line in lines
-        if line.startswith("aftersales_held_partitions{")
-        and 'why="fork"' in line
-        and float(line.rpartition(" ")[2]) > 0
-    }
 
 
 @contextmanager
@@ -258,32 +235,6 @@ def test_a_feed_is_made_anew(drilled: Stack) -> None:
     until(lambda: anew <= placed_in(drilled), "what was announced since is placed")
     assert stopped(drilled, "review") == 0
     check(drilled, announced | anew)
-
-
-def announce(stack: Stack, feed: str, orders: Collection[str]) -> None:
-    """Orders as a marketplace announces them, in a topic of its own."""
-
-    async def run() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=stack.description.kafka)
-        await producer.start()
-        try:
-            for order_id in orders:
-                told = {
-                    "specversion": "1.0",
-                    "id": order_id,
-                    "source": "/marketplace",
-                    "type": "marketplace.order",
-                    "data": {"order": order(order_id)},
-                }
-                await producer.send_and_wait(feed, json.dumps(told).encode(), key=order_id.encode())
-        finally:
-            await producer.stop()
-
-    blocking.run(run())
-
-
-def placed_in(stack: Stack) -> set[str]:
-    return {row["order_id"] for row in ask(stack, "review", PLACED)}
 
 
 def test_the_topics_of_a_service_are_made_anew(drilled: Stack) -> None:

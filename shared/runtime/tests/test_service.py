@@ -11,7 +11,8 @@ from local_stack.databases import Database
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from shared_events.orders import OrderPaid
-from shared_runtime.database import open_pool
+from shared_runtime.database import PLANS, open_pool
+from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
 from shared_runtime.parking import DISCARDED_KEPT_FOR, DISCARDED_PURGE_MAX
 from shared_runtime.service import (
@@ -37,6 +38,7 @@ SERVICE = Service(
     routers=lambda _: [],
     workload=lambda _: Workload(own_topics=()),
 )
+PATIENCE_SECONDS = 30
 PRODUCTION = Settings(
     database_url=SecretStr("postgres://app@db/review"),
     kafka="broker:9092",
@@ -135,6 +137,27 @@ async def test_a_process_has_as_many_connections_as_it_is_told(database: Databas
     told = {"database_url": SecretStr(database.app_url), "connections": 5}
     async with open_parts(SERVICE, LOCAL.model_copy(update=told)) as parts:
         assert (parts.pool.get_max_size(), parts.looks.get_max_size()) == (5, 1)
+
+
+async def test_a_transaction_of_ours_that_does_nothing_is_ended(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would keep all that is dead, and appends would become slower by the minute."""
+    assert PLANS["idle_in_transaction_session_timeout"] == "60000"
+    monkeypatch.setitem(PLANS, "idle_in_transaction_session_timeout", "200")
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1"
+    async with (
+        await open_pool(database.app_url, size=1) as looks,
+        await open_pool(database.app_url, size=1) as pool,
+        pool.acquire() as db,
+    ):
+        await db.transaction().start()
+        pid = await db.fetchval("SELECT pg_backend_pid()")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await looks.fetchval(sessions, pid):
+                pass
+        with pytest.raises(WORLD_FAILURES):
+            await db.execute("SELECT")
 
 
 async def test_all_answers_that_were_kept_for_long_enough_are_forgotten_at_once(

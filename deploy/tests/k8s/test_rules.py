@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from deploy_checks.render import K8S, NotRendered, Rendered, Resource, rendered
-from deploy_checks.rules import RULES, wrong_with
+from deploy_checks.rules import RULES, files_of_people_find_room, wrong_with
 
 type Break = Callable[[Rendered], None]
 
@@ -68,6 +68,12 @@ def first(applied: Rendered) -> Resource:
 
 def worker(applied: Rendered) -> Resource:
     return pod(applied, "review-worker")
+
+
+def tmp(applied: Rendered) -> Resource:
+    volume: Resource
+    [volume] = [each for each in pod(applied)["volumes"] if each["name"] == "tmp"]
+    return volume
 
 
 def keys_without_a_folder(applied: Rendered) -> None:
@@ -173,6 +179,11 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ("resources_are_asked_for", takes(lambda a: first(a)["resources"]["requests"], "cpu")),
     ("resources_are_asked_for", puts(lambda a: container(a)["resources"]["limits"], cpu="1")),
     (
+        "files_of_people_find_room",
+        puts(lambda a: container(a)["resources"]["limits"], memory="1941Mi"),
+    ),
+    ("files_of_people_find_room", puts(tmp, emptyDir={"sizeLimit": "1023Mi"})),
+    (
         "each_deployment_is_kept_available",
         puts(
             lambda a: the(a, "PodDisruptionBudget", "review-api")["spec"]["selector"],
@@ -270,6 +281,14 @@ def test_a_mistake_in_a_kustomization_is_not_rendered(
 def _relative(folder: Path) -> str:
     up = "/".join([".."] * (len(folder.resolve().parts) - 1))
     return f"{up}{K8S}"
+
+
+def test_files_of_people_have_all_the_room_that_they_may_take(production: Rendered) -> None:
+    limits = container(production)["resources"]["limits"]
+    assert limits == {"memory": "2Gi"}
+    limits["memory"], tmp(production)["emptyDir"]["sizeLimit"] = "1942Mi", "1Gi"
+    assert [*files_of_people_find_room(production)] == []
+    limits["memory"], tmp(production)["emptyDir"]["sizeLimit"] = "2Gi", "1280Mi"
 
 
 def test_what_production_applies_is_right(production: Rendered) -> None:

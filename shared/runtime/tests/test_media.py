@@ -59,12 +59,12 @@ from shared_runtime.media_api import (
     UPLOADS_OF_ONE_MAX,
     Download,
     LinkRequired,
+    Ways,
     media_router,
     media_tasks,
 )
 from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
-from shared_runtime.places import Places
 from shared_runtime.routers import Router
 from shared_runtime.scanning import (
     TOGETHER_PIXELS_MAX,
@@ -921,6 +921,31 @@ async def test_many_who_send_slowly_keep_nothing_in_memory_that_others_need(
                 assert refusal(await send(buyer)) == (503, "unavailable")
 
 
+async def test_who_announces_more_than_is_left_on_disk_waits_and_others_do_not(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(media_api, "SPOOLED_BYTES_MAX", IMAGE_BYTES_MAX + len(JPEG))
+    app = shop.app()
+    async with (
+        shop.client("B1", app=app) as slow,
+        shop.client("B2", app=app) as other,
+        sending_nothing_more(slow),  # how much, it does not say: it may be the most
+    ):
+        assert (await send(other)).status_code == 201
+        assert refusal(await send(other, JPEG + b"\x00")) == (503, "unavailable")
+
+
+async def test_a_file_that_finds_no_room_in_memory_is_not_taken(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(media_api, "BODIES_BYTES_MAX", len(JPEG))
+    async with shop.client() as buyer:
+        assert (await send(buyer)).status_code == 201
+        assert refusal(await send(buyer, LARGE_PNG, "image/png")) == (503, "unavailable")
+
+
 async def test_who_sends_more_slowly_than_a_line_may_be_is_given_up(
     buyer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -996,7 +1021,8 @@ async def test_a_socket_that_is_not_read_frees_its_place(monkeypatch: pytest.Mon
     """What the kernel takes in by itself counts as read: so the file is a large one."""
     monkeypatch.setattr(media_api, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(media_api, "BYTES_PER_SECOND_MIN", VIDEO_BYTES_MAX)
-    lines, bodies = Places(1, 1), Places(1, 1)
+    monkeypatch.setattr(media_api, "LINES_MAX", 1)
+    ways = Ways(1)
     content = bytes(VIDEO_BYTES_MAX)
 
     async def loaded() -> bytes:
@@ -1020,7 +1046,7 @@ async def test_a_socket_that_is_not_read_frees_its_place(monkeypatch: pytest.Mon
             uploaded_at=datetime(2026, 1, 15, tzinfo=UTC),
             decided_at=None,
         )
-        await Download(lines, bodies, file, loaded)(scope, receive, send)
+        await Download(ways, file, loaded)(scope, receive, send)
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from shared_events.partition import PARTITIONS
 from shared_runtime.database import PROBE_CONNECTIONS, STATEMENT_SECONDS_MAX
 from shared_runtime.http import READY_SECONDS_MAX, SHUTDOWN_SECONDS_MAX
+from shared_runtime.media_api import DISK_BYTES_MAX, MEMORY_BYTES_MAX
 from shared_runtime.relay import CLOSE_SECONDS_MAX
 
 from deploy_checks.facts import SERVICES, flows_of
@@ -34,6 +35,8 @@ NOT_FOR_SECRETS = ("/run/secrets", "/var/run/secrets")
 COMPONENT = "app.kubernetes.io/component"
 SERVICE = "app.kubernetes.io/name"
 ROUTE = "aftersales.dev/route"
+TMP = "tmp"
+BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 type Rule = Callable[[Rendered], Iterator[str]]
 
@@ -125,6 +128,27 @@ def resources_are_asked_for(applied: Rendered) -> Iterator[str]:
                 yield f"{name_of(each)}: {container['name']} may take all memory of a node"
             if "cpu" in told.get("limits", {}):
                 yield f"{name_of(each)}: {container['name']} is slowed down on a node that is idle"
+
+
+def files_of_people_find_room(applied: Rendered) -> Iterator[str]:
+    """An API is given the memory and the disk that its code takes at most."""
+    for each in applied.of("Deployment"):
+        if _component(each) != "api":
+            continue
+        spec = each["spec"]["template"]["spec"]
+        [container] = spec["containers"]
+        memory = container.get("resources", {}).get("limits", {}).get("memory")
+        if memory is not None and bytes_of(memory) < MEMORY_BYTES_MAX:
+            yield f"{name_of(each)}: has {memory} of memory, {MEMORY_BYTES_MAX} bytes may be taken"
+        [tmp] = [volume["emptyDir"] for volume in spec["volumes"] if volume["name"] == TMP]
+        disk = tmp.get("sizeLimit")
+        if disk is not None and bytes_of(disk) < DISK_BYTES_MAX:
+            yield f"{name_of(each)}: has {disk} of disk, {DISK_BYTES_MAX} bytes may be taken"
+
+
+def bytes_of(told: str) -> int:
+    """Of a quantity of Kubernetes, as ours are written: 2Gi."""
+    return int(told[:-2]) * BINARY[told[-2:]]
 
 
 def each_deployment_is_kept_available(applied: Rendered) -> Iterator[str]:
@@ -417,6 +441,7 @@ RULES: tuple[Rule, ...] = (
     volumes_are_bounded,
     processes_are_looked_after,
     resources_are_asked_for,
+    files_of_people_find_room,
     each_deployment_is_kept_available,
     processes_end_in_time,
     code_waits_for_its_migration,

@@ -90,6 +90,7 @@ from shared_runtime.routers import Router
 from shared_runtime.scanning import Decoding, scanner_at
 from shared_runtime.sealing import person_of
 from shared_runtime.shape import Purpose
+from shared_runtime.spool import MEMORY_BYTES_MAX as SPOOL_IN_MEMORY_MAX
 from shared_runtime.spool import Spool
 from shared_runtime.worker import Task
 
@@ -105,6 +106,24 @@ DOWNLOADS_OF_ONE_MAX = 16
 BODIES_MAX = 8
 """Uploads, and downloads, that a process has in memory at once: no line has to be waited for."""
 BODIES_OF_ONE_MAX = 2
+SPOOLED_BYTES_MAX = 512 * MIB
+"""Of uploads, and of downloads, that are on disk at once: ten of the largest videos."""
+SPOOLED_BYTES_OF_ONE_MAX = UPLOADS_OF_ONE_MAX * VIDEO_BYTES_MAX
+BODIES_BYTES_MAX = 3 * VIDEO_BYTES_MAX
+"""Of uploads, and of downloads, in memory."""
+BODIES_BYTES_OF_ONE_MAX = BODIES_OF_ONE_MAX * VIDEO_BYTES_MAX
+COPIES = 3
+"""How often a body is in memory while it is examined, sealed or opened: 150 MiB were seen of 50."""
+IDLE_BYTES = 84 * MIB
+PICTURES_BYTES_MAX = 830 * MIB
+"""A HEIC that takes all it may, beside the largest WebP that is decoded beside another picture."""
+MEMORY_BYTES_MAX = (
+    IDLE_BYTES
+    + PICTURES_BYTES_MAX
+    + 2 * (COPIES * BODIES_BYTES_MAX + LINES_MAX * SPOOL_IN_MEMORY_MAX)
+)
+"""Of a process with all that it lets in at once, both ways."""
+DISK_BYTES_MAX = 2 * SPOOLED_BYTES_MAX
 PATIENCE_SECONDS = 10.0
 """How long a request waits for a place among them."""
 GRACE_SECONDS = 10.0
@@ -174,31 +193,51 @@ class LinkRequired(BySignature):
         self._links.check(media_id, expires, signature)
 
 
-class Download(Response):
-    """A file on its way out, in parts. While its reader is slow, it is on disk and not in memory.
-
-    `lines` and `bodies`: the places of those under way, and of those in memory.
+class Ways:
+    """What there is for uploads, or for downloads: lines, and room on disk for what they carry;
+    places in memory, and room there. One person has only so much of each.
     """
+
+    def __init__(self, of_one: int) -> None:
+        self._lines = Places(LINES_MAX, of_one, PATIENCE_SECONDS)
+        self._spooled = Places(SPOOLED_BYTES_MAX, SPOOLED_BYTES_OF_ONE_MAX, PATIENCE_SECONDS)
+        self._bodies = Places(BODIES_MAX, BODIES_OF_ONE_MAX, PATIENCE_SECONDS)
+        self._in_memory = Places(BODIES_BYTES_MAX, BODIES_BYTES_OF_ONE_MAX, PATIENCE_SECONDS)
+
+    @asynccontextmanager
+    async def line(self, person: str, size: int) -> AsyncGenerator[None]:
+        """For a file of so many bytes, or at most so many. Raises `Unavailable`."""
+        async with self._lines.one(person), self._spooled.one(person, size):
+            yield
+
+    @asynccontextmanager
+    async def body(self, person: str, size: int) -> AsyncGenerator[None]:
+        """The same, in memory."""
+        async with self._bodies.one(person), self._in_memory.one(person, size):
+            yield
+
+
+class Download(Response):
+    """A file on its way out, in parts: on disk while its reader is slow, and not in memory."""
 
     def __init__(
         self,
-        lines: Places,
-        bodies: Places,
+        ways: Ways,
         file: MediaFile,
         content: Callable[[], Awaitable[bytes]],
     ) -> None:
         super().__init__(media_type=file.content_type, headers=DOWNLOAD_HEADERS)
         self.headers["Content-Disposition"] = f'attachment; filename="{file.download_name}"'
         self.headers["Content-Length"] = str(file.size)
-        self._lines = lines
-        self._bodies = bodies
+        self._ways = ways
         self._owner = file.owner
+        self._size = file.size
         self._content = content
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        async with self._lines.one(self._owner):
+        async with self._ways.line(self._owner, self._size):
             with Spool() as spool:
-                async with self._bodies.one(self._owner):
+                async with self._ways.body(self._owner, self._size):
                     await spool.write(await self._content())
                 await self._send(spool, send)
 
@@ -242,15 +281,20 @@ async def file_name(
     return told
 
 
+def announced(request: Request, limit: int) -> int:
+    """How many bytes the body has; at most, if it does not say. Raises `FileTooLarge`."""
+    told = request.headers.get("content-length", str(limit))
+    if not told.isdecimal():
+        raise MalformedBody
+    if int(told) > limit:
+        raise FileTooLarge(limit_bytes=limit)
+    return int(told)
+
+
 async def received(request: Request, limit: int, spool: Spool) -> None:
     """Takes in the body. Raises `FileTooLarge` as soon as that is known; `Unavailable` if it is
     too slow.
     """
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal():
-        raise MalformedBody
-    if int(announced) > limit:
-        raise FileTooLarge(limit_bytes=limit)
     try:
         async with in_pace() as passed:
             async for part in request.stream():
@@ -319,11 +363,7 @@ UPLOAD_REFUSALS = refusals(
 def media_router(store: MediaStore, links: Links) -> Router:
     """Uploads, reads, links and downloads of a service's files."""
     router = Router(tags=["media"])
-    uploads = Places(LINES_MAX, UPLOADS_OF_ONE_MAX, PATIENCE_SECONDS)
-    downloads = Places(LINES_MAX, DOWNLOADS_OF_ONE_MAX, PATIENCE_SECONDS)
-    received_ones, read_ones = (
-        Places(BODIES_MAX, BODIES_OF_ONE_MAX, PATIENCE_SECONDS) for _ in range(2)
-    )
+    uploads, downloads = Ways(UPLOADS_OF_ONE_MAX), Ways(DOWNLOADS_OF_ONE_MAX)
 
     async def seen(media_id: str, caller: Caller) -> MediaFile:
         file = await store.info(media_id)
@@ -360,11 +400,12 @@ def media_router(store: MediaStore, links: Links) -> Router:
     ) -> Response:
         content_type = said_type(request.headers.get("content-type"))
         owner = person_of(caller.actor(*OWNERS if role is None else (role,)))
-        async with uploads.one(owner):
+        limit = bytes_max(content_type)
+        async with uploads.line(owner, announced(request, limit)):
             with Spool() as spool:
-                await received(request, bytes_max(content_type), spool)
+                await received(request, limit, spool)
                 # Only now in memory: nobody else's line is waited for.
-                async with received_ones.one(owner):
+                async with uploads.body(owner, spool.size):
                     told = await store.upload(
                         Upload(
                             media_id=str(command_id(caller_of(request).sub, f"{PATH}\n{key}")),
@@ -414,7 +455,7 @@ def media_router(store: MediaStore, links: Links) -> Router:
     )
     async def download_file(media_id: IdStr) -> Response:
         file = await store.info(media_id)
-        return Download(downloads, read_ones, file, lambda: store.content(file))
+        return Download(downloads, file, lambda: store.content(file))
 
     return router
 

@@ -9,27 +9,49 @@ from shared_runtime.problems import Unavailable
 
 
 class Places:
-    """Only so many at once, and fewer of one person: nobody takes all of them.
+    """Only so many at once, and fewer of one person: nobody takes all of them. What is counted may
+    be bytes: then one takes `many`.
 
     `patience_seconds`: how long somebody waits for one; None for as long as it takes, 0 not at all.
     """
 
     def __init__(self, count: int, of_one: int, patience_seconds: float | None = None) -> None:
-        self._free = asyncio.Semaphore(count)
+        self._all = _Free(count)
         self._of_one = of_one
         self._patience_seconds = patience_seconds
-        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._shares: WeakValueDictionary[str, _Free] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def one(self, person: str) -> AsyncGenerator[None]:
+    async def one(self, person: str, many: int = 1) -> AsyncGenerator[None]:
         """Raises `Unavailable` when none becomes free in time."""
-        share = self._shares.setdefault(person, asyncio.Semaphore(self._of_one))
+        share = self._shares.setdefault(person, _Free(self._of_one))
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(self._patience_seconds):
                     # His own first: whoever waits for that does not stand in the others' way.
-                    await held.enter_async_context(share)
-                    await held.enter_async_context(self._free)
+                    for each in (share, self._all):
+                        await each.take(many)
+                        held.callback(each.give, many)
             except TimeoutError as failure:
                 raise Unavailable from failure
             yield
+
+
+class _Free:
+    """What is left. Who came first is first, also if he wants many."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._turn = asyncio.Lock()
+        self._given = asyncio.Event()
+
+    async def take(self, many: int) -> None:
+        async with self._turn:
+            while self._count < many:
+                self._given.clear()
+                await self._given.wait()
+            self._count -= many
+
+    def give(self, many: int) -> None:
+        self._count += many
+        self._given.set()

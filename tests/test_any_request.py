@@ -8,6 +8,7 @@ both sides. They are the same at every run.
 import asyncio
 import sys
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any, get_args
 
 import pytest
@@ -24,13 +25,29 @@ from tests.authorization import SERVICES
 REPOSITORY = Path(__file__).parents[1]
 BY_NAME = {service.name: service for service in SERVICES}
 OURS_INSTEAD = "positive_data_acceptance,negative_data_rejection"
-SECONDS_MAX = 300
-"""Far more than it takes."""
+PROCESSOR_SECONDS_MAX = 200
+"""Of who asks and who answers, for all services together: two cores have 240 in two minutes, and
+PostgreSQL takes some. How long it is by the clock depends on what else a machine does.
+"""
+SECONDS_MAX = 1_200
+"""What takes as long is stuck."""
 
 
 @pytest.fixture(params=BY_NAME)
 def service(request: pytest.FixtureRequest) -> Service[Any]:
     return BY_NAME[request.param]
+
+
+@pytest.fixture(scope="module")
+def taken() -> dict[str, float]:
+    """The seconds of processor time that were taken, by service."""
+    return {}
+
+
+def processor_seconds() -> float:
+    """Ours so far, and that of processes of ours that have ended."""
+    used = (getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 @pytest.fixture
@@ -48,8 +65,15 @@ def document(service: Service[Any], tmp_path: Path) -> Path:
 
 
 async def test_whatever_is_sent_the_answer_is_one_of_those_that_are_told_of(
-    api: FastAPI, keys: Path, document: Path, tmp_path: Path
+    *,
+    api: FastAPI,
+    keys: Path,
+    service: Service[Any],
+    document: Path,
+    tmp_path: Path,
+    taken: dict[str, float],
 ) -> None:
+    before = processor_seconds()
     port, stop = free_port(), asyncio.Event()
     serving = asyncio.create_task(serve(api, host="127.0.0.1", port=port, stop=stop))
     token = issuer.mint(keys, sub="B-5", roles=get_args(Role.__value__), seller_id="S-77")
@@ -72,3 +96,5 @@ async def test_whatever_is_sent_the_answer_is_one_of_those_that_are_told_of(
         await serving
     assert asking.returncode == 0, told.decode()
     assert b"Coverage" in told
+    taken[service.name] = processor_seconds() - before
+    assert sum(taken.values()) < PROCESSOR_SECONDS_MAX, taken

@@ -19,6 +19,7 @@ from local_stack import issuer
 from reputation_service.app import SERVICE as REPUTATION
 from returns_service.app import SERVICE as RETURNS
 from review_service.app import SERVICE as REVIEW
+from shared_casework.meanings import PEOPLE
 from shared_runtime import media_api, webhooks_api
 from shared_runtime.auth import RolesRequired
 from shared_runtime.bounds import FORMS, in_a_sentence
@@ -28,6 +29,7 @@ from shared_runtime.edge import SHARED_WITH_ORIGINS
 from shared_runtime.log import PostgresLog
 from shared_runtime.service import Parts, Service, api_app, openapi_document
 from shared_runtime.testing import InMemoryKeyStore
+from shared_runtime.words import meanings
 from starlette.routing import BaseRoute
 
 SERVICES: dict[str, Service[Any]] = {
@@ -121,6 +123,43 @@ def test_beside_each_pattern_stands_what_it_says_in_words(service: str) -> None:
     for pattern, described in found:
         words = in_a_sentence(FORMS[pattern])
         assert described.count(words) == 1, pattern
+
+
+def lists(whole: object) -> Iterator[tuple[list[str], str]]:
+    """Each list of words of a document, and how its schema is described."""
+    if isinstance(whole, list):
+        for each in cast("list[object]", whole):
+            yield from lists(each)
+    if isinstance(whole, dict):
+        part = cast("dict[str, Any]", whole)
+        if isinstance(part.get("enum"), list):
+            yield part["enum"], part.get("description", "")
+        if re.fullmatch(r"[A-Z][A-Z_]+", str(part.get("const"))):
+            yield [part["const"]], part.get("description", "")
+        for each in part.values():
+            yield from lists(each)
+
+
+@of_every_service
+def test_beside_each_list_of_words_stands_what_each_of_them_means(service: str) -> None:
+    found = [*lists(document(service))]
+    assert len(found) >= 30
+    for words, described in found:
+        told = re.findall(r"^- `(.+)`: (.+\.)$", described, re.MULTILINE)
+        assert [word for word, _ in told] == words
+
+
+def test_what_words_mean_is_said_of_those_alone_that_there_are() -> None:
+    used = {
+        frozenset((meanings(words, service.words) or {}).items())
+        for service in SERVICES.values()
+        for words, _ in lists(document(service.name))
+    }
+    told = {pair for table in used for pair in table}
+    for service in SERVICES.values():
+        for table in service.words:
+            if table is not PEOPLE:
+                assert told >= table.items()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from dispute_service.reactions.from_other_services import on_elsewhere
 from dispute_service.reactions.own_disputes import on_own_disputes
 from dispute_service.reactions.timers import deadlines, on_deadlines
 from dispute_service.settings import DisputeSettings
+from dispute_service.words import WORDS
 
 DESCRIPTION = """
 Questions and disputes about orders.
@@ -129,6 +130,7 @@ SERVICE = Service(
     routers=routers,
     workload=workload,
     tags=TAGS,
+    words=WORDS,
     streamed=frozenset({media_api.PATH}),
     seals=True,
     commands={"Inquiries": INQUIRY_RULES, "Disputes": RULES},

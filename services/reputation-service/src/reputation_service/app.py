@@ -39,6 +39,7 @@ from reputation_service.score_policies import ScorePolicies
 from reputation_service.settings import ReputationSettings
 from reputation_service.snapshots import run_snapshots
 from reputation_service.trials import run_trials
+from reputation_service.words import WORDS
 
 DESCRIPTION = """
 The score of every seller, from what was recorded of orders, reviews, disputes, inquiries and
@@ -188,6 +189,7 @@ SERVICE = Service(
     routers=routers,
     workload=workload,
     tags=TAGS,
+    words=WORDS,
     streamed=frozenset({media_api.PATH}),
     seals=True,
     commands={

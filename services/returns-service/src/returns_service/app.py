@@ -43,6 +43,7 @@ from returns_service.reactions.own_refunds import on_own_refunds
 from returns_service.reactions.own_returns import on_own_returns
 from returns_service.reactions.timers import deadlines, on_deadlines
 from returns_service.settings import ReturnsSettings
+from returns_service.words import WORDS
 
 DESCRIPTION = """
 Returns, exchanges, claims and withdrawals, and all money of an order that is given back.
@@ -180,6 +181,7 @@ SERVICE = Service(
     routers=routers,
     workload=workload,
     tags=TAGS,
+    words=WORDS,
     first=learn_policies,
     background=background,
     streamed=frozenset({media_api.PATH}),

@@ -42,6 +42,7 @@ from review_service.reactions.with_later_facts import on_own_evaluations
 from review_service.settings import ReviewSettings
 from review_service.views import readable_evaluation
 from review_service.votes import forget_votes
+from review_service.words import WORDS
 
 DESCRIPTION = """
 Orders, and what buyers and sellers say of each other once they are complete.
@@ -186,6 +187,7 @@ SERVICE = Service(
     routers=routers,
     workload=workload,
     tags=TAGS,
+    words=WORDS,
     streamed=frozenset({bulk.PATH, media_api.PATH}),
     seals=True,
     commands={"Orders": ORDER_RULES, "Evaluations of orders": RULES},

@@ -7,7 +7,7 @@ a route is declared, anew for each: most of what a process needs to start.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaMode
 from shared_runtime.bounds import FORMS, in_a_sentence
 from shared_runtime.problems import PROBLEM_SCHEMA, encode_json
 from shared_runtime.telemetry import CORRELATION_HEADER
+from shared_runtime.words import Words, meanings
 
 REFERENCE = "#/components/schemas/{model}"
 REFERRED = re.compile(r'"#/components/schemas/([^"]+)"')
@@ -142,8 +143,10 @@ def operation_id(route: APIRoute) -> str:
     return "".join(part.capitalize() for part in route.name.split("_"))
 
 
-def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """What `app.openapi` is to be: FastAPI's document with the schemas of the answers in it."""
+def document_of(app: FastAPI, words: Sequence[Words] = ()) -> Callable[[], dict[str, Any]]:
+    """What `app.openapi` is to be: FastAPI's document with the schemas of the answers in it, and
+    beside each list of words what they mean.
+    """
     of_fastapi = app.openapi
 
     def document() -> dict[str, Any]:
@@ -155,6 +158,7 @@ def document_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
             _drop_tags(told)
             _drop_nulls(told)
             _tell_forms(told)
+            _tell_words(told, words)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
@@ -212,6 +216,23 @@ def _tell_forms(part: object) -> None:
             known["description"] = " ".join(said)
         for each in known.values():
             _tell_forms(each)
+
+
+def _tell_words(part: object, words: Sequence[Words]) -> None:
+    """Beside each list of words, what each of them means."""
+    if isinstance(part, list):
+        for each in cast("list[object]", part):
+            _tell_words(each, words)
+    elif isinstance(part, dict):
+        known = cast("dict[str, Any]", part)
+        alone = known.get("const")
+        listed = [alone] if isinstance(alone, str) else known.get("enum")
+        if isinstance(listed, list) and (table := meanings(cast("list[str]", listed), words)):
+            lines = "\n".join(f"- `{word}`: {meaning}" for word, meaning in table.items())
+            said = [each for each in (known.get("description"), lines) if each]
+            known["description"] = "\n\n".join(said)
+        for each in known.values():
+            _tell_words(each, words)
 
 
 def _drop_nulls(told: dict[str, Any]) -> None:

@@ -74,6 +74,7 @@ from shared_runtime.settings import Settings
 from shared_runtime.telemetry import REFUSALS
 from shared_runtime.veil import Veil, VeilTokens
 from shared_runtime.wellformed import ERRORS_MAX, FIELD_LENGTH_MAX, WellFormed, well_formed
+from shared_runtime.words import Words
 
 READY_SECONDS_MAX = 2.0
 SHUTDOWN_SECONDS_MAX = 10
@@ -119,6 +120,7 @@ def service_app(
     verifier: Verifier,
     ready: Ready,
     tags: Mapping[str, str] | None = None,
+    words: Sequence[Words] = (),
     veil: Veil | None = None,
     streamed: frozenset[str] = frozenset(),
     body_bytes_max: int = BODY_BYTES_MAX,
@@ -128,9 +130,10 @@ def service_app(
 ) -> FastAPI:
     """The API of a service. Raises if a route does not declare its roles.
 
-    `tags`: what those of its routes mean. `veil`: what parties' tokens are under. `streamed`: the
-    paths whose bodies have any size (they limit their lines themselves). `now`: the clock of its
-    deadlines. `origins`: whose pages may read what is answered.
+    `tags`: what those of its routes mean; `words`: what those of its bodies and answers do.
+    `veil`: what parties' tokens are under. `streamed`: the paths whose bodies have any size (they
+    limit their lines themselves). `now`: the clock of its deadlines. `origins`: whose pages may
+    read what is answered.
     """
     routes = [route for router in routers for route in router.routes]
     check_roles_declared(routes)
@@ -150,7 +153,7 @@ def service_app(
     )
     app.state.well_formed = WellFormed(streamed)
     app.router.routes.extend(routes)
-    app.openapi = document_of(app)  # type: ignore[method-assign]  # as FastAPI says to extend it
+    app.openapi = document_of(app, words)  # type: ignore[method-assign]  # as FastAPI says to extend it
     add_api_page(app)
     _add_health(app, ready, alive=lambda: True)
     # The last one added is the outermost.

@@ -73,6 +73,7 @@ from shared_runtime.telemetry import configure_logging
 from shared_runtime.tracing import send_spans
 from shared_runtime.veil import Veil
 from shared_runtime.webhooks import Webhooks
+from shared_runtime.words import Words
 from shared_runtime.worker import Task, Worker, Workload
 
 PURGE_SECONDS = 60.0
@@ -159,7 +160,8 @@ async def nothing_first(_: Parts[Any]) -> None:
 class Service[S: Settings]:
     """What makes a service this one.
 
-    `title` and `description` open its OpenAPI page, `tags` says what those of its routes mean.
+    `title` and `description` open its OpenAPI page, `tags` says what those of its routes mean,
+    `words` what those of its bodies and answers do.
     `projections` are made by `migrate` and can be rebuilt, those of the own log as `workload` has
     them: one that opens texts has the keys there. `routers` and `workload` are what its
     API answers and what its worker does. `streamed`: the paths whose bodies have any size. `seals`:
@@ -176,6 +178,7 @@ class Service[S: Settings]:
     routers: Callable[[Parts[S]], Sequence[Router]]
     workload: Callable[[Parts[S]], Workload]
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    words: Sequence[Words] = ()
     streamed: frozenset[str] = frozenset()
     seals: bool = False
     first: Callable[[Parts[S]], Awaitable[None]] = nothing_first
@@ -548,6 +551,7 @@ def api_app[S: Settings](service: Service[S], parts: Parts[S]) -> FastAPI:
         ),
         ready=_ready(service, parts),
         tags=service.tags,
+        words=service.words,
         now=parts.now,
         veil=Veil(settings.token_secret),
         streamed=service.streamed,

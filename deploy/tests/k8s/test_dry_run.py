@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from deploy_checks.api_server import ApiServer, api_server
+from deploy_checks.combinations import Parts
 from deploy_checks.definitions import OPERATORS, STRIMZI, definitions, strimzi
 from deploy_checks.render import (
     APPLIED,
@@ -34,11 +35,9 @@ KEPT = ("Namespace", "PriorityClass")
 
 
 @pytest.fixture(scope="module")
-def everything() -> list[Resource]:
-    try:
-        found = [*distinct(Rendered(rendered(path)) for path in (*APPLIED, TRIED))]
-    except Absent as why:
-        pytest.skip(str(why))
+def everything(parts: Parts) -> list[Resource]:
+    applied = [Rendered(rendered(path)) for path in (*APPLIED, TRIED)]
+    found = distinct([*applied, Rendered([*parts.all()])])
     return [each for each in found if group_of(each) != NOT_KNOWN]
 
 
@@ -66,11 +65,12 @@ def server(
         pytest.skip(str(why))
 
 
-def test_every_kind_is_kubernetes_own_or_an_operators_that_we_know() -> None:
-    for path in APPLIED:
-        groups = {group_of(each) for each in rendered(path)}
-        theirs = {it for it in groups if "." in it and not it.endswith(".k8s.io")}
-        assert theirs <= OF_OPERATORS | {NOT_KNOWN}, path
+def test_every_kind_is_kubernetes_own_or_an_operators_that_we_know(
+    everything: Sequence[Resource],
+) -> None:
+    groups = {group_of(each) for each in everything}
+    theirs = {it for it in groups if "." in it and not it.endswith(".k8s.io")}
+    assert theirs <= OF_OPERATORS
 
 
 def test_every_object_of_every_combination_would_be_taken_as_it_is(

@@ -1,12 +1,19 @@
 """Every overlay and every supported combination can be applied, and nothing in it is wrong."""
 
 import subprocess
-from itertools import combinations, product
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from deploy_checks.combinations import (
+    Different,
+    Parts,
+    combinations,
+    kustomization,
+    parts_of,
+    without,
+)
 from deploy_checks.facts import SERVICES
 from deploy_checks.generated import files
 from deploy_checks.render import (
@@ -14,10 +21,11 @@ from deploy_checks.render import (
     K8S,
     REPOSITORY,
     Absent,
+    NotRendered,
     Rendered,
     Resource,
-    distinct,
     group_of,
+    name_of,
     rendered,
     tool,
 )
@@ -26,18 +34,6 @@ from deploy_checks.secrets import OWNER, secrets_of
 
 LINES_MAX = 25
 SECONDS_MAX = 120
-CHOICES = {
-    "Kafka": {
-        "in the clear": {"external-servers/kafka", "kafka-in-the-clear"},
-        "with TLS": {"external-servers/kafka"},
-        "by Strimzi": {"strimzi"},
-    },
-    "databases": {"outside": {"external-servers/postgres"}, "by CloudNativePG": {"cnpg"}},
-    "secrets": {"by hand": set[str](), "from a store": {"external-secrets"}},
-    "scaling": {"none": set[str](), "of the API": {"hpa"}, "of workers too": {"hpa", "keda"}},
-    "files": {"in a bucket": set[str](), "on a volume": {"shared-files"}},
-    "watched": {"no": set[str](), "yes": {"monitoring", "traces"}},
-}
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +59,19 @@ def is_kubernetes_own(each: Resource) -> bool:
 
 
 def test_what_is_kubernetes_own_has_no_field_too_many_or_too_few(
-    everything: dict[str, Rendered], tmp_path: Path
+    everything: dict[str, Rendered], parts: Parts, tmp_path: Path
 ) -> None:
+    """One of each name: the API server looks at every one of all combinations."""
+    applied = [each for overlay in everything.values() for each in overlay.resources]
     own = [
         each
-        for each in distinct(everything.values())
+        for each in by_name([*parts.all(), *applied]).values()
         if is_kubernetes_own(each) and not each["apiVersion"].startswith("gateway.")
     ]
     assert {"Deployment", "Job", "NetworkPolicy", "HorizontalPodAutoscaler"} <= {
         each["kind"] for each in own
     }
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump_all(own))
+    (tmp_path / "own.yaml").write_text(yaml.dump_all(own, Dumper=yaml.CSafeDumper))
     done = validated(tmp_path / "own.yaml")
     assert (done.returncode, "WARN" in done.stdout + done.stderr) == (0, False), done.stdout
 
@@ -98,43 +96,44 @@ def test_the_schemas_refuse_a_field_that_there_is_not(
     assert validated(tmp_path / "own.yaml").returncode != 0
 
 
-def components_of(path: Path) -> set[str]:
-    told: dict[str, Any] = yaml.safe_load((path / "kustomization.yaml").read_text())
-    return {each.removeprefix("../../components/") for each in told.get("components", ())}
+def test_nothing_is_wrong_with_any_combination_of_components(parts: Parts) -> None:
+    everything = [*combinations()]
+    page = (REPOSITORY / "docs" / "kubernetes.md").read_text()
+    assert f"all {len(everything)} combinations" in page
+    for chosen in everything:
+        assert wrong_with(parts.of(chosen)) == [], chosen
 
 
-def chosen(components: set[str]) -> dict[str, str]:
-    """What a combination has chosen: of each kind what has most of its components there."""
-    return {
-        kind: max(
-            (name for name, needs in ways.items() if needs <= components),
-            key=lambda name: len(ways[name]),
-        )
-        for kind, ways in CHOICES.items()
-    }
+def test_a_combination_is_the_sum_of_its_parts(parts: Parts, tmp_path: Path) -> None:
+    """That is how all of them are looked at, so some are put together for real."""
+    everything = [*combinations()]
+    for number, chosen in enumerate([everything[0], everything[-1]]):
+        folder = kustomization(tmp_path / str(number), parts_of(chosen))
+        assert by_name(rendered(folder)) == by_name(parts.of(chosen).resources)
 
 
-def test_whatever_two_choices_go_together_are_tried_together() -> None:
-    tried: set[frozenset[tuple[str, str]]] = set()
-    for path in K8S.glob("tests/*-*/"):
-        tried |= {frozenset(pair) for pair in combinations(chosen(components_of(path)).items(), 2)}
-    wanted = {
-        frozenset([(one, a), (other, b)])
-        for one, other in combinations(CHOICES, 2)
-        for a, b in product(CHOICES[one], CHOICES[other])
-    }
-    # KEDA asks Strimzi's Kafka with Strimzi's certificates.
-    senseless = {
-        frozenset([("Kafka", way), ("scaling", "of workers too")])
-        for way in ("in the clear", "with TLS")
-    }
-    assert tried == wanted - senseless
+def by_name(found: Iterable[Resource]) -> dict[tuple[str, str], Resource]:
+    return {(group_of(each), name_of(each)): each for each in found}
 
 
-def test_every_component_is_in_an_overlay_or_a_combination() -> None:
-    there = {path.parent for path in (K8S / "components").glob("*/kustomization.yaml")}
-    used = {part.partition("/")[0] for path in APPLIED for part in components_of(path)}
-    assert {path.name for path in there} == used
+def test_whatever_alters_what_another_component_brings_is_noticed(tmp_path: Path) -> None:
+    """Or what is brought twice: then a combination is more than its parts, or cannot be."""
+    kept = rendered(kustomization(tmp_path / "cnpg", ["cnpg"]))
+    [policy, *_] = [each for each in kept if name_of(each) == "NetworkPolicy/to-databases"]
+    altered = [*kept]
+    altered[kept.index(policy)] = policy | {"spec": {}}
+    assert without(altered, altered) == []
+    with pytest.raises(Different, match="to-databases"):
+        without(altered, kept)
+    twice = kustomization(tmp_path / "twice", ["cnpg", "external-servers/postgres"])
+    with pytest.raises(NotRendered, match="to-databases"):
+        rendered(twice)
+
+
+def test_every_component_is_in_a_combination() -> None:
+    there = {path.parent.name for path in (K8S / "components").glob("*/kustomization.yaml")}
+    chosen = {part for each in combinations() for part in parts_of(each)}
+    assert there == {part.partition("/")[0] for part in chosen} - {"base"}
 
 
 def test_a_service_is_an_instance_of_the_shape_in_a_few_lines() -> None:

@@ -6,6 +6,7 @@ The values here are of the right shape and open nothing.
 import os
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -47,6 +48,12 @@ def loaded(service: str, environment: Mapping[str, str]) -> Settings:
 
     Raises pydantic.ValidationError naming all that is wrong.
     """
+    return _loaded(service, frozenset(environment.items()))
+
+
+@cache
+def _loaded(service: str, environment: frozenset[tuple[str, str]]) -> Settings:
+    """Hundreds of combinations tell their processes the same."""
     with tempfile.TemporaryDirectory() as folder, _environment:
         for name, value in secrets_of(service).items():
             (Path(folder) / name).write_text(value)

@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 from deploy_tools.cache import Absent
-from deploy_tools.host_mode import TLS, HostGateway, host_gateway, own_certificate
+from deploy_tools.host_mode import (
+    PARTS,
+    TLS,
+    HostGateway,
+    Resource,
+    host_gateway,
+    own_certificate,
+    resources,
+)
 from deploy_tools.routes import SERVICES
 from deploy_tools.upstreams import Upstreams
 from joserfc.jwk import OKPKey
@@ -38,6 +46,29 @@ spec:
           extensionRef: {group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: broken}
 """
 """A route on which the gateway itself fails."""
+LIMITED = ("ordinary", "streams")
+"""The limits of accounts."""
+
+
+def by_the_hour() -> Iterator[Resource]:
+    """The limits of accounts as they are deployed, and the routes that have them, at hosts of their
+    own (`hourly-review.…`): so much an hour instead of a second. How quick a machine is to ask so
+    often is nothing to them.
+    """
+    for each in (each for part in PARTS for each in resources(part)):
+        name, spec = each["metadata"]["name"], each["spec"]
+        each["metadata"]["name"] = f"hourly-{name}"
+        route = each["metadata"].get("labels", {}).get("aftersales.dev/route")
+        if each["kind"] == "HTTPRoute" and route in LIMITED:
+            spec["hostnames"] = [f"hourly-{host}" for host in spec["hostnames"]]
+            yield each
+        elif each["kind"] == "BackendTrafficPolicy" and name in LIMITED:
+            [rule] = spec["rateLimit"]["local"]["rules"]
+            assert rule["limit"]["unit"] == "Second"
+            rule["limit"]["unit"] = "Hour"
+            for target in spec["targetRefs"]:
+                target["name"] = f"hourly-{target['name']}"
+            yield each
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +114,7 @@ def gateway(
             services=upstreams.ports,
             jwks=jwks,
             tls=tls,
-            besides=[*yaml.safe_load_all(BROKEN)],
+            besides=[*yaml.safe_load_all(BROKEN), *by_the_hour()],
         ) as running:
             yield running
     except Absent as why:

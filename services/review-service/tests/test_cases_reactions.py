@@ -33,6 +33,7 @@ from review_service.domain.screening import RecordScreening
 from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.domain.weight import WeightFacts
 from review_service.domain.withdrawal import WithdrawReview
+from review_service.fact_rows import lock_facts, share_facts
 from review_service.facts import parties_of, read_facts
 from review_service.reactions import reweighing
 from review_service.reactions.from_other_services import TOPICS, on_elsewhere
@@ -865,6 +866,41 @@ async def test_who_looks_again_waits_for_facts_that_are_being_written(world: Wor
     go_on.set()
     await asyncio.gather(slow, looking)
     assert (await world.weight("O1"))[1] == ("CORROBORATED",)
+
+
+async def test_facts_of_one_order_are_not_waited_for_by_those_of_another(world: World) -> None:
+    """Whoever is slow with one keeps only that one waiting."""
+    for order_id in ("O1", "O2"):
+        await world.arrive(order_id)
+    async with world.pool.acquire() as db, db.transaction():
+        await lock_facts(["O1"], db)
+        await world.reveal("O2")
+        await world.tell("refunds-O2", of_order(RefundIssued, "O2"))
+        assert (await world.weight("O2"))[1] == ("CORROBORATED",)
+        await world.publish("refunds-O1", of_order(RefundIssued, "O1"))
+        told = asyncio.create_task(world.elsewhere.turn())
+        await until_waiting(world.pool)
+    assert await told
+
+
+async def test_facts_that_may_be_about_any_order_wait_for_all_and_all_for_them(
+    world: World,
+) -> None:
+    """A case leads to orders by the reviews that it names, which may just be coming."""
+    await world.arrive("O1")
+    async with world.pool.acquire() as db, db.transaction():
+        await share_facts(["another"], db)
+        await world.publish("case-C1", sample(CaseOpened))
+        told = asyncio.create_task(world.elsewhere.turn())
+        await until_waiting(world.pool)
+    assert await told
+    await world.write("O1", RATED)
+    _, again, _ = world.own
+    async with world.pool.acquire() as db, db.transaction():
+        await lock_facts([], db, of_any_order=True)
+        looking = asyncio.create_task(again.turn())
+        await until_waiting(world.pool)
+    assert await looking
 
 
 async def until_waiting(pool: asyncpg.Pool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_casework.order_locks import lock_orders, share_orders
 from shared_casework.people import Erased, InForce, erased, in_force, person_of, person_on, told_of
 from shared_events.dispute import DisputeClosed, DisputeOpened
 from shared_events.envelope import Recorded
@@ -34,10 +35,30 @@ type CaseStanding = Literal["OPEN", "CONFIRMED", "GONE"]
 
 LOCK = 0x66616374
 ALONE = f"SELECT pg_advisory_xact_lock({LOCK})"
-"""Taken before facts are written, until what they lead to has been appended: what is decided on
-them is decided by one worker at a time, and by none that looks at them again meanwhile."""
+"""Taken before facts are written that may be about any order (of a case, a measure, an erasure),
+until what they lead to has been appended: nobody decides on facts meanwhile."""
 TOGETHER = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
-"""Taken before facts are looked at again: whatever was decided without them is there to be seen."""
+"""Taken by whoever is about orders that he can name, which he locks then: facts of an order are
+written by one at a time, and looked at again when what was decided without them can be seen."""
+
+
+async def lock_facts(
+    order_ids: Iterable[str], db: Connection, *, of_any_order: bool = False
+) -> None:
+    """Waits until nobody else writes facts of these orders, or decides on them again, until the
+    transaction ends. `of_any_order`: until nobody does so of any.
+    """
+    if of_any_order:
+        await db.execute(ALONE)
+    else:
+        await db.execute(TOGETHER)
+        await lock_orders(order_ids, db)
+
+
+async def share_facts(order_ids: Iterable[str], db: Connection) -> None:
+    """Waits until nobody writes facts of these orders, until the transaction ends."""
+    await db.execute(TOGETHER)
+    await share_orders(order_ids, db)
 
 
 class Dispute(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Events of the other services in; facts, and what they ask of orders and evaluations, out.
 
-Facts and what is decided on them are one transaction. One worker at a time does it (`ALONE`).
+Facts and what is decided on them are one transaction. Of an order, one worker at a time does it; of
+cases, measures and erasures, which may be about many orders, one worker alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,10 +41,10 @@ from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EVALUATIONS
 from review_service.domain.streams import evaluation_stream, order_stream
 from review_service.fact_rows import (
-    ALONE,
     MADE_GOOD,
     RIGHT_LOST,
     Dispute,
+    lock_facts,
     write_facts,
 )
 from review_service.facts import NOTHING, Parties, read_known
@@ -233,7 +234,9 @@ def on_elsewhere(
     """What disputes, returns and reputation ask of orders and evaluations."""
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
-        await db.execute(ALONE)
+        about = {each.event.order_id for each in of_kind(batch, *ORDER_EVENTS)}
+        of_others = any(not isinstance(each.event, ORDER_EVENTS) for each in batch)
+        await lock_facts(about, db, of_any_order=of_others)
         await write_facts(batch, db)
         await reweigh_all(batch, db)
         foreign_events = await orders_of(batch, db)

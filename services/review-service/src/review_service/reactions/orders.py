@@ -26,7 +26,7 @@ from review_service.domain.known import Known
 from review_service.domain.policy import Policies
 from review_service.domain.rules import EVALUATIONS, EvaluationCommand
 from review_service.domain.streams import evaluation_stream
-from review_service.fact_rows import ALONE, write_facts
+from review_service.fact_rows import lock_facts, write_facts
 from review_service.facts import NOTHING, FactsOf, Parties, read_known
 from review_service.reactions.asks import (
     Asks,
@@ -107,8 +107,8 @@ def on_own_orders(own_log: PostgresLog, policies: Policies) -> Subscription:
     """
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
-        if of_kind(batch, OrderDelayAttributed):
-            await db.execute(ALONE)
+        if delays := of_kind(batch, OrderDelayAttributed):
+            await lock_facts([each.event.order_id for each in delays], db)
             await write_facts(batch, db)
         parties = {
             recorded.event.order_id: Parties.of(recorded.event)

@@ -21,7 +21,7 @@ from shared_runtime.subscription import decide_or_log, decoded
 from review_service.domain.policy import Policies
 from review_service.domain.revision import GrantRevision
 from review_service.domain.rules import EVALUATIONS
-from review_service.fact_rows import TOGETHER, write_flags, write_reviews
+from review_service.fact_rows import share_facts, write_flags, write_reviews
 from review_service.facts import Parties, read_known
 from review_service.pairs import write_pairs
 from review_service.reactions.asks import (
@@ -90,7 +90,7 @@ def on_own_evaluations(own_log: PostgresLog, policies: Policies) -> Subscription
     """Makes reviews known by their ids, and looks again at what was decided on their orders."""
 
     async def apply(batch: Sequence[Recorded[Any]], db: Connection) -> None:
-        await db.execute(TOGETHER)
+        await share_facts([recorded.event.order_id for recorded in batch], db)
         await write_reviews(batch, db)
         await write_flags(of_kind(batch, ReviewFlagged), db)
         await write_pairs(batch, db)

@@ -16,14 +16,14 @@ from tests.integration.test_journeys import order
 TRACED = ("review-api", "review-worker", "reputation-worker")
 TRACE = uuid4().hex
 
-type Told = set[tuple[str, str]]
+type Spans = set[tuple[str, str]]
 """The service and the name of each span of our trace."""
 
 
 @contextmanager
-def collector() -> Generator[tuple[str, Told]]:
+def collector() -> Generator[tuple[str, Spans]]:
     """Takes what OTLP sends over HTTP."""
-    told: Told = set()
+    told: Spans = set()
 
     class Taking(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

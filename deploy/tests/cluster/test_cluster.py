@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
-from deploy_cluster.load import Answers, Asked, asked_while
+from deploy_cluster.load import Answers, Probe, asked_while
 from deploy_cluster.machine import left_behind
 from deploy_cluster.node import names_of
 from deploy_tools.upstreams import Upstreams
@@ -59,8 +59,8 @@ def test_accounts_send_what_is_theirs_until_a_step_is_done_and_meet_the_door_tha
     upstreams = Upstreams({"review": free_port()})
     url = f"http://127.0.0.1:{upstreams.ports['review']}/"
     accounts = [
-        Asked(method="GET", url=url, headers={}),
-        Asked(method="POST", url=url, headers={"answer-with": "409"}, content=b"an order"),
+        Probe(method="GET", url=url, headers={}),
+        Probe(method="POST", url=url, headers={"answer-with": "409"}, content=b"an order"),
     ]
     with upstreams.running(), ExitStack() as closed:
         answers = asked_while(accounts, lambda: closed.enter_context(upstreams.down("review")))

@@ -31,11 +31,11 @@ DOCUMENTS = REPOSITORY / "docs" / "reference" / "openapi"
 RULES = REPOSITORY / "redocly.yaml"
 SECONDS_MAX = 300
 
-type Told = list[dict[str, str]]
+type Finding = list[dict[str, str]]
 type Break = Callable[[dict[str, Any]], object]
 
 
-def linted(*files: Path) -> list[Told]:
+def linted(*files: Path) -> list[Finding]:
     try:
         packages = program(OPENAPI_LINT).parent
         runs = node()
@@ -50,7 +50,7 @@ def linted(*files: Path) -> list[Told]:
         timeout=SECONDS_MAX,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Told] = json.loads(done.stdout)
+    told: dict[str, Finding] = json.loads(done.stdout)
     return [told[str(file)] for file in files]
 
 

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 from dispute_service.domain.streams import contest_id_of, dispute_stream, remedy_id_of
-from dispute_service.reactions.from_other_services import on_elsewhere
+from dispute_service.reactions.from_other_services import on_other_services
 from dispute_service.testing import returned
 from dispute_service.testing.desk import (
     DAY,
@@ -292,7 +292,7 @@ async def test_what_returns_tell_twice_changes_nothing_more(
     await tell("return-R-1", returned.contested(desk.clock()))
     known = [*await facts_in(desk.pool), await case.types(desk.auditor)]
     told = await others.read([ledger, "return-R-1"])
-    again = on_elsewhere(parts.log, parts.settings.policies)
+    again = on_other_services(parts.log, parts.settings.policies)
     for stream in (ledger, "return-R-1"):
         deliveries = [delivery_of(recorded) for recorded in told[stream]]
         async with desk.pool.acquire() as db, db.transaction():

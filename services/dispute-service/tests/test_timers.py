@@ -11,7 +11,7 @@ from dispute_service.domain.policy import policies
 from dispute_service.domain.rules import DISPUTES, DisputeCommand
 from dispute_service.domain.timers import (
     Deadline,
-    Told,
+    PlatformWords,
     asked_of_dispute,
     asked_of_inquiry,
     dispute_deadlines,
@@ -35,7 +35,7 @@ from dispute_service.testing.stories import (
 from shared_casework.overdue import NoteOverdue
 from shared_runtime.testing import play
 
-TOLD = Told(for_buyer=words("facts"), for_seller=words("facts"))
+TOLD = PlatformWords(for_buyer=words("facts"), for_seller=words("facts"))
 
 
 def deadlines(*story: DisputeCommand) -> list[Deadline]:

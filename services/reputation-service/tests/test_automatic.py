@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
-from reputation_service.domain.automatic import TOLD, Hint, suspicions
+from reputation_service.domain.automatic import FOLLOWED, Hint, suspicions
 from reputation_service.domain.case_opening import OpenCase
 from reputation_service.domain.case_rules import CASES
 from reputation_service.domain.known import ClaimFacts
@@ -93,7 +93,7 @@ def test_the_same_event_makes_the_same_case_and_two_rules_two() -> None:
     assert one.case_id != other.case_id
 
 
-@pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", FOLLOWED, ids=lambda kind: kind.__name__)
 def test_what_is_opened_by_itself_the_rules_take(kind: type[Struct]) -> None:
     changes: dict[type[Struct], dict[str, Any]] = {
         DisputeClosed: {"how": "DEFAULT"},

@@ -13,7 +13,7 @@ from returns_service.domain.asking import STOPPED
 from returns_service.domain.failing import FailRefund
 from returns_service.domain.outside import RecordOutsideRefund, UndoOutsideRefund
 from returns_service.domain.policy import AE_2025_1, ALWAYS, Policies, policies
-from returns_service.reactions.from_other_services import on_elsewhere
+from returns_service.reactions.from_other_services import on_other_services
 from returns_service.reactions.ordered import again_after
 from returns_service.testing import paid, refused, timed_out
 from returns_service.testing.desk import Desk
@@ -44,7 +44,7 @@ async def waiting(pool: asyncpg.Pool) -> list[str]:
 
 async def hear(desk: Desk, stream: str, *events: Struct, policies: Policies | None = None) -> None:
     """What a worker does with these events, in one batch."""
-    elsewhere = on_elsewhere(desk.parts.log, policies or desk.policies)
+    elsewhere = on_other_services(desk.parts.log, policies or desk.policies)
     batch = [delivery_of(recorded) for recorded in await desk.told(stream, *events)]
     async with desk.pool.acquire() as db, db.transaction():
         await elsewhere.apply(batch, db)

@@ -41,21 +41,21 @@ from shared_events.returns import (
 )
 from shared_runtime.decider import InvalidValue, RoleNotAllowed, WrongState
 
-type Told = RequestRefund | LedgerCommand
+type LedgerSaying = RequestRefund | LedgerCommand
 
 
-def told(*commands: Told) -> tuple[RefundEvent, ...]:
+def told(*commands: LedgerSaying) -> tuple[RefundEvent, ...]:
     """What comes of them; a request is a machine's."""
     return history(*(say(each) if isinstance(each, RequestRefund) else each for each in commands))
 
 
-def the_last(*commands: Told) -> RefundRequested:
+def the_last(*commands: LedgerSaying) -> RefundRequested:
     """The refund that was asked for last."""
     (*_, last) = [each for each in told(*commands) if isinstance(each, RefundRequested)]
     return last
 
 
-def answer(*commands: Told) -> RefundEvent:
+def answer(*commands: LedgerSaying) -> RefundEvent:
     return told(*commands)[-1]
 
 
@@ -284,7 +284,7 @@ def test_what_a_remedys_amount_exceeds_the_last_goods_by_is_shipping() -> None:
 
 def test_goodwill_takes_from_the_order_and_so_from_the_last_refund() -> None:
     """Worked case 38."""
-    story: tuple[Told, ...] = (*OPEN, say(goodwill("g-1", 500), NOW, SELLER))
+    story: tuple[LedgerSaying, ...] = (*OPEN, say(goodwill("g-1", 500), NOW, SELLER))
     returns = [asks(f"f-{n}", f"1/{n}") for n in (1, 2, 3)]
     last = the_last(*story, *returns)
     assert (last.total_minor, last.clipped_from_minor, last.remaining_minor) == (4900, 5400, 0)
@@ -292,7 +292,7 @@ def test_goodwill_takes_from_the_order_and_so_from_the_last_refund() -> None:
 
 def test_every_source_in_turn_gets_what_is_left() -> None:
     """G16: goodwill 300, an offer of 700, the others returned, then a withdrawal of the first."""
-    story: tuple[Told, ...] = (
+    story: tuple[LedgerSaying, ...] = (
         *OPEN,
         say(goodwill("g-1", 300), NOW, SELLER),
         asks("f-1", "1/1", source="OFFER", amount_minor=700),
@@ -323,7 +323,7 @@ def test_a_remedy_that_comes_after_a_return_is_met_already() -> None:
 
 
 def test_of_a_remedy_each_piece_is_answered_once() -> None:
-    story: tuple[Told, ...] = (*OPEN, asks("f-1", "1/1"), remedy("f-2", "1/1", "1/2"))
+    story: tuple[LedgerSaying, ...] = (*OPEN, asks("f-1", "1/1"), remedy("f-2", "1/1", "1/2"))
     assert amounts(the_last(*story)) == {"1/1": 0, "1/2": 5399}
     assert amounts(the_last(*story, remedy("f-3", "1/2", "1/3"))) == {"1/3": 5400}
 
@@ -331,7 +331,7 @@ def test_of_a_remedy_each_piece_is_answered_once() -> None:
 def test_what_leaves_nothing_of_the_order_is_named_too() -> None:
     """So that it is found once it is taken back."""
     offer = asks("f-1", "1/1", source="OFFER", amount_minor=399)
-    story: tuple[Told, ...] = (*OPEN, offer, say(charged_back("cb-1", 15799)))
+    story: tuple[LedgerSaying, ...] = (*OPEN, offer, say(charged_back("cb-1", 15799)))
     gone = answer(*story, asks("f-2", "1/1"))
     assert isinstance(gone, RefundNotDue)
     assert gone.refund_ids == ["f-1", "cb-1"]
@@ -343,7 +343,7 @@ def test_a_piece_sent_ahead_has_no_money_until_its_original_is_accepted() -> Non
     out = answer(*OPEN, ahead)
     assert isinstance(out, RefundNotDue)
     assert (out.why, out.refund_ids) == ("ORIGINAL_OUT", [])
-    moved: tuple[Told, ...] = (*OPEN, ahead, say(replaced("1/1")))
+    moved: tuple[LedgerSaying, ...] = (*OPEN, ahead, say(replaced("1/1")))
     again = asks("f-2", "1/1.r1", source="WITHDRAWAL")
     assert amounts(the_last(*moved, again)) == {"1/1.r1": 5399}
 
@@ -385,10 +385,10 @@ def test_a_replaced_piece_gives_nothing_any_more() -> None:
 def test_what_was_clipped_is_asked_again_when_the_bank_has_given_it_back() -> None:
     """Worked case 64."""
     short = asks("f-1", "1/1")
-    story: tuple[Told, ...] = (opened(), say(charged_back("cb-9", 12198)), short)
+    story: tuple[LedgerSaying, ...] = (opened(), say(charged_back("cb-9", 12198)), short)
     clipped = the_last(*story)
     assert (clipped.total_minor, clipped.clipped_from_minor) == (4000, 5399)
-    undone: tuple[Told, ...] = (*story, UNDONE[-1])
+    undone: tuple[LedgerSaying, ...] = (*story, UNDONE[-1])
     rest = asks("f-2", "1/1", amount_minor=1399, outside_id="cb-9")
     assert amounts(the_last(*undone, rest)) == {"1/1": 1399}
     assert isinstance(answer(*undone, asks("f-3", "1/1")), RefundNotDue)

@@ -36,7 +36,7 @@ from review_service.domain.withdrawal import WithdrawReview
 from review_service.fact_rows import lock_facts, share_facts
 from review_service.facts import parties_of, read_facts
 from review_service.reactions import reweighing
-from review_service.reactions.from_other_services import TOPICS, on_elsewhere
+from review_service.reactions.from_other_services import TOPICS, on_other_services
 from review_service.reactions.orders import on_own_orders
 from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.reactions.with_later_facts import on_own_evaluations
@@ -278,7 +278,7 @@ async def started(
         runner(each, OwnLog(pool, each.topics, tail=Tail(idle_seconds=0)), pool)
         for each in subscriptions
     ]
-    elsewhere = runner(on_elsewhere(log, POLICIES, topics), source, pool)
+    elsewhere = runner(on_other_services(log, POLICIES, topics), source, pool)
     for each in (*own, elsewhere):
         await each.start()
     return World(

@@ -17,7 +17,7 @@ BEFORE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Probe:
     """What an account sends, again and again: a command only if it may come twice."""
 
     method: str
@@ -64,16 +64,16 @@ class Answers:
 LATE = (str(HTTPStatus.GATEWAY_TIMEOUT.value), "ReadTimeout", "ConnectTimeout", "PoolTimeout")
 
 
-def asked_while(accounts: Sequence[Asked], step: Callable[[], None]) -> Answers:
+def asked_while(accounts: Sequence[Probe], step: Callable[[], None]) -> Answers:
     """Each account sends what is its own until the step is done."""
     return asyncio.run(_asked_while(accounts, step))
 
 
-async def _asked_while(accounts: Sequence[Asked], step: Callable[[], None]) -> Answers:
+async def _asked_while(accounts: Sequence[Probe], step: Callable[[], None]) -> Answers:
     answers, over = Answers(), asyncio.Event()
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX) as web:
 
-        async def ask(asked: Asked) -> None:
+        async def ask(asked: Probe) -> None:
             while not over.is_set():
                 try:
                     answer = await web.request(

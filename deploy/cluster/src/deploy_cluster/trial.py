@@ -22,7 +22,7 @@ from local_stack.databases import SERVICES
 from local_stack.errors import StackError
 from shared_cli import bulk, demo
 
-from deploy_cluster.load import Answers, Asked, asked_while
+from deploy_cluster.load import Answers, Probe, asked_while
 from deploy_cluster.node import Say
 from deploy_cluster.product import Outside
 
@@ -122,19 +122,19 @@ class Trial:
             raise StackError(f"audit verify: {done.stdout}{done.stderr}")
         self.say(f"audit verify: {' '.join(done.stdout.split())}")
 
-    def _accounts(self, line: bytes) -> Iterator[Asked]:
+    def _accounts(self, line: bytes) -> Iterator[Probe]:
         """Half of them ask for a score, half of them send an order that is already there."""
         for number in range(ACCOUNTS):
             account = f"account-{number}"
             if number % 2:
                 headers = self._headers("IMPORTER", account) | NDJSON
                 url = f"{_url('review')}/v1/orders/bulk"
-                yield Asked(method="POST", url=url, headers=headers, content=line)
+                yield Probe(method="POST", url=url, headers=headers, content=line)
             else:
                 headers = self._headers("AUDITOR", account)
-                yield Asked(method="GET", url=_score_url(), headers=headers)
+                yield Probe(method="GET", url=_score_url(), headers=headers)
 
-    def _replace(self, what: str, step: Callable[[], None], accounts: Sequence[Asked]) -> None:
+    def _replace(self, what: str, step: Callable[[], None], accounts: Sequence[Probe]) -> None:
         """Under load: nobody meets a closed door."""
         began = time.monotonic()
         answers: Answers = asked_while(accounts, step)

@@ -28,7 +28,7 @@ from dispute_service.domain.readers import inquiry_read_by, read_by
 from dispute_service.domain.rules import RULES
 from dispute_service.projections import PROJECTIONS
 from dispute_service.queries.adjudication import CASES
-from dispute_service.reactions.from_other_services import on_elsewhere
+from dispute_service.reactions.from_other_services import on_other_services
 from dispute_service.reactions.own_disputes import on_own_disputes
 from dispute_service.reactions.timers import deadlines, on_deadlines
 from dispute_service.settings import DisputeSettings
@@ -107,7 +107,7 @@ def workload(parts: Parts[DisputeSettings]) -> Workload:
             deadlines(parts.log, policies),
         ),
         on_kafka=(
-            on_elsewhere(parts.log, policies),
+            on_other_services(parts.log, policies),
             erasure(parts.keys, files.delete_of, parts.webhooks.forget),
         ),
         own_projections=PROJECTIONS,

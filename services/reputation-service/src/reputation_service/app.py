@@ -30,7 +30,7 @@ from reputation_service.domain.rules import RULES
 from reputation_service.projections import KAFKA_PROJECTIONS, OWN_PROJECTIONS, PROJECTIONS
 from reputation_service.queries.points import CASES
 from reputation_service.ranking import run_ranking
-from reputation_service.reactions.from_other_services import on_elsewhere
+from reputation_service.reactions.from_other_services import on_other_services
 from reputation_service.reactions.orders import on_orders
 from reputation_service.reactions.own_cases import on_own_cases
 from reputation_service.reactions.timers import deadlines, on_deadlines
@@ -85,7 +85,7 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[Router]:
         statements_api,
     )
     from reputation_service.api.matters import Matters  # noqa: PLC0415
-    from reputation_service.api.policies import Desk, policies_api  # noqa: PLC0415 - likewise
+    from reputation_service.api.policies import PolicyDrafts, policies_api  # noqa: PLC0415 - likewise
     from reputation_service.api.rates import rates_api  # noqa: PLC0415 - likewise
     from reputation_service.api.reads import (  # noqa: PLC0415
         buyer_reads,
@@ -132,7 +132,7 @@ def routers(parts: Parts[ReputationSettings]) -> Sequence[Router]:
         *webhook_routers(parts.webhooks, TOPICS, cursors, local=parts.settings.is_local),
         ranking_api(parts.pool, cursors),
         policies_api(
-            Desk(
+            PolicyDrafts(
                 pool=parts.pool,
                 policies=score_policies,
                 commands=commands,
@@ -164,7 +164,7 @@ def workload(parts: Parts[ReputationSettings]) -> Workload:
         ),
         on_kafka=(
             on_orders(parts.log, policies),
-            on_elsewhere(parts.log, policies),
+            on_other_services(parts.log, policies),
         ),
         own_projections=OWN_PROJECTIONS,
         kafka_projections=KAFKA_PROJECTIONS,

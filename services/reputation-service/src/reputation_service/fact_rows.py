@@ -82,7 +82,7 @@ async def write_orders(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     await SOLD.fold(batch, db, key_of=lambda event: event.order_id, evolve=sold)
 
 
-class Matter(NamedTuple):
+class OpenMatterRow(NamedTuple):
     """Something that is open, of two people. `matter` tells it from others of its id."""
 
     matter: str
@@ -93,7 +93,7 @@ class Matter(NamedTuple):
 
 async def write_open(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     """What is open and what is not any more, by what was said of each last."""
-    said: dict[str, Matter | None] = {}
+    said: dict[str, OpenMatterRow | None] = {}
     for recorded in batch:
         event = recorded.event
         if isinstance(event, RefundRequested) and event.reissues is not None:
@@ -109,7 +109,7 @@ async def write_open(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await db.execute(ADD_MATTERS, *columns(opened, 4))
 
 
-def matter_of(event: Any) -> Matter:  # noqa: ANN401 - of OPENING or CLOSING
+def matter_of(event: Any) -> OpenMatterRow:  # noqa: ANN401 - of OPENING or CLOSING
     match event:
         case DisputeOpened(dispute_id=matter_id) | DisputeClosed(dispute_id=matter_id):
             matter = f"dispute:{matter_id}"
@@ -120,7 +120,7 @@ def matter_of(event: Any) -> Matter:  # noqa: ANN401 - of OPENING or CLOSING
         case _:
             matter_id = event.return_id
             matter = f"return:{matter_id}"
-    return Matter(matter, matter_id, event.seller_id, event.buyer_id)
+    return OpenMatterRow(matter, matter_id, event.seller_id, event.buyer_id)
 
 
 async def write_lost(batch: Iterable[Recorded[Any]], db: Connection) -> None:

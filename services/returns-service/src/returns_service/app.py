@@ -38,7 +38,7 @@ from returns_service.ports.opened import carrier_port, payment_port, stock_port
 from returns_service.projections import PROJECTIONS
 from returns_service.queries.cases import CASES as REFUND_CASES
 from returns_service.queries.returns import CASES as RETURN_CASES
-from returns_service.reactions.from_other_services import on_elsewhere
+from returns_service.reactions.from_other_services import on_other_services
 from returns_service.reactions.own_refunds import on_own_refunds
 from returns_service.reactions.own_returns import on_own_returns
 from returns_service.reactions.timers import deadlines, on_deadlines
@@ -143,7 +143,7 @@ def workload(parts: Parts[ReturnsSettings]) -> Workload:
             deadlines(parts.log, policies),
         ),
         on_kafka=(
-            on_elsewhere(parts.log, policies),
+            on_other_services(parts.log, policies),
             erasure(parts.keys, files.delete_of, parts.webhooks.forget),
         ),
         own_projections=PROJECTIONS,

@@ -34,7 +34,7 @@ from review_service.order_views import readable_order
 from review_service.projections import PROJECTIONS, REVIEW_LANGUAGES
 from review_service.projections.review_languages import forget_languages, with_keys
 from review_service.queries.moderation import CASES
-from review_service.reactions.from_other_services import on_elsewhere
+from review_service.reactions.from_other_services import on_other_services
 from review_service.reactions.orders import OPENING, on_own_orders
 from review_service.reactions.reweighing import reweigh_the_rest
 from review_service.reactions.timers import deadlines, on_deadlines
@@ -161,7 +161,7 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
             deadlines(),
         ),
         on_kafka=(
-            on_elsewhere(parts.log, policies),
+            on_other_services(parts.log, policies),
             # No table has a text that is opened: what is left of a person are files, votes and
             # what his words were in, and where he has himself told.
             erasure(parts.keys, partial(forget, files), parts.webhooks.forget),

@@ -37,11 +37,11 @@ from shared_cli.csv_mapping import (
     ISO,
     UNIX,
     Aspects,
+    FieldSource,
     ItemFields,
     Mapping,
     ReviewFields,
     Source,
-    Told,
     source_of,
     wanted_stars,
 )
@@ -417,7 +417,7 @@ class Reading:
     def _if[T](
         self,
         place: str,
-        told: Told | None,
+        told: FieldSource | None,
         read: Callable[[str], T],
         cells: Cells[str, str] | None = None,
     ) -> T | None:
@@ -434,7 +434,7 @@ class Reading:
     def _must[T](
         self,
         place: str,
-        told: Told,
+        told: FieldSource,
         read: Callable[[str], T],
         instead: T,
         cells: Cells[str, str] | None = None,
@@ -445,7 +445,7 @@ class Reading:
             self.wrong.append(f"{place}: empty")
         return instead if found is None else found
 
-    def _stars(self, place: str, told: Told, cells: Cells[str, str]) -> int:
+    def _stars(self, place: str, told: FieldSource, cells: Cells[str, str]) -> int:
         of_all = self.mapping.stars
         scale = source_of(told).scale or of_all.scale
         return self._must(place, told, lambda text: stars_of(text, scale, of_all.halves), 0, cells)

@@ -54,11 +54,11 @@ class Source(Part, frozen=True, kw_only=True):
         return [*([self.column] if self.column else []), *self.joined, *self.digest_of]
 
 
-type Told = Text | Source
+type FieldSource = Text | Source
 """A column by its name, or more about it."""
 
 
-def source_of(told: Told) -> Source:
+def source_of(told: FieldSource) -> Source:
     return Source(column=told) if isinstance(told, str) else told
 
 
@@ -104,33 +104,33 @@ class OrderFields(Part, frozen=True, kw_only=True):
     total at `usd_rate`, the dollars that one unit of the currency is worth.
     """
 
-    order_id: Told
-    seller_id: Told
-    buyer_id: Told
-    marketplace_id: Told
-    country: Told
-    currency: Told
-    placed_at: Told
-    shipping: Told = ZERO
-    order_discount: Told | None = None
-    total: Told | None = None
-    total_ref: Told | None = None
+    order_id: FieldSource
+    seller_id: FieldSource
+    buyer_id: FieldSource
+    marketplace_id: FieldSource
+    country: FieldSource
+    currency: FieldSource
+    placed_at: FieldSource
+    shipping: FieldSource = ZERO
+    order_discount: FieldSource | None = None
+    total: FieldSource | None = None
+    total_ref: FieldSource | None = None
     usd_rate: Decimal = Decimal(1)
-    dispatch_by: Told | None = None
-    deliver_by: Told | None = None
-    buyer_registered_at: Told | None = None
-    withdrawal_right: Told = Source(value=True)
+    dispatch_by: FieldSource | None = None
+    deliver_by: FieldSource | None = None
+    buyer_registered_at: FieldSource | None = None
+    withdrawal_right: FieldSource = Source(value=True)
 
 
 class ItemFields(Part, frozen=True, kw_only=True):
     """What was bought: a line of the order for each row. Without a `line_id` they are numbered."""
 
-    line_id: Told | None = None
-    sku: Told
-    category: Told = Source(value="unknown")
-    quantity: Told = Source(value="1")
-    unit_price: Told = ZERO
-    line_discount: Told | None = None
+    line_id: FieldSource | None = None
+    sku: FieldSource
+    category: FieldSource = Source(value="unknown")
+    quantity: FieldSource = Source(value="1")
+    unit_price: FieldSource = ZERO
+    line_discount: FieldSource | None = None
 
 
 class LifeFields(Part, frozen=True, kw_only=True):
@@ -138,16 +138,16 @@ class LifeFields(Part, frozen=True, kw_only=True):
     one before. Without a `payment_ref` it is the order's id.
     """
 
-    paid: Told | None = None
-    payment_ref: Told | None = None
-    shipped: Told | None = None
-    tracking_id: Told | None = None
-    delivered: Told | None = None
-    signed: Told = Source(value=False)
-    completed: Told | None = None
-    cancelled: Told | None = None
-    cancelled_by: Told = Source(value="PLATFORM")
-    cancelled_reason: Told = Source(value="UNKNOWN")
+    paid: FieldSource | None = None
+    payment_ref: FieldSource | None = None
+    shipped: FieldSource | None = None
+    tracking_id: FieldSource | None = None
+    delivered: FieldSource | None = None
+    signed: FieldSource = Source(value=False)
+    completed: FieldSource | None = None
+    cancelled: FieldSource | None = None
+    cancelled_by: FieldSource = Source(value="PLATFORM")
+    cancelled_reason: FieldSource = Source(value="UNKNOWN")
 
 
 class Aspects(Part, frozen=True, kw_only=True):
@@ -156,7 +156,7 @@ class Aspects(Part, frozen=True, kw_only=True):
     """
 
     column: Text
-    stars: Told
+    stars: FieldSource
     names: dict[str, Literal["quality", "logistics", "service", ""]]
 
 
@@ -169,29 +169,29 @@ class ReviewFields(Part, frozen=True, kw_only=True):
 
     by: Literal["BUYER", "SELLER"] = "BUYER"
     where: dict[str, list[str]] = {}
-    at: Told
-    quality: Told | None = None
-    logistics: Told | None = None
-    service: Told | None = None
+    at: FieldSource
+    quality: FieldSource | None = None
+    logistics: FieldSource | None = None
+    service: FieldSource | None = None
     aspects: Aspects | None = None
-    rating: Told | None = None
-    incentive: Told | None = None
-    title: Told | None = None
-    text: Told | None = None
-    media: Told | None = None
+    rating: FieldSource | None = None
+    incentive: FieldSource | None = None
+    title: FieldSource | None = None
+    text: FieldSource | None = None
+    media: FieldSource | None = None
     media_separator: Text = ","
-    reply: Told | None = None
-    reply_at: Told | None = None
-    follow_up: Told | None = None
-    follow_up_at: Told | None = None
-    hidden: Told | None = None
-    hidden_at: Told | None = None
-    hidden_why: Told | None = None
+    reply: FieldSource | None = None
+    reply_at: FieldSource | None = None
+    follow_up: FieldSource | None = None
+    follow_up_at: FieldSource | None = None
+    hidden: FieldSource | None = None
+    hidden_at: FieldSource | None = None
+    hidden_why: FieldSource | None = None
 
     @property
-    def stars(self) -> dict[str, Told]:
+    def stars(self) -> dict[str, FieldSource]:
         names = ("rating",) if self.by == "SELLER" else ("quality", "logistics", "service")
-        told: dict[str, Told | None] = {name: getattr(self, name) for name in names}
+        told: dict[str, FieldSource | None] = {name: getattr(self, name) for name in names}
         return {name: each for name, each in told.items() if each is not None}
 
 

@@ -44,7 +44,7 @@ class Step(Struct, frozen=True):
     state: dict[str, Any] | None = None
 
 
-class Told(Struct, frozen=True):
+class PointsCase(Struct, frozen=True):
     name: str
     stream: str
     account_kind: str
@@ -60,7 +60,7 @@ class Told(Struct, frozen=True):
 
 class CasesFile(Struct, frozen=True):
     policy: dict[str, Any]
-    cases: list[Told]
+    cases: list[PointsCase]
 
 
 class Life(Struct):

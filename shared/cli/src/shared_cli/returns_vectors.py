@@ -25,7 +25,7 @@ DAYS = "_days"
 MILLI = ("return.claim_silence_max",)
 
 
-class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class VectorRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request as a vector has it. `wants` and amounts: of a claim; `liable` and whose fault it
     is: of a remedy; `shipped`: of the order of a withdrawal.
     """
@@ -73,7 +73,7 @@ class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Row(Struct, frozen=True):
-    request: Asked
+    request: VectorRequest
     expect: dict[str, Any]
 
 
@@ -100,7 +100,7 @@ def expectations(data: dict[str, Any]) -> Iterator[Expectation]:
         yield f"{where}, end of the trace", match.code, match.trace[-1].partition(":")[0]
 
 
-def answer(asked: Asked, match: Match[Verdict], policy: ReturnsPolicy) -> dict[str, Any]:
+def answer(asked: VectorRequest, match: Match[Verdict], policy: ReturnsPolicy) -> dict[str, Any]:
     """All that follows from a request."""
     lane, reviewer = match.then.lane, match.then.review_by
     told: dict[str, Any] = {"matched": match.code, "authorized": lane is not None}
@@ -116,7 +116,7 @@ def answer(asked: Asked, match: Match[Verdict], policy: ReturnsPolicy) -> dict[s
     return told
 
 
-def way_back(asked: Asked, match: Match[Verdict], policy: ReturnsPolicy) -> dict[str, Any]:
+def way_back(asked: VectorRequest, match: Match[Verdict], policy: ReturnsPolicy) -> dict[str, Any]:
     lane = match.then.lane
     assert lane
     at_fault = asked.seller_at_fault
@@ -137,7 +137,7 @@ def reviewed(reviewer: Reviewer, policy: ReturnsPolicy) -> dict[str, Any]:
     return {"review_by": reviewer, "answer_days": span.days}
 
 
-def silence(asked: Asked, policy: ReturnsPolicy) -> dict[str, Any]:
+def silence(asked: VectorRequest, policy: ReturnsPolicy) -> dict[str, Any]:
     kind = by_silence(
         kind=asked.kind,
         reason=asked.reason,

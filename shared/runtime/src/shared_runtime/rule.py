@@ -58,7 +58,7 @@ class Sent[C: Struct, K](Struct, frozen=True):
         return replace(self, by=replace(self.by, now=now))
 
 
-class Matter(Protocol):
+class HasStatus(Protocol):
     """What a command is about, and where it stands, in one word of the design."""
 
     @property
@@ -94,7 +94,7 @@ class Guard[T, C, K]:
 
 
 @dataclass(frozen=True)
-class Rule[St, T: Matter, S: str, C: Struct, K, E](ABC):
+class Rule[St, T: HasStatus, S: str, C: Struct, K, E](ABC):
     """One command to a stream in state `St`, about a matter `T` that stands in one of `S`.
 
     A service has a kind of rule for each kind of matter: it says how that is found. The slots are

@@ -21,7 +21,7 @@ from shared_runtime.rule import (
     NO_LONGER_APPLIES,
     NO_WINDOW,
     By,
-    Matter,
+    HasStatus,
     Rule,
     Sent,
 )
@@ -112,7 +112,7 @@ def best[St, K, E](row: Row[St, K, E], state: St, by: By[K]) -> Action:
     return next((action for action in his if action.allowed), his[0])
 
 
-def attempt[T: Matter, C: Struct, K, E](
+def attempt[T: HasStatus, C: Struct, K, E](
     row: Rule[Any, T, Any, C, K, E], matter: T, said: C, by: By[K]
 ) -> Action:
     """Whether this would be taken, and when."""

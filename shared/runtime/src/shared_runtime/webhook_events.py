@@ -22,7 +22,7 @@ from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.delivery import Delivery as LogRecord
 from shared_runtime.log import PostgresLog
 from shared_runtime.problems import encode_json
-from shared_runtime.webhooks import PING, Endpoint, Taken, Told, listening, tell
+from shared_runtime.webhooks import PING, Endpoint, Notification, Taken, listening, tell
 
 NAME = "webhooks"
 
@@ -95,11 +95,11 @@ def news(
     history: Sequence[Recorded[Any]],
     endpoints: Sequence[Endpoint],
     reads: Reads,
-) -> list[Told]:
+) -> list[Notification]:
     """What each of them comes to know by an event: this one, if he may, and others that he may know
     of from it on.
     """
-    told: list[Told] = []
+    told: list[Notification] = []
     known: dict[Actor, list[Recorded[Any]]] = {}
     for endpoint in endpoints:
         if not endpoint.listens_to(recorded):
@@ -108,7 +108,7 @@ def news(
         if reader not in known:
             known[reader] = brought_to_light(recorded, history, reader, reads)
         told += [
-            Told(
+            Notification(
                 endpoint_id=endpoint.endpoint_id,
                 stream=each.stream,
                 version=each.version,

@@ -158,7 +158,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Notification(Struct, frozen=True, kw_only=True):
     """An event that an endpoint is to be told."""
 
     endpoint_id: str
@@ -578,7 +578,7 @@ async def listening(sellers: Sequence[str], db: Database) -> list[Endpoint]:
     return [convert({**row}, Endpoint) for row in await db.fetch(LISTENING, accounts)]
 
 
-async def tell(told: Sequence[Told], now: datetime, db: Database) -> None:
+async def tell(told: Sequence[Notification], now: datetime, db: Database) -> None:
     """Leaves deliveries to be sent: each event once for an endpoint, however often it is told."""
     rows = [
         (

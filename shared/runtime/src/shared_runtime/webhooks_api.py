@@ -185,7 +185,7 @@ ON_ITS_WAY = answered(DeliveryView, example=A_DELIVERY, status=201, description=
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class EndpointRoutes:
     """All that the routes about endpoints need. `known`: the names of the events there are."""
 
     webhooks: Webhooks
@@ -230,16 +230,16 @@ def webhook_routers(
     webhooks: Webhooks, topics: tuple[str, ...], cursors: Cursors, *, local: bool
 ) -> list[Router]:
     """Endpoints for what happens in these topics. `local`: on a developer's machine."""
-    desk = Desk(
+    endpoints = EndpointRoutes(
         webhooks=webhooks,
         cursors=cursors,
         known=frozenset(types_of(topics)),
         reach=Reach(local=local),
     )
-    return [_endpoints(desk), _changes(desk), _deliveries(desk)]
+    return [_endpoints(endpoints), _changes(endpoints), _deliveries(endpoints)]
 
 
-def _endpoints(desk: Desk) -> Router:
+def _endpoints(endpoints: EndpointRoutes) -> Router:
     router = Router(PATH, tags=[TAG])
 
     @router.post(
@@ -253,13 +253,13 @@ def _endpoints(desk: Desk) -> Router:
     async def make_webhook_endpoint(
         body: EndpointBody, caller: Whose, key: Key, request: Request
     ) -> Response:
-        made = await desk.webhooks.make(
+        made = await endpoints.webhooks.make(
             str(_request_id(caller, key)),
             await fingerprint(request, key),
             _subscriber(caller),
-            desk.wanted(body, caller),
+            endpoints.wanted(body, caller),
         )
-        return await desk.with_secret(made)
+        return await endpoints.with_secret(made)
 
     @router.get(
         "",
@@ -269,7 +269,7 @@ def _endpoints(desk: Desk) -> Router:
         | answered(EndpointList, example={"items": [AN_ENDPOINT]}),
     )
     async def list_webhook_endpoints(caller: Whose) -> Response:
-        own = await desk.webhooks.all_of(_subscriber(caller).account)
+        own = await endpoints.webhooks.all_of(_subscriber(caller).account)
         return answer(EndpointList(items=[*map(_view, own)]))
 
     @router.get(
@@ -279,7 +279,7 @@ def _endpoints(desk: Desk) -> Router:
         responses=READS | SHOWN,
     )
     async def get_webhook_endpoint(endpoint_id: IdStr, caller: Whose) -> Response:
-        return answer(_view(await desk.own(endpoint_id, caller)))
+        return answer(_view(await endpoints.own(endpoint_id, caller)))
 
     @router.delete(
         "/{endpoint_id}",
@@ -290,13 +290,13 @@ def _endpoints(desk: Desk) -> Router:
         responses=READS,
     )
     async def delete_webhook_endpoint(endpoint_id: IdStr, caller: Whose) -> Response:
-        await desk.webhooks.delete(endpoint_id, _subscriber(caller).account)
+        await endpoints.webhooks.delete(endpoint_id, _subscriber(caller).account)
         return Response(status_code=204)
 
     return router
 
 
-def _changes(desk: Desk) -> Router:
+def _changes(endpoints: EndpointRoutes) -> Router:
     router = Router(f"{PATH}/{{endpoint_id}}", tags=[TAG])
     repeatable = [Depends(idempotency_key)]
     """What is the same when it is done twice: nothing is kept of the request."""
@@ -311,8 +311,8 @@ def _changes(desk: Desk) -> Router:
     async def change_webhook_endpoint(
         endpoint_id: IdStr, body: EndpointBody, caller: Whose
     ) -> Response:
-        wanted, account = desk.wanted(body, caller), _subscriber(caller).account
-        return answer(_view(await desk.webhooks.change(endpoint_id, account, wanted)))
+        wanted, account = endpoints.wanted(body, caller), _subscriber(caller).account
+        return answer(_view(await endpoints.webhooks.change(endpoint_id, account, wanted)))
 
     @router.post(
         "/enabling",
@@ -323,7 +323,7 @@ def _changes(desk: Desk) -> Router:
     )
     async def enable_webhook_endpoint(endpoint_id: IdStr, caller: Whose) -> Response:
         account = _subscriber(caller).account
-        return answer(_view(await desk.webhooks.switch_on(endpoint_id, account)))
+        return answer(_view(await endpoints.webhooks.switch_on(endpoint_id, account)))
 
     @router.post(
         "/disabling",
@@ -334,7 +334,7 @@ def _changes(desk: Desk) -> Router:
     )
     async def disable_webhook_endpoint(endpoint_id: IdStr, caller: Whose) -> Response:
         account = _subscriber(caller).account
-        return answer(_view(await desk.webhooks.switch_off(endpoint_id, account)))
+        return answer(_view(await endpoints.webhooks.switch_off(endpoint_id, account)))
 
     @router.post(
         "/secrets",
@@ -348,13 +348,13 @@ def _changes(desk: Desk) -> Router:
     async def rotate_webhook_secret(endpoint_id: IdStr, caller: Whose, key: Key) -> Response:
         account = _subscriber(caller).account
         request_id = _request_id(caller, key, endpoint_id)
-        rotated = await desk.webhooks.rotate(endpoint_id, account, request_id)
-        return await desk.with_secret(rotated)
+        rotated = await endpoints.webhooks.rotate(endpoint_id, account, request_id)
+        return await endpoints.with_secret(rotated)
 
     return router
 
 
-def _deliveries(desk: Desk) -> Router:
+def _deliveries(endpoints: EndpointRoutes) -> Router:
     router = Router(f"{PATH}/{{endpoint_id}}", tags=[TAG])
 
     @router.post(
@@ -365,8 +365,8 @@ def _deliveries(desk: Desk) -> Router:
         responses=refusals(*ASKED, WrongState) | ON_ITS_WAY,
     )
     async def ping_webhook_endpoint(endpoint_id: IdStr, caller: Whose, key: Key) -> Response:
-        endpoint = await desk.own(endpoint_id, caller)
-        sent = await desk.webhooks.ping(endpoint, _request_id(caller, key, endpoint_id))
+        endpoint = await endpoints.own(endpoint_id, caller)
+        sent = await endpoints.webhooks.ping(endpoint, _request_id(caller, key, endpoint_id))
         return answer(_delivery_view(sent), status=201)
 
     @router.get(
@@ -381,9 +381,9 @@ def _deliveries(desk: Desk) -> Router:
         caller: Whose,
         asked: Annotated[DeliveryQuery, Depends(query_of(DeliveryQuery))],
     ) -> Response:
-        endpoint = await desk.own(endpoint_id, caller)
-        start = asked.start(desk.cursors, f"deliveries {endpoint_id} {asked.state}")
-        page, next_cursor = await desk.webhooks.page(endpoint, start, asked.state)
+        endpoint = await endpoints.own(endpoint_id, caller)
+        start = asked.start(endpoints.cursors, f"deliveries {endpoint_id} {asked.state}")
+        page, next_cursor = await endpoints.webhooks.page(endpoint, start, asked.state)
         return answer(DeliveryPage(items=[*map(_delivery_view, page)], next_cursor=next_cursor))
 
     @router.post(
@@ -397,9 +397,9 @@ def _deliveries(desk: Desk) -> Router:
     async def resend_webhook_delivery(
         endpoint_id: IdStr, delivery_id: IdStr, caller: Whose, key: Key
     ) -> Response:
-        endpoint = await desk.own(endpoint_id, caller)
+        endpoint = await endpoints.own(endpoint_id, caller)
         request_id = _request_id(caller, key, f"{endpoint_id}/{delivery_id}")
-        sent = await desk.webhooks.resend(endpoint, delivery_id, request_id)
+        sent = await endpoints.webhooks.resend(endpoint, delivery_id, request_id)
         return answer(_delivery_view(sent), status=201)
 
     return router

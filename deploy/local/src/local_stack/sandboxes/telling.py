@@ -22,7 +22,7 @@ AT_ONCE = 32
 log = structlog.get_logger()
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True):
     """One webhook: its id is the same however often it is sent."""
 
     message_id: str
@@ -40,7 +40,7 @@ class Telling:
 
     secret: str
     now: Callable[[], datetime]
-    waiting: list[Told] = field(default_factory=list[Told])
+    waiting: list[Message] = field(default_factory=list[Message])
     happened: asyncio.Event = field(default_factory=asyncio.Event)
     _told: int = 0
     _sending: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -53,7 +53,7 @@ class Telling:
         at = self.now()
         self._told += 1
         message = {"type": kind, "timestamp": at, "data": about}
-        told = Told(
+        told = Message(
             message_id=f"msg_{self._told:08}",
             url=url,
             body=msgspec.json.encode(message),
@@ -72,7 +72,7 @@ class Telling:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def _send(self, client: httpx.AsyncClient, told: Told) -> None:
+    async def _send(self, client: httpx.AsyncClient, told: Message) -> None:
         pause = FIRST_PAUSE_SECONDS
         for _ in range(ATTEMPTS_MAX):
             async with self._turns:
@@ -82,7 +82,7 @@ class Telling:
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
         log.warning("webhook given up", message=told.message_id, url=told.url)
 
-    async def _taken(self, client: httpx.AsyncClient, told: Told) -> bool:
+    async def _taken(self, client: httpx.AsyncClient, told: Message) -> bool:
         headers = signed(self.secret, told.message_id, told.body, datetime.now(UTC))
         try:
             answered = await client.post(

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import Response
 from msgspec import Struct, structs
-from shared_casework.desk import Before, Desk, History, Kind
+from shared_casework.casework import Before, Casework, History, Kind
 from shared_casework.order_facts import OrderFacts
 from shared_casework.order_locks import lock_orders
 from shared_casework.parties import Account, side_for
@@ -126,7 +126,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matters(Desk):
+class Matters(Casework):
     """All that the routes about disputes and inquiries need."""
 
     policies: Policies

@@ -8,7 +8,7 @@ from fastapi import Response
 from msgspec import Struct
 from pydantic import Field
 from shared_casework.callers import PersonBody, actor_of, stated
-from shared_casework.desk import Before
+from shared_casework.casework import Before
 from shared_casework.parties import side_for
 from shared_casework.people import key_between, person_on
 from shared_events.fields import Party

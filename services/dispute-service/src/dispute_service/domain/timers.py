@@ -45,7 +45,7 @@ class Deadline(NamedTuple):
     due: datetime
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class PlatformWords(Struct, frozen=True, kw_only=True):
     """The platform's own words about what a passed deadline brings, sealed for each party."""
 
     for_buyer: str
@@ -121,7 +121,7 @@ def asked_of_inquiry(name: str) -> Struct:
 
 
 def asked_of_dispute(  # noqa: PLR0911 - one arm for each deadline
-    name: str, due: datetime, dispute: Dispute, told: Told
+    name: str, due: datetime, dispute: Dispute, told: PlatformWords
 ) -> Struct | None:
     """The command of a passed deadline of a dispute; None if nothing is owed there any more."""
     match name:

@@ -68,7 +68,7 @@ class Heard(NamedTuple):
     recorded: Recorded[Any]
 
 
-def on_elsewhere(
+def on_other_services(
     own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
 ) -> Subscription:
     """What returns and reputation tell disputes."""

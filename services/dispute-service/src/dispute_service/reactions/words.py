@@ -12,11 +12,11 @@ from dispute_service.domain.dispute_state import Dispute
 from dispute_service.domain.platform_default import facts_of_delay
 from dispute_service.domain.rules import DISPUTES
 from dispute_service.domain.silence import facts_of_silence
-from dispute_service.domain.timers import Told
+from dispute_service.domain.timers import PlatformWords
 
 SPEAKING = frozenset({"DISPUTE_ANSWER", "PLATFORM_DEFAULT"})
 """At these somebody is told why it goes against him."""
-NO_WORDS = Told(for_buyer="", for_seller="")
+NO_WORDS = PlatformWords(for_buyer="", for_seller="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Words:
 
     keys: Mapping[str, PersonKey]
 
-    def about(self, timer: DueTimer, dispute: Dispute) -> Told:
+    def about(self, timer: DueTimer, dispute: Dispute) -> PlatformWords:
         if timer.name.kind not in SPEAKING or dispute.status == "CLOSED":
             return NO_WORDS
         is_silence = timer.name.kind == "DISPUTE_ANSWER"
@@ -33,7 +33,9 @@ class Words:
             return NO_WORDS
         text = facts_of_silence(dispute) if is_silence else facts_of_delay(dispute)
         buyer, seller = persons_of(dispute)
-        return Told(for_buyer=self._sealed(buyer, text), for_seller=self._sealed(seller, text))
+        return PlatformWords(
+            for_buyer=self._sealed(buyer, text), for_seller=self._sealed(seller, text)
+        )
 
     def _sealed(self, who: str, text: str) -> str:
         """Nobody can open what an erased one is told."""

@@ -25,11 +25,16 @@ from dispute_service.domain.proposals import Propose
 from dispute_service.domain.remedies import ConfirmExecution
 from dispute_service.domain.rules import DISPUTES, RULES, DisputeCommand
 from dispute_service.domain.submission import SubmitRebuttal
-from dispute_service.domain.timers import Deadline, Told, asked_of_dispute, dispute_deadlines
+from dispute_service.domain.timers import (
+    Deadline,
+    PlatformWords,
+    asked_of_dispute,
+    dispute_deadlines,
+)
 from dispute_service.testing import AGENT, BUYER, SELLER, SENIOR, SYSTEM, say, words
 
 PEOPLE: tuple[Actor, ...] = (BUYER, SELLER, AGENT, SENIOR)
-TOLD = Told(for_buyer=words("facts"), for_seller=words("facts"))
+TOLD = PlatformWords(for_buyer=words("facts"), for_seller=words("facts"))
 FIRED_MAX = 60
 """Far more deadlines than a dispute has: the parties are silent meanwhile."""
 

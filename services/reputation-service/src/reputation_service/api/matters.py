@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import Response
 from msgspec import Struct, structs
-from shared_casework.desk import Before, Desk, History, Kind
+from shared_casework.casework import Before, Casework, History, Kind
 from shared_casework.parties import PARTIES, Account
 from shared_events.fields import Party
 from shared_runtime.commands import CommandRequest
@@ -103,7 +103,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matters(Desk):
+class Matters(Casework):
     """All that the routes about accounts and cases need."""
 
     policies: Policies

@@ -76,7 +76,7 @@ class ActivationBody(Body):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class PolicyDrafts:
     """Where drafts are written, tried and activated."""
 
     pool: asyncpg.Pool
@@ -111,7 +111,7 @@ class Desk:
         return Shown(book=book, base=self.policies.base, now=now, staff=staff)
 
 
-def policies_api(desk: Desk, cursors: Cursors) -> Router:
+def policies_api(drafts: PolicyDrafts, cursors: Cursors) -> Router:
     router = Router("/v1/policies", tags=["policies"])
 
     @router.get(
@@ -122,7 +122,7 @@ def policies_api(desk: Desk, cursors: Cursors) -> Router:
         responses=refusals() | policy_answers.POLICIES,
     )
     async def list_policies(caller: Anybody) -> Response:
-        return answer(policy_answers.page((await desk.shown(caller)).all()))
+        return answer(policy_answers.page((await drafts.shown(caller)).all()))
 
     @router.get(
         "/{policy_id}",
@@ -131,7 +131,7 @@ def policies_api(desk: Desk, cursors: Cursors) -> Router:
         responses=refusals(NotFound) | policy_answers.POLICY,
     )
     async def get_policy(policy_id: IdStr, caller: Anybody) -> Response:
-        found = (await desk.shown(caller)).one(policy_id)
+        found = (await drafts.shown(caller)).one(policy_id)
         if found is None:
             raise NotFound
         return answer(found)
@@ -151,7 +151,7 @@ def policies_api(desk: Desk, cursors: Cursors) -> Router:
     ) -> Response:
         policy = policy_from(numbers)
         said = DraftScorePolicy(policy_id=policy.policy_id, policy=policy)
-        return await desk.run(request, said, caller)
+        return await drafts.run(request, said, caller)
 
     @router.post(
         "/{policy_id}/what-if",
@@ -168,7 +168,7 @@ def policies_api(desk: Desk, cursors: Cursors) -> Router:
         policy_id: IdStr, caller: ADrafter, request: AnyCommandRequest
     ) -> Response:
         said = BeginTrial(policy_id=policy_id, trial_id=str(request.id))
-        return await desk.run(request, said, caller)
+        return await drafts.run(request, said, caller)
 
     @router.get(
         "/{policy_id}/what-if",
@@ -186,23 +186,23 @@ def policies_api(desk: Desk, cursors: Cursors) -> Router:
         *,
         caps_changed: OnlyCaps = False,
     ) -> Response:
-        book = await desk.policies.book(desk.pool)
+        book = await drafts.policies.book(drafts.pool)
         trials = book.trials_of(policy_id)
         if not trials:
             raise NotFound
         trial = trials[-1]
         of = f"what-if {trial.trial_id} {caps_changed}"
         last = cursors.last(of, cursor)
-        rows = await impacts(desk.pool, trial, last, limit + 1, caps_changed=caps_changed)
+        rows = await impacts(drafts.pool, trial, last, limit + 1, caps_changed=caps_changed)
         page, more = rows[:limit], None
         if len(rows) > limit:
             more = cursors.text(of, [abs(page[-1].delta_micro), page[-1].seller_id])
-        progress = await desk.pool.fetchrow(PROGRESS, trial.trial_id)
+        progress = await drafts.pool.fetchrow(PROGRESS, trial.trial_id)
         found = what_if_view(
             trial,
             book.drafts[policy_id].policy,
             progress=(progress["sellers"], progress["worked_out"]) if progress else None,
-            matrix={move: count for move, count in await desk.pool.fetch(MATRIX, trial.trial_id)},  # noqa: C416 - rows are no pairs to a type checker
+            matrix={move: count for move, count in await drafts.pool.fetch(MATRIX, trial.trial_id)},  # noqa: C416 - rows are no pairs to a type checker
             items=page,
             next_cursor=more,
         )
@@ -222,7 +222,7 @@ def policies_api(desk: Desk, cursors: Cursors) -> Router:
         policy_id: IdStr, body: ActivationBody, caller: ASenior, request: AnyCommandRequest
     ) -> Response:
         said = ActivateScorePolicy(policy_id=policy_id, begins_at=body.begins_at)
-        return await desk.run(request, said, caller)
+        return await drafts.run(request, said, caller)
 
     return router
 

@@ -36,7 +36,7 @@ class Hint(Struct, frozen=True, kw_only=True):
     event_id: str
 
 
-type Told = (
+type FollowedEvent = (
     DisputeClosed
     | ReturnClosed
     | ExchangeUnreturned
@@ -44,7 +44,7 @@ type Told = (
     | UnitsRejected
     | LevelChanged
 )
-TOLD: tuple[type[Struct], ...] = (
+FOLLOWED: tuple[type[Struct], ...] = (
     DisputeClosed,
     ReturnClosed,
     ExchangeUnreturned,
@@ -55,7 +55,7 @@ TOLD: tuple[type[Struct], ...] = (
 
 
 def suspicions(  # noqa: PLR0911 - one arm for each event
-    event: Told, event_id: str, claims: ClaimFacts, policy: PointsPolicy
+    event: FollowedEvent, event_id: str, claims: ClaimFacts, policy: PointsPolicy
 ) -> list[OpenCase | Hint]:
     """`claims`: of the buyer whom a closed dispute is about, this one among them."""
     match event:

@@ -12,7 +12,7 @@ from shared_runtime.log import Decisions, PostgresLog
 from shared_runtime.rows import of_kind
 from shared_runtime.subscription import decoded
 
-from reputation_service.domain.automatic import TOLD
+from reputation_service.domain.automatic import FOLLOWED
 from reputation_service.domain.points_policy import Policies
 from reputation_service.fact_rows import CLOSING, OPENING, write_lost, write_open
 from reputation_service.matters import write_matters
@@ -20,11 +20,11 @@ from reputation_service.reactions.erasures import Closed, Holder, repeat_erasure
 from reputation_service.reactions.suspecting import suspect
 
 TOPICS = (dispute.TOPIC, returns.TOPIC)
-SUSPICIOUS: tuple[type[Struct], ...] = tuple(kind for kind in TOLD if kind is not LevelChanged)
+SUSPICIOUS: tuple[type[Struct], ...] = tuple(kind for kind in FOLLOWED if kind is not LevelChanged)
 HANDLED: tuple[type[Struct], ...] = tuple({*OPENING, *CLOSING, *SUSPICIOUS})
 
 
-def on_elsewhere(
+def on_other_services(
     own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
 ) -> Subscription:
     """What disputes and returns tell of people."""

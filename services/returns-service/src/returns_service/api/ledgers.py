@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Response
 from msgspec import Struct
-from shared_casework.desk import Before, Desk, History, Kind
+from shared_casework.casework import Before, Casework, History, Kind
 from shared_casework.parties import Account, parties_of, side_for
 from shared_casework.party_orgs import PartyOrg, org_of, write_orgs
 from shared_runtime.commands import CommandRequest
@@ -57,7 +57,7 @@ type BeforeLedger = Before[Ledger]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledgers(Desk):
+class Ledgers(Casework):
     """All that the routes about ledgers need."""
 
     policies: Policies

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import Response
 from msgspec import Struct
 from shared_casework.callers import PersonBody, ToldBody, actor_of, feed_actor, stated
-from shared_casework.desk import Before
+from shared_casework.casework import Before
 from shared_runtime.commands import CommandRequest
 from shared_runtime.decider import NotFound, Role
 from shared_runtime.doors import Arrival, View

@@ -16,7 +16,7 @@ from shared_casework.callers import (
     party,
     stated,
 )
-from shared_casework.desk import Before
+from shared_casework.casework import Before
 from shared_casework.parties import side_for
 from shared_casework.people import key_between, person_on
 from shared_events.fields import Party

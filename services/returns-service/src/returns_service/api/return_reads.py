@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 from shared_casework.callers import FEEDS, PARTIES, STAFF, Reader
 from shared_casework.callers import reader as party_or_staff
-from shared_casework.desk import reading_of
+from shared_casework.casework import reading_of
 from shared_casework.parties import side_for
 from shared_events.returns import AskedKind
 from shared_runtime.auth import Caller, require

@@ -19,7 +19,7 @@ from returns_service.api.webhooks import (
     WEBHOOKS,
     Signed,
     Taken,
-    Told,
+    WebhookBody,
     told_of,
     unknown_total,
 )
@@ -49,7 +49,9 @@ def carrier_webhooks(
         summary="The carrier tells of a parcel",
         responses=refusals(Unauthenticated, NotFound, InvalidValue, ConcurrentChange),
     )
-    async def hear_of_parcel(webhook_id: Annotated[str, Depends(signed)], said: Told) -> Taken:
+    async def hear_of_parcel(
+        webhook_id: Annotated[str, Depends(signed)], said: WebhookBody
+    ) -> Taken:
         """A scan or a loss, signed as Standard Webhooks says, five minutes ago at most. In any
         order, twice or late. A parcel of no return is not found.
         """

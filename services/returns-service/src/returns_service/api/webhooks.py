@@ -65,7 +65,7 @@ class Signed(BySignature):
         return given["webhook-id"]
 
 
-class Told(BaseModel):
+class WebhookBody(BaseModel):
     """A webhook: what kind of thing has happened, and to what. Kinds that are not known are taken
     and passed over: a company may tell more than it did.
     """
@@ -109,7 +109,9 @@ def payment_webhooks(
         summary="The payment provider tells of a refund",
         responses=refusals(Unauthenticated, NotFound, InvalidValue, ConcurrentChange),
     )
-    async def hear_of_payment(webhook_id: Annotated[str, Depends(signed)], said: Told) -> Taken:
+    async def hear_of_payment(
+        webhook_id: Annotated[str, Depends(signed)], said: WebhookBody
+    ) -> Taken:
         """Signed as Standard Webhooks says, five minutes ago at most. A refund that no ledger has
         is not found: the provider tells of it again, and the comparison of the day names it.
         """

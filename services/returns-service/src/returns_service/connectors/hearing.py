@@ -29,7 +29,7 @@ class Found(Struct, frozen=True, kw_only=True):
     known: Known
 
 
-class Told[A](Struct, frozen=True, kw_only=True):
+class PortAnswer[A](Struct, frozen=True, kw_only=True):
     """An answer, with what was known when it was asked for. None: there was nothing to ask."""
 
     answer: A | None
@@ -65,20 +65,20 @@ def asked_about_returns[P, A](
     line: P,
     *,
     word_for: Callable[[Errand, Found, P], Awaitable[A | None]],
-    tell: Callable[[Decisions, Errand, Told[A], datetime], datetime | None],
+    tell: Callable[[Decisions, Errand, PortAnswer[A], datetime], datetime | None],
     at_once: int,
     known: dict[str, Any],
-) -> Errands[Told[A]]:
+) -> Errands[PortAnswer[A]]:
     """Errands of this port, each asked on the line with its return as it is then. `known`: `pool`,
     `own_log`, `policies` and the clock `now`.
     """
     now: Callable[[], datetime] = known["now"]
 
-    async def ask(errand: Errand) -> Told[A]:
+    async def ask(errand: Errand) -> PortAnswer[A]:
         found = await find(errand, **known)
-        return Told(answer=await word_for(errand, found, line), found=found)
+        return PortAnswer(answer=await word_for(errand, found, line), found=found)
 
-    def told(decisions: Decisions, errand: Errand, word: Told[A]) -> datetime | None:
+    def told(decisions: Decisions, errand: Errand, word: PortAnswer[A]) -> datetime | None:
         return tell(decisions, errand, word, now())
 
     return Errands(
@@ -92,7 +92,9 @@ def asked_about_returns[P, A](
     )
 
 
-def decide(decisions: Decisions, errand: Errand, said: Struct, told: Told[Any], by: Heard) -> None:
+def decide(
+    decisions: Decisions, errand: Errand, said: Struct, told: PortAnswer[Any], by: Heard
+) -> None:
     sender = By(actor=by.actor, now=by.now, known=told.found.known)
     ask = Ask(
         stream=errand.stream,

@@ -12,7 +12,7 @@ from shared_runtime.log import Decisions
 from returns_service.connectors.hearing import (
     Found,
     Heard,
-    Told,
+    PortAnswer,
     again,
     asked_about_returns,
     decide,
@@ -47,7 +47,7 @@ async def word_for(errand: Errand, found: Found, port: CarrierPort) -> LabelWord
 
 
 def tell(
-    decisions: Decisions, errand: Errand, told: Told[LabelWord], now: datetime
+    decisions: Decisions, errand: Errand, told: PortAnswer[LabelWord], now: datetime
 ) -> datetime | None:
     """A carrier that refuses is told of by the deadline of the label."""
     match told.answer:
@@ -78,7 +78,9 @@ async def ask_for_labels(
     await with_line(open_port, lambda port: labels(port, at_once, known), stop)
 
 
-def labels(port: CarrierPort, at_once: int, known: dict[str, Any]) -> Errands[Told[LabelWord]]:
+def labels(
+    port: CarrierPort, at_once: int, known: dict[str, Any]
+) -> Errands[PortAnswer[LabelWord]]:
     return asked_about_returns(
         CARRIER, port, word_for=word_for, tell=tell, at_once=at_once, known=known
     )

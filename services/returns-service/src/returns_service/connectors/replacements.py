@@ -15,7 +15,7 @@ from shared_runtime.log import Decisions
 from returns_service.connectors.hearing import (
     Found,
     Heard,
-    Told,
+    PortAnswer,
     again,
     asked_about_returns,
     decide,
@@ -88,7 +88,9 @@ def difference_of(word: StockWord, price_minor: int, known: Known) -> int:
     return price_minor * len(word.units) - paid
 
 
-def tell(decisions: Decisions, errand: Errand, told: Told[Word], now: datetime) -> datetime | None:
+def tell(
+    decisions: Decisions, errand: Errand, told: PortAnswer[Word], now: datetime
+) -> datetime | None:
     """That there is none is a word too; silence becomes one by its deadline. What is kept for
     pieces that want none by now is given back the next time.
     """
@@ -126,7 +128,7 @@ async def ask_for_stock(
     await with_line(open_port, lambda port: replacements(port, at_once, known), stop)
 
 
-def replacements(port: StockPort, at_once: int, known: dict[str, Any]) -> Errands[Told[Word]]:
+def replacements(port: StockPort, at_once: int, known: dict[str, Any]) -> Errands[PortAnswer[Word]]:
     return asked_about_returns(
         STOCK, port, word_for=word_for, tell=tell, at_once=at_once, known=known
     )

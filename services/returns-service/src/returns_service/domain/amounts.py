@@ -14,7 +14,7 @@ from shared_events.returns import RefundedUnit
 MILLI = 1000
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class WantedAmounts(Struct, frozen=True, kw_only=True):
     """`of_units`: what each would get if nothing were taken off, in the order of the ledger; they
     are asked for together. `label_cost_minor`: what of it is still to be deducted.
     """
@@ -49,7 +49,7 @@ def after_deduction(remaining_minor: int, deduction_milli: int) -> int:
     return remaining_minor - remaining_minor * deduction_milli // MILLI
 
 
-def given_of(asked: Asked, remaining: LedgerFacts) -> Amounts:
+def given_of(asked: WantedAmounts, remaining: LedgerFacts) -> Amounts:
     label = min(asked.label_cost_minor, asked.units_minor + asked.shipping_minor)
     of_label = min(label, asked.units_minor)
     units = asked.units_minor - of_label

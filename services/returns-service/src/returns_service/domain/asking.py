@@ -14,7 +14,7 @@ from returns_service.domain.ledger_state import Ledger, LedgerState, Refund, Uno
 from returns_service.domain.requesting import AskedUnit, RequestRefund
 from returns_service.domain.streams import again_id_of, anew_id_of
 
-type Asked = Mapping[str, RequestRefund]
+type RequestsById = Mapping[str, RequestRefund]
 """What machines have asked for, by the ids of the refunds."""
 
 IN_MONEY: tuple[Outcome, ...] = ("REFUND_FULL", "REFUND_PARTIAL")
@@ -61,7 +61,7 @@ def of_cancellation(ledger: Ledger, refund_id: str) -> RequestRefund:
 
 
 def after_undoing(
-    events: Sequence[RefundEvent], outside_id: str, asked: Asked
+    events: Sequence[RefundEvent], outside_id: str, asked: RequestsById
 ) -> list[RequestRefund]:
     """What was not due because of money that was undone, and by how much refunds were clipped that
     were asked for while it stood. What was asked again already, when other money was undone, is
@@ -87,7 +87,7 @@ def after_undoing(
 
 
 def unmet_by(
-    ledger: Ledger, events: Sequence[RefundEvent], outside_id: str, asked: Asked
+    ledger: Ledger, events: Sequence[RefundEvent], outside_id: str, asked: RequestsById
 ) -> list[tuple[str, RequestRefund]]:
     unmet: list[tuple[str, RequestRefund]] = []
     for event in while_it_stood(events, outside_id):
@@ -136,7 +136,9 @@ def is_asked_again(ledger: Ledger, refund_id: str) -> bool:
 # --- Anew, when the gateway has stopped it
 
 
-def after_stopping(ledger: LedgerState, refund_id: str, asked: Asked) -> RequestRefund | None:
+def after_stopping(
+    ledger: LedgerState, refund_id: str, asked: RequestsById
+) -> RequestRefund | None:
     """The same question, with less left to give. What a person gave of his own accord is not asked
     for again: the desk decides on it.
     """

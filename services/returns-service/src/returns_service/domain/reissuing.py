@@ -18,7 +18,7 @@ from shared_events.returns import (
 from shared_runtime.decider import AlreadySubmitted, FieldError
 from shared_runtime.shape import Made
 
-from returns_service.domain.amounts import Amounts, Asked, given_of
+from returns_service.domain.amounts import Amounts, WantedAmounts, given_of
 from returns_service.domain.bearing import taken_along
 from returns_service.domain.known import PERSON, Sender
 from returns_service.domain.ledger_state import TO_REISSUE, Ledger, LedgerState
@@ -85,7 +85,7 @@ def again(ledger: Ledger, failed: RefundRequested) -> Amounts:
     """The amounts of the failed one, no part more than what is left of it."""
     remaining = ledger.remaining
     return given_of(
-        Asked(
+        WantedAmounts(
             of_units={
                 each.unit: min(each.amount_minor, remaining.units[each.unit])
                 for each in failed.units

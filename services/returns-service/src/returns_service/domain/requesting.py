@@ -24,7 +24,7 @@ from shared_events.returns import (
 )
 from shared_runtime.decider import FieldError, Refused
 
-from returns_service.domain.amounts import Amounts, Asked, after_deduction, given_of
+from returns_service.domain.amounts import Amounts, WantedAmounts, after_deduction, given_of
 from returns_service.domain.bearing import taken_along
 from returns_service.domain.known import Sender
 from returns_service.domain.ledger_fold import evolve
@@ -183,7 +183,7 @@ def answer(
     if left_minor + said.difference_minor == 0 and was_paid_for(ledger, units):
         blocked = sum(left.values()) + shipping > 0
         return nothing_left(ledger, said, units, outside_of_no_unit(ledger) if blocked else [])
-    asked = Asked(
+    asked = WantedAmounts(
         of_units=of_units,
         units_minor=whole if said.amount_minor is None else said.amount_minor - shipping,
         shipping_minor=shipping,

@@ -49,7 +49,7 @@ OF_ORDERS: tuple[type[Struct], ...] = (*OF_PAYMENT, OrderShipped, *DISPUTE_EVENT
 HANDLED: tuple[type[Struct], ...] = (*OF_ORDERS, MeasureApplied, MeasureLifted, SubjectErased)
 
 
-def on_elsewhere(
+def on_other_services(
     own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
 ) -> Subscription:
     """What orders, disputes and reputation tell returns-service."""

@@ -12,7 +12,7 @@ from shared_runtime.log import Decisions, PostgresLog
 from shared_runtime.rows import of_kind
 from shared_runtime.subscription import decoded
 
-from returns_service.domain.asking import Asked, after_stopping, after_undoing
+from returns_service.domain.asking import RequestsById, after_stopping, after_undoing
 from returns_service.domain.ledger_rules import LEDGERS
 from returns_service.domain.policy import Policies
 from returns_service.fact_rows import read_asked
@@ -48,7 +48,7 @@ def on_own_refunds(own_log: PostgresLog, policies: Policies) -> Subscription:
 def asks_after(
     recorded: Recorded[OutsideRefundUndone | RefundFailed],
     decisions: Decisions,
-    asked: Asked,
+    asked: RequestsById,
     policies: Policies,
 ) -> Asks:
     """What one such event asks for, after what the ones before it have brought about."""

@@ -23,7 +23,7 @@ from shared_runtime.log import Ask, event_id_of
 from shared_runtime.timers import DueTimer, TimerName
 
 from returns_service.connectors import labels, payments, replacements, words
-from returns_service.connectors.hearing import Found, Told
+from returns_service.connectors.hearing import Found, PortAnswer
 from returns_service.connectors.words import Hearing
 from returns_service.domain.ledger_rules import LEDGERS
 from returns_service.domain.ledger_timers import ledger_deadlines
@@ -203,7 +203,7 @@ class World(OrderLog):
         matter = self.states[errand.stream]
         found = Found(matter=matter, known=self.known(matter.return_id))
         word_for = labels.word_for if port == CARRIER else replacements.word_for
-        return Told(answer=at_once(word_for(errand, found, self.ports[port])), found=found)
+        return PortAnswer(answer=at_once(word_for(errand, found, self.ports[port])), found=found)
 
     def lose_answer(self, answer: Answer) -> None:
         """The worker dies: the errand is there for the next one."""

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Response
 from msgspec import Struct, structs
 from shared_casework.callers import PARTIES
-from shared_casework.desk import Desk
+from shared_casework.casework import Casework
 from shared_casework.parties import side_for
 from shared_events.envelope import Recorded
 from shared_events.review import (
@@ -84,7 +84,7 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluations(Desk):
+class Evaluations(Casework):
     """All that the routes about evaluations and reviews need."""
 
     policies: Policies

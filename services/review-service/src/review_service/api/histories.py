@@ -44,7 +44,7 @@ class HistoryPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class HistoryQuery(Struct, frozen=True, kw_only=True):
     """Which orders are wanted."""
 
     since: datetime | None
@@ -101,7 +101,7 @@ def histories_api(pool: asyncpg.Pool, log: Log, cursors: Cursors, opener: Opener
         cursor: CursorText = None,
     ) -> Response:
         check_period(since, until)
-        asked = Asked(since=since, until=until, seller_id=seller_id, reviewed=reviewed)
+        asked = HistoryQuery(since=since, until=until, seller_id=seller_id, reviewed=reviewed)
         of = f"histories {asked}"
         scanned = await placed_orders.after(pool, seller_id, cursors.last(of, cursor))
         wanted = [order for order in scanned if asked.may_want(order)]

@@ -63,7 +63,10 @@ from review_service.reactions.asks import (
 from review_service.reactions.reweighing import begin_to_reweigh
 from review_service.reactions.timers import AUTO_COMPLETE, CAMPAIGN_END
 
-ELSEWHERE = "elsewhere"
+NAME = "elsewhere"
+"""As in the other three services. Cursors, metrics and alerts have it: another name would begin at
+the beginning.
+"""
 TOPICS = (dispute.TOPIC, returns.TOPIC, reputation.TOPIC)
 DISPUTES = Actor(role="SYSTEM", id="disputes")
 RETURNS = Actor(role="SYSTEM", id="returns")
@@ -228,7 +231,7 @@ async def reweigh_all(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     await begin_to_reweigh(changed, db)
 
 
-def on_elsewhere(
+def on_other_services(
     own_log: PostgresLog, policies: Policies, topics: tuple[str, ...] = TOPICS
 ) -> Subscription:
     """What disputes, returns and reputation ask of orders and evaluations."""
@@ -263,4 +266,4 @@ def on_elsewhere(
             await db.execute(ARM, *columns(list(armed.values()), 4))
         await decisions.append()
 
-    return Subscription(name=ELSEWHERE, topics=topics, apply=decoded(HANDLED, apply))
+    return Subscription(name=NAME, topics=topics, apply=decoded(HANDLED, apply))

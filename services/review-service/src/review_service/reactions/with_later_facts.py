@@ -36,7 +36,8 @@ from review_service.reactions.asks import (
     read_orders,
 )
 
-AGAIN = "again"
+NAME = "again"
+"""Of its cursors and metrics, which keep it."""
 FACTS = Actor(role="SYSTEM", id="facts")
 
 
@@ -108,4 +109,4 @@ def on_own_evaluations(own_log: PostgresLog, policies: Policies) -> Subscription
         await decisions.append()
 
     handled = (EvaluationOpened, ReviewSubmitted, ReviewWeighted, ReviewFlagged)
-    return Subscription(name=AGAIN, topics=(review.TOPIC,), apply=decoded(handled, apply))
+    return Subscription(name=NAME, topics=(review.TOPIC,), apply=decoded(handled, apply))

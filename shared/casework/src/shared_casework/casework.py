@@ -75,7 +75,7 @@ def reading_of(actor: Actor, matter: Matter) -> Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Casework:
     """All that it takes to read matters, and to act on them."""
 
     log: Log

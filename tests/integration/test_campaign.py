@@ -113,8 +113,10 @@ def test_a_shorter_run_is_the_beginning_of_a_longer_one() -> None:
 
 @pytest.mark.parametrize("found", [AssertionError("twice there"), httpx.ReadTimeout("late")])
 def test_whatever_ends_a_run_is_told_with_its_seeds_and_their_plans(found: Exception) -> None:
+    found.add_note("logs of the processes: here")
     told = what_to_repeat([7, 8], STEPS, found)
     assert str(found) in told
+    assert "logs of the processes: here\n" in told
     assert f"--seed 7 --runs 2 --at-once 2 --steps {STEPS}" in told
     for seed in (7, 8):
         assert "".join(f"  {seed}: {step}\n" for step in plan_of(seed, STEPS)) in told

@@ -5,12 +5,15 @@ How a plan falls together with what the processes do is chance.
 
 import argparse
 import contextlib
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 from local_stack.campaign.checks import began, check_histories, check_kafka
 from local_stack.campaign.faults import Faults
@@ -58,7 +61,8 @@ def what_to_repeat(seeds: Sequence[int], steps: int, found: Exception) -> str:
         f"--steps {steps}"
     )
     plans = (f"  {seed}: {step}\n" for seed in seeds for step in plan_of(seed, steps))
-    return "".join([*where, f"seed {seeds[0]}: {found}\nagain: {again}\n", *plans])
+    notes = (f"{note}\n" for note in getattr(found, "__notes__", ()))
+    return "".join([*where, f"seed {seeds[0]}: {found}\n", *notes, f"again: {again}\n", *plans])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -102,8 +106,18 @@ def _run_on_a_stack(servers: Servers, seeds: Sequence[int], at_once: int, steps:
 
 def _run_and_tell(stack: Stack, seeds: Sequence[int], steps: int) -> None:
     began_at = time.monotonic()
-    run(stack, seeds, steps)
+    try:
+        run(stack, seeds, steps)
+    except Exception as failure:
+        failure.add_note(f"logs of the processes: {_kept_logs(stack)}")
+        raise
     seconds = time.monotonic() - began_at
     each = seconds / len(seeds)
     sys.stdout.write(f"seeds {seeds[0]} to {seeds[-1]}: {seconds:.1f} s, {each:.1f} s each\n")
     sys.stdout.flush()
+
+
+def _kept_logs(stack: Stack) -> Path:
+    """The stack's folder goes with it: the same seeds need not find the same again."""
+    kept = Path(tempfile.mkdtemp(prefix="campaign-"))
+    return Path(shutil.copytree(stack.description.logs, kept, dirs_exist_ok=True))

@@ -57,6 +57,8 @@ METADATA_MS_MAX = 30_000
 ALONE_SECONDS = 10.0
 """A member of a group that has been given nothing of a topic for so long joins it anew: it has seen
 the topic go, and does not see it come again."""
+SHARE_SECONDS = 1.0
+"""It is looked at again after so long."""
 SEARCH_SECONDS_MAX = 2.0
 ENDS_SECONDS = 5.0
 ANSWER_SECONDS_MAX = 3.0
@@ -126,6 +128,10 @@ class OwnLog:
     pool: asyncpg.Pool
     topics: tuple[str, ...]
     tail: Tail = field(default_factory=Tail)
+    _moved: set[Place] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._moved = self.tail.moved()
 
     async def places(self) -> frozenset[Place]:
         return frozenset()
@@ -155,14 +161,23 @@ class OwnLog:
     def _behind(
         self, cursors: Mapping[Place, Cursor], held: frozenset[Place]
     ) -> list[tuple[Place, int]]:
-        """The places that go on behind their cursors, and behind which position to read each."""
-        return [
-            (place, after)
-            for place, (position, chain_hash) in self.tail.heads.items()
-            if place[0] in self.topics
-            and place not in held
-            and (after := _read_after(cursors[place], position, chain_hash)) < position
-        ]
+        """The places that go on behind their cursors, and behind which position to read each. (Only
+        those that have moved are looked at: most have not, each time that one has.)
+        """
+        behind: list[tuple[Place, int]] = []
+        for place in self._moved - held:
+            head = self.tail.heads.get(place)
+            if head is None:  # it is not known where anything ends: all is going to move
+                continue
+            position, chain_hash = head
+            after = position
+            if place[0] in self.topics:
+                after = _read_after(cursors[place], position, chain_hash)
+            if after < position:
+                behind.append((place, after))
+            else:
+                self._moved.discard(place)
+        return behind
 
     async def _heads(self) -> Heads:
         rows = await self.pool.fetch(HEADS)
@@ -456,6 +471,8 @@ class KafkaLog:
     async def _check_share(self, consumer: AIOKafkaConsumer) -> None:
         """Raises `TakenOver` when it has left a group that gives it nothing of a topic."""
         now = asyncio.get_running_loop().time()
+        if now - self._shared_at < SHARE_SECONDS:
+            return
         if {place.topic for place in consumer.assignment()} >= set(self.topics):
             self._shared_at = now
         elif now - self._shared_at > ALONE_SECONDS:
@@ -673,9 +690,11 @@ class KafkaLog:
         what has moved: it stores a record for each partition that is named.)
         """
         now = asyncio.get_running_loop().time()
+        if now - self._committed_at < self.commit_seconds:
+            return
         assigned = consumer.assignment()
         moved = {place: offset for place, offset in self._moved.items() if place in assigned}
-        if not moved or now - self._committed_at < self.commit_seconds:
+        if not moved:
             return
         self._committed_at = now
         with suppress(KafkaError, TimeoutError):

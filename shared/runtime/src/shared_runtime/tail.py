@@ -36,7 +36,8 @@ class Tail:
         grown: Bell | None = None,
     ) -> None:
         self.reading = asyncio.Lock()
-        self.heads: Heads = {}
+        self._heads: Heads = {}
+        self._moved: list[set[Place]] = []
         self._kept_max = kept_max
         self._kept_bytes_max = kept_bytes_max
         self._bytes: dict[Place, int] = {}
@@ -45,6 +46,25 @@ class Tail:
         self._doze = (grown or Bell()).doze(least, idle_seconds)
         self._has_looked = False
         self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def heads(self) -> Heads:
+        """Where each place ends, as far as is known; empty before the first look."""
+        return self._heads
+
+    @heads.setter
+    def heads(self, heads: Heads) -> None:
+        moved = {place for place, head in heads.items() if self._heads.get(place) != head}
+        for each in self._moved:
+            each.update(moved)
+        self._heads = heads
+
+    def moved(self) -> set[Place]:
+        """A set for one reader, who takes out of it what he has read to its end: all that there is,
+        and from now on what has come to end elsewhere.
+        """
+        self._moved.append(moved := {*self._heads})
+        return moved
 
     async def look(self, ask: Callable[[], Awaitable[Heads]]) -> None:
         """Asks where the log ends after a pause: a short one if it had grown when it was asked

@@ -26,8 +26,8 @@ REPOSITORY = Path(__file__).parents[1]
 BY_NAME = {service.name: service for service in SERVICES}
 OURS_INSTEAD = "positive_data_acceptance,negative_data_rejection"
 PROCESSOR_SECONDS_MAX = 200
-"""Of who asks and who answers, for all services together: two cores have 240 in two minutes, and
-PostgreSQL takes some. How long it is by the clock depends on what else a machine does.
+"""Of who asks and who answers, for all services together. How long that is by the clock depends on
+what else a machine does.
 """
 SECONDS_MAX = 1_200
 """What takes as long is stuck."""

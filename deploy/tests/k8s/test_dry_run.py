@@ -76,7 +76,7 @@ def test_every_kind_is_kubernetes_own_or_an_operators_that_we_know(
 def test_every_object_of_every_combination_would_be_taken_as_it_is(
     server: ApiServer, everything: Sequence[Resource]
 ) -> None:
-    assert len(everything) > 100
+    assert len(everything) > 500
     assert {group_of(each) for each in everything} >= OF_OPERATORS
     assert server.against(everything) == ""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 import pytest
+import yaml
 from deploy_checks.facts import SERVICES
 from deploy_checks.reach import Door, Party, inside, may_speak, ours, outside, written_by_strimzi
 from deploy_checks.render import K8S, Rendered, Resource, rendered
@@ -12,6 +13,7 @@ from shared_runtime.reach import TUNNELS_V6, WORLD_V6, Reach
 GATEWAY = inside("gateway", "envoy-gateway-system", role="gateway")
 COLLECTOR = inside("collector", "monitoring", role="monitoring")
 KEDA = inside("keda", "keda", role="scaling")
+TRACING = inside("tracing", "observability", role="tracing")
 STRANGER = inside("stranger", "default")
 IMPOSTOR = inside("impostor", "default", labels={"app.kubernetes.io/part-of": "aftersales"})
 CNPG = inside("cnpg", "cnpg-system")
@@ -135,6 +137,18 @@ def test_whoever_may_speak_with_whom_is_in_the_table(
         if may_speak(applied, source, door) != (source.name in table.get(name_of(door), set()))
     ]
     assert wrong == []
+
+
+def test_spans_go_to_the_collector_of_traces_where_they_are_asked_for_and_nowhere_else() -> None:
+    without = applied_as("prod")
+    network = yaml.safe_load((K8S / "components" / "traces" / "network.yaml").read_text())
+    traced = Rendered([*without.resources, network])
+    for port, allowed in ((4318, PROCESSES), (4317, set[str]())):
+        door = Door(party=TRACING, port=port)
+        assert {each.name for each in ours(traced) if may_speak(traced, each, door)} == allowed
+        assert not any(may_speak(without, each, door) for each in ours(without))
+    elsewhere = Door(party=STRANGER, port=4318)
+    assert not any(may_speak(traced, each, elsewhere) for each in ours(traced))
 
 
 def policy(applied: Rendered, name: str) -> Resource:

@@ -709,6 +709,27 @@ def test_i9_what_continues_the_chain_of_one_reader_need_not_continue_anothers() 
     assert told.continues(NO_CHAIN)
 
 
+async def test_what_was_read_to_its_end_is_read_again_from_where_one_goes_back_to(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    """I4."""
+    await write(journal, "O1", S1=2, S2=1)
+    source = OwnLog(pool, (topic,), tail=Tail(idle_seconds=0))
+    begin = {(topic, partition_of(key)): Cursor() for key in ("S1", "S2")}
+    read = await source.take(begin)
+    reached = {
+        told.place: Cursor(position=told.position, chain_hash=told.chain_hash or b"")
+        for told in read
+    }
+    assert (len(read), await source.take(reached)) == (3, [])
+    back = reached | {(topic, partition_of("S1")): Cursor()}
+    await source.rewind(back)
+    assert [(told.place[1], told.position) for told in await source.take(back)] == [
+        (partition_of("S1"), 1),
+        (partition_of("S1"), 2),
+    ]
+
+
 async def test_a_log_that_was_restored_from_a_backup_is_read_as_it_is_now(
     pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:

@@ -57,6 +57,23 @@ def test_a_place_grows_and_never_has_a_gap() -> None:
     assert positions(tail.after(HERE, 8, 9)) == [9]
 
 
+def test_each_reader_is_told_of_all_that_there_is_and_then_of_what_has_moved() -> None:
+    tail = Tail()
+    first = tail.moved()
+    tail.heads = {HERE: (1, b"1"), THERE: (1, b"1")}
+    assert first == {HERE, THERE}
+    first.clear()
+    second = tail.moved()
+    tail.heads = {HERE: (2, b"2"), THERE: (1, b"1")}
+    assert (first, second) == ({HERE}, {HERE, THERE})
+    first.clear()
+    tail.heads = {HERE: (2, b"2"), THERE: (1, b"another")}  # it was rewritten
+    assert first == {THERE}
+    tail.heads = {}  # somebody begins anew: all of it is looked at again
+    tail.heads = {HERE: (2, b"2")}
+    assert first == {HERE, THERE}
+
+
 def test_what_grew_least_lately_goes_first() -> None:
     tail = of(*(told(n) for n in range(1, 6)), kept_max=6)
     tail.keep([told(1, THERE), told(2, THERE)])

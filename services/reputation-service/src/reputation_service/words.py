@@ -14,10 +14,11 @@ BANDS: Words = {
     "GOLD": "The highest level.",
 }
 LEVELS: Words = {
-    "NORMAL": "80 credit points or more.",
-    "REDUCED": "60 to 79: shown less, or nothing is advanced.",
-    "RESTRICTED": "40 to 59: no promotions and a held payout, or returns decided by people.",
-    "CRITICAL": "Below 40: a SENIOR looks whether the account is to be closed.",
+    "NORMAL": "At least as many credit points as the policy has for it (credit_normal).",
+    "REDUCED": "Fewer (credit_reduced): shown less, or nothing is advanced.",
+    "RESTRICTED": "Fewer still (credit_restricted): no promotions and a held payout, or returns "
+    "decided by people.",
+    "CRITICAL": "Fewer than that: a SENIOR looks whether the account is to be closed.",
 }
 WHY: Words = {
     "NOT_ENOUGH_RATINGS": "There are not enough ratings for a level.",

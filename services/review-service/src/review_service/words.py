@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from shared_casework import meanings
 from shared_runtime.words import OF_EVERY_SERVICE, Words
 
+from review_service.queries.neutrality import MEDIUM_BELOW, SMALL_BELOW
+
 STAGES: Words = {
     "PLACED": "Ordered.",
     "PAID": "Paid.",
@@ -35,7 +37,7 @@ PAUSES: Words = {
 REVIEW_STATES: Words = {
     "SUBMITTED": "Written, and shown to its author alone until both are in or the time is over.",
     "VISIBLE": "Shown.",
-    "HELD": "Hidden for a time, until a moderator has looked at it.",
+    "HELD": "Hidden, until a moderator has looked at it or the time for that is over.",
     "RESTRICTED": "Hidden in part or whole by a moderator, or left out of the score.",
     "WITHDRAWN": "Taken back by its author.",
 }
@@ -91,7 +93,7 @@ APPEAL_OUTCOMES: Words = {
 }
 CASE_KINDS: Words = {
     "FLAG": "Somebody has flagged it.",
-    "HOLD": "It is held until somebody has looked at it.",
+    "HOLD": "It is held: somebody is to look at it before the time for that is over.",
     "APPEAL": "An appeal is to be decided.",
 }
 WEIGHTS: Words = {
@@ -101,7 +103,7 @@ WEIGHTS: Words = {
     "WITHDRAWN": "It does not count: its author has taken it back.",
     "INCENTIVIZED": "It does not count: the buyer was given something for it.",
     "LOW_VALUE": "It does not count: the order was of too little value.",
-    "REPEAT_10D": "It does not count: the same buyer said the same of the same seller days before.",
+    "REPEAT_10D": "It does not count: within days another of this pair has the same sign.",
     "BUYER_ABUSE": "It does not count: the buyer has abused a dispute of this order.",
     "RATING_RIGHT_LOST": "It does not count: its author has lost the right to rate.",
     "FAKE_CONFIRMED": "It does not count: it is a confirmed fake.",
@@ -112,9 +114,9 @@ WEIGHTS: Words = {
     "CORROBORATED": "It counts again: other facts of the order bear out that something was wrong.",
 }
 SIZES: Words = {
-    "SMALL": "The seller has fewer than 100 completed orders.",
-    "MEDIUM": "Fewer than 1000.",
-    "LARGE": "1000 or more.",
+    "SMALL": f"The seller has fewer than {SMALL_BELOW} completed orders.",
+    "MEDIUM": f"Fewer than {MEDIUM_BELOW}.",
+    "LARGE": f"{MEDIUM_BELOW} or more.",
 }
 SORTS: Words = {
     "newest": "The latest first.",

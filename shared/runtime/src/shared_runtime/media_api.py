@@ -108,7 +108,10 @@ BODIES_MAX = 8
 BODIES_OF_ONE_MAX = 2
 SPOOLED_BYTES_MAX = 512 * MIB
 """Of uploads, and of downloads, that are on disk at once: ten of the largest videos."""
-SPOOLED_BYTES_OF_ONE_MAX = UPLOADS_OF_ONE_MAX * VIDEO_BYTES_MAX
+UPLOADED_BYTES_OF_ONE_MAX = 64 * MIB
+"""An eighth, by what he says that he brings: one of the largest videos, beside pictures."""
+DOWNLOADED_BYTES_OF_ONE_MAX = 128 * MIB
+"""Of one person's files: two of the largest, if two readers are slow."""
 BODIES_BYTES_MAX = 3 * VIDEO_BYTES_MAX
 """Of uploads, and of downloads, in memory."""
 BODIES_BYTES_OF_ONE_MAX = BODIES_OF_ONE_MAX * VIDEO_BYTES_MAX
@@ -198,9 +201,9 @@ class Ways:
     places in memory, and room there. One person has only so much of each.
     """
 
-    def __init__(self, of_one: int) -> None:
+    def __init__(self, of_one: int, bytes_of_one: int) -> None:
         self._lines = Places(LINES_MAX, of_one, PATIENCE_SECONDS)
-        self._spooled = Places(SPOOLED_BYTES_MAX, SPOOLED_BYTES_OF_ONE_MAX, PATIENCE_SECONDS)
+        self._spooled = Places(SPOOLED_BYTES_MAX, bytes_of_one, PATIENCE_SECONDS)
         self._bodies = Places(BODIES_MAX, BODIES_OF_ONE_MAX, PATIENCE_SECONDS)
         self._in_memory = Places(BODIES_BYTES_MAX, BODIES_BYTES_OF_ONE_MAX, PATIENCE_SECONDS)
 
@@ -363,7 +366,8 @@ UPLOAD_REFUSALS = refusals(
 def media_router(store: MediaStore, links: Links) -> Router:
     """Uploads, reads, links and downloads of a service's files."""
     router = Router(tags=["media"])
-    uploads, downloads = Ways(UPLOADS_OF_ONE_MAX), Ways(DOWNLOADS_OF_ONE_MAX)
+    uploads = Ways(UPLOADS_OF_ONE_MAX, UPLOADED_BYTES_OF_ONE_MAX)
+    downloads = Ways(DOWNLOADS_OF_ONE_MAX, DOWNLOADED_BYTES_OF_ONE_MAX)
 
     async def seen(media_id: str, caller: Caller) -> MediaFile:
         file = await store.info(media_id)

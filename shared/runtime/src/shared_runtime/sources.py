@@ -198,8 +198,9 @@ class OwnLog:
         return [_delivery(*row) for row in rows]
 
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:  # noqa: ARG002 - of a `Source`
-        """Each `take` reads right behind the cursors it is given. Where the log ends is asked
-        again first: whoever begins anew may do so on one that was restored from a backup.
+        """Each `take` reads right behind the cursors it is given; what it has read to its end, it
+        looks at again when that has moved, or after this. Where the log ends is asked again
+        first: whoever begins anew may do so on one that was restored from a backup.
         """
         self.tail.heads = {}
 

@@ -16,11 +16,14 @@ from review_service.queries.neutrality import (
     ALL_STARS,
     GROUP_MIN,
     GROUPS,
+    MEDIUM_BELOW,
     SIZES,
+    SMALL_BELOW,
     SUMS,
     Group,
     too_few,
 )
+from review_service.words import SIZES as WORDS_OF_SIZES
 from shared_casework.figures import half_up, milli
 from shared_events.common import DecisionOverdue
 from shared_events.orders import OrderCompleted, OrderReopened
@@ -430,3 +433,8 @@ async def test_built_again_it_is_the_same(
     await tell("O1", partial(ReviewReleased, how="HUMAN"))
     await work()
     assert await rebuilt()
+
+
+def test_how_large_sellers_are_is_said_with_the_figures_by_which_they_are_told_apart() -> None:
+    assert str(SMALL_BELOW) in WORDS_OF_SIZES["SMALL"]
+    assert all(str(MEDIUM_BELOW) in WORDS_OF_SIZES[size] for size in ("MEDIUM", "LARGE"))

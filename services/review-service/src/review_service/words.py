@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from shared_casework import meanings
 from shared_runtime.words import OF_EVERY_SERVICE, Words
 
-from review_service.queries.neutrality import MEDIUM_BELOW, SMALL_BELOW
-
 STAGES: Words = {
     "PLACED": "Ordered.",
     "PAID": "Paid.",
@@ -114,9 +112,9 @@ WEIGHTS: Words = {
     "CORROBORATED": "It counts again: other facts of the order bear out that something was wrong.",
 }
 SIZES: Words = {
-    "SMALL": f"The seller has fewer than {SMALL_BELOW} completed orders.",
-    "MEDIUM": f"Fewer than {MEDIUM_BELOW}.",
-    "LARGE": f"{MEDIUM_BELOW} or more.",
+    "SMALL": "The seller has fewer than 100 completed orders.",
+    "MEDIUM": "Fewer than 1000.",
+    "LARGE": "1000 or more.",
 }
 SORTS: Words = {
     "newest": "The latest first.",

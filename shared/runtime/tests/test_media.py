@@ -1022,7 +1022,7 @@ async def test_a_socket_that_is_not_read_frees_its_place(monkeypatch: pytest.Mon
     monkeypatch.setattr(media_api, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(media_api, "BYTES_PER_SECOND_MIN", VIDEO_BYTES_MAX)
     monkeypatch.setattr(media_api, "LINES_MAX", 1)
-    ways = Ways(1)
+    ways = Ways(1, VIDEO_BYTES_MAX)
     content = bytes(VIDEO_BYTES_MAX)
 
     async def loaded() -> bytes:

@@ -451,7 +451,8 @@ BROKEN = (
         "I13",
         "what only a newer release has is not passed over",
         f"{RUNTIME}/delivery.py",
-        "        if self._name not in NAMES:\n            raise UnknownEventType(envelope.type)\n",
+        "        if self.name not in NAMES:\n"
+        "            raise UnknownEventType(self.envelope().type)\n",
         "",
         f"{TESTS}/test_newer_release.py",
     ),

@@ -89,7 +89,7 @@ _decoders = {tag: msgspec.json.Decoder(event_type).decode for tag, event_type in
 _tags = {event_type: tag for tag, event_type in TYPE_OF.items()}
 _instants_of = {event_type: _instants(event_type) for event_type in TYPE_OF.values()}
 _keys: dict[type[Struct], str] = {
-    event_type: event_type.KEY for event_type in TYPE_OF.values() if hasattr(event_type, "KEY")
+    event_type: key for event_type in TYPE_OF.values() if (key := getattr(event_type, "KEY", ""))
 }
 _of_either = {each for each in TYPE_OF.values() if "account_kind" in each.__struct_fields__}
 

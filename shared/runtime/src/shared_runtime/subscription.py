@@ -72,7 +72,7 @@ PUT_OFF_SECONDS = 0.5
 APART_MAX = 4
 """So many places that are slow are gone on with at once: each has a connection."""
 PREPARED_AT_ONCE = 100
-"""Events that are decoded without a look at what else there is to do: half a millisecond's."""
+"""Events that are decoded without a look at what else there is to do: about a millisecond's."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
 TURNS_A_SECOND = 20.0
 TURNS_AT_ONCE = 16.0

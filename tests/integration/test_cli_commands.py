@@ -545,13 +545,28 @@ def execute(stack: Stack, service: str, statement: str, *arguments: object) -> N
     blocking.run(run())
 
 
-def pasted(shown: str, of: str) -> str:
-    """What is answered to the command of a welcome that has this in its address."""
-    before, _, rest = shown.partition(of)
-    token = re.findall(r"^TOKEN=.*$", before, re.MULTILINE)[-1]
-    command = before.splitlines()[-1] + of + rest.splitlines()[0]
+WRITTEN = (
+    '"order_id":"welcome-1"',
+    '"state":"OPEN"',
+    '"text":"Thank you, we have told',
+    '"goodwill":',
+    '"hold":{"ground":"PERSONAL_DATA"',
+    '"rule":"FAKE_TRANSACTION"',
+    '"public_level":"NORMAL","protected_until":"20',
+    '"orders":{"accepted":1,',
+    '"account_id":"buyer-of-welcome-2"',
+)
+"""What is answered to what changes something, in the order in which a welcome has it."""
+
+
+def writing(shown: str) -> list[str]:
+    """The commands of a welcome that change something, each with its token."""
+    return re.findall(r"^TOKEN=.*\ncurl .* -d '.*$", shown, re.MULTILINE)
+
+
+def pasted(command: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own words
-        ["bash", "-c", f"{token}\n{command}"],  # noqa: S607 - as a reader pastes it
+        ["bash", "-c", command],  # noqa: S607 - as a reader pastes it
         capture_output=True,
         text=True,
         check=True,
@@ -576,11 +591,11 @@ def test_the_demo_is_taken_whole_and_only_once(
     welcome.first_steps(stack)
     shown = capsys.readouterr().out
     assert "sellers by score:" in shown
-    assert shown.count("TOKEN=") == 9
     assert "adjudication/cases?mine=true" in shown
-    asked = [pasted(shown, "/v1/inquiries") for _ in range(2)]
-    assert asked[0] == asked[1]
-    assert '"state":"OPEN"' in asked[0]
+    for done, command in zip(WRITTEN, writing(shown), strict=True):
+        told = pasted(command)
+        assert done in told, told
+        assert "/bulk" in command or pasted(command) == told, "the same request again is none"
     points = [line.split()[1] for line in shown.splitlines() if " points " in line]
     assert points == ["100", "100", "100", "76", "100"]
     ended = {line.split()[0]: line.split()[1:4] for line in shown.splitlines() if " EUR" in line}

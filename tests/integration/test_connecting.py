@@ -8,23 +8,13 @@ from pathlib import Path
 from typing import get_args
 
 from local_stack.services import Stack
-from shared_cli.welcome import WRITING
 from shared_runtime.decider import Role
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/connecting.md"
-EACH_ROLE = "\n## 9. One request of each role\n"
+README = ROOT / "README.md"
 SECONDS_MAX = 600
 WHERE = "and now in"
-
-
-def sections() -> tuple[str, str]:
-    """The page without the requests of each role, and these, which stand for themselves."""
-    before, heading, rest = PAGE.read_text().partition(EACH_ROLE)
-    each_role, next_heading, after = rest.partition("\n## ")
-    assert heading
-    assert next_heading
-    return f"{before}\n## {after}", each_role
 
 
 def followed(stack: Stack, page: str) -> str:
@@ -61,18 +51,21 @@ def pasted(stack: Stack, blocks: Sequence[str]) -> str:
 
 
 def test_who_follows_the_page_has_a_shop_connected(stack: Stack) -> None:
-    page, _ = sections()
-    told = followed(stack, page)
+    told = followed(stack, PAGE.read_text())
     assert '"rating":' in told
     assert '"orders":{"accepted":1,' in told
     assert "lamps-and-more" in told
 
 
-def test_each_role_has_a_request_to_paste_that_works(stack: Stack) -> None:
-    _, each_role = sections()
-    ask = set(re.findall(r"^as ([A-Z]+) ", each_role, re.MULTILINE))
+def test_each_role_has_a_request_in_the_readme_that_works(stack: Stack) -> None:
+    """Where `make run` has the services, or where this stack has."""
+    readme = README.read_text()
+    for name, port in (("review", 8101), ("returns", 8103), ("reputation", 8104)):
+        readme = readme.replace(f"http://127.0.0.1:{port}", stack.description.urls[name])
+    blocks = blocks_of(readme)
+    ask = set(re.findall(r"^as ([A-Z]+) ", "\n".join(blocks), re.MULTILINE))
     assert ask == {*get_args(Role.__value__)}
-    told = followed(stack, each_role)
+    told = pasted(stack, blocks)
     for done in (
         '"stage":"DELIVERED"',
         '"goodwill":',
@@ -80,26 +73,7 @@ def test_each_role_has_a_request_to_paste_that_works(stack: Stack) -> None:
         '"hold":{"ground":"PERSONAL_DATA"',
         '"rule":"FAKE_TRANSACTION"',
         '"orders":{"accepted":1,',
+        '"account_kind":"BUYER"',
         '"topic":"review.events"',
     ):
         assert done in told, told
-
-
-def test_what_the_readme_writes_is_written(stack: Stack) -> None:
-    """Where `make run` has them, or where this stack has."""
-    readme = (ROOT / "README.md").read_text()
-    for name, port in (("review", 8101), ("reputation", 8104)):
-        readme = readme.replace(f"http://127.0.0.1:{port}", stack.description.urls[name])
-    blocks = blocks_of(readme)
-    assert sum(len(re.findall("^post ", each, re.MULTILINE)) > 0 for each in blocks) == 3
-    told = pasted(stack, blocks)
-    for done in ('"stage":"DELIVERED"', '"by":"BUYER"', '"account_kind":"BUYER"'):
-        assert done in told, told
-
-
-def test_the_readme_and_the_welcome_lead_to_the_requests_of_each_role() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert "docs/connecting.md#9-one-request-of-each-role" in readme
-    listed = set(re.findall(r"^\| `([A-Z]+)` \|", readme, re.MULTILINE))
-    assert listed == {*get_args(Role.__value__)}
-    assert f"docs/connecting.md, {EACH_ROLE.split()[1]}" == WRITING

@@ -14,7 +14,7 @@ import msgspec
 from local_stack.errors import StackError
 from local_stack.services import Stack
 
-from shared_cli import bulk, clock, demo_disputes, demo_returns, demo_standing
+from shared_cli import bulk, clock, demo_disputes, demo_returns, demo_standing, welcome_writing
 from shared_cli.demo_disputes import Example
 from shared_cli.demo_returns import Returned
 from shared_cli.demo_standing import Course
@@ -27,9 +27,6 @@ PAGE = 100
 SHOWN_SELLERS = 5
 RANKING_SECONDS_MAX = 20.0
 RANKING_LOOK_SECONDS = 0.3
-WRITING = "docs/connecting.md, 9."
-"""Where the requests are that change something, followed to the letter by a test."""
-
 type Say = Callable[[str], None]
 type Page = list[dict[str, Any]]
 
@@ -103,11 +100,12 @@ def load_demo(stack: Stack, say: Say) -> None:
 
 def first_steps(stack: Stack) -> None:
     """The top and the bottom of the seller table, and what to paste for each role."""
-    _seller_table(_sellers(stack))
+    sellers = _sellers(stack)
+    _seller_table(sellers)
     mark = _mark(stack)
     if mark is not None and mark.example is not None:
         _demo_steps(stack, mark, mark.example)
-    out.print(f"To write, one request of each role: {WRITING}, to paste as it stands.")
+        _writing(stack, mark.example, sellers[-1]["seller_id"])
     out.print("More tokens: .venv/bin/aftersales token --role BUYER --sub B1. Ctrl-C stops it all.")
 
 
@@ -115,12 +113,7 @@ def _demo_steps(stack: Stack, mark: Mark, example: Example) -> None:
     review, reputation = stack.description.urls["review"], stack.description.urls["reputation"]
     order = f"{review}/v1/orders/{example.order_id}"
     seller = f"/v1/sellers/{example.seller_id}"
-    inquiries = f"{stack.description.urls['dispute']}/v1/inquiries"
-    _paste(
-        "a buyer, who then asks the seller something",
-        stack.token("BUYER", example.buyer_id),
-        [f"{order}/evaluation", f"{inquiries} {_question(example.order_id)}"],
-    )
+    _paste("a buyer", stack.token("BUYER", example.buyer_id), [f"{order}/evaluation"])
     _paste(
         "a seller",
         stack.token("SELLER", example.seller_id),
@@ -149,6 +142,12 @@ def _demo_steps(stack: Stack, mark: Mark, example: Example) -> None:
                 f"{disputes}/disputes/{mark.dispute_id}/case-file",
             ],
         )
+
+
+def _writing(stack: Stack, order: Example, another_seller: str) -> None:
+    out.print("And what changes something, a request of each role. (README.md has more of them.)\n")
+    for each in welcome_writing.of_each_role(stack, order, another_seller):
+        _paste(each.does, stack.token(each.role, each.sub), [each.told()])
 
 
 async def _load(stack: Stack, lines: Iterator[bytes], say: Say) -> None:
@@ -311,13 +310,6 @@ def _paste(who: str, token: str, addresses: Iterable[str]) -> None:
     for address in addresses:
         out.print(f'curl -s -H "Authorization: Bearer $TOKEN" {address}')
     out.print()
-
-
-def _question(order_id: str) -> str:
-    """What a POST has besides its address. Pasted again it is the same request."""
-    asked = {"order_id": order_id, "topic": "PRODUCT", "text": "Is there a spare part for it?"}
-    headers = f"-H 'Content-Type: application/json' -H 'Idempotency-Key: welcome-{order_id}'"
-    return f"{headers} -d '{json.dumps(asked)}'"
 
 
 def _client(stack: Stack, role: str, sub: str) -> httpx.Client:

@@ -46,14 +46,16 @@ spec:
           extensionRef: {group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: broken}
 """
 """A route on which the gateway itself fails."""
-LIMITED = ("ordinary", "streams")
-"""The limits of accounts."""
+LIMITED = ("ordinary", "streams", "signed")
+"""The limits of accounts, and of addresses where there is no account."""
+OPEN = "no-tokens"
+"""The policy of what asks for no token."""
 
 
 def by_the_hour() -> Iterator[Resource]:
-    """The limits of accounts as they are deployed, and the routes that have them, at hosts of their
-    own (`hourly-review.…`): so much an hour instead of a second. How quick a machine is to ask so
-    often is nothing to them.
+    """The limits as they are deployed, and the routes that have them, at hosts of their own
+    (`hourly-review.…`): so much an hour instead of a second. How quick a machine is to ask so often
+    is nothing to them.
     """
     for each in (each for part in PARTS for each in resources(part)):
         name, spec = each["metadata"]["name"], each["spec"]
@@ -63,12 +65,18 @@ def by_the_hour() -> Iterator[Resource]:
             spec["hostnames"] = [f"hourly-{host}" for host in spec["hostnames"]]
             yield each
         elif each["kind"] == "BackendTrafficPolicy" and name in LIMITED:
-            [rule] = spec["rateLimit"]["local"]["rules"]
-            assert rule["limit"]["unit"] == "Second"
-            rule["limit"]["unit"] = "Hour"
-            for target in spec["targetRefs"]:
-                target["name"] = f"hourly-{target['name']}"
-            yield each
+            for rule in spec["rateLimit"]["local"]["rules"]:
+                assert rule["limit"]["unit"] == "Second"
+                rule["limit"]["unit"] = "Hour"
+            yield of_the_copies(each)
+        elif each["kind"] == "SecurityPolicy" and name == OPEN:
+            yield of_the_copies(each)
+
+
+def of_the_copies(policy: Resource) -> Resource:
+    for target in policy["spec"]["targetRefs"]:
+        target["name"] = f"hourly-{target['name']}"
+    return policy
 
 
 @pytest.fixture(scope="session")

@@ -64,11 +64,14 @@ def trusting(tls: TLS) -> ssl.SSLContext:
 @pytest.fixture
 async def ask(gateway: HostGateway, tls: TLS) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the gateway; a test says the host of a service."""
-    few = httpx.Limits(max_connections=10)  # to begin one takes as long as many requests on it
-    async with httpx.AsyncClient(
-        base_url=gateway.url, verify=trusting(tls), timeout=30, limits=few
-    ) as client:
+    async with asking_from(None, gateway, tls) as client:
         yield client
+
+
+def asking_from(address: str | None, gateway: HostGateway, tls: TLS) -> httpx.AsyncClient:
+    few = httpx.Limits(max_connections=10)  # to begin one takes as long as many requests on it
+    way = httpx.AsyncHTTPTransport(verify=trusting(tls), limits=few, local_address=address)
+    return httpx.AsyncClient(base_url=gateway.url, transport=way, timeout=30)
 
 
 class At:
@@ -229,13 +232,29 @@ async def test_an_account_that_asks_too_often_waits_and_no_other_does(
     eager, other = (
         At(ask, f"hourly-{service}", token(issuer_folder, name)) for name in ("eager", "other")
     )
+    await is_limited(eager, path, limit)
+    assert [each.status_code for each in await in_a_hurry(other, path, limit)] == [200] * limit
+
+
+async def is_limited(eager: At, path: str, limit: int) -> None:
+    """So many requests are answered, and the next ones are told to wait."""
     answers = await in_a_hurry(eager, path, limit + 5)
     assert Counter(each.status_code for each in answers) == {200: limit, 429: 5}
     for each in answers:
         if each.status_code != 200:
             is_problem(each, 429, "rate-limited")
             assert each.headers["retry-after"] == "1"
-    assert [each.status_code for each in await in_a_hurry(other, path, limit)] == [200] * limit
+
+
+async def test_an_address_that_asks_too_often_without_a_token_waits_and_no_other_does(
+    gateway: HostGateway, tls: TLS
+) -> None:
+    path, limit = "/media/X1", 200
+    async with asking_from("127.0.0.1", gateway, tls) as eager:
+        await is_limited(At(eager, "hourly-review", None), path, limit)
+    async with asking_from("127.0.0.2", gateway, tls) as other:
+        answers = await in_a_hurry(At(other, "hourly-review", None), path, limit)
+    assert [each.status_code for each in answers] == [200] * limit
 
 
 async def test_a_service_that_is_down_is_unavailable_for_a_moment(

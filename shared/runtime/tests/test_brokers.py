@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import asyncpg
 import pytest
@@ -13,11 +14,18 @@ from aiokafka.errors import KafkaError
 from cryptography import x509
 from local_stack import certificates
 from local_stack.errors import MissingTools
-from local_stack.secured import SecuredKafka, secured_kafka
+from local_stack.secured import PASSWORD, USERNAME, SecuredKafka, secured_kafka
 from local_stack.topics import create_topics
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
-from shared_runtime.brokers import Brokers, Certificates, RenewedContext, client_of
+from shared_runtime.brokers import (
+    Account,
+    Brokers,
+    Certificates,
+    Mechanism,
+    RenewedContext,
+    client_of,
+)
 from shared_runtime.delivery import Cursor, Delivery, TakenOver
 from shared_runtime.lineage import ends_of
 from shared_runtime.log import PostgresLog
@@ -36,6 +44,25 @@ def secured() -> Iterator[SecuredKafka]:
         pytest.skip(str(why))
 
 
+def by_password(
+    secured: SecuredKafka, mechanism: Mechanism = "SCRAM-SHA-512", password: str = PASSWORD
+) -> Brokers:
+    return Brokers(
+        addresses=secured.by_password,
+        security="SASL_SSL",
+        certificates=Certificates(authority=secured.authority.certificate),
+        account=Account(mechanism=mechanism, username=USERNAME, password=password),
+    )
+
+
+@pytest.fixture(params=["certificate", *get_args(Mechanism.__value__)])
+def known(request: pytest.FixtureRequest, secured: SecuredKafka) -> Brokers:
+    """The brokers, to whom we are known by this."""
+    if request.param == "certificate":
+        return brokers_of(secured, files_of(secured.authority, USERNAME))
+    return by_password(secured, request.param)
+
+
 def brokers_of(secured: SecuredKafka, files: Certificates) -> Brokers:
     return Brokers(addresses=secured.address, security="SSL", certificates=files)
 
@@ -46,7 +73,7 @@ def files_of(authority: certificates.Authority, name: str) -> Certificates:
 
 
 async def test_events_go_out_and_come_in_over_tls(
-    secured: SecuredKafka, pool: asyncpg.Pool, topic: str, clock: ManualClock
+    *, secured: SecuredKafka, known: Brokers, pool: asyncpg.Pool, topic: str, clock: ManualClock
 ) -> None:
     create_topics(secured.plain, [topic])
     log = PostgresLog(pool, source="/test", now=clock, topic_of=lambda _: topic)
@@ -59,8 +86,7 @@ async def test_events_go_out_and_come_in_over_tls(
         payment_ref="P1",
     )
     await log.append(facts("order-O1", paid, at=clock()))
-    brokers = brokers_of(secured, files_of(secured.authority, "review-service"))
-    relay = Relay(brokers)
+    relay = Relay(known)
     place = (topic, partition_of("S1"))
     runner = Runner(
         subscription=relay_subscription(relay, (topic,)),
@@ -70,8 +96,8 @@ async def test_events_go_out_and_come_in_over_tls(
     await runner.start()
     await runner.turn()
     await relay.close()
-    assert (await ends_of(brokers, [place]))[place].position == 1
-    source = KafkaLog(brokers, "review-service.elsewhere", (topic,))
+    assert (await ends_of(known, [place]))[place].position == 1
+    source = KafkaLog(known, "review-service.elsewhere", (topic,))
     try:
         async with asyncio.timeout(20):
             while not (found := await read(source)):
@@ -97,6 +123,11 @@ async def test_a_broker_hears_nobody_whom_it_does_not_know(
     files = Certificates(authority=secured.authority.certificate, certificate=certificate, key=key)
     with pytest.raises((KafkaError, OSError, TimeoutError)):
         await ends_of(brokers_of(secured, files), [("orders.events", 0)])
+
+
+async def test_a_broker_hears_nobody_with_another_password(secured: SecuredKafka) -> None:
+    with pytest.raises(KafkaError):
+        await ends_of(by_password(secured, password=PASSWORD[1:]), [("orders.events", 0)])
 
 
 async def test_a_broker_that_nobody_vouches_for_is_told_nothing(secured: SecuredKafka) -> None:

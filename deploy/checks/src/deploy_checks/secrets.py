@@ -33,6 +33,11 @@ OF_COMPANIES: Mapping[str, str] = {
     "aftersales_stock_key": "s",
 }
 """Of returns-service besides."""
+BY_PASSWORD: Mapping[str, str] = {
+    "aftersales_kafka_username": "u",
+    "aftersales_kafka_password": "p",
+}
+"""Of each service besides, where Kafka knows it by these."""
 OWNER = ("aftersales_migration_url", "aftersales_keys_migration_url")
 """Of each service's migration: the Secret `<service>-owner`."""
 
@@ -54,8 +59,11 @@ def loaded(service: str, environment: Mapping[str, str]) -> Settings:
 @cache
 def _loaded(service: str, environment: frozenset[tuple[str, str]]) -> Settings:
     """Hundreds of combinations tell their processes the same."""
+    secrets = secrets_of(service)
+    if ("AFTERSALES_KAFKA_SECURITY", "SASL_SSL") in environment:
+        secrets.update(BY_PASSWORD)
     with tempfile.TemporaryDirectory() as folder, _environment:
-        for name, value in secrets_of(service).items():
+        for name, value in secrets.items():
             (Path(folder) / name).write_text(value)
         before = dict(os.environ)
         try:

@@ -67,6 +67,7 @@ class KafkaServer:
     """Starts, stops and starts again on the same ports and folder.
 
     `besides`: properties that are added to the usual ones, or stand in their place.
+    `known`: whom it knows by a password, as StorageTool's `--add-scram` has it.
     `ready_seconds`: how long a start may take.
     """
 
@@ -78,6 +79,7 @@ class KafkaServer:
     ephemeral: bool = False
     keep_open: tuple[int, ...] = ()
     besides: Mapping[str, str] = field(default_factory=dict[str, str])
+    known: tuple[str, ...] = ()
     ready_seconds: float = READY_SECONDS
     _process: Tethered | None = field(default=None, init=False)
 
@@ -160,6 +162,7 @@ class KafkaServer:
                 *(*self._java(), "kafka.tools.StorageTool", "format", "--standalone"),
                 # One argument: an id that begins with "-" would be taken for another option.
                 *(f"--cluster-id={cluster}", "--config", properties),
+                *(f"--add-scram={each}" for each in self.known),
             ],
             what="Kafka's StorageTool",
             log=self.folder / "format.log",

@@ -22,7 +22,7 @@ run: tools setup  ## servers, services, demo data; prints the URLs; Ctrl-C stops
 	@$(BIN)/aftersales stack run
 
 test: tools setup  ## every test, with a real PostgreSQL and a real Kafka
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: setup  ## the fast ones: no server is started
 	@$(BIN)/pytest -m "not servers and not drill and not deploy"

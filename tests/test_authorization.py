@@ -78,6 +78,7 @@ class Callers:
 async def outcome(client: httpx.AsyncClient, entry: Entry) -> str:
     """How somebody fares at the door; behind it, whatever is answered."""
     answered = await client.request(entry.method, re.sub(r"{\w+}", "X1", entry.path))
+    assert not answered.is_server_error, f"{entry.method} {entry.path}: {answered.text}"
     if answered.is_success:
         return "let in"
     told = answered.json()["type"].removeprefix("/problems/")

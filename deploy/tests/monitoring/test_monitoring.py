@@ -1,6 +1,5 @@
 """Alerts fire when they should and not before; nothing is looked at that nobody tells."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 import yaml
 from deploy_checks.metrics import alerts, dashboards, expressions, panels, there_are, unknown
 from deploy_checks.render import K8S, Rendered, rendered
+from local_stack.downloads import cache_folder
 from prometheus_client import REGISTRY, generate_latest
 from shared_runtime.ownership import GROUPS
 from shared_runtime.skew import SKEW_MAX
@@ -33,8 +33,7 @@ def known() -> dict[str, frozenset[str]]:
 
 @pytest.fixture(scope="session")
 def promtool() -> str:
-    cache = Path(os.environ.get("AFTERSALES_CACHE", "/var/cache/aftersales"))
-    unpacked = cache / "promtool" / "usr" / "bin" / "promtool"
+    unpacked = cache_folder() / "promtool" / "usr" / "bin" / "promtool"
     found = shutil.which("promtool") or (str(unpacked) if unpacked.exists() else None)
     if found is None:
         pytest.skip("alerts are tried by promtool, of Debian's prometheus: it is not here")

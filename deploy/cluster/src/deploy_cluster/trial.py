@@ -37,7 +37,9 @@ ROLLED = ("reputation-api", "review-api")
 KILLED = "reputation-worker"
 PATIENCE = "--timeout=300s"
 VERIFY_SECONDS_MAX = 300.0
+LATE_SHARE_MAX = 0.1
 SECONDS_MAX = 300.0
+LATE_SHARE_MAX = 0.1
 LOOK_SECONDS = 0.2
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 NOT_SHOWN = (
@@ -141,6 +143,8 @@ class Trial:
         self.say(f"{what} in {time.monotonic() - began:.0f} s: {answers}")
         if answers.refused or not answers.answered:
             raise StackError("\n".join((f"{what}: requests were refused", *answers.refusals)))
+        if answers.late > LATE_SHARE_MAX * answers.answered:
+            raise StackError(f"{what}: hardly anybody was answered in time")
 
     def _restart(self) -> None:
         self._ours("rollout", "restart", *(f"deployment/{each}" for each in ROLLED))

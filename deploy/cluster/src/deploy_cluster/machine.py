@@ -20,7 +20,7 @@ WEIGHTS = {"cpu.shares": "16384", "cpu.weight": "1600"}
 """Of its processor time, by the names of both versions: that of sixteen processes. As it is made, a
 group weighs as much as one, and all pods together would wait for whatever else runs here."""
 SYSCTL = Path("/proc/sys")
-UNSTEADY = re.compile(r"kernel/ns_last_pid|kernel/random/|fs/|/flush$|vm/stat_refresh")
+UNSTEADY = re.compile(r"kernel/ns_last_pid|kernel/random/|/flush$|vm/stat_refresh")
 """Settings that are none: they change by themselves, or are commands."""
 PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.1

@@ -208,6 +208,32 @@ async def test_i3_what_was_appended_while_the_broker_was_away_arrives(
         assert without_duplicates(found) == await in_log(pool, topic)
 
 
+async def test_who_looks_at_a_topic_while_the_broker_goes_away_is_told_and_not_cancelled(
+    own_servers: Servers, request: pytest.FixtureRequest
+) -> None:
+    if (broker := own_servers.own_kafka) is None:
+        pytest.skip("this broker is not ours to stop")
+    create_topics(own_servers.kafka, [topic := f"orders.{uuid4().hex[:8]}"])
+    request.addfinalizer(partial(delete_topics, own_servers.kafka, [topic]))
+    place = TopicPartition(topic, 0)
+
+    async def look() -> None:
+        async with reading(own_servers.kafka, [place]) as consumer:
+            consumer.seek(place, 0)
+            await consumer.getmany(timeout_ms=100)
+            await asyncio.to_thread(broker.kill)
+            await consumer.getmany(timeout_ms=1000)  # its requests fail, one after the other
+            raise ZeroDivisionError
+
+    try:
+        looking = asyncio.create_task(look())
+        await asyncio.wait([looking], timeout=30)
+    finally:
+        await asyncio.to_thread(broker.start)
+    assert not looking.cancelled()
+    assert isinstance(looking.exception(), ZeroDivisionError)
+
+
 async def test_a_partition_that_cannot_be_produced_holds_up_no_other(
     pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
 ) -> None:

@@ -18,7 +18,7 @@ from shared_runtime.projections import Projection
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import facts, see
 from shared_runtime.timers import DueTimer, Timers
-from shared_runtime.worker import STALLED_AFTER_SECONDS, Worker, Workload
+from shared_runtime.worker import STALLED_AFTER_SECONDS, Worker, Workload, keep_running
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 PATIENCE_SECONDS = 30
@@ -122,6 +122,36 @@ async def test_a_loop_that_fails_is_begun_again_and_takes_no_other_with_it(
         await pool.execute(ARM, AT)
         await until(have_all_gone_on)
         assert worker.is_alive()
+
+
+async def test_a_loop_is_begun_again_when_what_it_has_waited_for_was_cancelled_and_not_it() -> None:
+    turns, stop = 0, asyncio.Event()
+
+    async def waits_for_another(_: asyncio.Event) -> None:
+        nonlocal turns
+        turns += 1
+        if turns > 1:
+            stop.set()
+            return
+        other = asyncio.create_task(asyncio.sleep(PATIENCE_SECONDS))
+        other.cancel()
+        await other
+
+    before = failures("waits")
+    await keep_running("waits", waits_for_another, stop)
+    assert turns == 2
+    assert failures("waits") == before + 1
+
+
+async def test_a_loop_that_is_cancelled_itself_ends() -> None:
+    async def turns(_: asyncio.Event) -> None:
+        await asyncio.sleep(PATIENCE_SECONDS)
+
+    loop = asyncio.create_task(keep_running("turns", turns, asyncio.Event()))
+    await asyncio.sleep(0)
+    loop.cancel()
+    await asyncio.wait([loop], timeout=PATIENCE_SECONDS)
+    assert loop.cancelled()
 
 
 async def test_a_worker_is_not_alive_when_a_loop_no_longer_turns(worker: Worker) -> None:

@@ -1,4 +1,5 @@
-"""A consumer of aiokafka that names each partition to a broker once, not in each of its requests.
+"""Consumers of aiokafka, mended: one that may be stopped while Kafka is away, and one of that kind
+that names each partition to a broker once, not in each of its requests.
 
 A worker's readers follow some hundreds of partitions, of which few have anything new. In a session
 (KIP-227) the broker keeps what it was asked last: a request says what has changed, an answer has
@@ -9,9 +10,11 @@ all partitions again and begins another.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, override
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest, FetchRequestStruct
 
 from shared_runtime.delivery import Place
@@ -28,8 +31,33 @@ type Entry = tuple[int, ...]
 """A partition of a request: its number, and where to read from."""
 
 
-class SessionConsumer(AIOKafkaConsumer):
-    """In all else an `AIOKafkaConsumer`."""
+_stopping: set[asyncio.Task[None]] = set()
+"""Somebody has to keep them until they have ended."""
+
+
+class Consumer(AIOKafkaConsumer):
+    """In all else an `AIOKafkaConsumer`. Stopped, that one cancels its requests and waits for them.
+    One that has just failed, as all do while Kafka is away, ends as cancelled then, and whoever
+    has stopped it seems to be cancelled himself.
+    """
+
+    @override
+    async def stop(self) -> None:
+        """Whoever waits no longer leaves it to end by itself."""
+        stopping = asyncio.create_task(self._stop_and_disconnect())
+        _stopping.add(stopping)
+        stopping.add_done_callback(_stopping.discard)
+        await asyncio.wait([stopping])
+        stopping.result()
+
+    async def _stop_and_disconnect(self) -> None:
+        with suppress(KafkaError, asyncio.CancelledError):
+            await super().stop()
+        await self._client.close()  # it has not come to that if it has failed before
+
+
+class SessionConsumer(Consumer):
+    """In all else a `Consumer`."""
 
     @override
     def __init__(self, *topics: str, **configs: Any) -> None:

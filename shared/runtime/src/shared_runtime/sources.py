@@ -37,7 +37,7 @@ from shared_runtime.delivery import (
     Unreadable,
 )
 from shared_runtime.feed import LogFeed, SourceUnreachable
-from shared_runtime.fetching import SessionConsumer
+from shared_runtime.fetching import Consumer, SessionConsumer
 from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
@@ -668,9 +668,9 @@ class KafkaLog:
     async def close(self) -> None:
         self._spans.close()
         silent_partitions.labels(self.group).set(0)
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
 
     def _ours(self, record: ConsumerRecord) -> Delivery | None:
         """The delivery; None for a record that no relay has written, which is not of the log."""
@@ -788,7 +788,7 @@ async def reading(
     bootstrap: Bootstrap, places: Sequence[Place]
 ) -> AsyncGenerator[AIOKafkaConsumer]:
     """A consumer of these partitions from their beginning, in no group."""
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **client_of(bootstrap),
         enable_auto_commit=False,
         auto_offset_reset="earliest",

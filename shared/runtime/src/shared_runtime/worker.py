@@ -51,7 +51,7 @@ type Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 async def keep_running(name: str, run: Task, stop: asyncio.Event) -> None:
     """Runs a loop until `stop`. One that fails is begun again after a pause, which grows while it
-    keeps failing.
+    keeps failing. (A library that has cancelled what it is waited for has not cancelled the loop.)
     """
     clock = asyncio.get_running_loop().time
     seconds = FAILED_PAUSE_SECONDS
@@ -59,7 +59,9 @@ async def keep_running(name: str, run: Task, stop: asyncio.Event) -> None:
         began_at = clock()
         try:
             await run(stop)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as failure:
+            if isinstance(failure, asyncio.CancelledError) and _is_cancelled():
+                raise
             log.exception("loop failed", loop=name)
             failures_total.labels(name).inc()
             if clock() - began_at >= STEADY_SECONDS:
@@ -68,6 +70,12 @@ async def keep_running(name: str, run: Task, stop: asyncio.Event) -> None:
             seconds = min(2 * seconds, FAILED_PAUSE_SECONDS_MAX)
         else:
             return
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody has asked this task itself to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _name_of(task: Task) -> str:

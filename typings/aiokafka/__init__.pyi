@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 class TopicPartition(NamedTuple):
@@ -31,6 +32,7 @@ class ConsumerRebalanceListener:
 
 class AIOKafkaConsumer:
     _client: AIOKafkaClient
+    _fetcher: Fetcher | None
     def __init__(
         self,
         *topics: str,

@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import codec as codecs
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaError
 from local_stack.databases import Database
 from local_stack.servers import Servers
 from prometheus_client import REGISTRY
@@ -131,6 +132,13 @@ async def turn_until_applied(runner: Runner, pool: asyncpg.Pool, **counts: int) 
 
     await turn_until(runner, so)
     await runner.turn()
+
+
+async def until_applied(pool: asyncpg.Pool, **counts: int) -> None:
+    """Looks until somebody has applied so many events of each seller."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await histories(pool) != counted(**counts):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
 
 
 async def histories(pool: asyncpg.Pool) -> dict[str, list[int]]:
@@ -383,6 +391,44 @@ async def test_a_gap_is_never_passed_and_holds_up_no_other_partition(
         assert stopped() == 0
         await turn_until_applied(runner, pool, S1=5, S2=3)
         assert runner.held() == frozenset()
+    assert await times_applied(pool) == {1}
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["fetcher.Fetcher._get_actions_per_node", "group_coordinator.GroupCoordinator._do_heartbeat"],
+)
+async def test_a_reader_whose_consumer_has_failed_for_good_has_another(  # noqa: PLR0917
+    step: str,
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared_runtime.sources.ALONE_SECONDS", 1.0)
+    has_failed, stop = asyncio.Event(), asyncio.Event()
+
+    def failing(*_: object) -> None:
+        has_failed.set()
+        raise KafkaError("nobody has foreseen this")
+
+    async with kafka_log(kafka, topic) as source, asyncio.TaskGroup() as group:
+        runner = runner_on(pool, source, topic)
+        await write(journal, "O1", S1=1)
+        await relay_all(pool, kafka, topic)
+        group.create_task(runner.run(stop))
+        try:
+            await until_applied(pool, S1=1)
+            with monkeypatch.context() as broken:
+                broken.setattr(f"aiokafka.consumer.{step}", failing)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await has_failed.wait()
+            await write(journal, "O2", S1=1)
+            await relay_all(pool, kafka, topic)
+            await until_applied(pool, S1=2)
+        finally:
+            stop.set()
     assert await times_applied(pool) == {1}
 
 

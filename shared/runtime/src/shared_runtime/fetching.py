@@ -66,6 +66,13 @@ class SessionConsumer(Consumer):
         self._client.send = self._with_brokers.send
 
     @property
+    def has_failed(self) -> bool:
+        """Whether it asks brokers for nothing any more, for good. (It does not say so by itself: it
+        has nothing to give.)
+        """
+        return self._fetcher is not None and self._fetcher.error_future.done()
+
+    @property
     def heard_at(self) -> float:
         """When a broker has last answered what was asked of it, by the loop's clock."""
         return self._with_brokers.heard_at

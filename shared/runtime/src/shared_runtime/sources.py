@@ -56,7 +56,7 @@ METADATA_MS_MAX = 30_000
 """A topic that was made anew is found again after so long at most."""
 ALONE_SECONDS = 10.0
 """A member of a group that has been given nothing of a topic for so long joins it anew: it has seen
-the topic go, and does not see it come again."""
+the topic go, and does not see it come again. So does one that no longer asks for anything."""
 SHARE_SECONDS = 1.0
 """It is looked at again after so long."""
 SEARCH_SECONDS_MAX = 2.0
@@ -387,6 +387,9 @@ class KafkaLog:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
             return await self._take_apart(consumer, cursors)
+        except KafkaError:
+            await self.close()  # it may have failed for good: there is another one the next time
+            raise
         finally:
             self._note_heard(consumer)
         self._moved |= {place: told[-1].offset + 1 for place, told in batches.items() if told}
@@ -469,12 +472,15 @@ class KafkaLog:
             consumer.seek(assigned[name], offset)
             self._moved[assigned[name]] = offset
 
-    async def _check_share(self, consumer: AIOKafkaConsumer) -> None:
-        """Raises `TakenOver` when it has left a group that gives it nothing of a topic."""
+    async def _check_share(self, consumer: SessionConsumer) -> None:
+        """Raises `TakenOver` when it has left a group that gives it nothing of a topic, or in which
+        it asks for nothing.
+        """
         now = asyncio.get_running_loop().time()
         if now - self._shared_at < SHARE_SECONDS:
             return
-        if {place.topic for place in consumer.assignment()} >= set(self.topics):
+        has_all = {place.topic for place in consumer.assignment()} >= set(self.topics)
+        if has_all and not consumer.has_failed:
             self._shared_at = now
         elif now - self._shared_at > ALONE_SECONDS:
             self._shared_at = now

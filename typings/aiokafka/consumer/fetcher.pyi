@@ -1,0 +1,5 @@
+from asyncio import Future
+
+class Fetcher:
+    @property
+    def error_future(self) -> Future[None]: ...

@@ -234,6 +234,35 @@ async def test_who_looks_at_a_topic_while_the_broker_goes_away_is_told_and_not_c
     assert isinstance(looking.exception(), ZeroDivisionError)
 
 
+async def test_a_producer_that_is_left_behind_ends_when_it_has_sent_what_it_has(
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    topic: str,
+    own_servers: Servers,
+    request: pytest.FixtureRequest,
+) -> None:
+    if (broker := own_servers.own_kafka) is None:
+        pytest.skip("this broker is not ours to stop")
+    create_topics(own_servers.kafka, [topic])
+    request.addfinalizer(partial(delete_topics, own_servers.kafka, [topic]))
+    await write(journal, "O1", {BUSY: 2})
+    first, second = await OwnLog(pool, (topic,)).fetch((topic, partition_of(BUSY)), [1, 2])
+    before, relay = asyncio.all_tasks(), Relay(own_servers.kafka)
+    assert await relay.produce([first]) == {}
+    await asyncio.to_thread(broker.kill)
+    try:
+        assert await relay.produce([second]) != {}
+        await relay.close()
+        assert asyncio.all_tasks() - before
+    finally:
+        await asyncio.to_thread(broker.start)
+    async with asyncio.timeout(30):
+        while asyncio.all_tasks() - before:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.1)
+    (sent,) = (await in_kafka(own_servers.kafka, topic)).values()
+    assert [value for _, value, _, _ in sent] == [first.body, second.body]
+
+
 async def test_a_partition_that_cannot_be_produced_holds_up_no_other(
     pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
 ) -> None:

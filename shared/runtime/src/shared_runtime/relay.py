@@ -142,22 +142,27 @@ class Relay:
 
     def _leave_behind(self) -> None:
         """The next batch has a producer of its own; nobody waits for the end of this one."""
-        task = asyncio.create_task(self.close())
+        self._keep(asyncio.create_task(self.close()))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        """Somebody has to, until it has ended."""
         self._left_behind.add(task)
         task.add_done_callback(self._left_behind.discard)
 
     async def close(self) -> None:
-        """Waits a while for what is under way, which without Kafka never ends."""
+        """Waits a while for what is under way, which without Kafka never ends. It goes on by itself
+        then, and ends the producer.
+        """
         producer, self._producer = self._producer, None
         sending, self._sending = self._sending, {}
         for each in sending.values():
             each.task.cancel()
         if producer is None:
             return
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                await producer.stop()
-        except TimeoutError:
+        stopping = asyncio.create_task(producer.stop())
+        self._keep(stopping)
+        await asyncio.wait([stopping], timeout=CLOSE_SECONDS_MAX)
+        if not stopping.done():
             log.warning("producer left behind", waited_seconds=CLOSE_SECONDS_MAX)
 
     async def _started(self) -> AIOKafkaProducer:

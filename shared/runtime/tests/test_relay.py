@@ -208,7 +208,7 @@ async def test_i3_what_was_appended_while_the_broker_was_away_arrives(
         assert without_duplicates(found) == await in_log(pool, topic)
 
 
-async def test_who_looks_at_a_topic_while_the_broker_goes_away_is_told_and_not_cancelled(
+async def test_i3_who_looks_at_a_topic_while_the_broker_goes_away_is_told_and_not_cancelled(
     own_servers: Servers, request: pytest.FixtureRequest
 ) -> None:
     if (broker := own_servers.own_kafka) is None:

@@ -398,7 +398,7 @@ async def test_a_gap_is_never_passed_and_holds_up_no_other_partition(
     "step",
     ["fetcher.Fetcher._get_actions_per_node", "group_coordinator.GroupCoordinator._do_heartbeat"],
 )
-async def test_a_reader_whose_consumer_has_failed_for_good_has_another(  # noqa: PLR0917
+async def test_i4_a_reader_whose_consumer_has_failed_for_good_has_another(  # noqa: PLR0917
     step: str,
     pool: asyncpg.Pool,
     journal: PostgresLog,

@@ -124,7 +124,9 @@ async def test_a_loop_that_fails_is_begun_again_and_takes_no_other_with_it(
         assert worker.is_alive()
 
 
-async def test_a_loop_is_begun_again_when_what_it_has_waited_for_was_cancelled_and_not_it() -> None:
+async def test_i3_a_loop_is_begun_again_when_what_it_has_waited_for_was_cancelled_and_not_it() -> (
+    None
+):
     turns, stop = 0, asyncio.Event()
 
     async def waits_for_another(_: asyncio.Event) -> None:

@@ -203,6 +203,14 @@ BROKEN = (
     ),
     Broken(
         "I12",
+        "what people wrote waits where a topic keeps it for longer than their keys are kept",
+        f"{REVIEWS}/bulk/feed.py",
+        "            await keeping.check(topic)",
+        "            pass",
+        f"{OF_REVIEWS}/test_feed.py",
+    ),
+    Broken(
+        "I12",
         "logs are read by consumers and auditors alone",
         f"{RUNTIME}/log_api.py",
         'require("CONSUMER", "AUDITOR")',

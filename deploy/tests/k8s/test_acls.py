@@ -23,14 +23,16 @@ from local_stack.secured import SecuredKafka, secured_kafka
 from local_stack.topics import TOPICS, create_topics
 from shared_runtime.brokers import Brokers, Certificates, client_of
 from shared_runtime.delivery import TakenOver
+from shared_runtime.keeping import NOT_TOLD, Keeping, KeptTooLong
 from shared_runtime.lineage import ends_of
+from shared_runtime.settings import Settings
 from shared_runtime.sources import KafkaLog
 
 pytestmark = pytest.mark.servers
 # The numbers that Kafka's protocol has for what a KafkaUser says in words.
 RESOURCES = {"topic": 2, "group": 3}
 PATTERNS = {"literal": 3, "prefix": 4}
-OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8}
+OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
 ALLOW = 3
 SECONDS_MAX = 30
 
@@ -141,6 +143,30 @@ async def test_a_service_writes_its_topics_and_reads_in_its_groups(who: Who, ser
     for group, topics in flows.groups.items():
         await read_in_a_group(brokers, group, topics)
     await read_in_a_group(brokers, f"{SERVICES[service].name}.recovery-1", flows.writes)
+
+
+async def test_who_reads_what_is_announced_may_know_how_long_it_is_kept(who: Who) -> None:
+    told = {
+        name: await how_long(who(f"{name}-kafka"), "marketplace.orders")
+        for name in ("review", "marketplace")
+    }
+    assert told == {"review": None, "marketplace": NOT_TOLD.format("marketplace.orders")}
+
+
+async def how_long(brokers: Brokers, topic: str) -> str | None:
+    """What is wrong with it."""
+    files = brokers.certificates
+    settings = Settings.model_construct(
+        kafka=brokers.addresses,
+        kafka_ca=files.authority,
+        kafka_certificate=files.certificate,
+        kafka_key=files.key,
+    )
+    try:
+        await Keeping(settings).check(topic)
+    except KeptTooLong as wrong:
+        return str(wrong)
+    return None
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from deploy_checks.render import K8S, NotRendered, Rendered, Resource, rendered
 from deploy_checks.rules import RULES, files_of_people_find_room, wrong_with
+from shared_runtime.keeping import DAY_MS
 
 type Break = Callable[[Rendered], None]
 
@@ -97,6 +98,10 @@ def keys_for_longer(applied: Rendered) -> None:
 def keys_with_the_log(applied: Rendered) -> None:
     [plugin] = the(applied, "Cluster", "review-keys")["spec"]["plugins"]
     plugin["parameters"]["barmanObjectName"] = "logs"
+
+
+def feed_config(**configs: str) -> Break:
+    return puts(lambda a: the(a, "KafkaTopic", "marketplace.orders")["spec"]["config"], **configs)
 
 
 def twice(applied: Rendered) -> None:
@@ -241,6 +246,15 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ),
     ("keys_are_not_kept_for_long", keys_for_longer),
     ("keys_are_not_kept_for_long", keys_with_the_log),
+    ("what_is_announced_is_not_kept_longer_than_keys", feed_config(**{"retention.ms": "-1"})),
+    (
+        "what_is_announced_is_not_kept_longer_than_keys",
+        feed_config(**{"segment.ms": str(8 * DAY_MS)}),
+    ),
+    (
+        "what_is_announced_is_not_kept_longer_than_keys",
+        puts(settings, AFTERSALES_KEYS_BACKUP_DAYS="15"),
+    ),
 )
 
 

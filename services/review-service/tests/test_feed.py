@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from copy import deepcopy, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +11,16 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from local_stack.topics import configs_of, create_topics
 from review_service.api.examples import LINE
 from review_service.app import workload
 from review_service.bulk.feed import ORDER, TOPIC
 from review_service.settings import ReviewSettings
 from shared_runtime.delivery import Delivery, Subscription
+from shared_runtime.keeping import DAY_MS
+from shared_runtime.parking import ask_retry, list_parked
 from shared_runtime.service import Parts
 from shared_runtime.sources import KafkaLog
 from shared_runtime.subscription import Runner
@@ -45,9 +51,11 @@ def announced(data: object, kind: str = ORDER) -> bytes:
 
 
 @pytest.fixture
-def feed(parts: Parts[ReviewSettings], clock: ManualClock) -> Subscription:
+def feed(parts: Parts[ReviewSettings], clock: ManualClock, kafka: str) -> Subscription:
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
-    (subscription,) = workload(parts).feeds
+    create_topics(kafka, [TOPIC])
+    settings = parts.settings.model_copy(update={"env": "local", "kafka": kafka})
+    (subscription,) = workload(replace(parts, settings=settings)).feeds
     assert subscription.topics == (TOPIC,)
     return subscription
 
@@ -59,6 +67,30 @@ async def take(feed: Subscription, pool: asyncpg.Pool, *bodies: bytes) -> None:
     ]
     async with pool.acquire() as db, db.transaction():
         await feed.apply(deliveries, db)
+
+
+async def keep(kafka: str, topic: str, configs: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        kept = ConfigResource(ConfigResourceType.TOPIC, topic, configs)
+        [answered] = await admin.alter_configs([kept])
+    finally:
+        await admin.close()
+    assert [code for code, *_ in answered.resources] == [0], answered
+
+
+@asynccontextmanager
+async def running(runner: Runner) -> AsyncGenerator[None]:
+    """For as long as something is waited for."""
+    stop = asyncio.Event()
+    run = asyncio.create_task(runner.run(stop))
+    try:
+        async with asyncio.timeout(30):
+            yield
+    finally:
+        stop.set()
+        await run
 
 
 async def recorded(pool: asyncpg.Pool) -> int:
@@ -142,6 +174,7 @@ async def test_what_is_on_the_topic_is_taken_once_whatever_becomes_of_the_worker
 ) -> None:
     """Without keys, in several partitions; the second worker begins where the first one ended."""
     (topic,) = make_topics(TOPIC)
+    await keep(kafka, topic, configs_of(TOPIC))
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
@@ -154,14 +187,55 @@ async def test_what_is_on_the_topic_is_taken_once_whatever_becomes_of_the_worker
                 source=source,
                 pool=parts.pool,
             )
-            stop = asyncio.Event()
-            running = asyncio.create_task(runner.run(stop))
-            async with asyncio.timeout(30):
+            async with running(runner):
                 while await recorded(parts.pool) < (max(half) + 1) * EVENTS_OF_A_LINE:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
-            stop.set()
-            await running
             await source.close()
     finally:
         await producer.stop()
     assert await recorded(parts.pool) == 40 * EVENTS_OF_A_LINE
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"retention.ms": "-1"},
+        {"retention.ms": str(14 * DAY_MS), "segment.ms": str(DAY_MS)},
+        {"retention.ms": str(7 * DAY_MS), "cleanup.policy": "compact"},
+    ],
+)
+async def test_i12_what_people_wrote_is_not_taken_from_where_it_outlives_the_backups_of_their_keys(  # noqa: PLR0917
+    feed: Subscription,
+    parts: Parts[ReviewSettings],
+    kafka: str,
+    make_topics: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    kept: dict[str, str],
+) -> None:
+    """It waits for somebody to see to that; orders with stars alone go on."""
+    (topic,) = make_topics(TOPIC)
+    await keep(kafka, topic, kept)
+    written_on = line("O1")
+    written_on["reviews"][0]["text"] = "Bright enough to read by."
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for key, told in (("S1", written_on), ("S2", line("O2"))):
+        await producer.send_and_wait(topic, announced(told), key=key.encode(), partition=3)
+    await producer.stop()
+    source = KafkaLog(kafka, f"review-service.{topic}", (topic,), foreign=True)
+    runner = Runner(subscription=replace(feed, topics=(topic,)), source=source, pool=parts.pool)
+    async with running(runner):
+        while await recorded(parts.pool) < EVENTS_OF_A_LINE:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        [waiting] = await list_parked(parts.pool)
+        assert waiting["key"] == "S1"
+        assert f"{topic} is kept" in waiting["reason"]
+        assert {*await parts.log.read(["order-O1", "order-O2"])} == {"order-O2"}
+
+        await keep(kafka, topic, configs_of(TOPIC))
+        await ask_retry(parts.pool, subscription=feed.name, key="S1")
+        monkeypatch.setattr("shared_runtime.keeping.LOOK_SECONDS", 0.0)
+        while await list_parked(parts.pool):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await source.close()
+    assert await recorded(parts.pool) == 2 * EVENTS_OF_A_LINE

@@ -24,6 +24,10 @@ class DescribedConfigs:
     # error code, error message, resource type, resource name, configs: name, value, …
     resources: Sequence[tuple[int, str | None, int, str, Sequence[tuple[str, str, object]]]]
 
+class AlteredConfigs:
+    # error code, error message, resource type, resource name
+    resources: Sequence[tuple[int, str | None, int, str]]
+
 class AIOKafkaAdminClient:
     def __init__(self, *, bootstrap_servers: str, request_timeout_ms: int = 40000) -> None: ...
     async def start(self) -> None: ...
@@ -44,6 +48,9 @@ class AIOKafkaAdminClient:
     async def describe_configs(
         self, config_resources: Sequence[ConfigResource]
     ) -> Sequence[DescribedConfigs]: ...
+    async def alter_configs(
+        self, config_resources: Sequence[ConfigResource]
+    ) -> Sequence[AlteredConfigs]: ...
     async def describe_cluster(self) -> dict[str, object]: ...
     async def delete_records(
         self, records_to_delete: Mapping[TopicPartition, RecordsToDelete]

@@ -60,10 +60,12 @@ def users() -> Iterator[Resource]:
 
 
 def _topic_rules(flows: Flows) -> Iterator[Resource]:
-    # The relay reads where its topics end; a recovery reads them whole.
+    # The relay reads where its topics end; a recovery reads them whole. How long a feed is kept is
+    # asked before what people wrote is taken from it.
     for topic in sorted({*flows.writes, *flows.reads}):
         writes = ["Write"] if topic in flows.writes else []
-        yield _rule(topic, ["Describe", "Read", *writes])
+        asks = ["DescribeConfigs"] if topic in flows.feeds else []
+        yield _rule(topic, ["Describe", *asks, "Read", *writes])
 
 
 def _rule(topic: str, operations: Sequence[str]) -> Resource:

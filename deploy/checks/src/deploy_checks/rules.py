@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from shared_events.partition import PARTITIONS
 from shared_runtime.database import PROBE_CONNECTIONS, STATEMENT_SECONDS_MAX
 from shared_runtime.http import READY_SECONDS_MAX, SHUTDOWN_SECONDS_MAX
+from shared_runtime.keeping import DAY_MS, kept_at_most
 from shared_runtime.media_api import DISK_BYTES_MAX, MEMORY_BYTES_MAX
 from shared_runtime.relay import CLOSE_SECONDS_MAX
 
@@ -427,12 +428,33 @@ def keys_are_not_kept_for_long(applied: Rendered) -> Iterator[str]:
                 yield f"{name_of(each)}: there is no store {name}"
                 continue
             of_keys = each["metadata"]["name"].endswith("-keys")
-            kept = stores[name]["retentionPolicy"]
-            days = int(kept[:-1]) if kept.endswith("d") else 10_000
+            days = _days_of(stores[name])
             if of_keys and days > KEYS_BACKUP_DAYS_MAX:
                 yield f"{name_of(each)}: a destroyed key is in backups for {days} days"
             if of_keys == (name != "keys"):
                 yield f"{name_of(each)}: its backups are with others'"
+
+
+def _days_of(store: Resource) -> int:
+    kept: str = store["retentionPolicy"]
+    return int(kept[:-1]) if kept.endswith("d") else 10_000
+
+
+def what_is_announced_is_not_kept_longer_than_keys(applied: Rendered) -> Iterator[str]:
+    """Else what people wrote is not taken from there, or an erasure would not reach it."""
+    store = applied.named("ObjectStore", "keys")
+    for name in SERVICES:
+        worker, feeds = applied.named("Deployment", f"{name}-worker"), flows_of(name).feeds
+        if worker is None or not feeds:
+            continue
+        days = loaded(name, environment_of(applied, worker["spec"]["template"])).keys_backup_days
+        if store is not None and days > _days_of(store["spec"]):
+            yield f"{name_of(worker)}: backups of keys are not kept for {days} days"
+        for topic in feeds:
+            found = applied.named("KafkaTopic", topic)
+            kept = kept_at_most(found["spec"]["config"]) if found else 0
+            if kept is None or kept > days * DAY_MS:
+                yield f"{topic}: is kept for longer than {days} days"
 
 
 RULES: tuple[Rule, ...] = (
@@ -453,6 +475,7 @@ RULES: tuple[Rule, ...] = (
     what_is_named_is_there,
     nothing_is_there_twice,
     keys_are_not_kept_for_long,
+    what_is_announced_is_not_kept_longer_than_keys,
 )
 
 

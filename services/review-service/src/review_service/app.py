@@ -10,6 +10,7 @@ from shared_runtime.commands import commands_on
 from shared_runtime.delivery import Connection
 from shared_runtime.erasure import erasure
 from shared_runtime.erasure_api import erasure_router
+from shared_runtime.keeping import Keeping
 from shared_runtime.log_api import log_router
 from shared_runtime.media import Links, MediaStore
 from shared_runtime.media_api import media_of, media_router, media_tasks
@@ -152,6 +153,8 @@ async def forget(files: MediaStore, person: str, db: Connection) -> None:
 def workload(parts: Parts[ReviewSettings]) -> Workload:
     policies = parts.settings.policies
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
+    keeping = Keeping(parts.settings)
+    feed = marketplace_feed(parts.log, policies, parts.keys, parts.now, files, keeping=keeping)
     return Workload(
         own_topics=TOPICS,
         on_own_log=(
@@ -166,7 +169,7 @@ def workload(parts: Parts[ReviewSettings]) -> Workload:
             # what his words were in, and where he has himself told.
             erasure(parts.keys, partial(forget, files), parts.webhooks.forget),
         ),
-        feeds=(marketplace_feed(parts.log, policies, parts.keys, parts.now, files),),
+        feeds=(feed,),
         own_projections=own_projections(parts.keys),
         fire=on_deadlines(policies),
         tasks=(

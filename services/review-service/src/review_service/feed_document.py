@@ -43,7 +43,8 @@ What a shop announces of its orders, instead of sending it to `POST /v1/orders` 
   {PARTITIONS} will do.
 - Events of other types are passed over. A line that makes no sense is counted
   (`aftersales_feed_refused_total`), told in the worker's log with its place, and passed over.
-- What is told of persons is not sealed here, so the topic is kept for a week.
+- What is told of persons is not sealed here, so the topic is kept for a week. Where it is kept
+  longer than the keys of persons are in backups, what somebody wrote is not taken.
 """
 
 

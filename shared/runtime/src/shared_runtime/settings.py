@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     source_token_file: Path | None = None
     connections: int = Field(default=CONNECTIONS_MAX, ge=CONNECTIONS_MIN)
     keys_connections: int = Field(default=KEYS_CONNECTIONS_MAX, ge=1)
+    keys_backup_days: int = Field(default=14, ge=1)
     traces_url: str | None = None
     traces_share: float = Field(default=0.01, ge=0, le=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,7 +1,8 @@
 """CloudEvents of the topic `marketplace.orders` in, recorded events out: the same lines again.
 
 A line that is refused is told in the log of the process, with its place in the topic, and the
-feed goes on: the marketplace's record is not ours to mend, and a later one may.
+feed goes on: the marketplace's record is not ours to mend, and a later one may. A line with what
+somebody wrote waits, and all of its key behind it, while the topic is kept too long for that.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +14,13 @@ from msgspec import Raw, Struct
 from prometheus_client import Counter
 from shared_runtime.decider import Refused
 from shared_runtime.delivery import Apply, Connection, Delivery, Subscription
+from shared_runtime.keeping import Keeping
 from shared_runtime.keys import KeyStore
 from shared_runtime.log import Decisions, PostgresLog
 from shared_runtime.media import MediaStore
 
 from review_service.bulk.intake import decide_lines, find_files, keys_of_writers, refer_files
-from review_service.bulk.line import Line, MalformedLine, RefusedLine, decode_line
+from review_service.bulk.line import Line, MalformedLine, RefusedLine, decode_line, writers
 from review_service.bulk.story import Besides, LineTold, importer
 from review_service.domain.policy import Policies
 
@@ -46,9 +48,11 @@ def marketplace_feed(
     keys: KeyStore,
     now: Callable[[], datetime],
     media: MediaStore | None = None,
+    *,
+    keeping: Keeping,
 ) -> Subscription:
     """The orders that the marketplace announces. Without `media` nobody has files."""
-    apply = _apply(own_log, policies, keys, now, media)
+    apply = _apply(own_log, policies, keys, now, media, keeping=keeping)
     return Subscription(name="marketplace", topics=(TOPIC,), apply=apply)
 
 
@@ -58,6 +62,8 @@ def _apply(
     keys: KeyStore,
     now: Callable[[], datetime],
     media: MediaStore | None,
+    *,
+    keeping: Keeping,
 ) -> Apply:
     teller = importer(TOPIC)
 
@@ -67,6 +73,8 @@ def _apply(
             for delivery in deliveries
             if (line := _line(delivery.body, now())) is not None
         ]
+        for topic in {delivery.topic for delivery, line in ours if _is_written_on(line)}:
+            await keeping.check(topic)
         decisions = Decisions(own_log.within(db))
         lines = [line for _, line in ours]
         written_with = await keys_of_writers(lines, keys)
@@ -87,6 +95,11 @@ def _line(body: bytes, now: datetime) -> Line | RefusedLine | None:
     except (ValueError, RecursionError):
         return RefusedLine(why=MalformedLine())
     return decode_line(event.data, now) if event.type == ORDER else None
+
+
+def _is_written_on(line: Line | RefusedLine) -> bool:
+    """Whether it has what is to be sealed."""
+    return isinstance(line, Line) and any(writers(line))
 
 
 def _tell_refusals(delivery: Delivery, told: LineTold) -> None:

@@ -473,6 +473,22 @@ BROKEN = (
     ),
     Broken(
         "I13",
+        "what began with a policy that this release does not have is refused for good by nobody",
+        f"{RUNTIME}/log.py",
+        "            if unknown.policy_version not in self._policies_of(ask.stream):",
+        "            if True:",
+        f"{OF_REVIEWS}/test_feed.py",
+    ),
+    Broken(
+        "I13",
+        "what began with a policy that this release does not have is not there for now",
+        f"{RUNTIME}/http.py",
+        "    if request.method in READS and isinstance(error, PolicyUnknown):",
+        "    if False:",
+        f"{TESTS}/test_http.py",
+    ),
+    Broken(
+        "I13",
         "what this release cannot read is set aside",
         f"{RUNTIME}/parking.py",
         "    if isinstance(fault, (AlreadyRecorded, StreamsUnreadable)):",

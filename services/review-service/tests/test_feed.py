@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,11 +17,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from local_stack.topics import configs_of, create_topics
 from review_service.api.examples import LINE
 from review_service.app import workload
-from review_service.bulk.feed import ORDER, TOPIC
+from review_service.bulk.feed import ORDER, TOPIC, marketplace_feed
+from review_service.domain.policy import AE_2025_1, ALWAYS, policies
 from review_service.settings import ReviewSettings
 from shared_runtime.delivery import Delivery, Subscription
-from shared_runtime.keeping import DAY_MS
-from shared_runtime.parking import ask_retry, list_parked
+from shared_runtime.keeping import DAY_MS, Keeping
+from shared_runtime.log import StreamsUnreadable
+from shared_runtime.parking import ask_retry, is_of_the_events, list_parked
 from shared_runtime.service import Parts
 from shared_runtime.sources import KafkaLog
 from shared_runtime.subscription import Runner
@@ -239,3 +242,40 @@ async def test_i12_what_people_wrote_is_not_taken_from_where_it_outlives_the_bac
             await asyncio.sleep(0.01)
     await source.close()
     assert await recorded(parts.pool) == 2 * EVENTS_OF_A_LINE
+
+
+async def test_i13_an_order_that_began_with_a_policy_of_a_later_release_waits_for_that_one(
+    feed: Subscription,
+    parts: Parts[ReviewSettings],
+    pool: asyncpg.Pool,
+    caller: Callable[..., httpx.AsyncClient],
+) -> None:
+    """Nothing of it is refused for good: by the feed, by HTTP or in bulk."""
+    another = replace(AE_2025_1, version="ae-later")
+    of_later = policies([(ALWAYS, another.version)], [AE_2025_1, another])
+    later = marketplace_feed(
+        parts.log, of_later, parts.keys, parts.now, keeping=Keeping(parts.settings)
+    )
+    whole = line("O1")
+    begun = {name: whole[name] for name in ("order", "paid", "shipped")}
+    await take(later, pool, announced(begun))
+    with pytest.raises(StreamsUnreadable, match="order-O1: ae-later") as unreadable:
+        await take(feed, pool, announced(whole))
+    assert is_of_the_events(unreadable.value)  # its key is parked
+
+    key = {"Idempotency-Key": "K1"}
+    delivery = {"signed": True}
+    told = await caller("SYSTEM", "market").post(
+        "/v1/orders/O1/delivery", json=delivery, headers=key
+    )
+    assert (told.status_code, told.json()["type"]) == (503, "/problems/unavailable")
+    answered = await caller("IMPORTER", "old-shop").post(
+        "/v1/orders/bulk",
+        content=json.dumps(whole),
+        headers=key | {"Content-Type": "application/x-ndjson"},
+    )
+    first = json.loads(answered.text.splitlines()[0])
+    assert (first["order"], first["problem"]["type"]) == ("refused", "/problems/unavailable")
+
+    await take(later, pool, announced(whole))
+    assert await recorded(pool) == EVENTS_OF_A_LINE

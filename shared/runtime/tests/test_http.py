@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from local_stack import issuer
 from shared_runtime.auth import Caller, Verifier, require
 from shared_runtime.commands import AnyCommandRequest, VersionedCommandRequest
-from shared_runtime.decider import InvalidValue, NotAParty, RateLimited, WindowClosed
+from shared_runtime.decider import InvalidValue, NotAParty, PolicyUnknown, RateLimited, WindowClosed
 from shared_runtime.edge import BODY_BYTES_MAX
 from shared_runtime.fields import Body, IdStr, Instant, Money
 from shared_runtime.http import serve, service_app, worker_health_app
@@ -101,6 +101,15 @@ def things_api() -> Router:
         last = CURSORS.last(f"things {thing_id}", cursor)
         return answer({"limit": limit, "last": last})
 
+    add_failing(router)
+    return router
+
+
+def add_failing(router: Router) -> None:
+    @router.get("/{thing_id}/deadlines")
+    async def deadlines(thing_id: IdStr) -> Response:
+        raise PolicyUnknown(policy_version=thing_id)
+
     @router.post("/{thing_id}/fail")
     async def fail(thing_id: IdStr) -> Response:
         failures: dict[str, Exception] = {
@@ -115,8 +124,6 @@ def things_api() -> Router:
             "shut": asyncpg.AdminShutdownError("bye"),
         }
         raise failures[thing_id]
-
-    return router
 
 
 async def ready() -> None: ...
@@ -454,6 +461,12 @@ async def test_a_database_that_is_away_is_unavailable(
     answered = await client.post(f"/v1/things/{failure}/fail")
     assert problem(answered) == (503, "unavailable")
     assert int(answered.headers["Retry-After"]) >= 1
+
+
+async def test_i13_what_began_with_a_policy_of_a_later_release_is_unavailable(
+    client: httpx.AsyncClient,
+) -> None:
+    assert problem(await client.get("/v1/things/p9/deadlines")) == (503, "unavailable")
 
 
 async def test_a_correlation_id_is_given_back(client: httpx.AsyncClient) -> None:

@@ -39,7 +39,7 @@ from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
 from shared_runtime.bounds import bound_of_field
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.connections import KEEP_ALIVE_SECONDS, PatientProtocol
-from shared_runtime.decider import FieldError, InvalidValue, NotFound, Refused
+from shared_runtime.decider import FieldError, InvalidValue, NotFound, PolicyUnknown, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.documents import LICENCE, SERVERS, Documented, document_of, operation_id
 from shared_runtime.edge import (
@@ -65,6 +65,7 @@ from shared_runtime.problems import (
     NotReady,
     PreconditionRequired,
     RequestTimeout,
+    Unavailable,
     problem,
     refusals_of,
 )
@@ -80,6 +81,7 @@ READY_SECONDS_MAX = 2.0
 SHUTDOWN_SECONDS_MAX = 10
 DATE_SECONDS = 1.0
 """The header Date counts seconds."""
+READS = frozenset({"GET", "HEAD"})
 REQUIRED_HEADERS: Mapping[str, type[Refused]] = {
     KEY_HEADER: IdempotencyKeyMissing,
     VERSION_HEADER: PreconditionRequired,
@@ -272,7 +274,10 @@ def _add_metrics(app: FastAPI) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _refused(_: Request, error: Exception, *, now: Clock) -> Response:
+async def _refused(request: Request, error: Exception, *, now: Clock) -> Response:
+    if request.method in READS and isinstance(error, PolicyUnknown):
+        # What is read has begun with it: a later release may answer.
+        return _told(Unavailable(), now)
     return _told(cast("Refused", error), now)
 
 

@@ -32,7 +32,7 @@ from shared_events.partition import partition_of
 from shared_events.registry import UnknownEventType, key_of, tag_of, topic_of
 
 from shared_runtime.bells import Bells
-from shared_runtime.decider import Command, Decider, Refused, TimeGoesBack
+from shared_runtime.decider import Command, Decider, PolicyUnknown, Refused, TimeGoesBack
 from shared_runtime.ids import derived_id
 from shared_runtime.sealing import seal_event
 from shared_runtime.skew import READ_CLOCK, ClockSkewed
@@ -57,9 +57,10 @@ class AlreadyAnswered(Exception):  # noqa: N818 - a race that was lost, not an e
 
 
 class StreamsUnreadable(OSError):  # noqa: N818 - a state of a rolling deployment
-    """Streams have events of types that this release does not know: a newer one may answer.
+    """Streams have events of types that this release does not know, or have begun with a policy
+    that it does not have: a newer one may answer.
 
-    `types`: the first unknown type of each of them, by its name.
+    `types`: the first unknown type of each of them, or the policy, by its name.
     """
 
     def __init__(self, types: Mapping[str, str]) -> None:
@@ -542,7 +543,12 @@ class Decisions:
         if ask.expected is not None and ask.expected != stream.version:
             raise StaleVersion(expected=ask.expected, actual=stream.version)
         command = _in_time(ask, stream.last)
-        events = decider.decide(stream.state, command)
+        try:
+            events = decider.decide(stream.state, command)
+        except PolicyUnknown as unknown:
+            if unknown.policy_version not in self._policies_of(ask.stream):
+                raise  # whoever asks has named it
+            raise StreamsUnreadable({ask.stream: unknown.policy_version}) from unknown
         if events and stream.last is not None and command.now < stream.last:
             raise TimeGoesBack(last_at=stream.last)
         actor = str(command.actor) if events else ""
@@ -576,6 +582,10 @@ class Decisions:
     def _check_readable(self, stream: str) -> None:
         if unknown := self._unreadable.get(stream):
             raise StreamsUnreadable({stream: unknown})
+
+    def _policies_of(self, stream: str) -> set[str]:
+        """The versions that its events tell, as it begins with one."""
+        return {getattr(event, "policy_version", "") for event in self.events(stream)} - {""}
 
     def _stream[S, C: Command, E: Struct](self, decider: Decider[S, C, E], name: str) -> _Stream:
         if name not in self._streams:

@@ -731,6 +731,34 @@ async def test_a_batch_is_bounded_in_bytes_and_the_largest_event_comes_alone(
         assert sorted(each.position for each in read) == sorted([*range(1, taken + 1)] * 2)
 
 
+async def test_what_is_fetched_ahead_from_kafka_is_bounded_in_bytes(
+    pool: asyncpg.Pool, kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that is larger alone comes alone."""
+    monkeypatch.setattr(sources, "PARTITION_BYTES_MAX", 4 * 1024)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for size in (*[1000] * 10, 10_000, *[1000] * 10):
+        await producer.send_and_wait(topic, bytes(size), key=b"K", partition=7)
+    await producer.stop()
+    batches: list[list[int]] = []
+
+    async def note(deliveries: Sequence[Delivery], _: Connection) -> None:
+        batches.append([len(each.body) for each in deliveries])
+
+    async def have_come() -> bool:
+        return sum(map(len, batches)) == 21
+
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        runner.subscription = replace(runner.subscription, apply=note)
+        await runner.start()
+        await turn_until(runner, have_come)
+    assert [10_000] in batches
+    assert max(map(sum, batches)) == 10_000
+    assert max(map(len, batches)) <= 4
+
+
 async def test_readers_of_one_process_read_and_decode_the_log_once(
     pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:

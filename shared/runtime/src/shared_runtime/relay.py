@@ -26,9 +26,9 @@ from shared_runtime.delivery import (
     TakenOver,
 )
 from shared_runtime.lineage import compare, ends_that_answer, look_up
-from shared_runtime.sources import METADATA_MS_MAX
+from shared_runtime.sources import METADATA_MS_MAX, PARTITION_BYTES_MAX
 
-BATCH_BYTES_MAX = 512 * 1024
+BATCH_BYTES_MAX = PARTITION_BYTES_MAX
 REQUEST_TIMEOUT_MS = 10_000
 PRODUCE_SECONDS_MAX = 1.0
 """So long all partitions are waited for; what is slower is gone on without."""

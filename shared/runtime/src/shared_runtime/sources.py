@@ -44,6 +44,8 @@ BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
 BATCH_BYTES_MAX = 16 * 1024 * 1024
 """Of bodies: a batch of the largest events takes no more memory than one of usual ones."""
+PARTITION_BYTES_MAX = 512 * 1024
+"""So much of each partition is fetched ahead from Kafka: as much as a relay sends at once."""
 KAFKA_WAIT_MS = 500
 FETCH_WAIT_MS = 2_000
 """So long the broker keeps a request for which there is nothing. To ask and be told so takes up
@@ -720,7 +722,7 @@ class KafkaLog:
                 auto_offset_reset="earliest",
                 isolation_level=COMMITTED,
                 metadata_max_age_ms=METADATA_MS_MAX,
-                max_partition_fetch_bytes=4 * 1024 * 1024,
+                max_partition_fetch_bytes=PARTITION_BYTES_MAX,
                 fetch_max_bytes=BATCH_BYTES_MAX,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
                 consumer_timeout_ms=FETCH_WAIT_MS,

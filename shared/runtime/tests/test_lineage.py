@@ -35,6 +35,7 @@ from shared_runtime.delivery import (
 from shared_runtime.feed import LogFeed
 from shared_runtime.lineage import ends_of, ends_that_answer
 from shared_runtime.log import PostgresLog
+from shared_runtime.parking import ask_retry, list_parked, retry_parked
 from shared_runtime.projections import (
     Projection,
     create_projections,
@@ -43,7 +44,7 @@ from shared_runtime.projections import (
 )
 from shared_runtime.recovery import recover
 from shared_runtime.relay import Relay, relay_subscription
-from shared_runtime.sources import KafkaLog, OwnLog, reading
+from shared_runtime.sources import FETCH_SECONDS_MAX, KafkaLog, OwnLog, reading
 from shared_runtime.subscription import Forked, Runner, advance
 from shared_runtime.tail import Tail
 from shared_runtime.testing import counted, facts, see, seen
@@ -584,6 +585,28 @@ async def test_what_a_feed_has_deleted_before_it_was_read_is_told(feed: Feed) ->
             await feed.taken(runner, 1, 2, 3, 6)
             await runner.turn()
         assert missed() == 2
+
+
+async def test_i13_what_waits_of_a_feed_and_is_not_there_any_more_is_told_at_once(
+    feed: Feed,
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise ValueError("cannot be applied")
+
+    async def is_parked() -> bool:
+        return bool(await list_parked(feed.pool))
+
+    async with consuming(feed.pool, feed.kafka, feed.topic, foreign=True) as runner:
+        await feed.announce("a")
+        runner.subscription = replace(runner.subscription, apply=refuse)
+        await turn_until(runner, is_parked)
+        await truncate(feed.kafka, feed.place, 1)
+        assert await ask_retry(feed.pool, subscription="sight", key="K")
+        began_at = asyncio.get_running_loop().time()
+        assert await retry_parked(runner.subscription, runner.source, feed.pool) == 0
+        assert asyncio.get_running_loop().time() - began_at < FETCH_SECONDS_MAX / 2
+    (parked,) = await list_parked(feed.pool)
+    assert parked["reason"] == "position 1 is not in the source any more"
 
 
 # --- Kafka that is slow in one partition

@@ -11,7 +11,7 @@ import pytest
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
 from shared_runtime import parking
-from shared_runtime.delivery import WORLD_FAILURES, Connection, Delivery, Subscription
+from shared_runtime.delivery import WORLD_FAILURES, Connection, Delivery, Place, Subscription
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import (
     DISCARDED_KEPT_FOR,
@@ -358,6 +358,40 @@ async def test_i13_what_waits_is_kept_though_its_source_has_it_no_more(
     reader.source.pool = asyncpg.create_pool(min_size=0)  # it is not asked for anything
     assert await reader.retry("S1") == 1
     assert await histories(pool) == {"S1": [1, 2]}
+
+
+async def test_i13_a_retry_whose_source_does_not_answer_holds_up_nobody(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader, topic: str
+) -> None:
+    asked = asyncio.Event()
+
+    class Silent(OwnLog):
+        async def fetch(
+            self,
+            place: Place,  # noqa: ARG002 - of a `Source`
+            positions: Sequence[int],  # noqa: ARG002
+        ) -> list[Delivery]:
+            asked.set()
+            await asyncio.sleep(60)
+            return []
+
+    await write(journal, "S1", "poison")
+    await reader.read_all()
+    await pool.execute("UPDATE es.parked_event SET body = NULL")  # as of a feed
+    assert await ask_retry(pool, subscription="sight", key="S1")
+    source = Silent(pool, (topic,))
+    runner = Runner(subscription=reader.subscription, source=source, pool=pool)
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run(stop))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        await write(journal, "S2", "a")
+        while await histories(pool) != {"S2": [1]}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert runner.retrying is not None
+    runner.retrying.cancel()
+    stop.set()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 # --- What takes too long

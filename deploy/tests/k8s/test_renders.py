@@ -1,5 +1,6 @@
 """Every overlay and every supported combination can be applied, and nothing in it is wrong."""
 
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,9 +31,10 @@ from deploy_checks.render import (
     tool,
 )
 from deploy_checks.rules import wrong_with
-from deploy_checks.secrets import BY_PASSWORD, OWNER, secrets_of
+from deploy_checks.secrets import BY_PASSWORD, GATEWAY, OWNER, made_by_hand, secrets_of
 
 LINES_MAX = 25
+NAMED = re.compile(r"`([^`]+)`")
 SECONDS_MAX = 120
 
 
@@ -147,6 +149,13 @@ def test_whoever_makes_secrets_by_hand_finds_each_of_them_in_the_docs() -> None:
     each = {name for service in SERVICES for name in secrets_of(service)}
     named = {*OWNER, *BY_PASSWORD, *each}
     assert {name for name in named if f"`{name}`" not in page} == set()
+    [table] = re.findall(r"\| Secret \| members \|\n((?:\|.*\n)+)", page)
+    cells = [line.split("|")[1].partition(" besides")[0] for line in table.splitlines()]
+    told = {name for cell in cells for name in NAMED.findall(cell)}
+    of_each = {name.removeprefix("<service>") for name in told if name[0] in "<-"}
+    assert {f"{service}{kind}" for service in SERVICES for kind in of_each} | {
+        name for name in told if name[0] not in "<-"
+    } == {*made_by_hand(), GATEWAY}
 
 
 def test_topics_users_and_scaling_are_those_of_the_code() -> None:

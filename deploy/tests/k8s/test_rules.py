@@ -144,6 +144,74 @@ def another_gateway(applied: Rendered) -> None:
     the(applied, "HTTPRoute", "dispute")["spec"]["hostnames"] = ["disputes.shop.example"]
 
 
+def door(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "Service", "review-api")["spec"]["ports"][0]
+    return told
+
+
+def provider(applied: Rendered) -> Resource:
+    [told] = the(applied, "SecurityPolicy", "tokens")["spec"]["jwt"]["providers"]
+    found: Resource = told
+    return found
+
+
+def route(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "HTTPRoute", "review")["spec"]
+    return told
+
+
+def listener(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "Kafka", "kafka")["spec"]["kafka"]["listeners"][0]
+    return told
+
+
+def trigger(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "ScaledObject", "review-worker")["spec"]["triggers"][0]
+    return told
+
+
+def topic(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "KafkaTopic", "review.events")["spec"]
+    return told
+
+
+def monitor(applied: Rendered, name: str = "aftersales-api") -> Resource:
+    told: Resource = the(applied, "PodMonitor", name)["spec"]
+    return told
+
+
+def source(applied: Rendered, volume: str, number: int = 0) -> Resource:
+    """A Secret that a migration is given."""
+    spec = pod(applied, "review-migrate", "Job")
+    [told] = [each for each in spec["volumes"] if each["name"] == volume]
+    secret: Resource = told["projected"]["sources"][number]["secret"]
+    return secret
+
+
+def without(kind: str, name: str) -> Break:
+    def broken(applied: Rendered) -> None:
+        gone = the(applied, kind, name)
+        kept = [each for each in applied.resources if each is not gone]
+        object.__setattr__(applied, "resources", kept)
+
+    return broken
+
+
+def plain_kafka_said_twice(applied: Rendered) -> None:
+    plain_kafka(applied)
+    settings(applied)["AFTERSALES_KAFKA_UNENCRYPTED"] = "true"
+
+
+def keda_elsewhere(applied: Rendered) -> None:
+    trigger(applied)["metadata"]["bootstrapServers"] = "kafka:9093"
+
+
+def servers_elsewhere(applied: Rendered) -> None:
+    """As with servers that are outside, none of which is called so."""
+    without("Kafka", "kafka")(applied)
+    settings(applied)["AFTERSALES_KAFKA"] = "nowhere:9092"
+
+
 NO_SUCH = "'[{op: replace, path: /spec/retries, value: 3}]'}]"
 BROKEN: tuple[tuple[str, Break], ...] = (
     ("pods_have_no_rights", puts(lambda a: pod(a)["securityContext"], runAsUser=0)),
@@ -254,6 +322,127 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     (
         "what_is_announced_is_not_kept_longer_than_keys",
         puts(settings, AFTERSALES_KEYS_BACKUP_DAYS="15"),
+    ),
+    ("ports_are_those_of_the_code", puts(door, port=80)),
+    ("ports_are_those_of_the_code", puts(door, targetPort="metrics")),
+    ("ports_are_those_of_the_code", puts(lambda a: container(a)["ports"][0], containerPort=8080)),
+    ("ports_are_those_of_the_code", puts(settings, AFTERSALES_METRICS_PORT="9000")),
+    ("routes_lead_somewhere", puts(door, port=80)),
+    ("routes_lead_somewhere", without("Service", "returns-api")),
+    ("routes_lead_somewhere", puts(lambda a: route(a)["rules"][0]["backendRefs"][0], port=80)),
+    ("routes_lead_somewhere", puts(lambda a: route(a)["parentRefs"][0], name="another")),
+    ("routes_lead_somewhere", without("GatewayClass", "aftersales")),
+    ("routes_lead_somewhere", without("HTTPRouteFilter", "nothing")),
+    ("routes_lead_somewhere", without("HTTPRoute", "review-signed")),
+    ("one_token_passes_all", puts(provider, issuer="https://id.shop.example")),
+    ("one_token_passes_all", puts(provider, audiences=["shop"])),
+    ("one_token_passes_all", puts(lambda a: provider(a)["remoteJWKS"], uri="https://id.example/k")),
+    ("one_token_passes_all", puts(settings, AFTERSALES_ISSUER="https://id.shop.example")),
+    ("one_token_passes_all", puts(settings, AFTERSALES_AUDIENCE="shop")),
+    ("one_token_passes_all", without("SecurityPolicy", "tokens")),
+    (
+        "secrets_are_where_they_are_looked_for",
+        puts(lambda a: pod(a)["volumes"][0]["secret"], secretName="dispute-secrets"),
+    ),
+    ("secrets_are_where_they_are_looked_for", puts(lambda a: source(a, "kafka"), name="kafka")),
+    (
+        "secrets_are_where_they_are_looked_for",
+        puts(lambda a: source(a, "trust", 1), name="review-keys-ca"),
+    ),
+    (
+        "secrets_are_where_they_are_looked_for",
+        puts(lambda a: source(a, "trust")["items"][0], path="ca.crt"),
+    ),
+    (
+        "secrets_are_where_they_are_looked_for",
+        puts(lambda a: source(a, "secrets"), name="review-owner"),
+    ),
+    ("every_secret_is_made_by_somebody", without("ExternalSecret", "review-secrets")),
+    ("every_secret_is_made_by_somebody", without("ExternalSecret", "keys-backups")),
+    ("every_secret_is_made_by_somebody", without("KafkaUser", "keda-kafka")),
+    (
+        "every_secret_is_made_by_somebody",
+        puts(lambda a: pod(a)["volumes"][0]["secret"], secretName="review-secret"),
+    ),
+    (
+        "every_secret_is_made_by_somebody",
+        puts(lambda a: source(a, "secrets", 1), name="review-owners"),
+    ),
+    (
+        "every_secret_is_made_by_somebody",
+        puts(
+            lambda a: the(a, "Gateway", "aftersales")["spec"]["listeners"][0]["tls"],
+            certificateRefs=[{"name": "certificate"}],
+        ),
+    ),
+    (
+        "every_secret_is_made_by_somebody",
+        puts(
+            lambda a: the(a, "ExternalSecret", "review-owner")["spec"],
+            dataFrom=[{"extract": {"key": "owner"}}],
+        ),
+    ),
+    (
+        "every_secret_is_made_by_somebody",
+        puts(
+            lambda a: the(a, "ExternalSecret", "review-owner")["spec"]["secretStoreRef"],
+            kind="SecretStore",
+        ),
+    ),
+    ("kafka_is_where_it_is_looked_for", puts(settings, AFTERSALES_KAFKA="nowhere:9093")),
+    ("kafka_is_where_it_is_looked_for", servers_elsewhere),
+    ("kafka_is_where_it_is_looked_for", plain_kafka_said_twice),
+    ("kafka_is_where_it_is_looked_for", puts(listener, port=9094)),
+    ("kafka_is_where_it_is_looked_for", puts(listener, authentication={"type": "scram-sha-512"})),
+    (
+        "kafka_is_where_it_is_looked_for",
+        takes(settings, "AFTERSALES_KAFKA_CERTIFICATE", "AFTERSALES_KAFKA_KEY"),
+    ),
+    ("kafka_is_where_it_is_looked_for", keda_elsewhere),
+    ("kafka_is_where_it_is_looked_for", takes(lambda a: trigger(a)["metadata"], "tls")),
+    ("kafka_is_where_it_is_looked_for", without("TriggerAuthentication", "kafka-lag")),
+    (
+        "kafka_is_one",
+        puts(lambda a: the(a, "KafkaUser", "review-kafka")["metadata"], labels={}),
+    ),
+    ("every_database_is_there", without("Cluster", "returns-keys")),
+    ("every_database_is_there", without("ScheduledBackup", "returns-keys")),
+    (
+        "every_database_is_there",
+        takes(lambda a: the(a, "Cluster", "review-keys")["spec"], "plugins"),
+    ),
+    ("copies_have_somewhere_to_be", puts(topic, replicas=4)),
+    (
+        "copies_have_somewhere_to_be",
+        puts(lambda a: topic(a)["config"], **{"min.insync.replicas": 3}),
+    ),
+    (
+        "copies_have_somewhere_to_be",
+        puts(lambda a: the(a, "KafkaNodePool", "brokers")["spec"], replicas=1),
+    ),
+    (
+        "copies_have_somewhere_to_be",
+        puts(lambda a: the(a, "Cluster", "review-keys")["spec"], instances=2),
+    ),
+    (
+        "everybody_is_asked_for_metrics",
+        puts(lambda a: monitor(a)["podMetricsEndpoints"][0], port="http"),
+    ),
+    (
+        "everybody_is_asked_for_metrics",
+        puts(lambda a: monitor(a, "aftersales-worker")["podMetricsEndpoints"][0], path="/health"),
+    ),
+    (
+        "everybody_is_asked_for_metrics",
+        puts(lambda a: monitor(a)["selector"], matchLabels={"app": "aftersales"}),
+    ),
+    (
+        "everybody_is_asked_for_metrics",
+        lambda a: monitor(a)["podMetricsEndpoints"][0]["relabelings"].pop(),
+    ),
+    (
+        "everybody_is_asked_for_metrics",
+        puts(lambda a: monitor(a, "kafka-exporter")["podMetricsEndpoints"][0], port="metrics"),
     ),
 )
 

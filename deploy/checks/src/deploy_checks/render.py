@@ -19,6 +19,8 @@ APPLIED = sorted(
 )
 """Every overlay, and what a test has for itself. Combinations are elsewhere: `combinations`."""
 SECONDS_MAX = 60
+COMPONENT = "app.kubernetes.io/component"
+SERVICE = "app.kubernetes.io/name"
 
 type Resource = dict[str, Any]
 
@@ -105,6 +107,26 @@ def distinct(applied: Iterable[Rendered]) -> Iterator[Resource]:
 def containers_of(template: Resource) -> list[Resource]:
     spec = template["spec"]
     return [*spec.get("initContainers", ()), *spec["containers"]]
+
+
+def component_of(each: Resource) -> str:
+    """Which process of its service a workload is."""
+    return str(each["spec"]["template"]["metadata"]["labels"][COMPONENT])
+
+
+def service_of(template: Resource) -> str:
+    """Whose process runs in a pod."""
+    return str(template["metadata"]["labels"][SERVICE]).removesuffix("-service")
+
+
+def environment_of(applied: Rendered, template: Resource) -> dict[str, str]:
+    """What the process of a pod is told, as far as the image does not say it."""
+    [container] = template["spec"]["containers"]
+    told: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        found = applied.named("ConfigMap", source["configMapRef"]["name"])
+        told |= found["data"] if found else {}
+    return told | {it["name"]: it["value"] for it in container.get("env", ()) if "value" in it}
 
 
 def selects(selector: Resource, labels: Resource) -> bool:

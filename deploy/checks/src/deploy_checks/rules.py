@@ -19,8 +19,19 @@ from shared_runtime.keeping import DAY_MS, kept_at_most
 from shared_runtime.media_api import DISK_BYTES_MAX, MEMORY_BYTES_MAX
 from shared_runtime.relay import CLOSE_SECONDS_MAX
 
+from deploy_checks import joined
 from deploy_checks.facts import SERVICES, flows_of
-from deploy_checks.render import Rendered, Resource, containers_of, name_of, selects
+from deploy_checks.render import (
+    SERVICE,
+    Rendered,
+    Resource,
+    component_of,
+    containers_of,
+    environment_of,
+    name_of,
+    selects,
+    service_of,
+)
 from deploy_checks.secrets import loaded
 
 NOBODY = 65532
@@ -33,8 +44,6 @@ MIGRATING = 12
 KEYS_BACKUP_DAYS_MAX = 14
 WORLD = ("/", "/run/secrets", "/var/run/secrets")
 NOT_FOR_SECRETS = ("/run/secrets", "/var/run/secrets")
-COMPONENT = "app.kubernetes.io/component"
-SERVICE = "app.kubernetes.io/name"
 ROUTE = "aftersales.dev/route"
 TMP = "tmp"
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -134,7 +143,7 @@ def resources_are_asked_for(applied: Rendered) -> Iterator[str]:
 def files_of_people_find_room(applied: Rendered) -> Iterator[str]:
     """An API is given the memory and the disk that its code takes at most."""
     for each in applied.of("Deployment"):
-        if _component(each) != "api":
+        if component_of(each) != "api":
             continue
         spec = each["spec"]["template"]["spec"]
         [container] = spec["containers"]
@@ -192,7 +201,7 @@ def processes_end_in_time(applied: Rendered) -> Iterator[str]:
         [container] = spec["containers"]
         pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         needed = pause + SHUTDOWN_SECONDS_MAX
-        if _component(each) == "api":
+        if component_of(each) == "api":
             if pause < PAUSE_SECONDS_MIN:
                 yield f"{name_of(each)}: closes its door while others still send people to it"
         elif pause:
@@ -201,10 +210,6 @@ def processes_end_in_time(applied: Rendered) -> Iterator[str]:
             needed += STATEMENT_SECONDS_MAX + CLOSE_SECONDS_MAX
         if spec.get("terminationGracePeriodSeconds", 30) <= needed:
             yield f"{name_of(each)}: needs {needed} s to end and is killed before"
-
-
-def _component(each: Resource) -> str:
-    return str(each["spec"]["template"]["metadata"]["labels"][COMPONENT])
 
 
 def code_waits_for_its_migration(applied: Rendered) -> Iterator[str]:
@@ -224,7 +229,7 @@ def code_waits_for_its_migration(applied: Rendered) -> Iterator[str]:
 def settings_are_whole(applied: Rendered) -> Iterator[str]:
     """Each process starts with what it is given: by its own settings, as production reads them."""
     for each, template in applied.workloads():
-        service = template["metadata"]["labels"]["app.kubernetes.io/name"].removesuffix("-service")
+        service = service_of(template)
         folder = environment_of(applied, template).get("AFTERSALES_SECRETS_DIR", "/run/secrets")
         mounts = {
             mount["mountPath"]
@@ -242,16 +247,6 @@ def settings_are_whole(applied: Rendered) -> Iterator[str]:
             continue
         yield from _files_are_shared(each, template, settings)
         yield from _trusted_files_are_there(each, template, settings)
-
-
-def environment_of(applied: Rendered, template: Resource) -> dict[str, str]:
-    """What the process of a pod is told, as far as the image does not say it."""
-    [container] = template["spec"]["containers"]
-    told: dict[str, str] = {}
-    for source in container.get("envFrom", ()):
-        found = applied.named("ConfigMap", source["configMapRef"]["name"])
-        told |= found["data"] if found else {}
-    return told | {it["name"]: it["value"] for it in container.get("env", ()) if "value" in it}
 
 
 def _files_are_shared(each: Resource, template: Resource, settings: Any) -> Iterator[str]:  # noqa: ANN401
@@ -281,7 +276,7 @@ def _trusted_files_are_there(
     settings: Any,  # noqa: ANN401
 ) -> Iterator[str]:
     """Of whoever speaks with Kafka: the certificates that it is told to read."""
-    if _component(each) == "api":
+    if component_of(each) == "api":
         return
     [container] = template["spec"]["containers"]
     mounts = [PurePosixPath(mount["mountPath"]) for mount in container["volumeMounts"]]
@@ -300,10 +295,10 @@ def what_a_topic_has_lost_is_found(applied: Rendered) -> Iterator[str]:
         if each["metadata"].get("labels", {}).get(ROUTE) == "ordinary"
     }
     for each in applied.of("Deployment"):
-        if _component(each) != "worker":
+        if component_of(each) != "worker":
             continue
         template = each["spec"]["template"]
-        service = template["metadata"]["labels"][SERVICE].removesuffix("-service")
+        service = service_of(template)
         environment = environment_of(applied, template)
         told = json.loads(environment.get("AFTERSALES_SOURCES", "{}"))
         for topic in {*flows_of(service).reads} - {*FEEDS}:
@@ -476,6 +471,16 @@ RULES: tuple[Rule, ...] = (
     nothing_is_there_twice,
     keys_are_not_kept_for_long,
     what_is_announced_is_not_kept_longer_than_keys,
+    joined.ports_are_those_of_the_code,
+    joined.routes_lead_somewhere,
+    joined.one_token_passes_all,
+    joined.secrets_are_where_they_are_looked_for,
+    joined.every_secret_is_made_by_somebody,
+    joined.kafka_is_where_it_is_looked_for,
+    joined.kafka_is_one,
+    joined.every_database_is_there,
+    joined.copies_have_somewhere_to_be,
+    joined.everybody_is_asked_for_metrics,
 )
 
 

@@ -40,8 +40,21 @@ BY_PASSWORD: Mapping[str, str] = {
 """Of each service besides, where Kafka knows it by these."""
 OWNER = ("aftersales_migration_url", "aftersales_keys_migration_url")
 """Of each service's migration: the Secret `<service>-owner`."""
+GATEWAY = "gateway-tls"
+"""The gateway's certificate: of nobody here, in no store of ours (cert-manager makes it)."""
+STORE = "aftersales"
+"""Where External Secrets finds what it makes, each under the name of its Secret."""
+OF_A_SERVICE = ("secrets", "owner", "kafka", "kafka-ca", "database-ca", "keys-ca")
+OF_DATABASES = ("database-owner", "database-app-role", "keys-owner", "keys-app-role")
+BACKUPS = ("backups", "keys-backups")
 
 _environment = Lock()
+
+
+def made_by_hand() -> frozenset[str]:
+    """The Secrets of whoever has no store."""
+    own = {f"{service}-{kind}" for service in SERVICES for kind in (*OF_A_SERVICE, *OF_DATABASES)}
+    return frozenset({*own, *BACKUPS})
 
 
 def secrets_of(service: str) -> dict[str, str]:

@@ -1,33 +1,17 @@
-"""An appeal comes in time, once for each person and decision, and goes to somebody else."""
+"""An appeal comes in time, and goes to somebody else."""
 
 from datetime import UTC, datetime
 
-import pytest
-from shared_casework.appeals import Lodged, in_appeal, in_time, require_first
+from shared_casework.appeals import in_appeal, in_time
 from shared_casework.impartial import Stakes, conflict_of
-from shared_casework.parties import Account, parties_of
-from shared_runtime.decider import Actor, AlreadyAppealed
+from shared_casework.parties import parties_of
+from shared_runtime.decider import Actor
 
 UNTIL = datetime(2025, 3, 27, 12, tzinfo=UTC)
-BUYER = Account("BUYER", "X")
-SELLER = Account("SELLER", "X")  # another person, of the same id
-lodged = Lodged(appeal_id="A1", by=BUYER, decision="first")
 
 
 def test_an_appeal_is_taken_until_its_window_closes() -> None:
     assert in_time(UNTIL) == (None, UNTIL)
-
-
-def test_a_person_appeals_a_decision_once() -> None:
-    with pytest.raises(AlreadyAppealed) as refused:
-        require_first([lodged], BUYER, "first")
-    assert refused.value.existing_id == "A1"
-
-
-def test_another_person_and_another_decision_may_be_appealed() -> None:
-    require_first([lodged], SELLER, "first")
-    require_first([lodged], BUYER, "second")
-    require_first([], BUYER, "first")
 
 
 def test_who_decided_first_does_not_decide_the_appeal() -> None:

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from shared_events.characters import draws
-from shared_events.fields import MINOR_MAX, REVIEW_LENGTH_MAX
+from shared_events.fields import MINOR_MAX, TEXT_LENGTH_MAX
 
 from shared_cli.bulk_line import (
     BuyerReview,
@@ -328,7 +328,7 @@ def _order(
 def _comment(row: Row) -> str | None:
     """Title and message, as long as a review may be; None where there is nothing to be seen."""
     told = "\n".join(filter(None, map(row.get, COMMENTS)))
-    return told[:REVIEW_LENGTH_MAX] if any(map(draws, told)) else None
+    return told[:TEXT_LENGTH_MAX] if any(map(draws, told)) else None
 
 
 def _review(review: Review, promised: datetime, delivered: datetime | None) -> BuyerReview:

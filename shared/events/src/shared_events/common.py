@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared_events.fields import EXPLANATION_LENGTH_MAX, MEDIA_MAX, Id, Instant, Party
+from shared_events.fields import MEDIA_MAX, NOTE_LENGTH_MAX, Id, Instant, Party
 from shared_events.sealed import Sealed
 
 type Overdue = Literal[
@@ -89,7 +89,7 @@ class StatementOfReasonsIssued(
     decision_account: AccountDecision | None = None
     decision_ground: Literal["ILLEGAL_CONTENT", "INCOMPATIBLE_CONTENT"]
     rule_ids: Annotated[list[Id], Meta(min_length=1)]
-    explanation: Annotated[str, Meta(min_length=1, max_length=EXPLANATION_LENGTH_MAX)]
+    explanation: Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH_MAX)]
     facts: Sealed
     source_type: Literal["NOTICE", "OWN_INITIATIVE", "COMPLAINT"]
     automated_detection: bool
@@ -99,6 +99,3 @@ class StatementOfReasonsIssued(
     appeal_until: Instant | None = None
     appeal_command: Id | None = None
     redress: list[Redress] | None = None
-
-
-type CommonEvent = DecisionOverdue | StatementOfReasonsIssued

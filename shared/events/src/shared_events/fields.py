@@ -14,9 +14,9 @@ from msgspec import Meta
 from shared_events.characters import ID, ID_LENGTH_MAX, is_id
 from shared_events.codes import COUNTRY, CURRENCY, is_country, is_currency
 
-# What a person may write, in characters.
-REVIEW_LENGTH_MAX = 5_000
-EXPLANATION_LENGTH_MAX = 2_000
+# What a person may write, in characters: the matter itself, and a word about it.
+TEXT_LENGTH_MAX = 5_000
+NOTE_LENGTH_MAX = 2_000
 
 MINOR_MAX = 2**53 - 1
 """The greatest integer that every JSON reader keeps exact."""

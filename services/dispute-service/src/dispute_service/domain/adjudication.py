@@ -15,7 +15,7 @@ from shared_events.dispute import (
     InfoRequested,
     Level,
 )
-from shared_events.fields import Id, Party
+from shared_events.fields import NOTE_LENGTH_MAX, TEXT_LENGTH_MAX, Id, Party
 from shared_runtime.decider import (
     Actor,
     ConflictOfInterest,
@@ -52,14 +52,18 @@ class RequestInfo(Struct, frozen=True, kw_only=True):
     """A question to one party, which both read: sealed for each."""
 
     of: Party
-    question_for_buyer: Annotated[str, Words(2_000, sealed_for="BUYER", said_as="question")]
-    question_for_seller: Annotated[str, Words(2_000, sealed_for="SELLER", said_as="question")]
+    question_for_buyer: Annotated[
+        str, Words(NOTE_LENGTH_MAX, sealed_for="BUYER", said_as="question")
+    ]
+    question_for_seller: Annotated[
+        str, Words(NOTE_LENGTH_MAX, sealed_for="SELLER", said_as="question")
+    ]
 
 
 class ProvideInfo(Struct, frozen=True, kw_only=True):
     """The answer, with what he has to show for it."""
 
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     evidence_ids: EvidenceIds = ()
 
 

@@ -12,7 +12,7 @@ from shared_events.dispute import (
     InquiryMessageAdded,
     InquiryOverdue,
 )
-from shared_events.fields import Id, Sha256
+from shared_events.fields import TEXT_LENGTH_MAX, Id, Sha256
 from shared_events.sealed import same_text, same_texts
 from shared_runtime.decider import WrongState
 from shared_runtime.rule import Guard, Window
@@ -27,14 +27,14 @@ from dispute_service.domain.matter import taken
 class AnswerInquiry(Struct, frozen=True, kw_only=True):
     """The seller's first answer, by a person of his."""
 
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
 
 
 class AddInquiryMessage(Struct, frozen=True, kw_only=True):
     """What one of them adds. `auto`: no person wrote it, so it answers nothing."""
 
     message_id: Annotated[Id, Made("message")]
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     media: Media = ()
     media_sha256: tuple[Sha256, ...] = ()
     auto: bool = False

@@ -20,7 +20,7 @@ from shared_events.dispute import (
     DisputeFinalized,
     RemedyOrdered,
 )
-from shared_events.fields import Id, Party
+from shared_events.fields import TEXT_LENGTH_MAX, Id, Party
 from shared_events.sealed import same_text
 from shared_runtime.decider import (
     AlreadyAppealed,
@@ -55,7 +55,7 @@ class AppealDispute(Struct, frozen=True, kw_only=True):
 
     appeal_id: Annotated[Id, Made("appeal")]
     ground: AppealGround
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     evidence_ids: EvidenceIds = ()
 
 
@@ -63,7 +63,7 @@ class AnswerAppeal(Struct, frozen=True, kw_only=True):
     """The other party's word on it."""
 
     appeal_id: Id
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     evidence_ids: EvidenceIds = ()
 
 

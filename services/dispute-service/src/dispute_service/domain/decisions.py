@@ -15,7 +15,7 @@ from shared_events.dispute import (
     Liable,
     Outcome,
 )
-from shared_events.fields import Currency, Id, Minor, Party
+from shared_events.fields import NOTE_LENGTH_MAX, TEXT_LENGTH_MAX, Currency, Id, Minor, Party
 from shared_runtime.decider import (
     AmountExceedsCeiling,
     FieldError,
@@ -43,9 +43,13 @@ from dispute_service.domain.terms import (
 )
 
 type RuleIds = Annotated[tuple[Id, ...], Meta(max_length=20), ONCE]
-type FactsForBuyer = Annotated[str | None, Words(5_000, sealed_for="BUYER", said_as="facts")]
-type FactsForSeller = Annotated[str | None, Words(5_000, sealed_for="SELLER", said_as="facts")]
-type Explanation = Annotated[str | None, Words(2_000, sealed_for=None)]
+type FactsForBuyer = Annotated[
+    str | None, Words(TEXT_LENGTH_MAX, sealed_for="BUYER", said_as="facts")
+]
+type FactsForSeller = Annotated[
+    str | None, Words(TEXT_LENGTH_MAX, sealed_for="SELLER", said_as="facts")
+]
+type Explanation = Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)]
 """In plain words."""
 
 

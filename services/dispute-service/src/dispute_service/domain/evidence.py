@@ -14,7 +14,7 @@ from shared_events.dispute import (
     EvidenceRemoved,
     EvidenceShared,
 )
-from shared_events.fields import Id, Instant, Party, Sha256
+from shared_events.fields import NOTE_LENGTH_MAX, Id, Instant, Party, Sha256
 from shared_events.sealed import same_text
 from shared_runtime.decider import EvidenceSealed, FieldError, LimitReached, WrongState
 from shared_runtime.rule import Window
@@ -42,7 +42,7 @@ class LodgeEvidence(Struct, frozen=True, kw_only=True):
     media: Annotated[str, File("EVIDENCE", "sha256")]
     sha256: Sha256
     captured_at: Instant | None = None
-    note: Annotated[str | None, Words(2_000)] = None
+    note: Annotated[str | None, Words(NOTE_LENGTH_MAX)] = None
 
 
 class ShareEvidence(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from shared_casework.order_facts import Stage as OrderStage
 from shared_casework.parties import PARTY, Account
 from shared_casework.values import refuse, utc
 from shared_events.dispute import InquiryEvent, InquiryOpened, InquiryTopic
-from shared_events.fields import LINES_MAX, MEDIA_MAX, Id, Sha256
+from shared_events.fields import LINES_MAX, MEDIA_MAX, TEXT_LENGTH_MAX, Id, Sha256
 from shared_events.sealed import same_text, same_texts
 from shared_runtime.decider import AlreadySubmitted, FieldError, LimitReached, NotFound
 from shared_runtime.rule import Rule
@@ -28,7 +28,7 @@ class OpenInquiry(Struct, frozen=True, kw_only=True):
     inquiry_id: Annotated[Id, Made("inquiry")]
     topic: InquiryTopic
     line_ids: Annotated[tuple[Id, ...], Meta(max_length=LINES_MAX), ONCE] = ()
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     media: Media = ()
     media_sha256: tuple[Sha256, ...] = ()
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared_casework.impartial import require_impartial
 from shared_casework.parties import PARTIES, PARTY
 from shared_events.dispute import DisputeEvent, DisputeMessageAdded
-from shared_events.fields import Id
+from shared_events.fields import NOTE_LENGTH_MAX, Id
 from shared_events.sealed import same_text
 from shared_runtime.decider import ConflictOfInterest, FieldError, LimitReached
 from shared_runtime.rule import Guard
@@ -23,9 +23,13 @@ class AddDisputeMessage(Struct, frozen=True, kw_only=True):
     """A party says it once; an adjudicator's words are sealed for each of them."""
 
     message_id: Annotated[Id, Made("message")]
-    text: Annotated[str | None, Words(2_000)] = None
-    text_for_buyer: Annotated[str | None, Words(2_000, sealed_for="BUYER", said_as="text")] = None
-    text_for_seller: Annotated[str | None, Words(2_000, sealed_for="SELLER", said_as="text")] = None
+    text: Annotated[str | None, Words(NOTE_LENGTH_MAX)] = None
+    text_for_buyer: Annotated[
+        str | None, Words(NOTE_LENGTH_MAX, sealed_for="BUYER", said_as="text")
+    ] = None
+    text_for_seller: Annotated[
+        str | None, Words(NOTE_LENGTH_MAX, sealed_for="SELLER", said_as="text")
+    ] = None
 
 
 def add_dispute_message(

@@ -14,7 +14,15 @@ from shared_events.dispute import (
     DisputeReason,
     Outcome,
 )
-from shared_events.fields import LINES_MAX, Currency, Id, Minor, Quantity, Unit
+from shared_events.fields import (
+    LINES_MAX,
+    TEXT_LENGTH_MAX,
+    Currency,
+    Id,
+    Minor,
+    Quantity,
+    Unit,
+)
 from shared_events.sealed import same_text
 from shared_runtime.decider import (
     AlreadySubmitted,
@@ -52,7 +60,7 @@ class OpenDispute(Struct, frozen=True, kw_only=True):
     amount_minor: Minor | None = None
     currency: Currency | None = None
     replacement_sku: Id | None = None
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     inquiry_id: Id | None = None
 
 

@@ -11,7 +11,7 @@ from shared_events.dispute import (
     PlatformDefaultGiven,
     RemedyOrdered,
 )
-from shared_events.fields import Party
+from shared_events.fields import TEXT_LENGTH_MAX, Party
 from shared_runtime.decider import WrongState
 from shared_runtime.rule import Guard, Window
 from shared_runtime.shape import Words
@@ -36,8 +36,8 @@ class GivePlatformDefault(Struct, frozen=True, kw_only=True):
     each; told to whoever has appealed.
     """
 
-    facts_for_buyer: Annotated[str, Words(5_000, sealed_for="BUYER")]
-    facts_for_seller: Annotated[str, Words(5_000, sealed_for="SELLER")]
+    facts_for_buyer: Annotated[str, Words(TEXT_LENGTH_MAX, sealed_for="BUYER")]
+    facts_for_seller: Annotated[str, Words(TEXT_LENGTH_MAX, sealed_for="SELLER")]
 
 
 def facts_of_delay(dispute: Dispute) -> str:

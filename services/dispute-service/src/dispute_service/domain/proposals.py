@@ -18,7 +18,7 @@ from shared_events.dispute import (
     ProposalRejected,
     RemedyOrdered,
 )
-from shared_events.fields import Currency, Id, Minor
+from shared_events.fields import NOTE_LENGTH_MAX, Currency, Id, Minor
 from shared_runtime.decider import (
     AmountExceedsCeiling,
     FieldError,
@@ -43,7 +43,7 @@ from dispute_service.domain.terms import (
     sorted_lines,
 )
 
-type Message = Annotated[str | None, Words(2_000)]
+type Message = Annotated[str | None, Words(NOTE_LENGTH_MAX)]
 
 
 class Propose(Struct, frozen=True, kw_only=True):

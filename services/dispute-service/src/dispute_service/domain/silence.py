@@ -10,6 +10,7 @@ from shared_events.dispute import (
     DisputeEvent,
     RemedyOrdered,
 )
+from shared_events.fields import TEXT_LENGTH_MAX
 from shared_runtime.decider import WrongState
 from shared_runtime.rule import Guard, Window
 from shared_runtime.shape import Words
@@ -32,7 +33,7 @@ EXPLANATION = (
 class GiveDefaultJudgement(Struct, frozen=True, kw_only=True):
     """`facts`: what was proposed and when it had been due, sealed for the seller."""
 
-    facts: Annotated[str, Words(5_000, sealed_for="SELLER")]
+    facts: Annotated[str, Words(TEXT_LENGTH_MAX, sealed_for="SELLER")]
 
 
 def facts_of_silence(dispute: Dispute) -> str:

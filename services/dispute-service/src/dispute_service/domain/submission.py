@@ -13,7 +13,7 @@ from shared_events.dispute import (
     EvidenceSubmitted,
     RebuttalSubmitted,
 )
-from shared_events.fields import Party
+from shared_events.fields import TEXT_LENGTH_MAX, Party
 from shared_runtime.decider import (
     AlreadySubmitted,
     EvidenceRequired,
@@ -49,7 +49,7 @@ class DiscloseEvidence(Struct, frozen=True):
 class SubmitRebuttal(Struct, frozen=True, kw_only=True):
     """What he has to say to the other's evidence, and what more he has to show."""
 
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     evidence_ids: EvidenceIds = ()
 
 

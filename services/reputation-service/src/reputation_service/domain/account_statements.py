@@ -13,7 +13,7 @@ from shared_events.common import (
     StatementOfReasonsIssued,
     Visibility,
 )
-from shared_events.fields import Id
+from shared_events.fields import NOTE_LENGTH_MAX, TEXT_LENGTH_MAX, Id
 from shared_events.reputation import Measure
 from shared_runtime.shape import ONCE, Words
 
@@ -22,8 +22,8 @@ from reputation_service.domain.known import Sender
 
 APPEAL = "AppealViolation"
 type RuleIds = Annotated[tuple[Id, ...], Meta(max_length=20), ONCE]
-type Facts = Annotated[str | None, Words(5_000, sealed_for="ACCUSED")]
-type Explanation = Annotated[str | None, Words(2_000, sealed_for=None)]
+type Facts = Annotated[str | None, Words(TEXT_LENGTH_MAX, sealed_for="ACCUSED")]
+type Explanation = Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)]
 """In plain words."""
 
 

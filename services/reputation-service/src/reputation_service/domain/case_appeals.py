@@ -11,7 +11,7 @@ from shared_casework.parties import PARTY
 from shared_casework.reasons import REASONS
 from shared_casework.values import refuse, utc
 from shared_events.common import StatementOfReasonsIssued
-from shared_events.fields import Id
+from shared_events.fields import TEXT_LENGTH_MAX, Id
 from shared_events.reputation import (
     AppealOutcome,
     CaseEvent,
@@ -35,7 +35,7 @@ class AppealViolation(Struct, frozen=True, kw_only=True):
     """What was wrong with the decision, and what shows it: ids of events or of files sent in."""
 
     appeal_id: Annotated[Id, Made("appeal")]
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     evidence_ids: Annotated[tuple[Id, ...], ONCE] = ()
 
 

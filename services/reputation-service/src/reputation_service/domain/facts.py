@@ -11,7 +11,6 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 DAY_MICROS: Final = 86_400_000_000
 K_MAX = 4
-WEIGHT_MILLI_MAX = 10_000
 
 
 class Origin(NamedTuple):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Struct
 from shared_casework.parties import PARTY
-from shared_events.fields import MEDIA_MAX, Sha256
+from shared_events.fields import MEDIA_MAX, TEXT_LENGTH_MAX, Sha256
 from shared_events.reputation import CaseEvent, StatementSubmitted
 from shared_runtime.decider import AlreadySubmitted
 from shared_runtime.rule import Window
@@ -18,7 +18,7 @@ from reputation_service.domain.known import PERSON, Sender
 class SubmitStatement(Struct, frozen=True, kw_only=True):
     """In his own words, with what he has to show."""
 
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
     media: Annotated[tuple[str, ...], Files("EVIDENCE", MEDIA_MAX)] = ()
     media_sha256: tuple[Sha256, ...] = ()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from shared_casework.parties import PARTY
 from shared_events.dispute import ContestGround
-from shared_events.fields import Unit
+from shared_events.fields import TEXT_LENGTH_MAX, Unit
 from shared_events.returns import ReturnClosed, ReturnContested, ReturnEvent
 from shared_runtime.decider import WrongState
 from shared_runtime.rule import Guard, Window
@@ -22,7 +22,7 @@ class ContestReturn(Struct, frozen=True, kw_only=True):
 
     ground: ContestGround
     units: Annotated[tuple[Unit, ...], Meta(min_length=1), ONCE]
-    text: Annotated[str, Words(5_000)]
+    text: Annotated[str, Words(TEXT_LENGTH_MAX)]
 
 
 def contest_return(matter: Return, said: ContestReturn, by: Sender) -> list[ReturnEvent]:

@@ -8,7 +8,7 @@ from shared_casework.parties import PARTY
 from shared_casework.reasons import Recipient, Ruling, decision_id, require_reasons
 from shared_casework.values import utc
 from shared_events.common import MatterFact, StatementOfReasonsIssued
-from shared_events.fields import Id
+from shared_events.fields import NOTE_LENGTH_MAX, TEXT_LENGTH_MAX, Id
 from shared_events.returns import DeclineCode, OfferDeclined, ReturnDeclined, ReturnEvent
 from shared_runtime.decider import ReasonsMissing, Role, RoleNotAllowed
 from shared_runtime.rule import Guard, Window
@@ -26,12 +26,18 @@ class DeclineReturn(Struct, frozen=True, kw_only=True):
     """The seller's has a note; the desk's has rules, facts and plain words besides."""
 
     code: DeclineCode
-    note: Annotated[str | None, Words(2_000)] = None
-    note_for_buyer: Annotated[str | None, Words(2_000, sealed_for="BUYER", said_as="note")] = None
-    note_for_seller: Annotated[str | None, Words(2_000, sealed_for="SELLER", said_as="note")] = None
+    note: Annotated[str | None, Words(NOTE_LENGTH_MAX)] = None
+    note_for_buyer: Annotated[
+        str | None, Words(NOTE_LENGTH_MAX, sealed_for="BUYER", said_as="note")
+    ] = None
+    note_for_seller: Annotated[
+        str | None, Words(NOTE_LENGTH_MAX, sealed_for="SELLER", said_as="note")
+    ] = None
     rule_ids: Annotated[tuple[Id, ...], Meta(max_length=20), ONCE] = ()
-    facts_for_buyer: Annotated[str | None, Words(5_000, sealed_for="BUYER", said_as="facts")] = None
-    explanation: Annotated[str | None, Words(2_000, sealed_for=None)] = None
+    facts_for_buyer: Annotated[
+        str | None, Words(TEXT_LENGTH_MAX, sealed_for="BUYER", said_as="facts")
+    ] = None
+    explanation: Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)] = None
 
 
 def decline_return(matter: Return, said: DeclineReturn, by: Sender) -> list[ReturnEvent]:

@@ -11,7 +11,17 @@ from shared_casework.files import with_digests
 from shared_casework.order_facts import OrderFacts
 from shared_casework.parties import PARTY
 from shared_casework.values import require_currency, utc
-from shared_events.fields import LINES_MAX, MEDIA_MAX, Code, Currency, Holds, Id, Minor, Sha256
+from shared_events.fields import (
+    LINES_MAX,
+    MEDIA_MAX,
+    TEXT_LENGTH_MAX,
+    Code,
+    Currency,
+    Holds,
+    Id,
+    Minor,
+    Sha256,
+)
 from shared_events.returns import (
     AskedKind,
     ReturnAuthorized,
@@ -80,7 +90,7 @@ class RequestReturn(Struct, frozen=True, kw_only=True):
     size_measured: Code | None = None
     amount_minor: Minor | None = None
     currency: Currency | None = None
-    text: Annotated[str | None, Words(5_000)] = None
+    text: Annotated[str | None, Words(TEXT_LENGTH_MAX)] = None
     media: Annotated[tuple[str, ...], Files("EVIDENCE", MEDIA_MAX)] = ()
     media_sha256: tuple[Sha256, ...] = ()
 

@@ -44,6 +44,7 @@ from returns_service.domain.wanted import (
     taken_of,
 )
 
+CONTENT_LENGTH_MAX = 10_000
 NO_REASON = Fault(reason="WITHDRAWAL", sellers_fault=False)
 
 
@@ -129,7 +130,7 @@ DECLARE_WITHDRAWAL = OpeningRule(
 class ConfirmWithdrawal(Struct, frozen=True, kw_only=True):
     """The words of the declaration as they were sent, and their digest: both are acknowledged."""
 
-    content: Annotated[str, Words(10_000)]
+    content: Annotated[str, Words(CONTENT_LENGTH_MAX)]
     content_sha256: Sha256
 
 

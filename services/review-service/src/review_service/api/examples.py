@@ -49,14 +49,6 @@ LINE: dict[str, Any] = {
     ],
 }
 
-BUYER_REVIEW: dict[str, Any] = {
-    "quality": 5,
-    "logistics": 4,
-    "service": 5,
-    "incentive": "NONE",
-    "text": "Bright enough to read by. A day late.",
-}
-SELLER_REVIEW: dict[str, Any] = {"rating": 5}
 RESTRICTION: dict[str, Any] = {
     "ground": "PERSONAL_DATA",
     "rule_ids": ["R-3"],
@@ -64,12 +56,6 @@ RESTRICTION: dict[str, Any] = {
     "explanation": "Reviews may not give anybody's address. The stars still count.",
     "measures": ["HIDE_TEXT"],
     "automated_detection": False,
-}
-APPEAL_DECISION: dict[str, Any] = {
-    "outcome": "REVERSED",
-    "rule_ids": ["R-3"],
-    "facts": "The street is the shop's own, as its page gives it.",
-    "explanation": "The address is public. The text is shown again.",
 }
 ANSWERS = """\
 {"line":1,"order_id":"O-1001","order":"accepted","reviews":[{"by":"BUYER","outcome":"accepted"}]}

@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
-from shared_events.fields import REVIEW_LENGTH_MAX, Id, Instant
+from shared_events.fields import (
+    MEDIA_MAX,
+    NOTE_LENGTH_MAX,
+    STARS_MAX,
+    TEXT_LENGTH_MAX,
+    Id,
+    Instant,
+)
 from shared_events.review import Ground, Incentive, Restriction, Side
 from shared_runtime.bounds import bound_of_line, words_at
 from shared_runtime.decider import FieldError, InvalidValue, Refused
@@ -23,18 +30,14 @@ from review_service.told_order import ToldPart
 
 FIELD_LENGTH_MAX = 100
 BOUND_LENGTH_MAX = 200
-REPLY_LENGTH_MAX = 2_000
-FACTS_LENGTH_MAX = 5_000
-FILES_MAX = 10
 TEXT = "JSON in UTF-8, without halves of characters"
 HALVES = "1 to 5, in whole or half stars"
-STARS_MAX = 5
 TITLED = "\n\n"
 """What stands between a title and the text under it."""
 
-type Text = Annotated[str, Meta(min_length=1, max_length=REVIEW_LENGTH_MAX)]
-type Said = Annotated[str, Meta(min_length=1, max_length=REPLY_LENGTH_MAX)]
-type Files = Annotated[tuple[Id, ...], Meta(max_length=FILES_MAX)]
+type Text = Annotated[str, Meta(min_length=1, max_length=TEXT_LENGTH_MAX)]
+type Said = Annotated[str, Meta(min_length=1, max_length=NOTE_LENGTH_MAX)]
+type Files = Annotated[tuple[Id, ...], Meta(max_length=MEDIA_MAX)]
 type Halves = Literal["UP", "DOWN"]
 type Stars = float
 """Of their own here: there are halves elsewhere."""
@@ -68,7 +71,7 @@ class WasRestricted(ToldPart, frozen=True, kw_only=True):
         "EXCLUDE_SCORE",
     )
     rule_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=20)] = ("ELSEWHERE",)
-    facts: Annotated[str, Meta(min_length=1, max_length=FACTS_LENGTH_MAX)] = (
+    facts: Annotated[str, Meta(min_length=1, max_length=TEXT_LENGTH_MAX)] = (
         "No words about it have been kept."
     )
 
@@ -210,7 +213,7 @@ def decode_review(text: Raw, number: int, latest: datetime) -> SoundReview | Ref
         told, written = _untyped(text), titled(said)
         errors = [
             *halves_only(said, place),
-            *words(written, f"{place}.text", REVIEW_LENGTH_MAX),
+            *words(written, f"{place}.text", TEXT_LENGTH_MAX),
             *instants(told, [("at", said.at, True)], latest, f"{place}."),
         ]
         if not errors:

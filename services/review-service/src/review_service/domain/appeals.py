@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared_casework.reasons import REASONS
 from shared_casework.values import utc
 from shared_events.common import StatementOfReasonsIssued
-from shared_events.fields import Id
+from shared_events.fields import NOTE_LENGTH_MAX, Id
 from shared_events.review import (
     EvaluationEvent,
     Flagger,
@@ -78,7 +78,7 @@ class AppealModeration(Struct, frozen=True, kw_only=True):
     review_id: Id
     appeal_id: Annotated[Id, Made("appeal")]
     part: Part | None = None
-    text: Annotated[str, Words(2_000)]
+    text: Annotated[str, Words(NOTE_LENGTH_MAX)]
 
 
 class DecideModerationAppeal(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Protocol, TypedDict
 
 from msgspec import Struct
 from shared_casework.files import with_digests
-from shared_events.fields import Sha256, Stars
+from shared_events.fields import MEDIA_MAX, TEXT_LENGTH_MAX, Sha256, Stars
 from shared_events.review import Incentive, Side
 from shared_events.sealed import same_text, same_texts
 from shared_runtime.decider import Actor, FieldError
@@ -47,8 +47,8 @@ class Writing(Struct, frozen=True, kw_only=True):
     service: Stars | None = None
     incentive: Incentive | None = None
     rating: Stars | None = None
-    text: Annotated[str | None, Words(5_000)] = None
-    media: Annotated[tuple[str, ...], Files("REVIEW", 10)] = ()
+    text: Annotated[str | None, Words(TEXT_LENGTH_MAX)] = None
+    media: Annotated[tuple[str, ...], Files("REVIEW", MEDIA_MAX)] = ()
     media_sha256: tuple[Sha256, ...] = ()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Struct
 from msgspec.structs import replace
 from shared_casework.values import utc
-from shared_events.fields import Id
+from shared_events.fields import NOTE_LENGTH_MAX, Id
 from shared_events.review import EvaluationEvent, FlagReason, Part, ReviewFlagged
 from shared_events.sealed import same_text
 from shared_runtime.decider import (
@@ -33,7 +33,7 @@ class FlagReview(Struct, frozen=True, kw_only=True):
     flag_id: Annotated[Id, Made("flag")]
     part: Part | None = None
     reason: FlagReason
-    text: Annotated[str | None, Words(2_000)] = None
+    text: Annotated[str | None, Words(NOTE_LENGTH_MAX)] = None
 
 
 def flag_review(subject: Subject, said: FlagReview, by: Sender) -> list[EvaluationEvent]:

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Struct
 from shared_casework.files import with_digests
 from shared_casework.values import utc
-from shared_events.fields import Id, Sha256
+from shared_events.fields import MEDIA_MAX, NOTE_LENGTH_MAX, Id, Sha256
 from shared_events.review import EvaluationEvent, FollowUpAppended, ReplyEdited, ReplyPublished
 from shared_events.sealed import same_text, same_texts
 from shared_runtime.decider import AlreadySubmitted, FieldError, WrongState
@@ -30,14 +30,14 @@ class PublishReply(Struct, frozen=True, kw_only=True):
 
     review_id: Id
     reply_id: Annotated[Id, Made("reply")]
-    text: Annotated[str, Words(2_000)]
+    text: Annotated[str, Words(NOTE_LENGTH_MAX)]
 
 
 class EditReply(Struct, frozen=True, kw_only=True):
     """Other words for it."""
 
     review_id: Id
-    text: Annotated[str, Words(2_000)]
+    text: Annotated[str, Words(NOTE_LENGTH_MAX)]
 
 
 class AppendFollowUp(Struct, frozen=True, kw_only=True):
@@ -45,8 +45,8 @@ class AppendFollowUp(Struct, frozen=True, kw_only=True):
 
     review_id: Id
     followup_id: Annotated[Id, Made("follow-up")]
-    text: Annotated[str, Words(2_000)]
-    media: Annotated[tuple[str, ...], Files("REVIEW", 10)] = ()
+    text: Annotated[str, Words(NOTE_LENGTH_MAX)]
+    media: Annotated[tuple[str, ...], Files("REVIEW", MEDIA_MAX)] = ()
     media_sha256: tuple[Sha256, ...] = ()
 
 

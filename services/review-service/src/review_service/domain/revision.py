@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 from shared_casework.values import utc
-from shared_events.fields import Id, Stars
+from shared_events.fields import TEXT_LENGTH_MAX, Id, Stars
 from shared_events.review import (
     EvaluationEvent,
     ReviewRevised,
@@ -53,7 +53,7 @@ class ReviseReview(Struct, frozen=True, kw_only=True):
     quality: Stars
     logistics: Stars
     service: Stars
-    text: Annotated[str | None, Words(5_000)] = None
+    text: Annotated[str | None, Words(TEXT_LENGTH_MAX)] = None
 
 
 def grant_revision(subject: Subject, said: GrantRevision, by: Sender) -> list[EvaluationEvent]:

@@ -9,7 +9,7 @@ from shared_casework import reasons
 from shared_casework.reasons import LegalGround, Reasoned, Source
 from shared_casework.values import utc
 from shared_events.common import MatterFact, StatementOfReasonsIssued, Visibility
-from shared_events.fields import Id, Party
+from shared_events.fields import NOTE_LENGTH_MAX, TEXT_LENGTH_MAX, Id, Party
 from shared_events.review import Ground, Part, Restriction
 from shared_runtime.shape import ONCE, Words
 
@@ -19,9 +19,9 @@ from review_service.domain.subject import Subject
 APPEAL = "AppealModeration"
 
 type RuleIds = Annotated[tuple[Id, ...], Meta(max_length=20), ONCE]
-type Facts = Annotated[str | None, Words(5_000, sealed_for="RECIPIENT")]
+type Facts = Annotated[str | None, Words(TEXT_LENGTH_MAX, sealed_for="RECIPIENT")]
 """What of it goes against the recipient, sealed for him."""
-type Explanation = Annotated[str | None, Words(2_000, sealed_for=None)]
+type Explanation = Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)]
 """In plain words."""
 type Measures = Annotated[tuple[Restriction, ...], Meta(min_length=1, max_length=4), ONCE]
 

@@ -536,6 +536,17 @@ async def test_an_importers_organisation_is_no_partys(
     assert (await case.seen_by(desk.senior))["adjudicator_id"] == "agent-1"
 
 
+async def test_what_an_importer_brings_of_a_dispute_is_no_earlier_than_what_is_there(
+    desk: Desk, caller: Callable[..., Client]
+) -> None:
+    case = await desk.in_rebuttal()
+    importer = caller("IMPORTER", "history")
+    for at, answer in ((desk.clock() - DAY, "time-goes-back"), (desk.clock(), None)):
+        body = {"text": "That is it.", "on_behalf_of": "BUYER", "at": at.isoformat()}
+        told = await case.tried(importer, "rebuttal", body)
+        assert (refusal(told) if told.is_error else None) == answer
+
+
 # --- Questions
 
 ASKING = {"topic": "PRODUCT", "line_ids": ["1"], "text": "Is it leather?"}

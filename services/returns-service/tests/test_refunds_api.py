@@ -352,6 +352,13 @@ async def test_an_importer_brings_what_a_seller_gave_when_he_gave_it(
     assert refusal(await send(importer, f"{LEDGER}/goodwill", before)) == "time-goes-back"
 
 
+async def test_what_a_bank_tells_is_no_earlier_than_what_is_there(desk: Desk) -> None:
+    await desk.paid()
+    for at, answer in ((desk.clock() - DAY, "time-goes-back"), (desk.clock(), None)):
+        told = await send(desk.feed, f"{LEDGER}/outside", CHARGEBACK | {"at": at.isoformat()})
+        assert (refusal(told) if told.is_error else None) == answer
+
+
 async def test_a_seller_who_was_erased_gives_nothing(desk: Desk) -> None:
     await desk.paid()
     await desk.tell("seller-S-77", seller_erased(desk.clock()))

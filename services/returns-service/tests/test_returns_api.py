@@ -77,6 +77,16 @@ async def test_the_same_request_again_is_the_same_return(desk: Desk, order: Retu
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
+async def test_what_an_importer_brings_of_a_return_is_no_earlier_than_what_is_there(
+    desk: Desk, order: Returning, caller: Callable[..., Client]
+) -> None:
+    path, importer = await order.asked(), caller("IMPORTER", "history")
+    for at, answer in ((desk.clock() - DAY, "time-goes-back"), (desk.clock(), None)):
+        body = {"on_behalf_of": "SELLER", "at": at.isoformat()}
+        told = await send(importer, f"{path}/approval", body)
+        assert (refusal(told) if told.is_error else None) == answer
+
+
 async def test_a_rehearsal_records_nothing(desk: Desk, order: Returning) -> None:
     body = {"order_id": order.order_id} | ASKED
     told = await send(desk.buyer, RETURNS, body, dry=True)

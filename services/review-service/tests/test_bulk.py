@@ -11,11 +11,15 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from review_service.api import bulk
+from review_service.api.bodies import OrderBody
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.bulk.intake import Intake, Numbered, Tally
-from review_service.bulk.line import LINE_BYTES_MAX
+from review_service.bulk.line import LINE_BYTES_MAX, Line, decode_line
 from review_service.bulk.reviewed import TEXT
 from review_service.bulk.story import importer as teller
 from review_service.domain.policy import policies
@@ -433,6 +437,34 @@ async def test_a_bad_line_is_refused_with_its_reason_and_the_rest_goes_on(
         "refused": len(WRONG),
     }
     assert await recorded(pool) == WHOLE
+
+
+INSTANTS = st.from_regex(
+    r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\.[0-9]{1,8})?"
+    r"(Z|z|[+-][0-2][0-9]:?[0-5][0-9])?",
+    fullmatch=True,
+)
+
+
+@given(INSTANTS)
+@example("2026-01-10T06:30:00.123456Z")
+@example("2026-01-10T06:30:00.1234567Z")
+@example("2026-01-10T06:30:00.0000000Z")
+@example("2026-01-10T03:30:00-03:00")
+@example("2026-01-10T06:30:00-00:00")
+@example("2026-01-10T24:00:00Z")
+@example("2016-12-31T23:59:60Z")
+def test_an_instant_is_the_same_or_is_none_by_either_door(said: str) -> None:
+    """A line of an upload, which is an order of the feed too, and a body: nothing is cut off."""
+    told = altered("order.deliver_by", said)
+    by_line = decode_line(line_of(told).encode(), datetime(2100, 1, 1, tzinfo=UTC))
+    try:
+        by_body = OrderBody.model_validate(told["order"]).deliver_by
+    except ValidationError:
+        assert not isinstance(by_line, Line)
+    else:
+        assert isinstance(by_line, Line)
+        assert by_line.life.order.deliver_by == by_body
 
 
 BUYER, SELLER = LINE["reviews"]

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from local_stack.databases import Database
 from PIL import Image
+from review_service.api import evaluations
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.app import workload
@@ -393,6 +394,23 @@ async def test_who_flags_too_much_waits(
     assert flagged.json()["retry_at"] == "2026-01-16T17:00:00Z"
     clock.advance(timedelta(hours=23))
     recorded(await post(eager, f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"}))
+
+
+@pytest.mark.usefixtures("revealed")
+async def test_how_much_somebody_flags_is_asked_once_for_each_flag(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can flag beside it; not before as well."""
+    read, asked = evaluations.flagged_lately, list[str]()
+
+    async def counted(who: str, now: datetime, db: Any) -> tuple[datetime, ...]:  # noqa: ANN401
+        asked.append(who)
+        return await read(who, now, db)
+
+    monkeypatch.setattr(evaluations, "flagged_lately", counted)
+    flagged = await post(caller("BUYER", "B-9"), f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
+    recorded(flagged)
+    assert asked == ["buyer:B-9"]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from local_stack.databases import Database
 from local_stack.servers import Servers
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
-from shared_events.partition import partition_of
+from shared_events.partition import PARTITIONS, partition_of
 from shared_runtime import sources
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import (
@@ -347,6 +347,38 @@ async def goes_on_without_the_busy_one(runner: Runner, pool: asyncpg.Pool, topic
         assert runner.holds[busy].why == "fork"
         assert runner.held() == {busy}
         await runner.start()  # a restart does not make it good
+
+
+async def test_i4_what_is_held_stays_so_when_a_group_gives_its_partitions_anew(
+    pool: asyncpg.Pool, journal: PostgresLog, kafka: str, topic: str
+) -> None:
+    held = frozenset({(topic, partition_of(BUSY))})
+    cursors = {(topic, partition): Cursor() for partition in range(PARTITIONS)}
+    group = f"sight-{uuid4().hex}"
+    await write(journal, "O1", S1=3, S2=3)
+    await relay_all(pool, kafka, topic)
+
+    async def read_again(source: KafkaLog) -> set[Place]:
+        """The places of what comes, from the beginning on, until all of the calm one has."""
+        read: list[Delivery] = []
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while sum(told.place not in held for told in read) < 3:
+                try:
+                    read += await source.take(cursors, held)
+                except TakenOver:
+                    await source.rewind(cursors)
+                    read.clear()
+        return {told.place for told in read}
+
+    calm = {(topic, partition_of(CALM))}
+    async with kafka_log(kafka, topic, group) as source:
+        assert await read_again(source) == calm
+        async with kafka_log(kafka, topic, group) as other:
+            assert await other.places()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(await source.places()) < PARTITIONS:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+        assert await read_again(source) == calm
 
 
 # --- Gaps

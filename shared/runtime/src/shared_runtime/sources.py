@@ -354,6 +354,7 @@ class KafkaLog:
     commit_seconds: float = COMMIT_SECONDS
     _consumer: SessionConsumer | None = None
     _heard_at: float | None = None
+    _paused: frozenset[Place] | None = None  # None: as its consumer has it
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
     _moved: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
@@ -383,7 +384,7 @@ class KafkaLog:
         if self.foreign:
             await self._look_at_ends(consumer, cursors, held)
         healed = await self._heal(consumer, cursors, held) if self.feed else []
-        _hold(consumer, held | self._healing.keys())
+        self._hold(consumer, held | self._healing.keys())
         wait_ms = 0 if healed else KAFKA_WAIT_MS
         try:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
@@ -404,6 +405,18 @@ class KafkaLog:
             if (delivery := self._ours(record)) is not None
         ]
 
+    def _hold(self, consumer: AIOKafkaConsumer, held: frozenset[Place]) -> None:
+        """Pauses exactly these partitions, as far as they are assigned. (To find out which are goes
+        over all of them, so it is not asked each time.)
+        """
+        if held == self._paused:
+            return
+        paused = consumer.paused()
+        wanted = {each for each in consumer.assignment() if (each.topic, each.partition) in held}
+        consumer.pause(*(wanted - paused))
+        consumer.resume(*(paused - wanted))
+        self._paused = held
+
     def silent_seconds(self) -> float:
         """For how long no broker has answered, counted from the first time that one was asked. (One
         does every `FETCH_WAIT_MS`, though there be nothing new.)
@@ -417,7 +430,8 @@ class KafkaLog:
 
     def _note_heard(self, consumer: SessionConsumer) -> None:
         """A broker that is asked nothing, since nothing is ours or all is held, is not silent."""
-        is_asked = bool(consumer.assignment() - consumer.paused())
+        paused = consumer.paused() if self._paused else frozenset[TopicPartition]()
+        is_asked = bool(consumer.assignment() - paused)
         heard_at = consumer.heard_at if is_asked else asyncio.get_running_loop().time()
         self._heard_at = max(self._heard_at or heard_at, heard_at)
 
@@ -468,6 +482,7 @@ class KafkaLog:
         if assigned.keys() <= cursors.keys():
             self._rebalanced.clear()
         self._ends_at = float("-inf")
+        self._paused = None  # what its consumer was just given is read, held or not
         for name in assigned.keys() & cursors.keys():
             # One before: whoever reads on compares the last hash that he has with the source's.
             offset = max(0, cursors[name].position - 1)
@@ -630,8 +645,9 @@ class KafkaLog:
         them says what is missed.
         """
         now = asyncio.get_running_loop().time()
-        assigned = [*consumer.assignment()]
-        if self.feed is None or not assigned or now - self._ends_at < EMPTY_SECONDS:
+        if self.feed is None or now - self._ends_at < EMPTY_SECONDS:
+            return
+        if not (assigned := consumer.assignment()):
             return
         spans = await self._look(consumer, assigned)
         self._ends_at = now
@@ -725,7 +741,7 @@ class KafkaLog:
                 max_partition_fetch_bytes=PARTITION_BYTES_MAX,
                 fetch_max_bytes=BATCH_BYTES_MAX,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
-                consumer_timeout_ms=FETCH_WAIT_MS,
+                consumer_timeout_ms=2 * FETCH_WAIT_MS,
             )
             consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
             try:
@@ -739,16 +755,6 @@ class KafkaLog:
             self._consumer = consumer
             self._shared_at = asyncio.get_running_loop().time()
         return self._consumer
-
-
-def _hold(consumer: AIOKafkaConsumer, held: frozenset[Place]) -> None:
-    """Pauses exactly these partitions, as far as they are assigned."""
-    if not held and not consumer.paused():
-        return
-    wanted = {place for place in consumer.assignment() if (place.topic, place.partition) in held}
-    paused = consumer.paused()
-    consumer.pause(*(wanted - paused))
-    consumer.resume(*(paused - wanted))
 
 
 class _Rebalance(ConsumerRebalanceListener):

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka import codec as codecs
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
@@ -33,6 +33,7 @@ from shared_runtime.delivery import (
     Subscription,
     TakenOver,
 )
+from shared_runtime.fetching import SessionConsumer
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import list_parked
 from shared_runtime.relay import Relay, relay_subscription
@@ -52,6 +53,8 @@ BUSY, CALM = "S1", "S2"
 PATIENCE_SECONDS = 30
 TURNS = 40
 TO_THE_END = -1  # as Kafka has it
+
+type Told = dict[TopicPartition, list[ConsumerRecord]]
 
 pytestmark = pytest.mark.usefixtures("sight")
 
@@ -379,6 +382,37 @@ async def test_i4_what_is_held_stays_so_when_a_group_gives_its_partitions_anew(
             while len(await source.places()) < PARTITIONS:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
         assert await read_again(source) == calm
+
+
+async def test_who_has_been_told_something_does_not_wait_long_for_more(
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """His reader has put cursors off perhaps, and somebody waits for them."""
+    waits: list[tuple[int, bool]] = []
+    getmany = SessionConsumer.getmany
+
+    async def seen(consumer: SessionConsumer, *, timeout_ms: int, max_records: int) -> Told:
+        told = await getmany(consumer, timeout_ms=timeout_ms, max_records=max_records)
+        waits.append((timeout_ms, bool(told)))
+        return told
+
+    monkeypatch.setattr(SessionConsumer, "getmany", seen)
+    async with kafka_log(kafka, topic) as source:
+        runner = runner_on(pool, source, topic)
+        for order in ("O1", "O2"):
+            await write(journal, order, S1=1)
+            await relay_all(pool, kafka, topic)
+            await runner.start()
+            await turn_until_applied(runner, pool, S1=int(order[1:]))
+            await runner.turn()
+            await runner.turn()
+    is_long = [wait > waits[0][0] for wait, _ in waits]
+    assert is_long[1:] == [not had_come for _, had_come in waits[:-1]]
+    assert any(had_come for _, had_come in waits)
 
 
 # --- Gaps

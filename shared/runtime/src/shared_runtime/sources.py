@@ -47,6 +47,8 @@ BATCH_BYTES_MAX = 16 * 1024 * 1024
 PARTITION_BYTES_MAX = 512 * 1024
 """So much of each partition is fetched ahead from Kafka: as much as a relay sends at once."""
 KAFKA_WAIT_MS = 500
+"""So long more is waited for when something has come: then whatever has been put off is done.
+Who has waited in vain waits twice as long the next time, for each time is a turn of its reader."""
 FETCH_WAIT_MS = 2_000
 """So long the broker keeps a request for which there is nothing. To ask and be told so takes up
 to a millisecond of the processor: client and broker go over all partitions."""
@@ -357,6 +359,7 @@ class KafkaLog:
     _paused: frozenset[Place] | None = None  # None: as its consumer has it
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
     _committed_at: float = 0.0
+    _has_come: bool = True
     _moved: dict[TopicPartition, int] = field(default_factory=dict[TopicPartition, int])
     _shared_at: float = 0.0
     _ends_at: float = float("-inf")
@@ -385,7 +388,7 @@ class KafkaLog:
             await self._look_at_ends(consumer, cursors, held)
         healed = await self._heal(consumer, cursors, held) if self.feed else []
         self._hold(consumer, held | self._healing.keys())
-        wait_ms = 0 if healed else KAFKA_WAIT_MS
+        wait_ms = 0 if healed else KAFKA_WAIT_MS if self._has_come else 2 * KAFKA_WAIT_MS
         try:
             batches = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH_MAX)
         except UNDECODABLE:
@@ -395,6 +398,7 @@ class KafkaLog:
             raise
         finally:
             self._note_heard(consumer)
+        self._has_come = bool(batches or healed)
         self._moved |= {place: told[-1].offset + 1 for place, told in batches.items() if told}
         if self._rebalanced.is_set():
             raise TakenOver  # a partition that has just come is not read from its cursor yet

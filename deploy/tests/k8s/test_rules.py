@@ -175,6 +175,21 @@ def topic(applied: Rendered) -> Resource:
     return told
 
 
+def deployment(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "Deployment", "review-api")["spec"]
+    return told
+
+
+def scaling(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "HorizontalPodAutoscaler", "review-api")["spec"]
+    return told
+
+
+def kafka_config(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "Kafka", "kafka")["spec"]["kafka"]["config"]
+    return told
+
+
 def monitor(applied: Rendered, name: str = "aftersales-api") -> Resource:
     told: Resource = the(applied, "PodMonitor", name)["spec"]
     return told
@@ -239,10 +254,6 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     (
         "processes_are_looked_after",
         puts(lambda a: container(a)["livenessProbe"]["httpGet"], path="/readyz"),
-    ),
-    (
-        "processes_are_looked_after",
-        puts(lambda a: container(a)["startupProbe"], failureThreshold=9),
     ),
     (
         "processes_are_looked_after",
@@ -322,6 +333,45 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     (
         "what_is_announced_is_not_kept_longer_than_keys",
         puts(settings, AFTERSALES_KEYS_BACKUP_DAYS="15"),
+    ),
+    *(
+        ("figures_are_those_that_are_meant", broken)
+        for broken in (
+            puts(lambda a: container(a)["startupProbe"], timeoutSeconds=1),
+            puts(lambda a: container(a)["startupProbe"], failureThreshold=60),
+            puts(lambda a: container(a)["livenessProbe"], periodSeconds=1, failureThreshold=1),
+            puts(lambda a: container(a)["readinessProbe"], failureThreshold=1),
+            puts(pod, terminationGracePeriodSeconds=31),
+            takes(deployment, "minReadySeconds"),
+            takes(deployment, "revisionHistoryLimit"),
+            puts(deployment, progressDeadlineSeconds=301),
+            puts(deployment, replicas=1),
+            puts(lambda a: container(a)["resources"]["requests"], memory="16Mi"),
+            puts(
+                lambda a: container(a, "review-worker")["resources"]["limits"],
+                memory="100Mi",
+            ),
+            puts(lambda a: first(a)["resources"]["limits"], memory="64Mi"),
+            puts(lambda a: the(a, "Job", "review-migrate")["spec"], backoffLimit=1),
+            puts(scaling, minReplicas=1),
+            puts(scaling, maxReplicas=5),
+            puts(lambda a: scaling(a)["metrics"][0]["resource"]["target"], averageUtilization=5),
+            puts(lambda a: the(a, "ScaledObject", "review-worker")["spec"], minReplicaCount=0),
+            puts(lambda a: trigger(a)["metadata"], lagThreshold="1"),
+            puts(lambda a: the(a, "KafkaNodePool", "controllers")["spec"], replicas=1),
+            puts(kafka_config, **{"min.insync.replicas": 1}),
+            puts(kafka_config, **{"auto.create.topics.enable": True}),
+            puts(lambda a: topic(a)["config"], **{"min.insync.replicas": 1}),
+            puts(topic, replicas=1),
+            puts(topic, partitions=32),
+            puts(lambda a: the(a, "Cluster", "review-keys")["spec"], instances=1),
+            takes(
+                lambda a: the(a, "Cluster", "review-database")["spec"]["postgresql"],
+                "synchronous",
+            ),
+            keys_for_longer,
+            puts(lambda a: the(a, "ObjectStore", "logs")["spec"], retentionPolicy="1d"),
+        )
     ),
     ("ports_are_those_of_the_code", puts(door, port=80)),
     ("ports_are_those_of_the_code", puts(door, targetPort="metrics")),

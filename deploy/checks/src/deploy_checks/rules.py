@@ -1,6 +1,7 @@
 """What is applied in, all that is wrong with it out: in words, each naming its object.
 
-What we want of every pod stands here, and why. Numbers that are the code's are read from it.
+What we want of every pod stands here, and why; what joins objects, in `joined`; figures, in
+`figures`. Numbers that are the code's are read from it.
 """
 
 import json
@@ -19,7 +20,7 @@ from shared_runtime.keeping import DAY_MS, kept_at_most
 from shared_runtime.media_api import DISK_BYTES_MAX, MEMORY_BYTES_MAX
 from shared_runtime.relay import CLOSE_SECONDS_MAX
 
-from deploy_checks import joined
+from deploy_checks import figures, joined
 from deploy_checks.facts import SERVICES, flows_of
 from deploy_checks.render import (
     SERVICE,
@@ -36,7 +37,6 @@ from deploy_checks.secrets import loaded
 
 NOBODY = 65532
 PAUSE_SECONDS_MIN = 5
-BEGIN_SECONDS_MIN = 120
 PEOPLE = 20
 """Connections for whoever looks into a database by hand, and for its operator."""
 MIGRATING = 12
@@ -105,7 +105,7 @@ def volumes_are_bounded(applied: Rendered) -> Iterator[str]:
 
 
 def processes_are_looked_after(applied: Rendered) -> Iterator[str]:
-    """Three probes, patient enough for a starved node and for what they ask."""
+    """Three probes, of what is theirs to ask, that wait for as long as that may take."""
     for each in applied.of("Deployment"):
         [container] = each["spec"]["template"]["spec"]["containers"]
         probes = {
@@ -117,9 +117,6 @@ def processes_are_looked_after(applied: Rendered) -> Iterator[str]:
         paths = {kind: probe["httpGet"]["path"] for kind, probe in probes.items()}
         if paths != {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}:
             yield f"{name_of(each)}: is asked for {paths}: liveness never asks for the database"
-        startup = probes["startup"]
-        if startup["periodSeconds"] * startup["failureThreshold"] < BEGIN_SECONDS_MIN:
-            yield f"{name_of(each)}: is given less than {BEGIN_SECONDS_MIN} s to begin"
         if probes["readiness"].get("timeoutSeconds", 1) <= READY_SECONDS_MAX:
             yield f"{name_of(each)}: /readyz may take {READY_SECONDS_MAX} s, its probe waits less"
         ports = {port["name"] for port in container.get("ports", ())}
@@ -471,6 +468,7 @@ RULES: tuple[Rule, ...] = (
     nothing_is_there_twice,
     keys_are_not_kept_for_long,
     what_is_announced_is_not_kept_longer_than_keys,
+    figures.figures_are_those_that_are_meant,
     joined.ports_are_those_of_the_code,
     joined.routes_lead_somewhere,
     joined.one_token_passes_all,

@@ -11,7 +11,7 @@ from local_stack.databases import Database
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from shared_events.orders import OrderPaid
-from shared_runtime.database import PLANS, open_pool
+from shared_runtime.database import PLANS, NoneFree, open_pool
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
 from shared_runtime.parking import DISCARDED_KEPT_FOR, DISCARDED_PURGE_MAX
@@ -131,6 +131,19 @@ async def test_a_process_is_ready_though_all_its_connections_are_in_use(
     ):
         parts = parts_of(PRODUCTION, busy, clock)
         assert await readiness(replace(parts, probe=probe)) == 200
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_to_come_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared_runtime.database.FREE_SECONDS_MAX", 0.1)
+    async with await open_pool(database.app_url, size=1) as pool:
+        async with pool.acquire():
+            with pytest.raises(NoneFree) as told:
+                await pool.fetchval("SELECT 1")
+        assert isinstance(told.value, WORLD_FAILURES)
+        assert not isinstance(told.value, TimeoutError)
+        assert await pool.fetchval("SELECT 1") == 1
 
 
 async def test_a_process_has_as_many_connections_as_it_is_told(database: Database) -> None:

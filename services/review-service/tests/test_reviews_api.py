@@ -17,11 +17,11 @@ import httpx
 import pytest
 from local_stack.databases import Database
 from PIL import Image
-from review_service.api import evaluations
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.app import workload
 from review_service.domain.streams import review_id_of, review_ref
+from review_service.facts import flagged_lately
 from review_service.settings import ReviewSettings
 from shared_events.envelope import Recorded
 from shared_events.review import RevisionGranted
@@ -401,13 +401,13 @@ async def test_how_much_somebody_flags_is_asked_once_for_each_flag(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody can flag beside it; not before as well."""
-    read, asked = evaluations.flagged_lately, list[str]()
+    asked = list[str]()
 
     async def counted(who: str, now: datetime, db: Any) -> tuple[datetime, ...]:  # noqa: ANN401
         asked.append(who)
-        return await read(who, now, db)
+        return await flagged_lately(who, now, db)
 
-    monkeypatch.setattr(evaluations, "flagged_lately", counted)
+    monkeypatch.setattr("review_service.api.evaluations.flagged_lately", counted)
     flagged = await post(caller("BUYER", "B-9"), f"{REVIEWS}/{BUYERS}/flags", {"reason": "FAKE"})
     recorded(flagged)
     assert asked == ["buyer:B-9"]

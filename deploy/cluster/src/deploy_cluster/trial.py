@@ -37,7 +37,6 @@ ROLLED = ("reputation-api", "review-api")
 KILLED = "reputation-worker"
 PATIENCE = "--timeout=300s"
 VERIFY_SECONDS_MAX = 300.0
-LATE_SHARE_MAX = 0.1
 SECONDS_MAX = 300.0
 LATE_SHARE_MAX = 0.1
 LOOK_SECONDS = 0.2

@@ -35,7 +35,7 @@ from shared_runtime.delivery import (
 )
 from shared_runtime.fetching import SessionConsumer
 from shared_runtime.log import PostgresLog
-from shared_runtime.parking import list_parked
+from shared_runtime.parking import ask_retry, list_parked, retry_parked
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import (
@@ -683,6 +683,38 @@ async def test_i13_a_key_of_any_bytes_holds_up_nobody(
         await turn_until(runner, have_come)
     (parked,) = await list_parked(pool)
     assert (parked["key"], parked["events"]) == ("\ufffd\ufffd", 1)
+
+
+async def test_i12_of_what_others_announce_only_its_place_waits_and_it_is_read_again(
+    pool: asyncpg.Pool, kafka: str, topic: str
+) -> None:
+    """It may hold words of people, which nobody could erase from the tables of those who wait."""
+    mended: list[bool] = []
+
+    async def failing(deliveries: Sequence[Delivery], db: Connection) -> None:
+        if not mended and deliveries[0].key == "S1":
+            raise LookupError("no such seller")
+        await see(deliveries, db)
+
+    async def have_come() -> bool:
+        return await histories(pool) == {"S2": [3]}
+
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for key, said in (b"S1", b"I am ill"), (b"S1", b"I am well"), (b"S2", b"hello"):
+        await producer.send_and_wait(topic, said, key=key, partition=7)
+    await producer.stop()
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        runner = runner_on(pool, source, topic)
+        runner.subscription = replace(runner.subscription, apply=failing)
+        await runner.start()
+        await turn_until(runner, have_come)
+        kept = await pool.fetch("SELECT position, body FROM es.parked_event ORDER BY position")
+        assert [tuple(each) for each in kept] == [(1, None), (2, None)]
+        mended.append(True)
+        assert await ask_retry(pool, subscription=runner.subscription.name, key="S1")
+        assert await retry_parked(runner.subscription, source, pool) == 1
+    assert await histories(pool) == {"S1": [1, 2], "S2": [3]}
 
 
 # --- Batches

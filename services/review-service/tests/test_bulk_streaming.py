@@ -18,8 +18,10 @@ from fastapi import FastAPI
 from local_stack import issuer
 from review_service.api.bulk import BATCH_LINES_MAX, NDJSON, PATH
 from review_service.api.examples import LINE, line_of
+from shared_runtime.connections import PatientProtocol
 from shared_runtime.http import serve
 from shared_runtime.testing import ManualClock
+from structlog.testing import capture_logs
 
 HOST = "127.0.0.1"
 EVENTS_OF_A_LINE = 11
@@ -225,3 +227,23 @@ async def test_who_does_not_read_is_made_to_wait_and_loses_nothing(port: int, ke
         while part := await upload.part():
             answered += part.count(b"\n")
         assert answered == lines + 1
+
+
+async def test_a_client_that_sends_and_never_reads_is_cut_off(
+    port: int, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its upload stands still, because its answers do; and is forgotten."""
+    monkeypatch.setattr(PatientProtocol, "unread_seconds", 0.2)
+
+    async def send(upload: Upload) -> None:
+        while True:
+            await upload.send(b"no line\n" * 10_000)
+
+    with capture_logs() as logged:
+        async with uploading(port, keys, socket_bytes=4096) as upload, asyncio.timeout(30):
+            with pytest.raises(ConnectionError):
+                await send(upload)
+            while "request" not in {each["event"] for each in logged}:  # noqa: ASYNC110 - its end
+                await asyncio.sleep(0.01)
+    told = [each["event"] for each in logged]
+    assert told.index("client does not read") < told.index("client went away")

@@ -1,12 +1,15 @@
 """What comes between the server and the routes: heads, methods, caches, and patience."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import httpx
 import pytest
+import uvloop
 from fastapi import Depends, FastAPI, Request, Response
 from local_stack import issuer, processes
 from shared_runtime.auth import Verifier, require
@@ -29,6 +32,9 @@ from structlog.testing import capture_logs
 JSON = {"Content-Type": "application/json"}
 SOON = Patience(body_seconds=0.01, idle_seconds=0.01)
 LINES = "/v1/notes/lines"
+LONG = 16 * 1024 * 1024
+"""More than a kernel takes in for somebody who does not read."""
+PARTS = 32
 
 
 class NoteBody(Body):
@@ -87,8 +93,7 @@ def notes_api() -> Router:
 async def ready() -> None: ...
 
 
-@pytest.fixture
-def app(verifier: Verifier) -> FastAPI:
+def notes(verifier: Verifier, patience: Patience) -> FastAPI:
     return service_app(
         title="notes",
         version="1",
@@ -96,8 +101,13 @@ def app(verifier: Verifier) -> FastAPI:
         verifier=verifier,
         ready=ready,
         streamed=frozenset({LINES}),
-        patience=SOON,
+        patience=patience,
     )
+
+
+@pytest.fixture
+def app(verifier: Verifier) -> FastAPI:
+    return notes(verifier, SOON)
 
 
 @pytest.fixture
@@ -337,18 +347,27 @@ async def read_to_end(port: int, sent: bytes) -> bytes:
         writer.close()
 
 
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncGenerator[int]:
+    """The port of a server."""
+    port, stop = processes.free_port(), asyncio.Event()
+    serving = asyncio.create_task(serve(app, host="127.0.0.1", port=port, stop=stop))
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
+    try:
+        yield port
+    finally:
+        stop.set()
+        await asyncio.wait_for(serving, 10)
+
+
 @pytest.fixture
 async def port(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """A server that waits for a head no longer than a moment, and for a next one for ever."""
     monkeypatch.setattr(PatientProtocol, "head_seconds", 0.2)
     monkeypatch.setattr("shared_runtime.http.KEEP_ALIVE_SECONDS", 1_000)
-    port, stop = processes.free_port(), asyncio.Event()
-    serving = asyncio.create_task(serve(app, host="127.0.0.1", port=port, stop=stop))
-    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
-        assert (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
-    yield port
-    stop.set()
-    await asyncio.wait_for(serving, 10)
+    async with served(app) as port:
+        yield port
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow"])
@@ -373,3 +392,97 @@ async def test_a_body_that_was_not_waited_for_holds_no_connection(port: int) -> 
     head = b"POST /v1/notes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     said = await read_to_end(port, head + b"{")
     assert said.startswith(b"HTTP/1.1 401")
+
+
+class NeverPaused(PatientProtocol):
+    """Lets an application write whatever it has, and waits for the client when that is over."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=2 * LONG)
+
+
+@asynccontextmanager
+async def asked(port: int, sent: bytes) -> AsyncGenerator[asyncio.StreamReader]:
+    """The answer, of which next to nothing is taken in before it is read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
+    writer.write(sent)
+    try:
+        async with asyncio.timeout(20):
+            yield reader
+    finally:
+        writer.transport.abort()
+
+
+async def read_too_late(port: int, sent: bytes, logged: list[MutableMapping[str, Any]]) -> int:
+    """How much is left to somebody who begins to read when he has been given up."""
+    size = 0
+    async with asked(port, sent) as reader:
+        while "client does not read" not in {each["event"] for each in logged}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        with suppress(ConnectionError):
+            while part := await reader.read(LONG):
+                size += len(part)
+    return size
+
+
+LONG_ANSWER = f"GET /v1/notes/N1/copies?characters={LONG} HTTP/1.1\r\n"
+UNREAD = {
+    "while it waits for the next request": (PatientProtocol, LONG_ANSWER, b""),
+    "while it is closed": (NeverPaused, f"{LONG_ANSWER}Connection: close\r\n", b""),
+    "while more is answered": (
+        PatientProtocol,
+        f"POST {LINES} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+        b"10000\r\n%b\r\n" % bytes(0x10000) * (LONG // 0x10000) + b"0\r\n\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("unread", UNREAD.values(), ids=UNREAD)
+def test_a_connection_on_which_nobody_reads_is_cut_off(
+    verifier: Verifier,
+    bearer: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    loop: Callable[[], asyncio.AbstractEventLoop],
+    unread: tuple[type[PatientProtocol], str, bytes],
+) -> None:
+    protocol, head, body = unread
+    monkeypatch.setattr(PatientProtocol, "unread_seconds", 0.2)
+    monkeypatch.setattr("shared_runtime.http.PatientProtocol", protocol)
+    sent = f"{head}Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n".encode() + body
+
+    async def exchanged() -> tuple[int, list[MutableMapping[str, Any]]]:
+        with capture_logs() as logged:
+            async with served(notes(verifier, Patience())) as port:
+                return await read_too_late(port, sent, logged), logged
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        size, logged = runner.run(exchanged())
+    assert size < LONG
+    told = [each for each in logged if each.get("route") != "/livez"]
+    assert [each["status"] for each in told if each["event"] == "request"] == [200]
+    assert ("client went away" in {each["event"] for each in told}) is bool(body)
+
+
+@pytest.mark.parametrize("unread", UNREAD.values(), ids=UNREAD)
+async def test_who_reads_slowly_is_waited_for(
+    verifier: Verifier,
+    bearer: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    unread: tuple[type[PatientProtocol], str, bytes],
+) -> None:
+    """His answer takes several times as long as one who reads nothing is waited for."""
+    protocol, head, body = unread
+    monkeypatch.setattr(PatientProtocol, "unread_seconds", 0.5)
+    monkeypatch.setattr("shared_runtime.http.PatientProtocol", protocol)
+    sent = f"{head}Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n".encode() + body
+    async with served(notes(verifier, Patience())) as port, asked(port, sent) as reader:
+        for _ in range(PARTS):
+            await reader.readexactly(LONG // PARTS)
+            await asyncio.sleep(0.05)

@@ -154,10 +154,11 @@ those instants; deadlines that have passed since are met. Lines are idempotent b
 Idempotency-Key.
 
 Answered is a line for each line, in order, while the upload goes on: **read while you send**, a
-client that does not is made to wait. The last line sums up. An upload that breaks off has done
-what it has answered, and at most {BATCH_LINES_MAX} lines more: send it again, whole lines that
-were taken are `unchanged`. A line whose order is refused (whichever step of it) changes nothing;
-a refused review leaves its order and the other review. A line has at most {LINE_BYTES_MAX} bytes.
+client that does not is made to wait, and is cut off after a minute or two. The last line sums up.
+An upload that breaks off has done what it has answered, and at most {BATCH_LINES_MAX} lines more:
+send it again, whole lines that were taken are `unchanged`. A line whose order is refused (whichever
+step of it) changes nothing; a refused review leaves its order and the other review. A line has at
+most {LINE_BYTES_MAX} bytes.
 
 **What else there was to a review comes with it**: a `title` (the first paragraph of its text),
 files of its writer, the other side's `reply`, a `follow_up`, and that it was `restricted`

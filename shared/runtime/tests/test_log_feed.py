@@ -57,13 +57,29 @@ def healed(topic: str) -> float:
     return REGISTRY.get_sample_value("aftersales_healed_events_total", {"topic": topic}) or 0
 
 
+async def ready() -> None: ...
+
+
 @pytest.fixture
 def app(pool: asyncpg.Pool, verifier: Verifier) -> FastAPI:
-    async def ready() -> None: ...
 
     return service_app(
         title="test", version="1", routers=[log_router(pool)], verifier=verifier, ready=ready
     )
+
+
+@asynccontextmanager
+async def log_is_locked(owner: asyncpg.Pool) -> AsyncGenerator[Callable[[], Awaitable[int]]]:
+    """Gives a function that counts who waits for it."""
+    async with owner.acquire() as db, db.transaction():
+        await db.execute("LOCK TABLE es.event IN ACCESS EXCLUSIVE MODE")
+
+        async def waiting() -> int:
+            asked = "SELECT count(*) FROM pg_locks WHERE relation = 'es.event'::regclass"
+            count: int = await db.fetchval(f"{asked} AND NOT granted")
+            return count
+
+        yield waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +322,43 @@ async def test_i12_a_log_is_read_by_consumers_and_auditors_alone(
     for path in ("/v1/log", f"/v1/log/{topic}/0?from=1"):
         answer = await client.get(path, headers={"Authorization": f"Bearer {shown}"})
         assert answer.status_code == status
+
+
+async def test_who_reads_a_whole_log_at_once_keeps_no_other_waiting(
+    *,
+    verifier: Verifier,
+    pool: asyncpg.Pool,
+    owner: asyncpg.Pool,
+    journal: PostgresLog,
+    topic: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_api, "PATIENCE_SECONDS", 0.2)
+    app = service_app(
+        title="test", version="1", routers=[log_router(pool)], verifier=verifier, ready=ready
+    )
+    await write(journal, "written", S1=1)
+
+    async def asks(client: httpx.AsyncClient, sub: str, role: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {issuer.mint(tmp_path, sub=sub, roles=[role])}"}
+        path = f"http://source/v1/log/{topic}/{partition_of(BUSY)}?from=1"
+        return await client.get(path, headers=headers)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        async with log_is_locked(owner) as waiting, asyncio.timeout(PATIENCE_SECONDS):
+            his = {asyncio.create_task(asks(client, "auditor", "AUDITOR")) for _ in range(3)}
+            while len(his) > 1:
+                done, his = await asyncio.wait(his, return_when=asyncio.FIRST_COMPLETED)
+                for refused in done:
+                    assert refused.result().status_code == 503
+                    assert int(refused.result().headers["Retry-After"]) > 0
+            others = asyncio.create_task(asks(client, "consumer", "CONSUMER"))
+            while await waiting() < 2:
+                assert not others.done()
+                await asyncio.sleep(0.01)
+        read = [await each for each in (others, *his)]
+    assert [page.status_code for page in read] == [200, 200]
 
 
 async def test_a_log_that_is_not_of_this_service_is_not_there(client: httpx.AsyncClient) -> None:

@@ -4,7 +4,6 @@ What is answered is what Kafka carries: the bytes of each event as they were has
 that no reader of JSON writes them anew. Words that are sealed in the log are sealed here.
 """
 
-import asyncio
 from typing import Annotated
 
 import asyncpg
@@ -17,6 +16,7 @@ from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.documents import answered
 from shared_runtime.feed import LoggedEvent, LogPage
 from shared_runtime.fields import IdStr
+from shared_runtime.places import Places
 from shared_runtime.problems import refusals
 from shared_runtime.reading import answer
 from shared_runtime.routers import Router
@@ -26,6 +26,10 @@ PAGE_BYTES_MAX = 1024 * 1024
 """Of bodies. A page has one event at least, however large."""
 AT_ONCE_MAX = 2
 """So many pages are read at a time: who reads a whole log leaves connections to the others."""
+OF_ONE_MAX = 1
+"""Of those, one caller's: whoever asks for all of it at once keeps no consumer from healing."""
+PATIENCE_SECONDS = 5.0
+"""How long a page waits for its turn: for less than a consumer waits for an answer."""
 POSITION_MAX = 2**53 - 1
 
 HEADS = """
@@ -100,7 +104,7 @@ A_PAGE = LogPage(
 
 def log_router(pool: asyncpg.Pool) -> Router:
     router = Router("/v1/log", tags=["log"])
-    places = asyncio.Semaphore(AT_ONCE_MAX)
+    places = Places(AT_ONCE_MAX, OF_ONE_MAX, PATIENCE_SECONDS)
 
     @router.get(
         "",
@@ -117,13 +121,15 @@ def log_router(pool: asyncpg.Pool) -> Router:
         description="For CONSUMER and AUDITOR. In the order of their positions, which have no "
         f"holes: {PAGE_EVENTS_MAX} of them or {PAGE_BYTES_MAX // 1024} KiB at most. What a "
         "consumer of the topic misses, because it was not kept for long enough or was lost, is "
-        "here; each of its own hashes must continue the one before.",
+        f"here; each of its own hashes must continue the one before. {AT_ONCE_MAX} are read at "
+        f"once, {OF_ONE_MAX} of one caller's: who asks for more waits for his own, "
+        f"{PATIENCE_SECONDS:.0f} seconds at most.",
         responses=refusals(RoleNotAllowed, NotFound) | answered(LogPage, example=A_PAGE),
     )
     async def get_log_page(
-        topic: IdStr, partition: PartitionNumber, start: FromPosition, _: WhoReadsLogs
+        topic: IdStr, partition: PartitionNumber, start: FromPosition, caller: WhoReadsLogs
     ) -> Response:
-        async with places:
+        async with places.one(caller.sub):
             head = await pool.fetchrow(HEAD, topic, partition)
             if head is None:
                 raise NotFound

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
@@ -10,6 +10,7 @@ from typing import Self
 import asyncpg
 import pytest
 from shared_events.orders import OrderDelivered, OrderPaid
+from shared_runtime.database import STATEMENT_SECONDS_MAX
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.log import Ask, Decisions, PostgresLog
 from shared_runtime.skew import SKEW_MAX
@@ -27,11 +28,13 @@ from shared_runtime.timers import (
     fire_due,
     timer_subscription,
 )
+from shared_runtime.worker import STALLED_AFTER_SECONDS
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DUE = AT + timedelta(days=15)
 TICK = timedelta(microseconds=1)
 TIMERS = 20
+SECONDS_OF_ONE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,20 +201,85 @@ async def test_a_timer_that_cannot_be_fired_holds_up_no_other_and_is_tried_again
     assert len(await closed_at(journal, "order-1")) == 1
 
 
-async def test_a_timer_that_takes_longer_than_a_statement_may_holds_up_no_other(
-    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
-) -> None:
-    async def slow(decisions: Decisions, due: Sequence[DueTimer]) -> None:
-        if any(timer.stream == "order-1" for timer in due):
+@dataclass(slots=True)
+class Slow:
+    """Fires, but for one timer: with that it takes as long as a statement may. `seconds` is what
+    has passed by it.
+    """
+
+    stream: str
+    passed: float = 0.0
+    sizes: list[int] = field(default_factory=list[int])
+
+    def seconds(self) -> float:
+        return self.passed
+
+    async def fire(self, decisions: Decisions, due: Sequence[DueTimer]) -> None:
+        if any(timer.stream == self.stream for timer in due):
+            self.sizes.append(len(due))
+            self.passed += STATEMENT_SECONDS_MAX
             raise TimeoutError
+        self.passed += SECONDS_OF_ONE * len(due)
         await fire(decisions, due)
 
+
+async def test_i14_a_timer_that_takes_longer_than_a_statement_may_is_looked_for_once(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    """In the batch that it is in, and alone: for so long the others wait for it."""
+    slow = Slow("order-100")
+    for number in range(200):
+        await arm(pool, f"order-{number:03}", DUE + number * TICK)
+    clock.at = DUE + timedelta(hours=1)
+    turns: list[float] = []
+    while True:
+        began = slow.passed
+        if not await fire_due(pool, journal, slow.fire, clock, seconds=slow.seconds):
+            break
+        turns.append(slow.passed - began)
+    assert slow.sizes == [200, 1]
+    assert max(turns) < 3 * STATEMENT_SECONDS_MAX < STALLED_AFTER_SECONDS
+    assert await pool.fetchval("SELECT count(*) FROM es.event") == 199
+    assert await pool.fetchval("SELECT retry_at FROM es.timer") == clock.at + RETRY_AFTER
+
+
+async def test_i14_a_timer_that_took_long_is_tried_again_behind_the_others(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    slow = Slow("order-1")
     await arm(pool, "order-1", DUE - TICK)
-    await arm(pool, "order-2")
     clock.at = DUE
-    await fire_due(pool, journal, slow, clock)
-    assert await closed_at(journal, "order-2") == [DUE]
-    assert await pool.fetchval("SELECT retry_at FROM es.timer") == DUE + RETRY_AFTER
+    await fire_due(pool, journal, slow.fire, clock, seconds=slow.seconds)
+    clock.advance(RETRY_AFTER)
+    for number in range(2, 9):
+        await arm(pool, f"order-{number}", clock.at)
+    slow.sizes = []
+    assert await fire_due(pool, journal, slow.fire, clock, 1, seconds=slow.seconds) == 1
+    assert slow.sizes == []
+    assert await fire_due(pool, journal, slow.fire, clock, seconds=slow.seconds) == 7
+    assert slow.sizes == [1]
+    assert await pool.fetchval("SELECT count(*) FROM es.event") == 7
+
+
+async def test_i14_timers_that_all_take_long_do_not_keep_a_worker_from_turning(
+    pool: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    """Whether they fail for the first time or again."""
+    passed = 0.0
+
+    async def slow(_: Decisions, __: Sequence[DueTimer]) -> None:
+        nonlocal passed
+        passed += STATEMENT_SECONDS_MAX
+        raise TimeoutError
+
+    for number in range(9):
+        await arm(pool, f"order-{number}")
+    clock.at = DUE
+    for _ in range(20):
+        began = passed
+        await fire_due(pool, journal, slow, clock, seconds=lambda: passed)
+        clock.advance(RETRY_AFTER)
+        assert 0 < passed - began <= 3 * STATEMENT_SECONDS_MAX < STALLED_AFTER_SECONDS
 
 
 async def test_i14_timers_that_fail_are_in_front_of_nobody(

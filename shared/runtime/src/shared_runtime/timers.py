@@ -5,6 +5,7 @@ has gone. It never fires before its due instant.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ DUE_MAX = 2_000
 IDLE_SECONDS = 0.25
 IDLE_SECONDS_MAX = 1.0
 """So soon it is seen that somebody has moved the clock."""
-APART_SECONDS = 10.0
+APART_SECONDS = 5.0
 APART = 8
 RETRY_AFTER = timedelta(minutes=5)
 FAULT_LENGTH_MAX = 500
@@ -97,8 +98,12 @@ ARM = """
 """
 DUE = """
     SELECT stream_id, name, due_at, armed_by FROM es.timer
-    WHERE coalesce(retry_at, due_at) <= $1
+    WHERE coalesce(retry_at, due_at) <= $1 AND retry_at IS NULL
     ORDER BY coalesce(retry_at, due_at) LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+DUE_AGAIN = """
+    SELECT stream_id, name, due_at, armed_by FROM es.timer
+    WHERE retry_at <= $1 ORDER BY retry_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 NEXT_DUE = """
     SELECT coalesce(retry_at, due_at) FROM es.timer ORDER BY coalesce(retry_at, due_at) LIMIT 1
@@ -153,31 +158,43 @@ async def fire_due(
     fire: Fire,
     now: Callable[[], datetime],
     limit: int = DUE_MAX,
+    *,
+    seconds: Callable[[], float] = time.monotonic,
 ) -> int:
     """Fires timers that are due, the oldest first, in one transaction; how many there were.
 
-    If one of them cannot be fired, fewer are at once, until it is alone; that one is left alone for
-    `RETRY_AFTER`, and longer each time. That goes on for `APART_SECONDS` at most. Raises
-    `VersionConflict` if other writers were first.
+    If one of them cannot be fired, fewer are at once, until it is alone; if to find that out took
+    `APART_SECONDS`, each is alone from then on. What cannot be fired is left alone for
+    `RETRY_AFTER`, and longer each time, and then fired by itself, behind the others. Neither goes
+    on for longer than `APART_SECONDS`, by `seconds`, and one timer. Raises `VersionConflict` if
+    other writers were first.
     """
     clock = await own_log.instant(now)
-    handled, size = 0, limit
-    ends_at = asyncio.get_running_loop().time() + APART_SECONDS
+    handled, size, one_by_one = 0, limit, False
+    ends_at = seconds() + APART_SECONDS
     while handled < limit:
         wanted = min(size, limit - handled)
         fired = (
             await _try_to_fire(pool, own_log, fire, clock, wanted)
             if wanted > 1
-            else int(await _fire_oldest(pool, own_log, fire, clock))
+            else int(await _fire_oldest(pool, own_log, fire, clock, DUE))
         )
         if fired is None:
-            size = max(1, wanted // APART)
+            # What takes long would hold up all others once more in each batch that it is in.
+            one_by_one = seconds() >= ends_at
+            size = 1 if one_by_one else max(1, wanted // APART)
+            if one_by_one:
+                ends_at = seconds() + APART_SECONDS
             continue
         handled += fired
         # All that were due, or enough for once.
-        if fired < wanted or size == limit or asyncio.get_running_loop().time() >= ends_at:
+        if fired < wanted or size == limit or seconds() >= ends_at:
             break
-        size = min(limit, size * 2)
+        size = 1 if one_by_one else min(limit, size * 2)
+    while handled < limit and await _fire_oldest(pool, own_log, fire, clock, DUE_AGAIN):
+        handled += 1
+        if seconds() >= ends_at:
+            break
     return handled
 
 
@@ -196,11 +213,13 @@ async def _try_to_fire(
 
 
 async def _fire_oldest(
-    pool: asyncpg.Pool, own_log: PostgresLog, fire: Fire, clock: datetime
+    pool: asyncpg.Pool, own_log: PostgresLog, fire: Fire, clock: datetime, due: str
 ) -> bool:
-    """Fires the oldest timer, or notes why it cannot be fired; False if none is due."""
+    """Fires the oldest timer of those that are due, or notes why it cannot be fired; False if none
+    is.
+    """
     async with pool.acquire() as db, db.transaction():
-        rows = await db.fetch(DUE, clock, 1)
+        rows = await db.fetch(due, clock, 1)
         if not rows:
             return False
         try:

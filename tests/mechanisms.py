@@ -546,6 +546,22 @@ BROKEN = (
     ),
     Broken(
         "I14",
+        "who has a case is told by the database's clock",
+        f"{RUNTIME}/service.py",
+        "        return await self.log.instant(self.now)",
+        "        return self.now()",
+        f"{OF_REVIEWS}/test_moderation_queue.py",
+    ),
+    Broken(
+        "I14",
+        "a company is asked again by the database's clock",
+        f"{RUNTIME}/errands.py",
+        "(key, again - ahead)",
+        "(key, again)",
+        f"{TESTS}/test_errands.py",
+    ),
+    Broken(
+        "I14",
         "a late timer judges as of its due instant",
         f"{RUNTIME}/timers.py",
         "now=clock if late else due",

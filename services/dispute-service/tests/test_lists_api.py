@@ -14,8 +14,11 @@ from dispute_service.queries.disputes import OWN_DISPUTES
 from dispute_service.queries.own import Sort, Wanted
 from icalendar import Calendar
 from local_stack.databases import Database
+from shared_runtime.clock import system_clock
 from shared_runtime.pages import PageStart
+from shared_runtime.rows import columns
 from shared_runtime.testing import ManualClock
+from shared_runtime.timers import ARM
 
 type Client = httpx.AsyncClient
 type Work = Callable[[], Awaitable[None]]
@@ -412,6 +415,21 @@ async def test_a_case_that_is_late_is_found_as_such(
     assert case["overdue"]
     await work()
     assert len((await read(agent, "/v1/adjudication/cases", overdue="true"))["items"]) == 1
+
+
+async def test_i14_a_process_whose_clock_is_a_day_ahead_keeps_nobody_on_duty_for_longer(
+    caller_ahead: Callers, pool: asyncpg.Pool
+) -> None:
+    """Nor is what waits for somebody due by it: it would wait for that day."""
+    later = system_clock() + 3 * DAY
+    await pool.execute(ARM, *columns([("dispute-1", "ASSIGN/2", later, str(uuid4()))], 4))
+    agent, path = caller_ahead("AGENT", "agent-1"), "/v1/adjudication/duty"
+    told = (await agent.put(path, json={})).json()
+    on_duty = datetime.fromisoformat(told["until"]) - system_clock()
+    assert 11 * HOUR < on_duty <= 12 * HOUR
+    assert (await agent.get(path)).json() == told
+    due = await pool.fetchval("SELECT due_at FROM es.timer WHERE name = 'ASSIGN/2'")
+    assert due <= system_clock()
 
 
 async def test_one_is_on_duty_for_twelve_hours_or_for_a_day_at_most(

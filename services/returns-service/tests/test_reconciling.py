@@ -1,5 +1,6 @@
 """A day of the provider's book beside the ledgers: what was lost is found, the rest is named."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,10 @@ from returns_service.ports.payment import READS_MAX
 from returns_service.queries.reconciliations import Line, Report
 from returns_service.testing import paid
 from returns_service.testing.till import Till
+from shared_runtime.clock import system_clock
+from shared_runtime.log import PostgresLog
+from shared_runtime.skew import SKEW_MAX
+from shared_runtime.testing import ManualClock
 
 HOUR, DAY, TICK = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 
@@ -317,6 +322,23 @@ async def test_who_may_ask_and_for_which_days(till: Till) -> None:
     assert (await desk.agent.put(f"/v1/reconciliations/{day + DAY}")).status_code == 422
     assert (await desk.agent.put("/v1/reconciliations/1999-12-31")).status_code == 422
     assert (await desk.agent.put("/v1/reconciliations/yesterday")).status_code == 422
+
+
+async def test_i14_by_a_clock_that_is_a_day_ahead_no_day_is_over_or_compared(
+    till: Till, caller_ahead: Callable[..., httpx.AsyncClient]
+) -> None:
+    agent, day = caller_ahead("AGENT", "agent-1"), system_clock().date()
+    path = "/v1/reconciliations"
+    assert (await agent.put(f"{path}/{day + DAY}")).status_code == 422
+    assert (await agent.put(f"{path}/{day}")).status_code == 200
+    asked_at = await till.desk.parts.pool.fetchval("SELECT asked_at FROM ports.reconciliation")
+    books = till.books()
+    books.now = ManualClock(system_clock() + DAY)
+    books.own_log = PostgresLog(
+        till.desk.parts.pool, source="/returns-service", now=books.now, skew_max=SKEW_MAX
+    )
+    compared_at = (await books.compare(today(till))).compared_at
+    assert [asked_at, compared_at] == [pytest.approx(system_clock(), abs=HOUR)] * 2
 
 
 async def test_what_is_shown_names_each_refund(till: Till, sandbox: Sandbox, ids: Ids) -> None:

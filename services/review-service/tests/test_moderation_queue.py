@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -29,6 +29,7 @@ from shared_events.review import (
     ReviewWithdrawn,
     Side,
 )
+from shared_runtime.clock import system_clock
 from shared_runtime.testing import InMemoryKeyStore, ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -404,6 +405,24 @@ async def test_a_case_is_one_moderators_for_fifteen_minutes(
     clock.advance(timedelta(microseconds=1))
     assert await next_case(caller("MODERATOR", "mod-3")) == "O1"
     assert await next_case(one) == "O2"
+
+
+async def test_i14_a_process_whose_clock_is_a_day_ahead_gives_away_no_case_that_another_has(
+    caller: Caller, caller_ahead: Caller, clock: ManualClock, tell: Tell, work: Work
+) -> None:
+    await tell("O1", flagged(clock))
+    await work()
+    clock.at = system_clock()
+    assert await next_case(caller("MODERATOR", "mod-1")) == "O1"
+    assert (await caller_ahead("MODERATOR", "mod-1").get(f"{ASSIGNMENTS}/mine")).is_success
+    other = caller_ahead("MODERATOR", "mod-2")
+    assert await next_case(other) is None
+    assert (await take(other, "O1")).status_code == 409
+    await tell("O2", flagged(clock))
+    await work()
+    assert await next_case(other) == "O2"
+    for item in (await other.get(CASES)).json()["items"]:
+        assert datetime.fromisoformat(item["lease"]["until"]) - system_clock() < HOUR
 
 
 async def test_a_decision_ends_the_lease(

@@ -20,6 +20,7 @@ from shared_events.review import (
     ReviewWeighted,
     WeightReason,
 )
+from shared_runtime.clock import system_clock
 from shared_runtime.decider import RateLimited
 from shared_runtime.decider import SubjectErased as Erased
 from shared_runtime.log import PostgresLog
@@ -137,6 +138,17 @@ async def useful(client: httpx.AsyncClient, **query: str) -> list[tuple[str, int
         (each["review_id"], each["helpful"], each["not_helpful"], each["usefulness"])
         for each in of_seller.json()["items"]
     ]
+
+
+async def test_i14_a_process_whose_clock_is_a_day_ahead_dates_no_vote_by_it(
+    pool: asyncpg.Pool, public: Public, caller_ahead: Caller
+) -> None:
+    await public("O1")
+    reader = caller_ahead("BUYER", "B-9")
+    assert told(await say(reader, "O1", True)) == (1, 0, True)
+    (voted_at,) = await pool.fetch("SELECT voted_at FROM votes.vote")
+    lately = await pool.fetchval("SELECT lately FROM votes.voter")
+    assert [*voted_at, *lately] == [pytest.approx(system_clock(), abs=HOUR)] * 2
 
 
 # --- What is decided

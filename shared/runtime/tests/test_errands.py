@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from shared_events.orders import OrderPaid
+from shared_runtime.clock import system_clock
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.errands import (
     RETRY_AFTER,
@@ -22,6 +23,7 @@ from shared_runtime.errands import (
     write_errands,
 )
 from shared_runtime.log import Ask, Decisions, PostgresLog
+from shared_runtime.skew import SKEW_MAX
 from shared_runtime.testing import ManualClock
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -182,6 +184,23 @@ async def test_an_errand_is_never_asked_early_and_again_when_it_is_told_to(
     assert await loop.turn() == 1
     assert await loop.turn() == 1  # it is told to come back at that very instant
     assert bank.heard == [("a", "SEND", 1), ("a", "SEND", 2)]
+
+
+async def test_i14_an_errand_is_not_asked_a_day_late_since_a_clock_was_ahead(
+    pool: asyncpg.Pool, loop_of: Make, begin: Write, clock: ManualClock
+) -> None:
+    loop = loop_of(Bank(answers={"a": "later"}))
+    clock.at = system_clock() + timedelta(days=1)
+    loop.own_log = PostgresLog(pool, source="/test", now=clock, skew_max=SKEW_MAX)
+
+    def later(*_: object) -> datetime:
+        return clock() + HOUR
+
+    loop.tell = later
+    await begin("a")
+    assert await loop.turn() == 1
+    due = await pool.fetchval("SELECT due_at - clock_timestamp() FROM ports.errand")
+    assert due == pytest.approx(HOUR, abs=timedelta(minutes=10))
 
 
 async def test_whoever_dies_leaves_it_to_the_next_who_knows_that_it_is_not_the_first_time(

@@ -7,6 +7,7 @@ parts       what its processes have in hand: a pool and the log of a database of
             that is moved by hand, the keys of people in memory (`key_store`)
 api         its application
 caller      a client for it, by role and account; whatever it is answered must be documented
+caller_ahead  the same, of a process whose clock is a day ahead of its database's
 others      a log that stands for those of all other services; a service that follows them has the
             fixture `followed` return its pool
 work        has the worker do what there is to do, until nothing is left
@@ -15,9 +16,10 @@ rebuilt     whether every projection that is built again equals the live one
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,14 @@ from jsonschema_rs import Validator, validator_for
 from pydantic import SecretStr
 from shared_events.partition import PARTITIONS
 from shared_events.registry import TOPIC_OF
+from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
 from shared_runtime.delivery import Subscription
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
 from shared_runtime.projections import live_subscription, rebuild
 from shared_runtime.service import Parts, Service, api_app, openapi_document
+from shared_runtime.skew import SKEW_MAX
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner, read_cursors
 from shared_runtime.tail import Tail
@@ -245,6 +249,31 @@ async def caller(
     """`caller("SELLER", "S1")`: more roles may follow; `seller_id` is a member's account;
     `withdrawal_of`: by a link, of this order.
     """
+    async with _callers(api, keys, documented) as client:
+        yield client
+
+
+@pytest.fixture
+async def caller_ahead(
+    parts: Parts[Any], service: AnyService, keys: Path, documented: Check
+) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """The same, of a process whose clock is a day ahead of its database's, which it does not take
+    for right.
+    """
+
+    def ahead() -> datetime:
+        return system_clock() + timedelta(days=1)
+
+    log = PostgresLog(parts.pool, source=f"/{service.name}", now=ahead, skew_max=SKEW_MAX)
+    api = api_app(service, replace(parts, log=log, now=ahead))
+    async with _callers(api, keys, documented) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _callers(
+    api: FastAPI, keys: Path, documented: Check
+) -> AsyncGenerator[Callable[..., httpx.AsyncClient]]:
     async with AsyncExitStack() as opened:
         clients: list[httpx.AsyncClient] = []
 

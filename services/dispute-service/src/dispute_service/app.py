@@ -87,7 +87,7 @@ def routers(parts: Parts[DisputeSettings]) -> Sequence[Router]:
         inquiry_reads(matters),
         *lists_api(matters),
         *deadlines_api(matters),
-        adjudication_api(matters),
+        adjudication_api(matters, parts.instant),
         case_file_api(matters),
         media_router(files, links),
         erasure_router(parts.keys),

@@ -111,7 +111,7 @@ def routers(parts: Parts[ReturnsSettings]) -> Sequence[Router]:
         *ledger_doors(ledgers),
         ledger_reads(ledgers),
         lists_api(ledgers),
-        reconciliations_api(parts.pool, parts.now),
+        reconciliations_api(parts.pool, parts.instant),
         *policies_api(ledgers),
         media_router(files, links),
         erasure_router(parts.keys),

@@ -131,9 +131,9 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
         sellers_api(parts.pool, cursors, opener.response),
         products_api(parts.pool, cursors, opener.response),
         reviewable_api(parts.pool, cursors, parts.now),
-        moderation_api(parts.pool, cursors, parts.now, opener.response),
+        moderation_api(parts.pool, cursors, parts.now, parts.instant, opener.response),
         neutrality_api(parts.pool, parts.now),
-        votes_api(parts.pool, parts.settings.policies, parts.now),
+        votes_api(parts.pool, parts.settings.policies, parts.instant),
         histories_api(parts.pool, parts.log, cursors, opener),
     ]
 

@@ -1,12 +1,14 @@
 """Where `now` comes from: the machine's clock, or one that a developer moves ahead."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared_runtime.settings import Settings
 
 type Clock = Callable[[], datetime]
+type SharedClock = Callable[[], Awaitable[datetime]]
+"""What rows are dated by that other processes go by: the database's, see `PostgresLog.instant`."""
 
 
 def system_clock() -> datetime:

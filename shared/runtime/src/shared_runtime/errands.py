@@ -269,7 +269,11 @@ class Errands[A]:
                 later.append((errand.key, again))
         await db.execute(LEAVE, self.port, keys)
         await db.execute(END, self.port, done)
-        await db.execute(LATER, self.port, *columns(later, 2))
+        if later:
+            # `tell` goes by this process's clock, whoever looks what is due by the database's.
+            ahead = self.now() - await self.own_log.within(db).instant(self.now)
+            later = [(key, again - ahead) for key, again in later]
+            await db.execute(LATER, self.port, *columns(later, 2))
         await decisions.append()
 
     async def _set_aside(self, errands: Sequence[Errand]) -> None:

@@ -3,7 +3,8 @@
     LEASES = Leases(CASES, pool)  # of a `WorkList`; with the migration `create_leases`
 
     who = Assignee(id=caller.sub, accounts=…, decides=("REQUEST",))
-    assigned = await LEASES.next(who, now())  # until he has decided it, gives it back or is late
+    at = await parts.instant()  # else a process that is ahead gives away what others hold
+    assigned = await LEASES.next(who, at)  # until he has decided it, gives it back or is late
 
 A lease is no fact of the business and is in no log: who has a case may be forgotten at any time,
 and the worst that follows is that two people look at it. What is decided is the aggregate's.

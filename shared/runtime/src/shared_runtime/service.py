@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -135,6 +136,10 @@ class Parts[S: Settings]:
     def looks(self) -> asyncpg.Pool:
         """By which the process looks whether its database is there: whatever else is under way."""
         return self.probe or self.pool
+
+    async def instant(self) -> datetime:
+        """What rows beside the log are dated by, whichever process writes them."""
+        return await self.log.instant(self.now)
 
     @property
     def keys(self) -> KeyStore:
@@ -699,7 +704,7 @@ async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
 
 async def forget_answers[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
     """All that were kept for long enough, batch by batch: as fast as they are made at least."""
-    now = await parts.log.instant(parts.now)
+    now = await parts.instant()
     while not stop.is_set() and await purge_replies(parts.pool, now) == PURGE_MAX:
         pass
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from shared_casework.callers import AStaffMember
 from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
+from shared_runtime.clock import SharedClock
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, RoleNotAllowed
 from shared_runtime.fields import Body, Instant
 from shared_runtime.pages import PageAsked
@@ -58,7 +59,7 @@ def until_when(asked: datetime | None, now: datetime) -> datetime:
     return until
 
 
-def adjudication_api(matters: Matters) -> Router:
+def adjudication_api(matters: Matters, instant: SharedClock) -> Router:
     router = Router("/v1/adjudication", tags=["adjudication"])
     pool, now = matters.pool, matters.now
     projected = position_of(pool, ADJUDICATION_CASES)
@@ -98,7 +99,7 @@ def adjudication_api(matters: Matters) -> Router:
         responses=refusals(RoleNotAllowed, NotFound) | query_answers.DUTY,
     )
     async def get_duty(caller: AnAdjudicator) -> Response:
-        if (who := await on_duty(caller.sub, now(), pool)) is None:
+        if (who := await on_duty(caller.sub, await instant(), pool)) is None:
             raise NotFound
         return answer(duty_view(who))
 
@@ -110,7 +111,7 @@ def adjudication_api(matters: Matters) -> Router:
         responses=refusals(RoleNotAllowed) | query_answers.DUTY,
     )
     async def go_on_duty_until(body: DutyBody, caller: AnAdjudicator) -> Response:
-        at = now()
+        at = await instant()
         who = Adjudicator(
             adjudicator_id=caller.sub,
             level="SENIOR" if "SENIOR" in caller.roles else "AGENT",

@@ -1,6 +1,5 @@
 """The provider's book and ours, day by day, for whoever looks after the money."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import asyncpg
 from fastapi import Depends, Path, Response
 from shared_casework.callers import AStaffMember
 from shared_runtime.auth import Caller, require
+from shared_runtime.clock import SharedClock
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, RoleNotAllowed
 from shared_runtime.documents import answered
 from shared_runtime.fields import Money
@@ -48,7 +48,7 @@ type Day = Annotated[date, Path(description="In UTC.")]
 type Bookkeeper = Annotated[Caller, Depends(require("AGENT", "SENIOR"))]
 
 
-def reconciliations_api(pool: asyncpg.Pool, now: Callable[[], datetime]) -> Router:
+def reconciliations_api(pool: asyncpg.Pool, instant: SharedClock) -> Router:
     router = Router("/v1/reconciliations", tags=["finance"])
 
     @router.get(
@@ -72,7 +72,7 @@ def reconciliations_api(pool: asyncpg.Pool, now: Callable[[], datetime]) -> Rout
         responses=refusals(RoleNotAllowed, InvalidValue) | RECONCILIATION,
     )
     async def ask_for_reconciliation(day: Day, _: Bookkeeper) -> Response:
-        at = now()
+        at = await instant()
         if not DAY_MIN <= day <= at.date():
             bound = f"{DAY_MIN}..{at.date()}"
             raise InvalidValue(errors=[FieldError(field="day", bound=bound)])

@@ -128,7 +128,8 @@ class Reconciliation:
             raise Incomplete(listed.code)
         met = await _some_at_a_time(by_reference(listed), self._meet)
         ours = await self._only_ours(day, {each.reference for each in listed})
-        return compared(day, len(listed), met, ours, self.now())
+        clock = await self.own_log.instant(self.now)
+        return compared(day, len(listed), met, ours, clock)
 
     async def _meet(self, theirs: list[TheirRefund]) -> Met:
         """Tells the ledger how it stands there."""

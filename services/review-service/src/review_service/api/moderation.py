@@ -8,7 +8,7 @@ from pydantic import ConfigDict, model_validator
 from shared_casework.parties import accounts_of
 from shared_events.review import Ground
 from shared_runtime.auth import Caller, require
-from shared_runtime.clock import Clock
+from shared_runtime.clock import Clock, SharedClock
 from shared_runtime.decider import ConflictOfInterest, NotFound, RoleNotAllowed
 from shared_runtime.fields import Body, IdStr, Instant
 from shared_runtime.history import STAFF_ROLES
@@ -70,15 +70,15 @@ def assignee(caller: Caller) -> Assignee:
 
 
 def moderation_api(
-    pool: asyncpg.Pool, cursors: Cursors, now: Clock, open_texts: OpenTexts
+    pool: asyncpg.Pool, cursors: Cursors, now: Clock, instant: SharedClock, open_texts: OpenTexts
 ) -> Router:
-    """`open_texts` opens the texts of an answer."""
+    """`open_texts` opens the texts of an answer. Cases are given by `instant`."""
     router = Router("/v1/moderation", tags=["moderation"])
     projected = position_of(pool, MODERATION_CASES)
     counter, leases = Counter(CASES, pool, now), Leases(CASES, pool)
 
     async def shown(assigned: Assigned[ModerationCase], reader: Assignee) -> Response:
-        view = case_view(assigned.case, assigned.lease, reader, now())
+        view = case_view(assigned.case, assigned.lease, reader, await instant())
         return await open_texts(answer(view, status=201 if assigned.is_new else 200))
 
     @router.get(
@@ -114,7 +114,7 @@ def moderation_api(
             wanted,
             reader=assignee(caller),
             counts=await counter.counts(),
-            now=now(),
+            now=await instant(),
         )
         return await open_texts(answer(page))
 
@@ -146,9 +146,9 @@ def moderation_api(
         await wait_for(token, projected)
         who = assignee(caller)
         if body.case_id is not None:
-            return await shown(await leases.take(who, body.case_id, now()), who)
+            return await shown(await leases.take(who, body.case_id, await instant()), who)
         wanted = wanted_cases(body.kind, body.reason, body.seller_id)
-        assigned = await leases.next(who, now(), wanted)
+        assigned = await leases.next(who, await instant(), wanted)
         return Response(status_code=204) if assigned is None else await shown(assigned, who)
 
     @router.get(
@@ -160,7 +160,7 @@ def moderation_api(
     )
     async def get_own_assignment(caller: Decides, token: ConsistencyToken) -> Response:
         await wait_for(token, projected)
-        assigned = await leases.mine(caller.sub, now())
+        assigned = await leases.mine(caller.sub, await instant())
         if assigned is None:
             raise NotFound
         return await shown(assigned, assignee(caller))
@@ -174,7 +174,7 @@ def moderation_api(
         responses=refusals(RoleNotAllowed, NotFound) | query_answers.GIVEN_BACK,
     )
     async def return_assignment(case_id: IdStr, caller: Decides) -> Response:
-        if not await leases.give_back(caller.sub, case_id, now()):
+        if not await leases.give_back(caller.sub, case_id, await instant()):
             raise NotFound
         return Response(status_code=204)
 

@@ -11,7 +11,7 @@ from shared_casework.impartial import Stakes, require_impartial
 from shared_casework.parties import parties_of
 from shared_events.review import Side
 from shared_runtime.auth import Caller
-from shared_runtime.clock import Clock
+from shared_runtime.clock import SharedClock
 from shared_runtime.decider import (
     ConflictOfInterest,
     NotFound,
@@ -58,7 +58,7 @@ OWN_VOTE = answered(VoteView, example=EXAMPLE)
 TAKEN_BACK = answered(VoteView, example=VoteView(ref=REF, helpful=11, not_helpful=1, voted=None))
 
 
-def votes_api(pool: asyncpg.Pool, policies: Policies, now: Clock) -> Router:
+def votes_api(pool: asyncpg.Pool, policies: Policies, instant: SharedClock) -> Router:
     router = Router("/v1/reviews/{ref}/votes", tags=["votes"])
 
     async def said(ref: str, caller: Caller, side: Side | None, helpful: bool | None) -> Response:
@@ -66,7 +66,7 @@ def votes_api(pool: asyncpg.Pool, policies: Policies, now: Clock) -> Router:
         review = await find_listed(pool, ref)
         parties = parties_of(buyer_id=review.buyer_id, seller_id=review.seller_id)
         require_impartial(caller.actor(asking), Stakes(parties=parties))
-        at = now()
+        at = await instant()
         votes, is_new = await vote(
             pool,
             review.order_id,

@@ -1,6 +1,7 @@
 """What every process of a service does alike: it trusts no wrong clock, it forgets old answers."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,8 @@ from local_stack.databases import Database
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from shared_events.orders import OrderPaid
+from shared_runtime import service
+from shared_runtime.clock import Clock, system_clock
 from shared_runtime.database import PLANS, NoneFree, open_pool
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
@@ -25,9 +28,9 @@ from shared_runtime.service import (
     open_parts,
 )
 from shared_runtime.settings import Settings
-from shared_runtime.skew import SKEW_MAX, ClockSkewed
+from shared_runtime.skew import SKEW_MAX, ClockSkewed, skew_seconds
 from shared_runtime.testing import ManualClock, facts
-from shared_runtime.worker import Workload
+from shared_runtime.worker import Task, Workload
 
 SERVICE = Service(
     name="shared-runtime",
@@ -39,6 +42,7 @@ SERVICE = Service(
     workload=lambda _: Workload(own_topics=()),
 )
 PATIENCE_SECONDS = 30
+DAY = timedelta(days=1)
 PRODUCTION = Settings(
     database_url=SecretStr("postgres://app@db/review"),
     kafka="broker:9092",
@@ -108,6 +112,31 @@ async def test_a_process_whose_clock_is_wrong_is_not_ready_and_says_by_how_much(
     skew = REGISTRY.get_sample_value("aftersales_clock_skew_seconds")
     assert skew == pytest.approx(2 * SKEW_MAX.total_seconds(), abs=SKEW_MAX.total_seconds())
     assert await readiness(parts_of(LOCAL, pool, clock)) == 200
+
+
+async def test_an_api_says_how_far_its_clock_is_off_though_nobody_asks_whether_it_is_ready(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def skew() -> float | None:
+        return REGISTRY.get_sample_value("aftersales_clock_skew_seconds")
+
+    async def served(_: object, __: object, beside: Sequence[Task]) -> None:
+        for task in beside:
+            await task(asyncio.Event())
+
+    def behind(_: Settings) -> Clock:
+        return lambda: system_clock() - DAY
+
+    async def at_the_first_pause(stop: asyncio.Event, _: float) -> None:
+        stop.set()
+
+    settings = PRODUCTION.model_copy(update={"database_url": SecretStr(database.app_url)})
+    skew_seconds.set(0)
+    monkeypatch.setattr(service, "serve_api", served)
+    monkeypatch.setattr(service, "pause", at_the_first_pause)
+    monkeypatch.setattr(service, "clock_of", behind)
+    await service.run_api(SERVICE, settings)
+    assert skew() == pytest.approx(-DAY.total_seconds(), abs=60)
 
 
 async def test_a_process_begins_with_what_it_has_to_know(database: Database) -> None:

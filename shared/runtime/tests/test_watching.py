@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
+from shared_runtime.clock import system_clock
 from shared_runtime.delivery import Cursor, Subscription, TakenOver
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
+from shared_runtime.skew import SKEW_MAX
 from shared_runtime.sources import KafkaLog, OwnLog, kafka_delivery
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import ManualClock, facts
@@ -23,6 +25,7 @@ from shared_runtime.watching import SILENCE_SECONDS_MIN, measure
 
 NOWHERE = "127.0.0.1:1"
 PATIENCE_SECONDS = 30
+DAY = timedelta(days=1)
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 REACHED = "INSERT INTO es.cursor (subscription, topic, partition, position) VALUES ($1, $2, $3, $4)"
 PARK = """
@@ -256,6 +259,19 @@ async def test_since_when_a_transaction_keeps_what_is_dead(
     assert 0 < first < further < age + 1
     await measure(pool, journal, clock)
     assert (told("oldest_transaction_seconds") or 0) < further
+
+
+async def test_how_far_a_workers_clock_is_ahead_unless_time_is_moved_by_hand(
+    pool: asyncpg.Pool, journal: PostgresLog
+) -> None:
+    ahead = ManualClock(system_clock() + DAY)
+    checked = PostgresLog(pool, source="/test", now=ahead, skew_max=SKEW_MAX)
+    await measure(pool, checked, ahead)
+    skew = told("clock_skew_seconds")
+    assert skew == pytest.approx(DAY.total_seconds(), abs=60)
+    ahead.advance(DAY)
+    await measure(pool, journal, ahead)
+    assert told("clock_skew_seconds") == skew
 
 
 async def test_how_many_old_answers_are_not_forgotten_yet(

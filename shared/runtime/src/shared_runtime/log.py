@@ -267,6 +267,11 @@ class PostgresLog:
         """Where it is kept."""
         return self._db
 
+    @property
+    def takes_any_clock(self) -> bool:
+        """Whether time is moved by hand here."""
+        return self._skew_max is None
+
     def within(self, db: Database) -> "PostgresLog":
         """The same log, in the transaction of a connection."""
         return type(self)(
@@ -282,7 +287,7 @@ class PostgresLog:
         """What deadlines are compared with: the database's clock, so that no process's own brings
         them forward; `now` where any clock is taken.
         """
-        if self._skew_max is None:
+        if self.takes_any_clock:
             return now()
         told: datetime = await self._db.fetchval(READ_CLOCK)
         return told

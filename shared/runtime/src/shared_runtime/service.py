@@ -68,11 +68,12 @@ from shared_runtime.routers import Router
 from shared_runtime.rules import Rules
 from shared_runtime.sealing import KEY_BYTES
 from shared_runtime.settings import Settings, load
-from shared_runtime.skew import SKEW_MAX, check_clock
+from shared_runtime.skew import SKEW_MAX, check_clock, measure_clock
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.telemetry import configure_logging
 from shared_runtime.tracing import send_spans
 from shared_runtime.veil import Veil
+from shared_runtime.watching import WATCH_SECONDS
 from shared_runtime.webhooks import Webhooks
 from shared_runtime.words import Words
 from shared_runtime.worker import Task, Worker, Workload
@@ -273,7 +274,8 @@ def _asked_for(arguments: Sequence[str]) -> Callable[[Any, Any], Coroutine[Any, 
 async def run_api[S: Settings](service: Service[S], settings: S) -> None:
     """Serves the API."""
     async with open_parts(service, settings) as parts:
-        await serve_api(api_app(service, parts), settings, service.background(parts))
+        beside: Sequence[Task] = (*service.background(parts), partial(watch_clock, parts))
+        await serve_api(api_app(service, parts), settings, beside)
 
 
 async def run_worker[S: Settings](service: Service[S], settings: S) -> None:
@@ -687,6 +689,18 @@ async def _wait_for_database(check: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(DATABASE_LOOK_SECONDS)
         else:
             return
+
+
+async def watch_clock[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:
+    """Measures now and then how far the clock is from the database's, whoever asks for readiness.
+    In a worker that is measured with all else.
+    """
+    while not parts.log.takes_any_clock and not stop.is_set():
+        try:
+            await measure_clock(parts.looks, parts.now)
+        except WORLD_FAILURES as failure:
+            log.warning("clock not measured", failure=type(failure).__name__)
+        await pause(stop, WATCH_SECONDS)
 
 
 async def _purge[S: Settings](parts: Parts[S], stop: asyncio.Event) -> None:

@@ -25,11 +25,18 @@ class ClockSkewed(OSError):  # noqa: N818 - a state of the world
     """The clock of this process is too far from its database's. Nothing was done."""
 
 
-async def check_clock(db: asyncpg.Pool, now: Clock) -> None:
-    """Measures how far the clocks are apart. Raises `ClockSkewed` above `SKEW_MAX`."""
-    before = now()
-    told = await db.fetchval(READ_CLOCK)
-    skew = before + (now() - before) / 2 - told
+async def measure_clock(pool: asyncpg.Pool, now: Clock) -> timedelta:
+    """How far the clock of this process is ahead of the database's; sets the metric."""
+    async with pool.acquire() as db:  # a connection is waited for before
+        before = now()
+        told = await db.fetchval(READ_CLOCK)
+        skew: timedelta = before + (now() - before) / 2 - told
     skew_seconds.set(skew.total_seconds())
+    return skew
+
+
+async def check_clock(pool: asyncpg.Pool, now: Clock) -> None:
+    """Measures how far the clocks are apart. Raises `ClockSkewed` above `SKEW_MAX`."""
+    skew = await measure_clock(pool, now)
     if abs(skew) > SKEW_MAX:
         raise ClockSkewed(f"{skew.total_seconds():.1f} s ahead of the database")

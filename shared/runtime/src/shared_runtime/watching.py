@@ -16,6 +16,7 @@ from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
 from shared_runtime.pausing import pause
+from shared_runtime.skew import measure_clock
 from shared_runtime.subscription import Runner
 
 WATCH_SECONDS = 15.0
@@ -143,6 +144,8 @@ async def measure(
     on_kafka: Sequence[OnKafka] = (),
 ) -> None:
     """Sets all of these metrics."""
+    if not own_log.takes_any_clock:
+        await measure_clock(pool, now)
     clock = await own_log.instant(now)
     behind, parked = await pool.fetch(LAG), await pool.fetch(PARKED)
     overdue = await pool.fetchrow(OVERDUE, clock, OVERDUE_MAX)

@@ -22,7 +22,8 @@ from local_stack.campaign.plan import STEPS, plan_of
 from local_stack.servers import Servers, ephemeral_servers
 from local_stack.services import Stack, ephemeral_stack
 
-AT_ONCE = 10
+AT_ONCE = 20
+"""To settle twenty and to look at what has come of them takes little longer than of ten."""
 RUNS_OF_A_STACK = 100
 """What is built anew is the whole log: it is not to grow for ever."""
 

@@ -17,11 +17,14 @@ from shared_runtime.clock import system_clock
 from shared_runtime.delivery import Cursor, Subscription, TakenOver
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
+from shared_runtime.media import UNREFERENCED_LIFETIME
+from shared_runtime.parking import DISCARDED_KEPT_FOR
 from shared_runtime.skew import SKEW_MAX
 from shared_runtime.sources import KafkaLog, OwnLog, kafka_delivery
 from shared_runtime.subscription import Runner
 from shared_runtime.testing import ManualClock, facts
-from shared_runtime.watching import SILENCE_SECONDS_MIN, measure
+from shared_runtime.watching import SILENCE_SECONDS_MIN, UNPURGED, measure
+from shared_runtime.webhooks import KEPT_FOR as SENT_KEPT_FOR
 
 NOWHERE = "127.0.0.1:1"
 PATIENCE_SECONDS = 30
@@ -35,6 +38,12 @@ PARK = """
 ARM = """
     INSERT INTO es.timer (stream_id, name, due_at, armed_by, retry_at)
     VALUES ($1, 'CLOSE', $2, gen_random_uuid(), $3)
+"""
+
+ENDPOINT = """
+    INSERT INTO webhook.endpoint (endpoint_id, account, made_as, url, types, seller_ids, buyer_ids,
+                                  seller_id, created_at, since)
+    VALUES (gen_random_uuid(), '', '', '', '{}', '{}', '{}', '', $1, $1)
 """
 
 
@@ -284,4 +293,41 @@ async def test_how_many_old_answers_are_not_forgotten_yet(
     await owner.execute(keep, clock.at - KEPT_FOR - timedelta(hours=3))
     await owner.execute(keep, clock.at - KEPT_FOR - timedelta(hours=1))
     await measure(pool, journal, clock)
-    assert told("purge_debt") == 1
+    assert told("purge_debt", of="answers") == 1
+
+
+async def test_what_else_is_there_for_too_long_and_only_where_there_is_such_a_thing(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, clock: ManualClock
+) -> None:
+    given_up = """
+        INSERT INTO es.parked_event (subscription, topic, partition, position, key, state,
+                                     set_aside_at)
+        VALUES ($1, 'orders.events', 1, 1, 'S1', 'DISCARDED', $2)
+    """
+    sent = """
+        INSERT INTO webhook.delivery (delivery_id, endpoint_id, type, created_at)
+        SELECT gen_random_uuid(), endpoint_id, '', $1 FROM webhook.endpoint
+    """
+    kept = """
+        INSERT INTO media.file (media_id, owner, purpose, content_type, bytes, sha256, object,
+                                fingerprint, uploaded_at, referenced_at, dropped_at)
+        VALUES ($1, '', 'REVIEW', '', 0, '', $1, '', $2, $3, $4)
+    """
+    of_projections = "INSERT INTO es.projection (name, version, generation) VALUES ('seen', 1, 1)"
+    late, in_time = timedelta(hours=3), timedelta(hours=1)
+    await owner.execute(of_projections)
+    await owner.execute(ENDPOINT, clock.at)
+    for name, since in (("1", late), ("2", in_time), ("3", in_time)):
+        await owner.execute(given_up, f"reaction-{name}", clock.at - DISCARDED_KEPT_FOR - since)
+        await owner.execute(sent, clock.at - SENT_KEPT_FOR - since)
+        uploaded_at = clock.at - UNREFERENCED_LIFETIME - since
+        await owner.execute(kept, f"unreferenced-{name}", uploaded_at, None, None)
+        await owner.execute(kept, f"needed-{name}", uploaded_at, uploaded_at, None)
+        await owner.execute(kept, f"dropped-{name}", uploaded_at, None, clock.at - since)
+    await owner.execute(given_up, "seen/1", clock.at - DISCARDED_KEPT_FOR - late)
+    await measure(pool, journal, clock)
+    debts = {of: told("purge_debt", of=of) for of in UNPURGED}
+    assert debts == {"answers": 0, "given_up_events": 1, "webhook_deliveries": 1, "files": 2}
+    await owner.execute("DROP SCHEMA media CASCADE")  # no service has to take files
+    await measure(pool, journal, clock)
+    assert told("purge_debt", of="files") is None

@@ -15,15 +15,18 @@ from prometheus_client import Gauge
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR
 from shared_runtime.log import PostgresLog
+from shared_runtime.media import UNREFERENCED_LIFETIME
+from shared_runtime.parking import DISCARDED_KEPT_FOR
 from shared_runtime.pausing import pause
 from shared_runtime.skew import measure_clock
 from shared_runtime.subscription import Runner
+from shared_runtime.webhooks import KEPT_FOR as DELIVERIES_KEPT_FOR
 
 WATCH_SECONDS = 15.0
 SILENCE_SECONDS_MIN = 10.0
 """Kafka answers every two seconds; what is longer than this is not how it falls."""
 PURGE_SLACK = timedelta(hours=2)
-"""Old answers are forgotten every minute; for less than that nobody is called."""
+"""What is old is forgotten every minute; for less than that nobody is called."""
 OVERDUE_MAX = 10_000
 """More are not counted: that there are so many says enough."""
 
@@ -44,8 +47,55 @@ PARKED = """
            extract(epoch FROM clock_timestamp() - min(parked_at)) AS seconds
     FROM es.parked_key GROUP BY subscription
 """
-UNPURGED = """
-    SELECT count(*) FROM (SELECT FROM es.reply WHERE created_at < $1 LIMIT $2) AS old
+THERE_ARE = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
+UNPURGED: Mapping[str, tuple[str, timedelta, str]] = {
+    "answers": (
+        "es.reply",
+        KEPT_FOR,
+        """
+        SELECT count(*) FROM (
+            SELECT FROM es.reply WHERE created_at < $1::timestamptz - $2::interval LIMIT $3) AS old
+        """,
+    ),
+    # These go by the database's clock also where time is moved by hand.
+    "given_up_events": (
+        "es.parked_event",
+        DISCARDED_KEPT_FOR,
+        """
+        SELECT count(*) FROM (
+            SELECT FROM es.parked_event AS event
+            WHERE state = 'DISCARDED'
+                AND set_aside_at < least($1::timestamptz, clock_timestamp()) - $2::interval
+                AND NOT EXISTS (
+                    SELECT FROM es.projection
+                    WHERE event.subscription = projection.name || '/' || projection.generation)
+            LIMIT $3) AS old
+        """,
+    ),
+    "webhook_deliveries": (
+        "webhook.delivery",
+        DELIVERIES_KEPT_FOR,
+        """
+        SELECT count(*) FROM (
+            SELECT FROM webhook.delivery
+            WHERE created_at < $1::timestamptz - $2::interval LIMIT $3) AS old
+        """,
+    ),
+    # What nothing refers to, and what was dropped and is in the storage still.
+    "files": (
+        "media.file",
+        UNREFERENCED_LIFETIME,
+        """
+        SELECT count(*) FROM (
+            (SELECT FROM media.file WHERE referenced_at IS NULL AND dropped_at IS NULL
+                AND uploaded_at < $1::timestamptz - $2::interval LIMIT $3)
+            UNION ALL
+            (SELECT FROM media.file WHERE dropped_at < $1 LIMIT $3)) AS old
+        """,
+    ),
+}
+"""What is forgotten: its table, which not every service has, for how long it is kept, and what
+counts what is older.
 """
 OVERDUE = """
     SELECT count(*) AS timers, min(due_at) AS oldest
@@ -101,7 +151,10 @@ parked_seconds = Gauge(
     "aftersales_parked_seconds", "For how long the oldest of them is.", ["subscription"]
 )
 purge_debt = Gauge(
-    "aftersales_purge_debt", "Kept answers that are older than they are kept for; 10,000 is more."
+    "aftersales_purge_debt",
+    "What is older than it is kept for (answers, webhook_deliveries, files, given_up_events); "
+    "10,000 is more.",
+    ["of"],
 )
 snapshot_seconds = Gauge(
     "aftersales_oldest_transaction_seconds",
@@ -156,11 +209,22 @@ async def measure(
     _set(kafka_lag_seconds, late)
     _set(parked_keys, {row["subscription"]: row["keys"] for row in parked})
     _set(parked_seconds, {row["subscription"]: row["seconds"] for row in parked})
-    purge_debt.set(await pool.fetchval(UNPURGED, clock - KEPT_FOR - PURGE_SLACK, OVERDUE_MAX))
+    _set(purge_debt, await debts(pool, clock))
     snapshot_seconds.set(await pool.fetchval(OLDEST_SNAPSHOT))
     await measure_replicas(pool)
     overdue_timers.set(overdue["timers"])
     overdue_seconds.set(_age(overdue["oldest"], clock))
+
+
+async def debts(pool: asyncpg.Pool, clock: datetime) -> dict[str, int]:
+    """How much of what is forgotten is there for too long, by what it is."""
+    tables = [table for table, _, _ in UNPURGED.values()]
+    there = {name for (name,) in await pool.fetch(THERE_ARE, tables)}
+    return {
+        of: await pool.fetchval(old, clock - PURGE_SLACK, kept_for, OVERDUE_MAX)
+        for of, (table, kept_for, old) in UNPURGED.items()
+        if table in there
+    }
 
 
 async def measure_replicas(pool: asyncpg.Pool) -> None:
@@ -187,5 +251,5 @@ def _late(reader: Runner, silent_seconds: float, clock: datetime) -> float:
 def _set(gauge: Gauge, values: Mapping[str, float]) -> None:
     """Exactly these: a subscription that is no more has no value."""
     gauge.clear()
-    for subscription, value in values.items():
-        gauge.labels(subscription).set(float(value))
+    for label, value in values.items():
+        gauge.labels(label).set(float(value))

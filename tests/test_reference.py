@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+from deploy_checks.metrics import there_are
 from dispute_service.app import SERVICE as DISPUTE
 from reputation_service.app import SERVICE as REPUTATION
 from returns_service.app import SERVICE as RETURNS
@@ -55,6 +56,24 @@ def test_every_command_of_a_domain_is_a_row_of_the_page(service: Service[Any]) -
     assert {id(rule) for rule in named_in_domain(service, Rule)} == rows
     for decider in named_in_domain(service, Decider):
         assert decider.decide.__self__ in service.commands.values(), "it decides by no row"
+
+
+OPERATIONS = FOLDER.parents[1] / "running.md"
+METRIC = re.compile(r"`((?:aftersales|http)_\w+)(?:{([\w,]+)})?`")
+
+
+def test_the_page_of_operations_names_every_metric_and_no_other() -> None:
+    there = {
+        re.sub(r"_(bucket|sum|count)$", "", name): labels
+        for name, labels in there_are().items()
+        if name.startswith(("aftersales_", "http_")) and not name.endswith("_created")
+    }
+    told_of = OPERATIONS.read_text().partition("\n## When something goes wrong\n")[2]
+    rows = [row for row in told_of.splitlines() if row.startswith("| ")]
+    named = [told for row in rows for told in METRIC.findall(row)]
+    assert {name for name, _ in named} == there.keys()
+    for name, labels in named:
+        assert not labels or {*labels.split(",")} == there[name], name
 
 
 SOURCES = Path(__file__).parents[1]

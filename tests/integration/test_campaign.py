@@ -1,16 +1,19 @@
 """Twenty short histories under faults, ten at once: `make campaign` has a thousand, and longer."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
+from unittest.mock import Mock
 from uuid import UUID
 
 import httpx
 import pytest
+from local_stack.campaign import runs
 from local_stack.campaign.checks import (
     began,
     check_commands,
     check_consequences,
     check_kafka,
+    check_orders,
 )
 from local_stack.campaign.faults import Faults
 from local_stack.campaign.history import History, Told
@@ -27,13 +30,17 @@ from local_stack.campaign.plan import (
     plan_of,
 )
 from local_stack.campaign.runs import run, what_to_repeat
-from local_stack.oracle import check_log
+from local_stack.oracle import ask, check_log, has_arrived
+from local_stack.people import record, until
 from local_stack.servers import Servers
 from local_stack.services import Stack, ephemeral_stack
+from shared_events.envelope import decode_recorded
+from shared_events.orders import OrderPaid
 
 GROUPS = (range(51, 61), range(61, 71))
 SEEDS = [seed for group in GROUPS for seed in group]
 STEPS = 10
+HISTORY = "SELECT topic, partition, position, body FROM es.event WHERE stream_id = $1"
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +91,45 @@ def test_what_the_logs_do_not_agree_with_is_noticed(
         check_consequences(shaken, [history], since)
 
 
+def test_what_is_told_of_an_order_twice_or_not_at_all_is_noticed(shaken: Stack) -> None:
+    """Also what is not told of by two, and what came in bulk."""
+    with closing(History(shaken, Faults(shaken), seed=0, steps=0)) as history:
+        history.plan += [
+            Race(order_id="run-0-raced"),
+            Import(order_ids=("run-0-imported",), reviewed=True),
+        ]
+        history.carry_out()
+        until(lambda: has_arrived(shaken), "all has arrived")
+        check_orders(shaken, history)
+        history.plan.append(Place(order_id="run-0-lost"))
+        with pytest.raises(AssertionError, match="run-0-lost"):
+            check_orders(shaken, history)
+        history.plan.pop()
+    for order_id in ("run-0-raced", "run-0-imported"):
+        events = [
+            decode_recorded(*row) for row in ask(shaken, "review", HISTORY, f"order-{order_id}")
+        ]
+        (paid,) = [each for each in events if isinstance(each.event, OrderPaid)]
+        record(shaken, "review", paid.stream, paid.event, after=len(events))
+        with pytest.raises(AssertionError, match=f"so often there.*{order_id}"):
+            check_orders(shaken, history)
+
+
+def test_what_kafka_is_found_to_hold_is_told_of_all_seeds_of_its_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also of those that had found nothing."""
+
+    found = AssertionError("not in the log")
+    monkeypatch.setattr(runs, "ephemeral_servers", Mock(return_value=nullcontext()))
+    monkeypatch.setattr(runs, "ephemeral_stack", Mock(return_value=nullcontext()))
+    monkeypatch.setattr(runs, "check_kafka", Mock(side_effect=found))
+    monkeypatch.setattr(runs, "run", Mock())
+    asked = ["--seed", "7", "--runs", "6", "--at-once", "2", "--steps", "1"]
+    assert runs.main(asked) == 1
+    assert "--seed 7 --runs 6 --at-once 2" in capsys.readouterr().err
+
+
 def test_a_seed_makes_the_same_plan() -> None:
     assert plan_of(7) == plan_of(7) != plan_of(8)
     steps = {type(step) for seed in range(20) for step in plan_of(seed)}
@@ -101,10 +147,11 @@ def test_everything_that_may_happen_happens_in_the_histories_of_the_suite() -> N
         assert len({repr(step)[-6:] for step in planned if isinstance(step, kind)}) == 2
 
 
-def test_every_process_is_killed_in_a_campaign() -> None:
-    planned = [step for seed in range(1, 101) for step in plan_of(seed)]
-    killed = {step.process for step in planned if isinstance(step, Break) and step.fault == "kill"}
-    assert killed == set(PROCESSES)
+@pytest.mark.parametrize("fault", ["kill", "end"])
+def test_every_process_is_killed_and_asked_to_end_in_a_campaign(fault: str) -> None:
+    planned = [step for seed in range(1, 301) for step in plan_of(seed)]
+    broken = {step.process for step in planned if isinstance(step, Break) and step.fault == fault}
+    assert broken == set(PROCESSES)
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one() -> None:
@@ -114,7 +161,7 @@ def test_a_shorter_run_is_the_beginning_of_a_longer_one() -> None:
 @pytest.mark.parametrize("found", [AssertionError("twice there"), httpx.ReadTimeout("late")])
 def test_whatever_ends_a_run_is_told_with_its_seeds_and_their_plans(found: Exception) -> None:
     found.add_note("logs of the processes: here")
-    told = what_to_repeat([7, 8], STEPS, found)
+    told = what_to_repeat([7, 8], 2, STEPS, found)
     assert str(found) in told
     assert "logs of the processes: here\n" in told
     assert f"--seed 7 --runs 2 --at-once 2 --steps {STEPS}" in told

@@ -171,13 +171,15 @@ def complete_order(
     feed.post(f"/v1/orders/{order_id}/completion", {"at": at})
 
 
-def record(stack: Stack, service: str, stream: str, *events: Struct) -> None:
-    """In the log of a service that is yet to come, from where its relay brings it to Kafka."""
+def record(stack: Stack, service: str, stream: str, *events: Struct, after: int = 0) -> None:
+    """In the log of a service, whatever its rules say, behind so many events of that stream. Its
+    relay brings it to Kafka.
+    """
 
     async def append() -> None:
         db = await asyncpg.connect(stack.description.databases[service].app_url)
         log = PostgresLog(db, source=f"/{service}-service", now=system_clock)
-        await log.append(facts(stream, *events, at=datetime.now(UTC)))
+        await log.append(facts(stream, *events, at=datetime.now(UTC), after=after))
         await db.close()
 
     blocking.run(append())

@@ -1,30 +1,34 @@
 """Histories that were carried out in, whether the logs agree with what was answered out."""
 
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from itertools import product
 
 import msgspec
 
 from local_stack.campaign.asked import LEADS_TO
 from local_stack.campaign.history import History
-from local_stack.campaign.plan import Import
+from local_stack.campaign.plan import Act, Ask, Complete, Import, Place, Race
 from local_stack.databases import SERVICES
-from local_stack.oracle import aftersales, ask, check_log, check_rebuilt, has_arrived
+from local_stack.oracle import aftersales, ask, check_all_rebuilt, check_log, has_arrived
 from local_stack.people import until
 from local_stack.services import Stack
 
-REBUILT_AT_ONCE = 2
 BEGAN = "SELECT clock_timestamp() AS at"
 RECORDED = """
     SELECT type, told->>'causationid' AS cause, told->'data'->>'order_id' AS order_id
     FROM (SELECT type, convert_from(body, 'UTF8')::jsonb AS told
           FROM es.event WHERE recorded_at >= $1) AS event
 """
-OF_RUN = "SELECT DISTINCT stream_id FROM es.event WHERE stream_id LIKE $1"
-PAID = """
+TOLD_OF = """
+    SELECT substr(stream_id, 7) AS order_id, type, count(*) AS times FROM es.event
+    WHERE stream_id LIKE $1 AND type = ANY($2::text[]) GROUP BY stream_id, type
+"""
+PLACED = "OrderPlaced.v1"
+PAID = "OrderPaid.v1"
+FULFILLED = (PLACED, PAID, "OrderShipped.v1", "OrderCompleted.v1")
+WHO_PAID = """
     SELECT substr(stream_id, 7) AS order_id, convert_from(body, 'UTF8')::jsonb AS told
     FROM es.event WHERE type = 'OrderPaid.v1' AND stream_id LIKE $1
 """
@@ -50,8 +54,7 @@ def check_histories(stack: Stack, histories: Sequence[History], since: datetime)
         check_commands(stack, service, histories, since)
     for history in histories:
         check_orders(stack, history)
-    with ThreadPoolExecutor(REBUILT_AT_ONCE) as pool:
-        list(pool.map(partial(check_rebuilt, stack), SERVICES))
+    check_all_rebuilt(stack)
     assert stack.ended() == [], f"ended by themselves: {stack.ended()}"
 
 
@@ -109,26 +112,39 @@ def check_consequences(stack: Stack, histories: Sequence[History], since: dateti
 
 
 def check_orders(stack: Stack, history: History) -> None:
-    """Those that were sent are there, and no others; each was paid as was answered."""
+    """All that was told of them is there, once, and nothing else; each was paid as was answered."""
     mark = f"run-{history.seed}-%"
-    sent = {
-        order_id
-        for act in history.acts
-        for order_id in (act.order_ids if isinstance(act, Import) else (act.order_id,))
-    }
-    rows = ask(stack, "review", OF_RUN, f"order-{mark}")
-    there = {row["stream_id"].removeprefix("order-") for row in rows}
-    assert there == sent, f"{there ^ sent} are on one side alone"
+    told = {each for act in history.acts for each in _told_by(act)}
+    rows = ask(stack, "review", TOLD_OF, f"order-{mark}", FULFILLED)
+    there = {(row["order_id"], row["type"]): row["times"] for row in rows}
+    assert there.keys() == told, f"{there.keys() ^ told} are on one side alone"
+    doubled = {each: times for each, times in there.items() if times != 1}
+    assert not doubled, f"told of once, and so often there: {doubled}"
+    sent = {order_id for order_id, _ in told}
     assert {row["order_id"] for row in ask(stack, "dispute", KNOWN, mark)} == sent
     paid = {
         row["order_id"]: _reference(row["told"])
-        for row in ask(stack, "review", PAID, f"order-{mark}")
+        for row in ask(stack, "review", WHO_PAID, f"order-{mark}")
         if row["order_id"] in history.paid
     }
     assert paid == history.paid, f"paid: {paid}, believed: {history.paid}"
     reviews = dict(tuple(row) for row in ask(stack, "review", REVIEWED, f"evaluation-{mark}"))
     often = {order_id: reviews.get(order_id, 0) for order_id in history.reviewed}
     assert set(often.values()) <= {1}, f"reviews of orders: {often}"
+
+
+def _told_by(act: Act) -> Iterator[tuple[str, str]]:
+    """The orders that are told of, and what is recorded of each."""
+    match act:
+        case Import():
+            types = FULFILLED if act.reviewed else (PLACED,)
+            yield from product(act.order_ids, types)
+        case Race():
+            yield from product([act.order_id], (PLACED, PAID))
+        case Complete() | Ask():  # who asks for something asks about one that is complete
+            yield from product([act.order_id], FULFILLED)
+        case Place():
+            yield act.order_id, PLACED
 
 
 def _reference(told: str) -> str:

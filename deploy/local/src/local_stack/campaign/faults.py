@@ -1,6 +1,7 @@
 """What goes wrong, done to a stack and undone."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import RLock
 
@@ -70,6 +71,11 @@ class Faults:
                 process = self._stack.services[step.process]
                 process.kill()
                 process.start()
+            case "end":
+                self._thaw(step.process)
+                process = self._stack.services[step.process]
+                process.stop()  # SIGTERM, as a deployment does it
+                process.start()
             case "freeze" if step.process not in self._frozen:
                 self.revive(step.process)
                 self._stack.services[step.process].freeze()
@@ -93,7 +99,7 @@ class Faults:
             case "say-twice":
                 self._thaw_kafka()
                 topics = [topic for topic, writer in WRITERS.items() if writer == service]
-                blocking.run(_say_twice(self._stack.description.kafka, topics[0]))
+                blocking.run(_say_twice(self._stack.description.kafka, topics))
             case _:
                 pass
 
@@ -108,9 +114,11 @@ class Faults:
         self._kafka_frozen = False
 
 
-async def _say_twice(kafka: str, topic: str) -> None:
-    """What came last in each partition of a topic comes once more, if there is the time."""
-    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+async def _say_twice(kafka: str, topics: Sequence[str]) -> None:
+    """What came last in each partition of topics comes once more, if there is the time."""
+    places = [
+        TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)
+    ]
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await consumer.start()

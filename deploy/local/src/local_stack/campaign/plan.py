@@ -21,6 +21,7 @@ PROCESSES = tuple(f"{service}-{kind}" for service in SERVICES for kind in ("api"
 
 type Fault = Literal[
     "kill",
+    "end",
     "freeze",
     "thaw",
     "stop-postgres",
@@ -30,7 +31,8 @@ type Fault = Literal[
     "say-twice",
 ]
 OFTEN: Mapping[Fault, int] = {
-    "kill": 8,
+    "kill": 5,
+    "end": 3,
     "freeze": 4,
     "thaw": 4,
     "stop-postgres": 2,

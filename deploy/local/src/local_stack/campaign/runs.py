@@ -53,13 +53,12 @@ def _side_by_side(doing: Sequence[Callable[[], None]]) -> None:
             done.result()
 
 
-def what_to_repeat(seeds: Sequence[int], steps: int, found: Exception) -> str:
+def what_to_repeat(seeds: Sequence[int], at_once: int, steps: int, found: Exception) -> str:
     """What was found, where, and all that it takes to do the same again: lines of text."""
     where = traceback.format_exception(found) if not isinstance(found, AssertionError) else []
-    count = len(seeds)
     again = (
-        f"python -m local_stack.campaign --seed {seeds[0]} --runs {count} --at-once {count} "
-        f"--steps {steps}"
+        f"python -m local_stack.campaign --seed {seeds[0]} --runs {len(seeds)} "
+        f"--at-once {at_once} --steps {steps}"
     )
     plans = (f"  {seed}: {step}\n" for seed in seeds for step in plan_of(seed, steps))
     notes = (f"{note}\n" for note in getattr(found, "__notes__", ()))
@@ -92,14 +91,16 @@ def _run_on_a_stack(servers: Servers, seeds: Sequence[int], at_once: int, steps:
     found = 0
     while groups:
         done: list[int] = []
+        suspects: Sequence[int] = []
         try:
             with ephemeral_stack(on=servers) as stack:
                 while groups:
-                    done.extend(group := groups.pop(0))
-                    _run_and_tell(stack, group, steps)
+                    done.extend(suspects := groups.pop(0))
+                    _run_and_tell(stack, suspects, steps)
+                suspects = done  # any of them may have left it in Kafka
                 check_kafka(stack)
         except Exception as failure:  # noqa: BLE001 - whatever it was, it can be repeated
-            sys.stderr.write(what_to_repeat(done[-at_once:], steps, failure))
+            sys.stderr.write(what_to_repeat(suspects, at_once, steps, failure))
             sys.stderr.flush()
             found += 1
     return found

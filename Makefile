@@ -37,7 +37,7 @@ check: setup  ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 drills: tools setup  ## the runbooks, carried out on a real stack; some minutes
-	@$(BIN)/pytest -m drill tests/drills
+	@$(BIN)/pytest -m drill -rs tests/drills
 
 deploy-check: tools setup  ## manifests, image, alerts, documents and clients, tried with what is here
 	@deploy/setup

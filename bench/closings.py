@@ -17,10 +17,10 @@ from pathlib import Path
 import asyncpg
 import httpx
 from local_stack.oracle import reviewed
-from local_stack.services import Stack, ephemeral_stack
+from local_stack.services import Stack, ephemeral_stack, replica_of
 from shared_cli import bulk, clock
 
-from bench.stacks import replica_of, until
+from bench.stacks import until
 
 EVALUATIONS = 100_000
 EVALUATIONS_OF_ONE = 20_000

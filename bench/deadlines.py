@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from local_stack.services import Service, Stack, ephemeral_stack
+from local_stack.services import Service, Stack, ephemeral_stack, replica_of
 from msgspec import Struct
 from shared_cli import clock
 from shared_events.dispute import DisputedUnits, DisputeOpened
@@ -24,7 +24,7 @@ from shared_events.orders import OrderLine, OrderPlaced
 from shared_runtime.clock import system_clock
 from shared_runtime.log import Planned, PostgresLog
 
-from bench.stacks import LOOK_SECONDS, replica_of, until
+from bench.stacks import LOOK_SECONDS, until
 
 DISPUTES = 100_000
 DUE = 10_000

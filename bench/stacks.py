@@ -1,29 +1,15 @@
-"""What measurements share: one worker more, waiting for others, and how long the slow ones took."""
+"""What measurements share: waiting for others, and how long the slow ones took."""
 
 import asyncio
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 import asyncpg
-from local_stack import processes
-from local_stack.services import Service
 
 LOOK_SECONDS = 0.2
-
-
-def replica_of(worker: Service) -> Service:
-    """A second worker of the same service: one for each core of the least machine."""
-    port = processes.free_port()
-    return replace(
-        worker,
-        name=f"{worker.name}-2",
-        port=port,
-        log=worker.log.with_name(f"{worker.name}-2.log"),
-        env={**worker.env, "AFTERSALES_WORKER_PORT": str(port)},
-    )
 
 
 async def until(db: asyncpg.Connection, counted: str, wanted: int, *values: object) -> None:

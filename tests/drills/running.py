@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Collection
+from uuid import uuid4
 
+import asyncpg
 import httpx
 from aiokafka import AIOKafkaProducer
 from local_stack import blocking
@@ -20,6 +22,44 @@ def start(*processes: Service) -> None:
         process.start()
     for process in processes:
         process.wait_ready()
+
+
+def administer(stack: Stack, *statements: str) -> None:
+    """One after the other, by the administrator of PostgreSQL."""
+
+    async def run() -> None:
+        db = await asyncpg.connect(stack.description.postgres_url)
+        try:
+            for statement in statements:
+                await db.execute(statement)
+        finally:
+            await db.close()
+
+    blocking.run(run())
+
+
+def back_up(stack: Stack, service: str) -> str:
+    """A copy of a service's database, while its processes are away."""
+    processes = both(stack, service)
+    name = stack.description.databases[service].name
+    backup = f"{name}_{uuid4().hex[:8]}"
+    for process in processes:
+        process.stop()
+    administer(stack, f"CREATE DATABASE {backup} TEMPLATE {name}")
+    start(*processes)
+    return backup
+
+
+def restore(stack: Stack, service: str, backup: str) -> None:
+    """The copy takes the place of the database; the processes of the service are away then."""
+    name = stack.description.databases[service].name
+    for process in both(stack, service):
+        process.stop()
+    administer(
+        stack,
+        f"DROP DATABASE {name} WITH (FORCE)",
+        f"CREATE DATABASE {name} TEMPLATE {backup} OWNER aftersales_owner",
+    )
 
 
 def metric(worker: Service, name: str) -> float:

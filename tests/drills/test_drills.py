@@ -6,35 +6,38 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
-from local_stack import blocking, processes
+from local_stack import issuer, processes
 from local_stack.oracle import (
     aftersales,
     ask,
     check,
+    check_all_rebuilt,
     check_projections,
     has_arrived,
     has_arrived_but,
     place,
     place_all,
 )
-from local_stack.people import until
+from local_stack.people import complete_order, until
 from local_stack.servers import Servers
-from local_stack.services import Service, Stack, ephemeral_stack
+from local_stack.services import Service, Stack, ephemeral_stack, replica_of
 from local_stack.topics import any_there, create_topics, delete_topics, forget
+from shared_runtime.ownership import GROUPS
 from shared_runtime.worker import STALLED_AFTER_SECONDS
 
 from tests.drills.running import (
+    administer,
     announce,
+    back_up,
     both,
     forked,
     metric,
     placed_in,
     relayed,
+    restore,
     start,
     stopped,
 )
@@ -48,6 +51,9 @@ IN_AN_HOUR = """
     ON CONFLICT (stream_id, name) DO UPDATE SET due_at = excluded.due_at
     RETURNING stream_id AS armed
 """
+WAITED_TO_OPEN = 'aftersales_log_lag_seconds{subscription="evaluations"}'
+OPENED = "SELECT FROM es.event WHERE type = 'EvaluationOpened.v1' AND stream_id = $1"
+A_DAY = timedelta(days=1)
 READ_ONLY = "ALTER SYSTEM SET default_transaction_read_only = {}"
 
 
@@ -57,41 +63,6 @@ def drilled(own_servers: Servers) -> Iterator[Stack]:
     with ephemeral_stack(on=own_servers) as started:
         place_all(started, "before", 20)
         yield started
-
-
-def administer(stack: Stack, *statements: str) -> None:
-    async def run() -> None:
-        db = await asyncpg.connect(stack.description.postgres_url)
-        try:
-            for statement in statements:
-                await db.execute(statement)
-        finally:
-            await db.close()
-
-    blocking.run(run())
-
-
-def back_up(stack: Stack, service: str) -> str:
-    """A copy of a service's database, while its processes are away."""
-    processes = both(stack, service)
-    name = stack.description.databases[service].name
-    backup = f"{name}_{uuid4().hex[:8]}"
-    for process in processes:
-        process.stop()
-    administer(stack, f"CREATE DATABASE {backup} TEMPLATE {name}")
-    start(*processes)
-    return backup
-
-
-def restore(stack: Stack, service: str, backup: str) -> None:
-    name = stack.description.databases[service].name
-    for process in both(stack, service):
-        process.stop()
-    administer(
-        stack,
-        f"DROP DATABASE {name} WITH (FORCE)",
-        f"CREATE DATABASE {name} TEMPLATE {backup} OWNER aftersales_owner",
-    )
 
 
 def readiness(process: Service) -> int | None:
@@ -140,19 +111,6 @@ def ahead_of_time(stack: Stack, process: Service, by: timedelta) -> Generator[No
         start(process)
 
 
-def test_a_database_is_restored(drilled: Stack) -> None:
-    """Nothing that was acknowledged since the backup is missing: Kafka has it."""
-    backup = back_up(drilled, "review")
-    since = place_all(drilled, "since-backup", 15)
-    until(lambda: has_arrived(drilled), "what was placed since the backup has arrived")
-    restore(drilled, "review", backup)
-    api, worker = both(drilled, "review")
-    assert api.run("recover") == 0
-    start(api, worker)
-    after = place_all(drilled, "after-restore", 10)
-    check(drilled, since | after)
-
-
 def test_a_database_is_restored_and_goes_on_without_the_runbook(drilled: Stack) -> None:
     """Nobody is told the second history before somebody has decided; then all follow one."""
     backup = back_up(drilled, "review")
@@ -176,6 +134,7 @@ def test_a_database_is_restored_and_what_was_recorded_since_is_the_truth(drilled
     backup = back_up(drilled, "review")
     place_all(drilled, "of-the-history-that-is-over", 40)
     until(lambda: has_arrived(drilled), "what was placed since the backup has arrived")
+    check_all_rebuilt(drilled)  # what is built again below is not compared with anything
     restore(drilled, "review", backup)
     api, worker = both(drilled, "review")
     start(api)
@@ -267,13 +226,32 @@ def test_a_process_is_frozen_and_thawed(drilled: Stack, process: str) -> None:
 
 
 def test_a_worker_that_was_frozen_has_not_the_others_work(drilled: Stack) -> None:
-    """Another one takes over; the first one wakes up in the middle of its batch."""
+    """Another one has all of it when the first one wakes up, in the middle of its batch, and leaves
+    it its share again.
+    """
     frozen = drilled.services["review-worker"]
-    placed = place_all(drilled, "before-the-freeze", 5)
-    frozen.freeze()
-    placed |= place_all(drilled, "in-the-freeze", 10)
-    frozen.thaw()
-    check(drilled, placed)
+    another = replica_of(frozen)
+    start(another)
+    try:
+        until(lambda: owned(frozen) == owned(another) == GROUPS / 2, "each has its share")
+        placed = place_all(drilled, "before-the-freeze", 5)
+        frozen.freeze()
+        try:
+            until(lambda: owned(another) == GROUPS, "the other one has all")
+            placed |= place_all(drilled, "in-the-freeze", 10)
+            until(lambda: relayed(drilled, "review") and has_arrived(drilled), "it goes on")
+        finally:
+            frozen.thaw()
+        until(lambda: owned(frozen) == owned(another) == GROUPS / 2, "each has its share again")
+        check(drilled, placed | place_all(drilled, "after-the-thaw", 10))
+        assert another.running()
+    finally:
+        another.stop()
+
+
+def owned(worker: Service) -> float:
+    """How many groups of partitions of the own log it has."""
+    return metric(worker, "aftersales_owned_groups")
 
 
 def test_kafka_is_frozen(drilled: Stack) -> None:
@@ -394,15 +372,42 @@ def test_a_workers_clock_is_a_day_ahead(drilled: Stack) -> None:
     worker.stop()
     soon = ask(drilled, "review", IN_AN_HOUR)[0]["armed"]
     started = datetime.now(tz=UTC)
-    with ahead_of_time(drilled, worker, timedelta(days=1)):
+    late = "completed-by-a-wrong-clock"
+    with ahead_of_time(drilled, worker, A_DAY):
         until(lambda: readiness(worker) == 503, "it says so")
         assert metric(worker, "aftersales_clock_skew_seconds") > 80_000
         placed = place_all(drilled, "by-a-wrong-clock", 5)
+        complete_order(drilled, late, "seller-of-late", "buyer-of-late")
         until(lambda: relayed(drilled, "review"), "what others recorded is sent")
+        until(lambda: metric(worker, WAITED_TO_OPEN) > 5, "it has not opened the evaluation")
+        assert not ask(drilled, "review", OPENED, f"evaluation-{late}")
     latest = ask(drilled, "review", "SELECT max(recorded_at) AS at FROM es.head")[0]["at"]
     assert latest < started + timedelta(hours=1)
     assert ask(drilled, "review", "SELECT FROM es.timer WHERE stream_id = $1", soon)
     ask(drilled, "review", "DELETE FROM es.timer WHERE stream_id = $1", soon)
+    until(lambda: bool(ask(drilled, "review", OPENED, f"evaluation-{late}")), "the next one has")
+    check(drilled, placed | {late})
+
+
+def test_an_apis_clock_is_a_day_ahead(drilled: Stack) -> None:
+    """It says so, and records nothing of what it is sent: that can be sent again to the next. To it
+    tokens of an hour are of the past; whoever has one that is good for longer is answered 503.
+    """
+    api, _ = both(drilled, "review")
+    lasting = issuer.mint(
+        drilled.folder, sub="drill", roles=["SYSTEM"], ttl_seconds=int(3 * A_DAY.total_seconds())
+    )
+    placed = {f"to-a-wrong-clock-{number}" for number in range(3)}
+    api.stop()
+    with ahead_of_time(drilled, api, A_DAY):
+        until(lambda: readiness(api) == 503, "it says so")
+        for order_id in placed:
+            key = f"key-of-{order_id}"
+            assert place(drilled, order_id, key).status_code == 401
+            assert place(drilled, order_id, key, token=lasting).status_code == 503
+        assert placed.isdisjoint(placed_in(drilled))
+    for order_id in placed:
+        assert place(drilled, order_id, f"key-of-{order_id}").status_code == 201
     check(drilled, placed)
 
 

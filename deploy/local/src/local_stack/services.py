@@ -137,6 +137,18 @@ class Service:
             return False
 
 
+def replica_of(worker: Service) -> Service:
+    """A second worker of the same service: one for each core of the least machine."""
+    port = processes.free_port()
+    return replace(
+        worker,
+        name=f"{worker.name}-2",
+        port=port,
+        log=worker.log.with_name(f"{worker.name}-2.log"),
+        env={**worker.env, "AFTERSALES_WORKER_PORT": str(port)},
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything that was started; `services` by the names of their processes."""

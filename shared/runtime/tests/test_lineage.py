@@ -363,17 +363,27 @@ async def test_a_restored_log_takes_back_what_its_topic_still_has(  # noqa: PLR0
     kafka: str,
     topic: str,
 ) -> None:
-    """I1, I9."""
+    """I1, I9. What is written with events is written with those that come back."""
     read = "SELECT * FROM es.event WHERE topic = $1 ORDER BY partition, position"
     heads = "SELECT * FROM es.head WHERE topic = $1 ORDER BY partition"
+    there = "SELECT FROM es.event WHERE topic = $1 AND partition = $2 AND position = $3"
+    kept: list[tuple[Place, int]] = []
+
+    async def keep(deliveries: Sequence[Delivery], db: Connection) -> None:
+        for each in deliveries:
+            assert await db.fetch(there, *each.place, each.position)
+            kept.append((each.place, each.position))
+
     await write(journal, "O1", S1=8, S2=3)
     await write(journal, "O2", S1=4)
     await relay_all(pool, kafka, topic)
     events, were = await pool.fetch(read, topic), await pool.fetch(heads, topic)
     await cut(servers, database, topic, BUSY, 5)
     await cut(servers, database, topic, CALM, 0)
-    recovered = await recover(owner, kafka, [topic])
+    recovered = await recover(owner, kafka, [topic], beside=keep)
     assert (recovered.events, dict(recovered.parted)) == (10, {})
+    busy, calm = (topic, partition_of(BUSY)), (topic, partition_of(CALM))
+    assert {*kept} == {(busy, at) for at in range(6, 13)} | {(calm, at) for at in range(1, 4)}
     assert await pool.fetch(read, topic) == events
     are = await pool.fetch(heads, topic)
     for before, after in zip(were, are, strict=True):

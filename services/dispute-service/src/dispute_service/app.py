@@ -17,6 +17,7 @@ from shared_runtime.reading import Cursors
 from shared_runtime.routers import Router
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
+from shared_runtime.subscription import decoded
 from shared_runtime.webhook_events import on_events
 from shared_runtime.webhook_sending import webhook_tasks
 from shared_runtime.webhooks_api import webhook_routers
@@ -26,6 +27,7 @@ from shared_runtime.worklist import count_open
 from dispute_service.domain.inquiry_rules import INQUIRY_RULES
 from dispute_service.domain.readers import inquiry_read_by, read_by
 from dispute_service.domain.rules import RULES
+from dispute_service.matters import OF_MATTERS, write_matters
 from dispute_service.projections import PROJECTIONS
 from dispute_service.queries.adjudication import CASES
 from dispute_service.reactions.from_other_services import on_other_services
@@ -101,6 +103,7 @@ def workload(parts: Parts[DisputeSettings]) -> Workload:
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
     return Workload(
         own_topics=TOPICS,
+        beside=decoded(OF_MATTERS, write_matters),
         on_own_log=(
             on_own_disputes(parts.log, policies),
             on_events(TOPICS, parts.log, READS, parts.now),

@@ -6,7 +6,7 @@ transaction that records.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from shared_events.dispute import (
@@ -16,6 +16,7 @@ from shared_events.dispute import (
     InquiryOpened,
     RemedyOrdered,
 )
+from shared_events.envelope import Recorded
 from shared_runtime.log import Database, Planned
 from shared_runtime.rows import Rows, columns
 
@@ -69,9 +70,12 @@ ADD_INQUIRIES = """
 CLOSE_INQUIRIES = "UPDATE facts.inquiry SET is_open = false WHERE inquiry_id = ANY($1::text[])"
 
 
-async def write_matters(planned: Iterable[Planned], db: Database | None) -> None:
+OF_MATTERS = (DisputeOpened, RemedyOrdered, DisputeClosed, InquiryOpened, InquiryClosed)
+
+
+async def write_matters(told: Iterable[Planned | Recorded[Any]], db: Database | None) -> None:
     """Makes known what is opened and what ends: in the transaction that records it."""
-    events = [each.event for each in planned]
+    events = [each.event for each in told]
     if db is not None:
         await write_disputes(events, db)
         await write_inquiries(events, db)

@@ -16,6 +16,7 @@ from shared_runtime.reading import Cursors
 from shared_runtime.routers import Router
 from shared_runtime.sealing import Opener
 from shared_runtime.service import Parts, Service
+from shared_runtime.subscription import decoded
 from shared_runtime.webhook_events import on_events
 from shared_runtime.webhook_sending import webhook_tasks
 from shared_runtime.webhooks_api import webhook_routers
@@ -27,6 +28,7 @@ from reputation_service.domain.case_rules import CASE_RULES
 from reputation_service.domain.points_readers import account_read_by, case_read_by
 from reputation_service.domain.policy_commands import POLICY_RULES
 from reputation_service.domain.rules import RULES
+from reputation_service.matters import OF_ACCOUNT, OF_CASE, write_matters
 from reputation_service.projections import KAFKA_PROJECTIONS, OWN_PROJECTIONS, PROJECTIONS
 from reputation_service.queries.points import CASES
 from reputation_service.ranking import run_ranking
@@ -156,6 +158,7 @@ def workload(parts: Parts[ReputationSettings]) -> Workload:
     files = media_of(parts, Links(parts.settings.media_secret, parts.now))
     return Workload(
         own_topics=TOPICS,
+        beside=decoded((*OF_ACCOUNT, *OF_CASE), write_matters),
         on_own_log=(
             on_own_cases(parts.log, policies, parts.keys),
             on_events(TOPICS, parts.log, READS, parts.now),

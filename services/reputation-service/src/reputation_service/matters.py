@@ -6,9 +6,11 @@ person, and what it is decided on is written in the transaction that records.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
+from shared_events.envelope import Recorded
 from shared_events.fields import Party
 from shared_events.reputation import (
     AccountFact,
@@ -115,7 +117,7 @@ def holder(kind: Party, holder_id: str) -> str:
     return person("buyer" if kind == "BUYER" else "seller", holder_id)
 
 
-async def write_matters(planned: Sequence[Planned], db: Database | None) -> None:
+async def write_matters(planned: Sequence[Planned | Recorded[Any]], db: Database | None) -> None:
     """Makes known what is opened and decided: in the transaction that records it."""
     if db is None:
         return
@@ -145,7 +147,7 @@ def account_after(row: AccountRow, event: OfAccount) -> AccountRow:
             return row
 
 
-async def write_cases(planned: Sequence[Planned], db: Database) -> None:
+async def write_cases(planned: Sequence[Planned | Recorded[Any]], db: Database) -> None:
     if not planned:
         return
     events: list[tuple[OfCase, datetime]] = [(each.event, each.time) for each in planned]  # type: ignore[misc]  # asked for

@@ -38,6 +38,7 @@ from returns_service.ports.opened import carrier_port, payment_port, stock_port
 from returns_service.projections import PROJECTIONS
 from returns_service.queries.cases import CASES as REFUND_CASES
 from returns_service.queries.returns import CASES as RETURN_CASES
+from returns_service.reactions.beside import kept_beside
 from returns_service.reactions.from_other_services import on_other_services
 from returns_service.reactions.own_refunds import on_own_refunds
 from returns_service.reactions.own_returns import on_own_returns
@@ -135,6 +136,7 @@ def workload(parts: Parts[ReturnsSettings]) -> Workload:
     at_once = settings.port_at_once
     return Workload(
         own_topics=TOPICS,
+        beside=kept_beside(parts.log),
         on_own_log=(
             on_own_refunds(parts.log, policies),
             on_own_returns(parts.log, policies),

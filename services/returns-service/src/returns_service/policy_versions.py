@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import asyncpg
 import msgspec
 import structlog
 from msgspec import Struct
+from shared_events.envelope import Recorded
 from shared_events.returns import ReturnPolicyActivated
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.log import Database, Planned
@@ -42,7 +44,7 @@ class Start(Struct, frozen=True, array_like=True):
     entries: str | None
 
 
-async def write_starts(planned: Iterable[Planned], db: Database) -> None:
+async def write_starts(planned: Iterable[Planned | Recorded[Any]], db: Database) -> None:
     """In the transaction that records them."""
     for each in planned:
         if isinstance(event := each.event, ReturnPolicyActivated):

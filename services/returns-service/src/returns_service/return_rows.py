@@ -210,11 +210,11 @@ WRITE = f"""
 """  # noqa: S608 - names of the code's own struct
 
 
-async def write_returns(planned: Iterable[Planned], log: Log) -> None:
+async def write_returns(planned: Iterable[Planned | Recorded[Any]], log: Log) -> None:
     """Makes known what returns have by what is planned: in the transaction that records it. Each
     row is of the whole stream; an older one never takes the place of a newer one.
     """
-    new: dict[str, list[Planned]] = {}
+    new: dict[str, list[Planned | Recorded[Any]]] = {}
     for each in planned:
         if is_return(each.stream):
             new.setdefault(each.stream, []).append(each)
@@ -226,7 +226,9 @@ async def write_returns(planned: Iterable[Planned], log: Log) -> None:
     await db.execute(WRITE, msgspec.json.encode(rows).decode())
 
 
-def happened(history: Sequence[Recorded[Any]], planned: Sequence[Planned]) -> list[Happened]:
+def happened(
+    history: Sequence[Recorded[Any]], planned: Sequence[Planned | Recorded[Any]]
+) -> list[Happened]:
     """What somebody else has recorded meanwhile is not part of it: then this is not recorded."""
     before = [Happened(each.event, each.time) for each in history[: planned[0].version - 1]]
     return [*before, *(Happened(each.event, each.time) for each in planned)]

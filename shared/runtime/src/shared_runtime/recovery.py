@@ -1,12 +1,14 @@
 """A log that was restored from a backup in, what its topic still has of it out.
 
 A backup is older than the database was: the events after it are in Kafka, byte for byte, and other
-services have acted on them. They are taken back before anything else is recorded. Where something
+services have acted on them. They are taken back before anything else is recorded, with the rows
+that were written in the transactions that recorded them. Where something
 was recorded meanwhile, there are two histories: that is told, and decided by somebody.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +17,7 @@ from msgspec import Struct
 from shared_events.envelope import decode_envelope
 
 from shared_runtime.brokers import Bootstrap
-from shared_runtime.delivery import Connection, Delivery, Place, Subscription, TakenOver
+from shared_runtime.delivery import Apply, Connection, Delivery, Place, Subscription, TakenOver
 from shared_runtime.lineage import End, ends_of
 from shared_runtime.rows import columns
 from shared_runtime.sources import KafkaLog
@@ -49,6 +51,10 @@ HASH_AT = "SELECT chain_hash FROM es.event WHERE topic = $1 AND partition = $2 A
 FORGET = "DELETE FROM es.cursor WHERE subscription = $1"
 
 
+async def nothing_beside(_: Sequence[Delivery], __: Connection) -> None:
+    """Of a service that keeps nothing of events in the transactions that record them."""
+
+
 class Recovered(Struct, frozen=True, kw_only=True):
     """How many events were taken back. `parted`: where log and topic have gone on apart, and the
     last position that they have in common.
@@ -59,16 +65,24 @@ class Recovered(Struct, frozen=True, kw_only=True):
 
 
 async def recover(
-    owner: asyncpg.Pool, bootstrap: Bootstrap, topics: Sequence[str], *, group: str = "recovery"
+    owner: asyncpg.Pool,
+    bootstrap: Bootstrap,
+    topics: Sequence[str],
+    *,
+    group: str = "recovery",
+    beside: Apply = nothing_beside,
 ) -> Recovered:
     """Takes back what the topics have and the log has not, and begins a new epoch. `group`: what
-    Kafka knows the reader by begins with it.
+    Kafka knows the reader by begins with it. `beside`: writes what a service keeps of events in the
+    transactions that record them.
 
     With the owner's rights, while nothing else writes to the log: raises `TakenOver` if something
     does, and the world's failures. Done once more, it only begins one more epoch.
     """
     name = f"recovery/{uuid4().hex}"
-    subscription = Subscription(name=name, topics=tuple(topics), apply=_take_in, parks=False)
+    subscription = Subscription(
+        name=name, topics=tuple(topics), apply=partial(_take_in, beside), parks=False
+    )
     source = KafkaLog(bootstrap, f"{group}-{uuid4().hex}", tuple(topics))
     await owner.execute(BEGIN_AT_HEADS, name, topics)
     try:
@@ -104,7 +118,7 @@ async def _read_up_to(runner: Runner, ends: Mapping[Place, End]) -> None:
             await runner.start()
 
 
-async def _take_in(deliveries: Sequence[Delivery], db: Connection) -> None:
+async def _take_in(beside: Apply, deliveries: Sequence[Delivery], db: Connection) -> None:
     """Stores events as they were stored: their chain has been compared with the log's."""
     rows: list[Sequence[Any]] = []
     last: dict[Place, Delivery] = {}
@@ -136,6 +150,7 @@ async def _take_in(deliveries: Sequence[Delivery], db: Connection) -> None:
         moved = await db.execute(MOVE_HEAD, *place, before, end.position, end.chain_hash, at)
         if moved != "UPDATE 1":
             raise TakenOver  # something else has been recorded
+    await beside(deliveries, db)
 
 
 async def _differs(db: asyncpg.Pool, told: Delivery) -> bool:

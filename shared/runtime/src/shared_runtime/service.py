@@ -390,9 +390,13 @@ async def run_recover[S: Settings](service: Service[S], settings: S) -> None:
                 parts = Parts(
                     settings=settings, pool=owner, log=log_here, now=system_clock, key_store=keys
                 )
-                topics = service.workload(parts).own_topics
+                work = service.workload(parts)
             recovered = await recover(
-                owner, settings.brokers, topics, group=f"{service.name}.recovery"
+                owner,
+                settings.brokers,
+                work.own_topics,
+                group=f"{service.name}.recovery",
+                beside=work.beside,
             )
     except (*WORLD_FAILURES, TakenOver) as failure:
         raise CannotRecover(str(failure) or type(failure).__name__) from failure

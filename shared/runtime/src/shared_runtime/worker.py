@@ -16,13 +16,14 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from shared_runtime.brokers import Bootstrap
-from shared_runtime.delivery import Source, Subscription
+from shared_runtime.delivery import Apply, Source, Subscription
 from shared_runtime.feed import LogFeed
 from shared_runtime.log import PostgresLog
 from shared_runtime.ownership import Ownership, is_open
 from shared_runtime.parking import Retries
 from shared_runtime.pausing import pause
 from shared_runtime.projections import Projection, live_subscription
+from shared_runtime.recovery import nothing_beside
 from shared_runtime.relay import Relay, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog
 from shared_runtime.subscription import Runner
@@ -88,7 +89,9 @@ class Workload:
     """What a service's worker does besides relaying its own topics.
 
     `feeds` read topics of others' making (CloudEvents of any producer): no chain, no gaps.
-    `tasks` run beside, until the event they are given is set.
+    `tasks` run beside, until the event they are given is set. `beside`: writes what is kept of
+    events in the transactions that record them, and is not read from the log again: for events that
+    come back after a restore.
     """
 
     own_topics: tuple[str, ...]
@@ -99,6 +102,7 @@ class Workload:
     kafka_projections: Sequence[Projection] = ()
     fire: Fire | None = None
     tasks: Sequence[Task] = ()
+    beside: Apply = nothing_beside
 
 
 class SessionLocks:

@@ -44,10 +44,15 @@ class Because(Struct, frozen=True, kw_only=True):
 
 
 async def request(decisions: Decisions, asks: Iterable[Ask[LedgerCommand]], db: Database) -> None:
-    """Each once, on what the ones before have left."""
-    asked: list[tuple[str, RequestRefund]] = []
+    """Each once, on what the ones before have left. Also of one that was answered before (its event
+    has come back after a restore) is kept what was asked.
+    """
+    asks = [*asks]
     for ask in await decisions.unanswered(asks):
         decide_or_log(decisions, LEDGERS, ask)
-        if isinstance(ask.command.said, RequestRefund):
-            asked.append((ask.correlation, ask.command.said))
+    asked = [
+        (ask.correlation, ask.command.said)
+        for ask in asks
+        if isinstance(ask.command.said, RequestRefund)
+    ]
     await keep_asked(asked, db)

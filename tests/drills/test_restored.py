@@ -197,6 +197,8 @@ def test_refunds_were_sent_and_what_came_of_them_is_lost(restored: Stack) -> Non
     api, worker = both(restored, "returns")
     assert api.run("recover") == 0
     assert orders.isdisjoint(events_of(restored, "returns", issued))
+    for order_id in orders:
+        company.plan("payments", order_id)  # what it is asked to pay again it would pay at once
     start(api, worker)
     wait_until_over(restored, orders)
     check(restored, orders)

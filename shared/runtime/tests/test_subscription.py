@@ -44,6 +44,7 @@ from shared_runtime.subscription import (
     TURNS_AT_ONCE,
     Pace,
     Runner,
+    read_cursors,
 )
 from shared_runtime.tail import Tail
 from shared_runtime.testing import facts
@@ -496,6 +497,18 @@ async def test_i4_a_reader_whose_consumer_has_failed_for_good_has_another(  # no
         finally:
             stop.set()
     assert await times_applied(pool) == {1}
+
+
+async def test_what_is_behind_in_the_own_log_is_read_by_the_names_of_its_places(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    """Always the same, so that what follows one after the other does so everywhere."""
+    await write(journal, "O1", **{f"S{number}": 1 for number in range(40)})
+    subscription = Subscription(name="sight", topics=(topic,), apply=see)
+    taken = await OwnLog(pool, (topic,)).take(await read_cursors(pool, subscription))
+    places = [delivery.place for delivery in taken]
+    assert len({*places}) > 10
+    assert places == sorted(places)
 
 
 async def test_what_no_relay_has_written_is_passed_over(

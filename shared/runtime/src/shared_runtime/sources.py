@@ -165,11 +165,11 @@ class OwnLog:
     def _behind(
         self, cursors: Mapping[Place, Cursor], held: frozenset[Place]
     ) -> list[tuple[Place, int]]:
-        """The places that go on behind their cursors, and behind which position to read each. (Only
-        those that have moved are looked at: most have not, each time that one has.)
+        """The places that go on behind their cursors, by name, and behind which position to read
+        each. (Only those that have moved are looked at: most have not, each time that one has.)
         """
         behind: list[tuple[Place, int]] = []
-        for place in self._moved - held:
+        for place in sorted(self._moved - held):
             head = self.tail.heads.get(place)
             if head is None:  # it is not known where anything ends: all is going to move
                 continue

@@ -18,14 +18,21 @@ from shared_cli.demo_disputes import AGENT, Example
 
 REQUEST_SECONDS = 60.0
 AUDITOR = ("AUDITOR", "auditor-1")
+OF_NOBODY_ELSE = "demo-00002"
+"""An order of the demo whose buyer nothing else is shown of."""
+VERSION = (
+    'curl -sI -H "Authorization: Bearer $TOKEN" {} '
+    r"| sed -n 's/^etag: //Ip' | tr -d '\r'"
+)
+"""What asks for the version of an address."""
 
 type Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """A POST, and who sends it. Pasted again it is the same request. `version`: of what the staff
-    have looked at.
+    """A POST, and who sends it. Pasted again it is the same request. `judged`: the address of what
+    the staff look at first, whose version they say: it is looked at when this is pasted.
     """
 
     role: str
@@ -33,7 +40,7 @@ class Writing:
     does: str
     address: str
     body: Json
-    version: str | None = None
+    judged: str | None = None
     media_type: str = "application/json"
 
     def told(self) -> str:
@@ -42,9 +49,9 @@ class Writing:
             "Content-Type": self.media_type,
             "Idempotency-Key": str(uuid5(NAMESPACE_URL, f"{self.address} {self.body}")),
         }
-        if self.version:
-            headers["If-Match"] = self.version
         said = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
+        if self.judged:
+            said += f' -H "If-Match: $({VERSION.format(self.judged)})"'
         return f"{self.address} {said} -d '{json.dumps(self.body)}'"
 
 
@@ -85,7 +92,7 @@ def of_each_role(stack: Stack, order: Example, hit_by_a_flood: str) -> Iterator[
         does="an agent, who gives a euro back as a kindness",
         address=f"{returns}/orders/{order.order_id}/refunds/goodwill",
         body={"goodwill": {"amount": 100, "currency": "EUR"}, "reason": "LATE"},
-        version=_version(stack, ("AGENT", AGENT), f"{returns}/orders/{order.order_id}/refunds"),
+        judged=f"{returns}/orders/{order.order_id}/refunds",
     )
     yield Writing(
         role="MODERATOR",
@@ -108,14 +115,14 @@ def of_each_role(stack: Stack, order: Example, hit_by_a_flood: str) -> Iterator[
             "evidence_event_ids": [_seen(stack, AUDITOR, f"{at}/events")["items"][0]["id"]],
         },
     )
-    senior, flooded = ("SENIOR", "senior-1"), f"{reputation}/sellers/{hit_by_a_flood}"
+    flooded = f"{reputation}/sellers/{hit_by_a_flood}"
     yield Writing(
         role="SENIOR",
         sub="senior-1",
         does="a senior, who protects a seller whose warehouse stands under water",
         address=f"{flooded}/protections",
         body={"until": _in_a_month(stack), "reason": "WAREHOUSE_FLOOD"},
-        version=_version(stack, senior, f"{flooded}/points"),
+        judged=f"{flooded}/points",
     )
     yield Writing(
         role="IMPORTER",
@@ -128,12 +135,13 @@ def of_each_role(stack: Stack, order: Example, hit_by_a_flood: str) -> Iterator[
             "paid": {"at": "2025-11-10T09:31:00Z", "payment_ref": "old-1"},
         },
     )
+    forgotten = _seen(stack, AUDITOR, f"{review}/orders/{OF_NOBODY_ELSE}")
     yield Writing(
         role="PRIVACY",
         sub="desk-1",
         does="the privacy desk: a buyer wants to be forgotten",
         address=f"{reputation}/erasures",
-        body={"account_kind": "BUYER", "account_id": "buyer-of-welcome-2"},
+        body={"account_kind": "BUYER", "account_id": forgotten["buyer_id"]},
     )
 
 
@@ -175,13 +183,6 @@ def _review_of_the_buyer(evaluation: Json) -> Json:
 
 
 def _seen(stack: Stack, who: tuple[str, str], address: str) -> Json:
-    return cast("Json", _asked(stack, who, address).json())
-
-
-def _version(stack: Stack, who: tuple[str, str], address: str) -> str:
-    return _asked(stack, who, address).headers["ETag"]
-
-
-def _asked(stack: Stack, who: tuple[str, str], address: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {stack.token(*who)}"}
-    return httpx.get(address, headers=headers, timeout=REQUEST_SECONDS).raise_for_status()
+    found = httpx.get(address, headers=headers, timeout=REQUEST_SECONDS).raise_for_status()
+    return cast("Json", found.json())

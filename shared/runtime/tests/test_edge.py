@@ -443,19 +443,26 @@ UNREAD = {
 }
 
 
+@pytest.fixture(params=UNREAD)
+def unread(
+    request: pytest.FixtureRequest, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[bytes, bytes]:
+    """A request whose answer is long, of a server with this protocol; and its body alone."""
+    protocol, head, body = UNREAD[request.param]
+    monkeypatch.setattr("shared_runtime.http.PatientProtocol", protocol)
+    host = f"Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n"
+    return f"{head}{host}".encode() + body, body
+
+
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-@pytest.mark.parametrize("unread", UNREAD.values(), ids=UNREAD)
 def test_a_connection_on_which_nobody_reads_is_cut_off(
     verifier: Verifier,
-    bearer: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     loop: Callable[[], asyncio.AbstractEventLoop],
-    unread: tuple[type[PatientProtocol], str, bytes],
+    unread: tuple[bytes, bytes],
 ) -> None:
-    protocol, head, body = unread
     monkeypatch.setattr(PatientProtocol, "unread_seconds", 0.2)
-    monkeypatch.setattr("shared_runtime.http.PatientProtocol", protocol)
-    sent = f"{head}Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n".encode() + body
+    sent, body = unread
 
     async def exchanged() -> tuple[int, list[MutableMapping[str, Any]]]:
         with capture_logs() as logged:
@@ -470,18 +477,14 @@ def test_a_connection_on_which_nobody_reads_is_cut_off(
     assert ("client went away" in {each["event"] for each in told}) is bool(body)
 
 
-@pytest.mark.parametrize("unread", UNREAD.values(), ids=UNREAD)
 async def test_who_reads_slowly_is_waited_for(
     verifier: Verifier,
-    bearer: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
-    unread: tuple[type[PatientProtocol], str, bytes],
+    unread: tuple[bytes, bytes],
 ) -> None:
     """His answer takes several times as long as one who reads nothing is waited for."""
-    protocol, head, body = unread
     monkeypatch.setattr(PatientProtocol, "unread_seconds", 0.5)
-    monkeypatch.setattr("shared_runtime.http.PatientProtocol", protocol)
-    sent = f"{head}Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n".encode() + body
+    sent, _ = unread
     async with served(notes(verifier, Patience())) as port, asked(port, sent) as reader:
         for _ in range(PARTS):
             await reader.readexactly(LONG // PARTS)

@@ -5,19 +5,15 @@ it is about is there, and each can be pasted without the others.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
-import httpx
+from local_stack.people import Person, now
 from local_stack.services import Stack
 
-from shared_cli import clock
 from shared_cli.demo_disputes import AGENT, Example
 
-REQUEST_SECONDS = 60.0
-AUDITOR = ("AUDITOR", "auditor-1")
 OF_NOBODY_ELSE = "demo-00002"
 """An order of the demo whose buyer nothing else is shown of."""
 VERSION = (
@@ -59,8 +55,9 @@ def of_each_role(stack: Stack, order: Example, hit_by_a_flood: str) -> Iterator[
     """About an order that both sides have reviewed, and about another seller."""
     urls = {name: f"{url}/v1" for name, url in stack.description.urls.items()}
     review, returns, reputation = urls["review"], urls["returns"], urls["reputation"]
-    at = f"{review}/orders/{order.order_id}"
-    by_buyer = _review_of_the_buyer(_seen(stack, AUDITOR, f"{at}/evaluation"))
+    path = f"/v1/orders/{order.order_id}"
+    at, auditor = f"{stack.description.urls['review']}{path}", Person(stack, "AUDITOR", "auditor-1")
+    by_buyer = _review_of_the_buyer(auditor.get(f"{path}/evaluation"))
     yield Writing(
         role="SYSTEM",
         sub="my-shop",
@@ -112,7 +109,7 @@ def of_each_role(stack: Stack, order: Example, hit_by_a_flood: str) -> Iterator[
             "rule": "FAKE_TRANSACTION",
             "cause_key": "ring-7",
             "detection": "ANALYST",
-            "evidence_event_ids": [_seen(stack, AUDITOR, f"{at}/events")["items"][0]["id"]],
+            "evidence_event_ids": [auditor.get(f"{path}/events")["items"][0]["id"]],
         },
     )
     flooded = f"{reputation}/sellers/{hit_by_a_flood}"
@@ -135,7 +132,7 @@ def of_each_role(stack: Stack, order: Example, hit_by_a_flood: str) -> Iterator[
             "paid": {"at": "2025-11-10T09:31:00Z", "payment_ref": "old-1"},
         },
     )
-    forgotten = _seen(stack, AUDITOR, f"{review}/orders/{OF_NOBODY_ELSE}")
+    forgotten = auditor.get(f"/v1/orders/{OF_NOBODY_ELSE}")
     yield Writing(
         role="PRIVACY",
         sub="desk-1",
@@ -174,15 +171,8 @@ def _an_order(order_id: str) -> Json:
 
 def _in_a_month(stack: Stack) -> str:
     """At midnight, by the stack's clock."""
-    now = datetime.now(UTC) + clock.offset(Path(stack.description.clock_file))
-    return f"{now + timedelta(days=30):%Y-%m-%dT00:00:00Z}"
+    return f"{now(stack) + timedelta(days=30):%Y-%m-%dT00:00:00Z}"
 
 
 def _review_of_the_buyer(evaluation: Json) -> Json:
     return cast("Json", next(each for each in evaluation["reviews"] if each["by"] == "BUYER"))
-
-
-def _seen(stack: Stack, who: tuple[str, str], address: str) -> Json:
-    headers = {"Authorization": f"Bearer {stack.token(*who)}"}
-    found = httpx.get(address, headers=headers, timeout=REQUEST_SECONDS).raise_for_status()
-    return cast("Json", found.json())

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from reputation_service.domain.fold import Facts, fold, state_sha256
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import DEFAULT
-from review_service.bulk.intake import Intake, Numbered, Tally
+from review_service.bulk.intake import Intake, Numbered, UploadTally
 from review_service.bulk.story import Teller
 from review_service.domain.policy import policies
 from shared_cli.demo import marketplace
@@ -144,7 +144,7 @@ async def undisturbed(lines: list[bytes]) -> tuple[int, dict[str, str]]:
         moderator=replace(importer, on_behalf_of="MODERATOR"),
     )
     intake = Intake(log, policies(), InMemoryKeyStore(), system_clock)
-    tally = Tally()
+    tally = UploadTally()
     numbered = [Numbered(number, line) for number, line in enumerate(lines, 1)]
     await intake.take(numbered, teller, tally)
     events = [each for history in log.streams.values() for each in history.values()]

@@ -10,14 +10,14 @@ from local_stack import companies
 from local_stack.people import now
 from local_stack.services import Stack
 from shared_cli.main import app
-from shared_cli.refund_torture import Figures, Torture, Wanted, lines_of
+from shared_cli.refund_torture import Figures, Torture, WantedTorture, lines_of
 from typer.testing import CliRunner
 
 GOOD = Figures(refunds=2, seed=1, settled=2, asked_minor=5, paid_minor=5, issued_minor=5)
 
 
 def test_i19_no_refund_is_paid_twice_and_all_are_settled(stack: Stack) -> None:
-    wanted = Wanted(refunds=80, seed=3, kill_every=2)
+    wanted = WantedTorture(refunds=80, seed=3, kill_every=2)
     figures = Torture(stack, wanted, say=lambda _: None).run()
     assert figures.is_good, lines_of(figures)
     assert (figures.settled, figures.doubles, figures.unclear) == (80, 0, 0)

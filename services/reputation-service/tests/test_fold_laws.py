@@ -15,7 +15,7 @@ from reputation_service.domain.explain import (
     explain_dimension,
 )
 from reputation_service.domain.facts import DAY_MICROS, Fact, Observed, OrderFact, OrderFactKind
-from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
+from reputation_service.domain.fold import BucketState, Facts, fold, merge, state_sha256, sum_rows
 from reputation_service.domain.ledger import (
     LedgerRow,
     advance,
@@ -136,7 +136,7 @@ def sums(rows: Iterable[LedgerRow]) -> dict[tuple[int, int], list[int]]:
     return {place: total for place, total in added.items() if any(total)}
 
 
-def without_nothing(state: State) -> State:
+def without_nothing(state: BucketState) -> BucketState:
     """Only weeks with a number in them, so that two folds can be compared."""
     kept = {
         seller: {
@@ -152,7 +152,7 @@ def without_nothing(state: State) -> State:
     }
 
 
-def state_of(facts: list[Observed], as_of: int | None = None) -> State:
+def state_of(facts: list[Observed], as_of: int | None = None) -> BucketState:
     return fold(Facts(facts).in_force(as_of))
 
 

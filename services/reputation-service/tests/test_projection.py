@@ -10,7 +10,7 @@ import pytest
 from reputation_service.domain.account import Explanation
 from reputation_service.domain.explain import DimensionExplanation, excluded, explain, reduced
 from reputation_service.domain.facts import Fact, OrderFact, day_of, micros
-from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
+from reputation_service.domain.fold import BucketState, Facts, fold, merge, state_sha256, sum_rows
 from reputation_service.domain.ledger import LedgerRow
 from reputation_service.domain.observations import observe
 from reputation_service.domain.policy import CONDUCT, DEFAULT, DIMENSIONS
@@ -64,7 +64,7 @@ async def project(batch: History, pool: asyncpg.Pool) -> None:
         await SCORE.apply(batch, db)
 
 
-async def trial(name: str, arriving: Iterable[History], owner: asyncpg.Pool) -> State:
+async def trial(name: str, arriving: Iterable[History], owner: asyncpg.Pool) -> BucketState:
     """The buckets after these batches, in tables of their own."""
     async with owner.acquire() as db:
         await db.execute(f"CREATE SCHEMA {name}; SET search_path TO {name}; {SCORE_DDL}")
@@ -81,8 +81,8 @@ def handled(batch: History) -> History:
     return [recorded for recorded in batch if isinstance(recorded.event, SCORE.handles)]
 
 
-async def buckets(db: asyncpg.Pool | Connection, schema: str = "read") -> State:
-    state: State = {}
+async def buckets(db: asyncpg.Pool | Connection, schema: str = "read") -> BucketState:
+    state: BucketState = {}
     of_recording_weeks = await db.fetch(
         f"""
         SELECT seller_id, dimension, week, sum(n)::bigint, sum(a)::bigint, sum(b)::bigint,
@@ -106,7 +106,7 @@ async def stored_facts(pool: asyncpg.Pool) -> set[Fact | OrderFact]:
     return {*direct, *of_orders}
 
 
-def scores_of(state: State) -> dict[str, int]:
+def scores_of(state: BucketState) -> dict[str, int]:
     return {seller: read(found, 20_500, DEFAULT).score_micro for seller, found in state.items()}
 
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
-from returns_service.domain.eligibility import Asking, Piece, eligibility
+from returns_service.domain.eligibility import Asking, PieceForecast, eligibility
 from returns_service.domain.known import BuyerFacts, DeclinedRequest, Known
 from returns_service.domain.return_request import WANTED, RequestReturn
 from returns_service.domain.tables import ASKED_REASONS, SELLERS_FAULT, ReturnMeasure
@@ -53,7 +53,7 @@ ASKINGS = [
 ]
 
 
-def told(asking: Asking | None, known: Known, now: Any) -> Piece:  # noqa: ANN401 - an instant
+def told(asking: Asking | None, known: Known, now: Any) -> PieceForecast:  # noqa: ANN401 - an instant
     (piece,) = eligibility(asking, By(actor=BUYER, now=now, known=known))
     return piece
 

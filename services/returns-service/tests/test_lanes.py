@@ -17,7 +17,7 @@ from returns_service.domain.tables import (
     ASKED_REASONS,
     TABLES,
     Admitted,
-    Paid,
+    PaidBy,
     ReturnMeasure,
     Tables,
     Verdict,
@@ -384,7 +384,7 @@ def test_the_other_tables_are_asked_too() -> None:
     admission = msgspec.structs.replace(TABLES.admission, rows=(proof,))
     told, _ = refusal(msgspec.structs.replace(TABLES, admission=admission))
     assert "a withdrawal needs no reason and no proof" in told
-    assert Paid("SELLER") == TABLES.label.rows[2].then
+    assert PaidBy("SELLER") == TABLES.label.rows[2].then
 
 
 # --- Windows

@@ -14,7 +14,7 @@ from local_stack import companies
 from local_stack.sandbox_kit import Sandbox
 from returns_service.connectors.hearing import AGAIN_AFTER
 from returns_service.connectors.labels import labels
-from returns_service.connectors.parcels import Parcel, Parcels, UnknownParcel, Word
+from returns_service.connectors.parcels import Parcel, Parcels, ToldParcel, UnknownParcel
 from returns_service.connectors.replacements import replacements
 from returns_service.ports.carrier import AskedLabel, Label, Voided
 from returns_service.ports.line import No, Unknown, line_to
@@ -238,7 +238,7 @@ async def orders(desk: Desk) -> list[tuple[Returning, str]]:
     return made
 
 
-def word(desk: Desk, number: int, kind: Any = "HANDED_OVER", told_as: str = "") -> Word:  # noqa: ANN401
+def word(desk: Desk, number: int, kind: Any = "HANDED_OVER", told_as: str = "") -> ToldParcel:  # noqa: ANN401
     """Of the parcel T-<number> of the order O-<number>; told twice under one id, it is one word."""
     parcel = Parcel(
         reference="any",
@@ -248,10 +248,10 @@ def word(desk: Desk, number: int, kind: Any = "HANDED_OVER", told_as: str = "") 
         scanned_at=desk.clock(),
     )
     cause = str(uuid5(NAMESPACE_OID, f"{told_as or number}/{kind}"))
-    return Word(told=parcel, cause=cause, now=desk.clock())
+    return ToldParcel(told=parcel, cause=cause, now=desk.clock())
 
 
-async def heard(desk: Desk, *words: Word) -> list[int | BaseException]:
+async def heard(desk: Desk, *words: ToldParcel) -> list[int | BaseException]:
     """What comes of words that are there at once."""
     parcels = Parcels(desk.parts.log, desk.pool, desk.policies)
     told = (parcels.hear(each) for each in words)

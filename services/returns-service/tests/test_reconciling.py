@@ -11,7 +11,7 @@ from local_stack import companies
 from local_stack.sandbox_kit import Sandbox
 from returns_service.connectors.reconciling import GRACE, Incomplete
 from returns_service.ports.payment import READS_MAX
-from returns_service.queries.reconciliations import Line, Report
+from returns_service.queries.reconciliations import Report, ReportedRefund
 from returns_service.testing import paid
 from returns_service.testing.till import Till
 from shared_runtime.clock import system_clock
@@ -38,7 +38,7 @@ def today(till: Till) -> date:
     return till.desk.clock().date()
 
 
-def named(lines: list[Line]) -> list[str]:
+def named(lines: list[ReportedRefund]) -> list[str]:
     return [each.refund_id for each in lines]
 
 

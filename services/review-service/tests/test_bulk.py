@@ -18,7 +18,7 @@ from review_service.api import bulk
 from review_service.api.bodies import OrderBody
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.bulk.intake import Intake, Numbered, Tally
+from review_service.bulk.intake import Intake, Numbered, UploadTally
 from review_service.bulk.line import LINE_BYTES_MAX, Line, decode_line
 from review_service.bulk.reviewed import TEXT
 from review_service.bulk.story import importer as teller
@@ -756,7 +756,7 @@ async def test_a_line_of_an_order_that_cannot_be_decided_on_is_refused_and_the_r
     log = log_type(pool, source="/review-service", now=clock)
     lines = [Numbered(n, line_of(line(f"O{n}")).encode()) for n in range(20)]
     answers = await Intake(log, policies(), InMemoryKeyStore(), clock).take(
-        lines, teller("olist"), Tally()
+        lines, teller("olist"), UploadTally()
     )
     told = {each["order_id"]: rule(each) for each in map(json.loads, answers.splitlines())}
     assert told.pop("O7") == ("refused", why)

@@ -11,7 +11,7 @@ from review_service.bulk.intake import (
     DECIDING_OF_ONE_MAX,
     Intake,
     Numbered,
-    Tally,
+    UploadTally,
 )
 from review_service.bulk.story import importer
 from review_service.domain.policy import policies
@@ -46,7 +46,7 @@ class Watched(InMemoryLog):
 def uploads(intake: Intake, lines: Sequence[bytes], account: str) -> list[asyncio.Task[bytes]]:
     """One upload for each line, all at once."""
     return [
-        asyncio.create_task(intake.take([Numbered(1, line)], importer(account), Tally()))
+        asyncio.create_task(intake.take([Numbered(1, line)], importer(account), UploadTally()))
         for line in lines
     ]
 

@@ -14,9 +14,9 @@ from shared_cli.bulk import Taken
 from shared_cli.bulk_line import BuyerReview, Line, decode_answer, encode
 from shared_cli.main import app
 from shared_cli.olist import (
-    Account,
+    RowAccount,
     Tables,
-    Unreadable,
+    UnreadableCell,
     buyers,
     categories,
     items_by_order,
@@ -69,8 +69,8 @@ def read(
     orders: Sequence[Row],
     items: Sequence[Row] = (ITEM,),
     reviews: Sequence[Row] = (),
-) -> tuple[list[Line], Account]:
-    account = Account()
+) -> tuple[list[Line], RowAccount]:
+    account = RowAccount()
     joined = Tables(
         items=items_by_order(items, account),
         reviews=reviews_by_order(reviews, account),
@@ -302,7 +302,7 @@ def test_money_is_exact(text: str, amount: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "free", "-1", "1.999", "nan", "1e999"])
 def test_what_is_no_amount_is_not_guessed(text: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableCell):
         minor("price", text)
 
 
@@ -335,7 +335,7 @@ def test_a_repeated_order_and_rows_of_unknown_orders_are_counted_and_left_out() 
     ],
 )
 def test_a_cell_that_says_nothing_is_named(wrong: Row) -> None:
-    with pytest.raises(Unreadable, match=next(iter(wrong))):
+    with pytest.raises(UnreadableCell, match=next(iter(wrong))):
         read([ORDER | wrong])
 
 
@@ -471,7 +471,7 @@ def test_a_table_that_is_no_gzip_is_told_before_anything_is_sent(folder: Path) -
 
 
 @pytest.fixture(scope="module")
-def olist() -> tuple[list[Line], Account]:
+def olist() -> tuple[list[Line], RowAccount]:
     if not SHARED.is_dir():
         pytest.skip(f"the Olist sample is not at {SHARED}")
 
@@ -480,7 +480,7 @@ def olist() -> tuple[list[Line], Account]:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield from csv.DictReader(file)
 
-    account = Account()
+    account = RowAccount()
     joined = Tables(
         items=items_by_order(rows("order_items"), account),
         reviews=reviews_by_order(rows("order_reviews"), account),
@@ -490,7 +490,7 @@ def olist() -> tuple[list[Line], Account]:
     return list(lines(rows("orders"), joined, account)), account
 
 
-def test_the_sample_holds_what_its_description_says(olist: tuple[list[Line], Account]) -> None:
+def test_the_sample_holds_what_its_description_says(olist: tuple[list[Line], RowAccount]) -> None:
     sent, account = olist
     assert (account.orders, account.items, account.reviews) == (20_864, 23_670, 20_795)
     assert account.without_items.total() == 155

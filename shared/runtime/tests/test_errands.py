@@ -16,8 +16,8 @@ from shared_runtime.decider import Actor, Decider
 from shared_runtime.errands import (
     RETRY_AFTER,
     Begin,
-    End,
     Errand,
+    ErrandEnd,
     Errands,
     after,
     write_errands,
@@ -257,7 +257,7 @@ async def test_what_has_ended_is_not_asked(pool: asyncpg.Pool, loop_of: Make, be
     loop = loop_of(bank)
     await begin("a")
     async with pool.acquire() as db:
-        await write_errands(PORT, [End(key="a")], db)
+        await write_errands(PORT, [ErrandEnd(key="a")], db)
     assert await loop.turn() == 0
     assert bank.asked == []
 
@@ -323,5 +323,5 @@ def test_of_two_in_one_batch_the_last_counts_unless_the_first_ranks_higher() -> 
     assert after(stop, later) == Begin(
         key="a", stream="s", task="STOP", rank=1, due=AT + HOUR, cause="3"
     )
-    assert after(stop, End(key="a")) == End(key="a")
-    assert after(End(key="a"), send) == send
+    assert after(stop, ErrandEnd(key="a")) == ErrandEnd(key="a")
+    assert after(ErrandEnd(key="a"), send) == send

@@ -22,7 +22,7 @@ from shared_runtime.projections import (
     Apart,
     CannotRebuild,
     OtherVersion,
-    Part,
+    PartitionShare,
     Projection,
     create_projections,
     drop_retired,
@@ -165,7 +165,7 @@ async def test_i15_a_rebuild_in_parts_equals_the_live_one_and_each_part_is_folde
 
     async def fold(generation: int) -> None:
         for number in range(3):
-            part = Part(number=number, of=3)
+            part = PartitionShare(number=number, of=3)
             source = OwnLog(owner, projection.topics)
             await fold_part(projection, source, generation, part, owner=owner)
             rows = await owner.fetch(f"SELECT * FROM paid_orders_g{generation}.payer")  # noqa: S608

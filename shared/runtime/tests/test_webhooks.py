@@ -40,10 +40,10 @@ from shared_runtime.webhooks import (
     LEASE_TERM,
     SETTLED_AFTER,
     Attempt,
-    Delivery,
     Endpoint,
+    EventDelivery,
     Subscriber,
-    Wanted,
+    WantedEndpoint,
     Webhooks,
 )
 from standardwebhooks import Webhook
@@ -110,7 +110,7 @@ class World:
     ) -> Endpoint:
         told: dict[str, list[str]] = {"types": [], "seller_ids": [], "buyer_ids": []} | wanted
         return await self.webhooks.make(
-            str(uuid4()), b"f", who, Wanted(url=url or self.shop.url, **told)
+            str(uuid4()), b"f", who, WantedEndpoint(url=url or self.shop.url, **told)
         )
 
     async def happens(self, *events: OrderFact) -> None:
@@ -129,12 +129,12 @@ class World:
     async def sent(self) -> int:
         return await self.sending.turn()
 
-    async def deliveries(self, endpoint: Endpoint) -> list[Delivery]:
+    async def deliveries(self, endpoint: Endpoint) -> list[EventDelivery]:
         start = PageStart(limit=100, after=None, cursor=lambda _: "")
         page, _ = await self.webhooks.page(endpoint, start, None)
         return page
 
-    async def one(self, endpoint: Endpoint) -> Delivery:
+    async def one(self, endpoint: Endpoint) -> EventDelivery:
         (found,) = await self.deliveries(endpoint)
         return found
 
@@ -479,7 +479,7 @@ async def test_an_account_has_so_many_endpoints(world: World) -> None:
 
 
 async def test_the_same_request_makes_one_endpoint(world: World) -> None:
-    wanted = Wanted(url=world.shop.url, types=[], seller_ids=[], buyer_ids=[])
+    wanted = WantedEndpoint(url=world.shop.url, types=[], seller_ids=[], buyer_ids=[])
     name = str(uuid4())
     first = await world.webhooks.make(name, b"f", SHOP, wanted)
     again = await world.webhooks.make(name, b"f", SHOP, wanted)

@@ -26,7 +26,7 @@ from shared_runtime.worklist import count_open
 
 from returns_service.connectors.labels import ask_for_labels
 from returns_service.connectors.payments import ask_for_refunds, on_refunds, payments
-from returns_service.connectors.reconciling import Reconciliation, reconcile
+from returns_service.connectors.reconciling import Reconciling, reconcile
 from returns_service.connectors.replacements import ask_for_stock
 from returns_service.domain.activating import POLICY_RULES
 from returns_service.domain.ledger_readers import ledger_read_by
@@ -156,7 +156,7 @@ def workload(parts: Parts[ReturnsSettings]) -> Workload:
             *webhook_tasks(parts.webhooks, READS, local=parts.settings.is_local),
             partial(count_open, (RETURN_CASES, REFUND_CASES), parts.pool, parts.now),
             partial(ask_for_refunds, open_port, partial(payments, at_once=at_once, **known)),
-            partial(reconcile, open_port, partial(Reconciliation, **known)),
+            partial(reconcile, open_port, partial(Reconciling, **known)),
             partial(ask_for_labels, partial(carrier_port, settings), at_once, known),
             partial(ask_for_stock, partial(stock_port, settings), at_once, known),
         ),

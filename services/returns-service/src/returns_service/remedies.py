@@ -63,7 +63,7 @@ class Attempt(Struct, frozen=True):
         return Attempt(self.number + 1, self.remedy_id)
 
 
-class Waiting(Struct, frozen=True, kw_only=True):
+class WaitingRemedy(Struct, frozen=True, kw_only=True):
     """What a dispute has ordered, and the event that has told it."""
 
     event_id: str
@@ -76,10 +76,10 @@ class Trying(NamedTuple):
 
     timer: DueTimer
     attempt: Attempt
-    remedy: Waiting
+    remedy: WaitingRemedy
 
 
-decode = msgspec.json.Decoder(Waiting).decode
+decode = msgspec.json.Decoder(WaitingRemedy).decode
 
 
 async def add_remedies(ordered: Sequence[Recorded[RemedyOrdered]], db: Database) -> None:
@@ -97,7 +97,7 @@ async def add_remedies(ordered: Sequence[Recorded[RemedyOrdered]], db: Database)
     await db.execute(ARM, *columns(timers, 4))
 
 
-async def read_remedies(remedy_ids: Iterable[str], db: Database) -> Mapping[str, Waiting]:
+async def read_remedies(remedy_ids: Iterable[str], db: Database) -> Mapping[str, WaitingRemedy]:
     told = [decode(row) for (row,) in await db.fetch(READ, [*remedy_ids])]
     return {each.told.remedy_id: each for each in told}
 

@@ -21,7 +21,7 @@ from returns_service.domain.known import (
 from returns_service.domain.return_readers import folded
 from returns_service.domain.return_state import Return
 from returns_service.ledger_rows import Answer, LedgerRow
-from returns_service.return_rows import ReturnRow, Sent
+from returns_service.return_rows import ReturnRow, SentInstead
 
 type History = Sequence[Recorded[Any]]
 
@@ -62,9 +62,9 @@ def pieces_of(
     return tuple(pieces)
 
 
-def last_of(unit: str, replaced: Mapping[str, Sent]) -> tuple[str, Sent | None]:
+def last_of(unit: str, replaced: Mapping[str, SentInstead]) -> tuple[str, SentInstead | None]:
     """The piece that is in the place of this one now, and how it came there."""
-    by: Sent | None = None
+    by: SentInstead | None = None
     while unit in replaced:
         by = replaced[unit]
         unit = by.new_unit

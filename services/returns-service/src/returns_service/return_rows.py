@@ -46,7 +46,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     by: str
 
 
-class Sent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SentInstead(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A piece on its way to the buyer, or there, in the place of another."""
 
     old_unit: str
@@ -81,7 +81,7 @@ class ReturnRow(Struct, frozen=True, kw_only=True):
     contested: list[str]
     unasked: list[str]
     to_send_back: list[str]
-    sent: list[Sent]
+    sent: list[SentInstead]
     exposure_ref_minor: int
     advance_rejected_at: datetime | None
 
@@ -129,7 +129,7 @@ def row_of(history: Sequence[Happened]) -> ReturnRow:
             and has_goods_to_send_back(state, piece)
         ],
         sent=[
-            Sent(
+            SentInstead(
                 old_unit=piece.unit,
                 new_unit=new.new_unit,
                 sku=new.sku,

@@ -16,7 +16,7 @@ from review_service.api.bulk import line_schema
 from review_service.api.examples import LINE
 from review_service.bulk.feed import ORDER, TOPIC
 
-type Part = dict[str, Any]
+type DocumentPart = dict[str, Any]
 
 KEPT_MS = 7 * 24 * 60 * 60 * 1000
 """Once it was read, our logs are the truth."""
@@ -48,7 +48,7 @@ What a shop announces of its orders, instead of sending it to `POST /v1/orders` 
 """
 
 
-def document() -> Part:
+def document() -> DocumentPart:
     return framed(
         TOPIC,
         DESCRIPTION,
@@ -65,7 +65,7 @@ def document() -> Part:
     )
 
 
-def _message() -> Part:
+def _message() -> DocumentPart:
     told = {
         "specversion": {"const": "1.0"},
         "id": {"type": "string", "minLength": 1, "description": "The event's own, by the shop."},
@@ -92,7 +92,7 @@ def _message() -> Part:
     }
 
 
-def _event(name: str, steps: tuple[str, ...]) -> Part:
+def _event(name: str, steps: tuple[str, ...]) -> DocumentPart:
     line = deepcopy(LINE) | {"cancelled": CANCELLED}
     return {
         "specversion": "1.0",

@@ -61,7 +61,7 @@ FORGET = "DELETE FROM votes.vote WHERE voter = $1"
 SAYS = "SELECT helpful FROM votes.vote WHERE order_id = $1 AND voter = $2"
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class ListedOf(Struct, frozen=True, kw_only=True):
     """A review that everybody may read, and whose it is."""
 
     order_id: str
@@ -76,12 +76,12 @@ class Votes(Struct, frozen=True, kw_only=True):
     says: bool | None
 
 
-async def find_listed(pool: asyncpg.Pool, ref: str) -> Listed:
+async def find_listed(pool: asyncpg.Pool, ref: str) -> ListedOf:
     """The buyer's review with this `ref`, if it is in the lists. Raises `NotFound`."""
     row = await pool.fetchrow(LISTED, ref)
     if row is None:
         raise NotFound
-    return Listed(order_id=row[0], buyer_id=row[1], seller_id=row[2])
+    return ListedOf(order_id=row[0], buyer_id=row[1], seller_id=row[2])
 
 
 async def votes_on(pool: asyncpg.Pool, order_id: str, voter: str) -> Votes:

@@ -38,7 +38,7 @@ type StatedAt = Annotated[
 type OnBehalfOf = Annotated[
     Literal["BUYER", "SELLER"] | None, Field(description="Whose it is, if an importer brings it.")
 ]
-type Reader = Annotated[Caller, Depends(require(*PARTIES, *STAFF))]
+type AReader = Annotated[Caller, Depends(require(*PARTIES, *STAFF))]
 type APartyOfOrders = Annotated[Caller, Depends(require(*PARTIES))]
 type AStaffMember = Annotated[Caller, Depends(require(*STAFF))]
 type AskedSide = Annotated[

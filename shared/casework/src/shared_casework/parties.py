@@ -11,9 +11,9 @@ from shared_events.fields import Party
 from shared_runtime.decider import Actor, NotAParty
 from shared_runtime.rule import By, Guard
 
-type Kind = Literal["BUYER", "SELLER", "STAFF"]
+type AccountKind = Literal["BUYER", "SELLER", "STAFF"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind.__value__)
+KINDS: tuple[AccountKind, ...] = get_args(AccountKind.__value__)
 PARTIES = ("BUYER", "SELLER")
 SIDES: tuple[Party, ...] = get_args(Party.__value__)
 
@@ -21,7 +21,7 @@ SIDES: tuple[Party, ...] = get_args(Party.__value__)
 class Account(NamedTuple):
     """A buyer's, a seller's with all its members, or the own one of a member of staff."""
 
-    kind: Kind
+    kind: AccountKind
     id: str
 
 

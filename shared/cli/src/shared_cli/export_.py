@@ -16,7 +16,7 @@ from shared_runtime.fields import instant
 from typer import Argument, Option, Typer
 
 from shared_cli import export_buyer, export_pages, reach
-from shared_cli.export_pages import Flat, Refused, Sink, Wanted
+from shared_cli.export_pages import Flat, Refused, Sink, WantedExport
 from shared_cli.terminal import err
 
 REFUSED = 1  # exit code
@@ -72,7 +72,7 @@ def orders_command(
 
     Exit code 1 when it is refused, 2 for what is no instant, 3 when review-service does not answer.
     """
-    wanted = Wanted(since=since, until=until, seller_id=seller, cursor=cursor)
+    wanted = WantedExport(since=since, until=until, seller_id=seller, cursor=cursor)
     flat = export_pages.order_rows if as_csv else None
     at = url or reach.service_url("review")
     _export(
@@ -101,7 +101,7 @@ def reviews_command(
 
     Exit code 1 when it is refused, 2 for what is no instant, 3 when review-service does not answer.
     """
-    wanted = Wanted(since=since, until=until, seller_id=seller, cursor=cursor)
+    wanted = WantedExport(since=since, until=until, seller_id=seller, cursor=cursor)
     flat = export_pages.review_rows if as_csv else None
     at = url or reach.service_url("review")
     _export(
@@ -128,7 +128,7 @@ def refunds_command(
     Exit code 1 when it is refused, 2 for what is no instant, 3 when returns-service does not
     answer.
     """
-    wanted = Wanted(since=since, until=until, seller_id=seller, cursor=an_instant(cursor))
+    wanted = WantedExport(since=since, until=until, seller_id=seller, cursor=an_instant(cursor))
     flat = export_pages.refund_rows if as_csv else None
     at = url or reach.service_url("returns")
     _export(
@@ -166,7 +166,7 @@ def buyer_command(
 
 def _export(
     output: Path,
-    wanted: Wanted | None,
+    wanted: WantedExport | None,
     form: tuple[Flat | None, tuple[str, ...]],
     run: Callable[[httpx.Client, Sink], None],
     who: dict[str, str] | None = None,

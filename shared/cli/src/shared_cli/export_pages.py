@@ -70,7 +70,7 @@ class _Page(Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedExport:
     """What is exported. Instants as RFC 3339 has them."""
 
     since: str | None
@@ -106,7 +106,7 @@ class Sink:
         self.file.flush()
 
 
-def histories(web: httpx.Client, url: str, what: What, wanted: Wanted, sink: Sink) -> None:
+def histories(web: httpx.Client, url: str, what: What, wanted: WantedExport, sink: Sink) -> None:
     """Orders with their reviews, or those alone that have some. Raises `BrokenOff`, `Refused`."""
     cursor = wanted.cursor
     query = {
@@ -129,7 +129,7 @@ def histories(web: httpx.Client, url: str, what: What, wanted: Wanted, sink: Sin
             return
 
 
-def refunds(web: httpx.Client, url: str, wanted: Wanted, sink: Sink) -> None:
+def refunds(web: httpx.Client, url: str, wanted: WantedExport, sink: Sink) -> None:
     """Those asked for in the period, oldest first; the cursor is the instant up to which they are
     there. Raises `BrokenOff`, `Refused`.
     """
@@ -159,7 +159,7 @@ def refunds(web: httpx.Client, url: str, wanted: Wanted, sink: Sink) -> None:
         begin = end
 
 
-def begin_of(wanted: Wanted, until: datetime | None) -> datetime:
+def begin_of(wanted: WantedExport, until: datetime | None) -> datetime:
     if said := wanted.cursor or wanted.since:
         return datetime.fromisoformat(said)
     return (until or datetime.now(UTC)) - PERIOD

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from shared_cli import bulk, bulk_line, import_csv, import_lines, import_report, olist, reach
 from shared_cli.bulk import Taken
-from shared_cli.olist import Account, Row
+from shared_cli.olist import CsvRow, RowAccount
 from shared_cli.terminal import out, progress
 
 SUFFIXES = tuple(infix + suffix for infix in ("", "_dataset") for suffix in (".csv.gz", ".csv"))
@@ -142,7 +142,7 @@ class NotOlist(Exception):  # noqa: N818 - the name says what was met
 class Imported:
     """What was read, what became of it, and how long it took from the first byte sent."""
 
-    read: Account
+    read: RowAccount
     taken: Taken
     sending_seconds: float
     final_seconds: float
@@ -176,7 +176,7 @@ class Table:
         if missing := [name for name in columns if name not in header]:
             raise NotOlist(f"{path}: no column {', '.join(missing)}")
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[CsvRow]:
         with self._open() as file:
             reader = csv.DictReader(file, restval="")
             for row in reader:
@@ -210,7 +210,7 @@ def _file(folder: Path, table: str) -> Path:
     raise NotOlist(f"{folder}: no olist_{table}.csv, with or without .gz")
 
 
-def _joined(tables: dict[str, Table], account: Account) -> olist.Tables:
+def _joined(tables: dict[str, Table], account: RowAccount) -> olist.Tables:
     """What orders are joined with, in memory: everything but the orders themselves."""
     items, reviews = tables["order_items"], tables["order_reviews"]
     customers, products = tables["customers"], tables["products"]
@@ -225,7 +225,7 @@ def _joined(tables: dict[str, Table], account: Account) -> olist.Tables:
     return olist.Tables(items=by_order, reviews=reviewed, buyers=buyers, categories=categories)
 
 
-def _lines(orders: Table, joined: olist.Tables, account: Account) -> Iterator[bytes]:
+def _lines(orders: Table, joined: olist.Tables, account: RowAccount) -> Iterator[bytes]:
     with orders.reading():
         for line in olist.lines(orders, joined, account):
             yield bulk_line.encode(line)
@@ -233,7 +233,7 @@ def _lines(orders: Table, joined: olist.Tables, account: Account) -> Iterator[by
 
 async def _import(tables: dict[str, Table], review_url: str, reputation_url: str) -> Imported:
     say = progress()
-    account = Account()
+    account = RowAccount()
     async with bulk.client(reach.bearer("IMPORTER")) as web:
         with reach.reaching("review-service"):
             await web.get(f"{review_url}/livez")

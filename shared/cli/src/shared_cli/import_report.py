@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared_cli.bulk import Taken
-from shared_cli.olist import Account
+from shared_cli.olist import RowAccount
 
 
 class Sum(NamedTuple):
@@ -24,7 +24,7 @@ class Sum(NamedTuple):
         return f"{self.total:,} {self.what} = {parts}"
 
 
-def sums(read: Account, taken: Taken) -> list[Sum]:
+def sums(read: RowAccount, taken: Taken) -> list[Sum]:
     """Every row read and every order and review sent, each once under what became of it.
 
     Raises AssertionError if one does not add up.
@@ -88,7 +88,7 @@ def sums(read: Account, taken: Taken) -> list[Sum]:
     return made
 
 
-def as_json(read: Account, taken: Taken) -> dict[str, Any]:
+def as_json(read: RowAccount, taken: Taken) -> dict[str, Any]:
     """The same numbers by name, and the sums as they are shown."""
     return {
         "changed": taken.events > 0,

@@ -51,10 +51,10 @@ PROMISED = "order_estimated_delivery_date"
 LATE_STARS = ((timedelta(days=3), 3), (timedelta(days=7), 2))
 ON_TIME_STARS_MIN = 4
 
-type Row = Mapping[str, str]
+type CsvRow = Mapping[str, str]
 
 
-class Unreadable(ValueError):  # noqa: N818 - a state of the cell
+class UnreadableCell(ValueError):  # noqa: N818 - a state of the cell
     """A cell that does not hold what its column says."""
 
     def __init__(self, column: str, value: str, wanted: str) -> None:
@@ -104,7 +104,7 @@ class Tables:
 
 
 @dataclass(slots=True, kw_only=True)
-class Account:
+class RowAccount:
     """What became of the rows on this side: each is counted exactly once under what it is."""
 
     orders: int = 0
@@ -129,7 +129,7 @@ class Account:
     instants_missing: int = 0
 
 
-def items_by_order(rows: Iterable[Row], account: Account) -> dict[str, list[Item]]:
+def items_by_order(rows: Iterable[CsvRow], account: RowAccount) -> dict[str, list[Item]]:
     """The pieces of every order. Raises `Unreadable`."""
     by_order: dict[str, list[Item]] = {}
     for row in rows:
@@ -146,7 +146,7 @@ def items_by_order(rows: Iterable[Row], account: Account) -> dict[str, list[Item
     return by_order
 
 
-def reviews_by_order(rows: Iterable[Row], account: Account) -> dict[str, Reviewed]:
+def reviews_by_order(rows: Iterable[CsvRow], account: RowAccount) -> dict[str, Reviewed]:
     """The review of every order that counts. Raises `Unreadable`."""
     by_order: dict[str, Reviewed] = {}
     for row in rows:
@@ -164,17 +164,17 @@ def reviews_by_order(rows: Iterable[Row], account: Account) -> dict[str, Reviewe
     return by_order
 
 
-def buyers(customers: Iterable[Row]) -> dict[str, str]:
+def buyers(customers: Iterable[CsvRow]) -> dict[str, str]:
     """The person behind each order's customer."""
     return {row["customer_id"]: row["customer_unique_id"] for row in customers}
 
 
-def categories(products: Iterable[Row]) -> dict[str, str]:
+def categories(products: Iterable[CsvRow]) -> dict[str, str]:
     """The category of each product, in the marketplace's own words; empty for some."""
     return {row["product_id"]: row["product_category_name"] for row in products}
 
 
-def lines(orders: Iterable[Row], joined: Tables, account: Account) -> Iterator[Line]:
+def lines(orders: Iterable[CsvRow], joined: Tables, account: RowAccount) -> Iterator[Line]:
     """One line for each seller of each order that has items. Raises `Unreadable`."""
     seen: set[str] = set()
     for row in orders:
@@ -214,9 +214,9 @@ def minor(column: str, text: str) -> int:
     try:
         amount = Decimal(text) * 100
     except InvalidOperation:
-        raise Unreadable(column, text, "amount") from None
+        raise UnreadableCell(column, text, "amount") from None
     if not amount.is_finite() or not 0 <= amount <= MINOR_MAX or amount != int(amount):
-        raise Unreadable(column, text, "amount")
+        raise UnreadableCell(column, text, "amount")
     return int(amount)
 
 
@@ -231,11 +231,11 @@ class _Life(NamedTuple):
 
 
 def _sub_orders(
-    row: Row,
+    row: CsvRow,
     items: Sequence[Item],
     reviewed: Reviewed | None,
     joined: Tables,
-    account: Account,
+    account: RowAccount,
 ) -> Iterator[Line]:
     by_seller: dict[str, list[Item]] = {}
     for item in sorted(items):
@@ -271,12 +271,12 @@ def _sub_orders(
         )
 
 
-def _life(row: Row, account: Account) -> _Life:
+def _life(row: CsvRow, account: RowAccount) -> _Life:
     """The steps that the order took: never before their predecessor, none left out."""
     told = [_optional(row, column) for column in STEPS]
     placed = told[0]
     if placed is None:
-        raise Unreadable(STEPS[0], "", "time")
+        raise UnreadableCell(STEPS[0], "", "time")
     reached = max(number for number, at in enumerate(told) if at is not None)
     steps: list[datetime] = [placed]
     lifted = 0
@@ -291,11 +291,11 @@ def _life(row: Row, account: Account) -> _Life:
 
 
 def _order(
-    row: Row, joined: Tables, *, order_id: str, seller_id: str, items: Sequence[Item]
+    row: CsvRow, joined: Tables, *, order_id: str, seller_id: str, items: Sequence[Item]
 ) -> Order:
     buyer = joined.buyers.get(row["customer_id"])
     if buyer is None:
-        raise Unreadable("customer_id", row["customer_id"], "customer of the customers' table")
+        raise UnreadableCell("customer_id", row["customer_id"], "customer of the customers' table")
     shipping = sum(item.freight for item in items)
     total = sum(item.price for item in items) + shipping
     return Order(
@@ -325,7 +325,7 @@ def _order(
     )
 
 
-def _comment(row: Row) -> str | None:
+def _comment(row: CsvRow) -> str | None:
     """Title and message, as long as a review may be; None where there is nothing to be seen."""
     told = "\n".join(filter(None, map(row.get, COMMENTS)))
     return told[:TEXT_LENGTH_MAX] if any(map(draws, told)) else None
@@ -343,19 +343,19 @@ def _review(review: Review, promised: datetime, delivered: datetime | None) -> B
     )
 
 
-def _instant(row: Row, column: str) -> datetime:
+def _instant(row: CsvRow, column: str) -> datetime:
     try:
         return datetime.fromisoformat(row[column]).replace(tzinfo=UTC)
     except ValueError:
-        raise Unreadable(column, row[column], "time") from None
+        raise UnreadableCell(column, row[column], "time") from None
 
 
-def _optional(row: Row, column: str) -> datetime | None:
+def _optional(row: CsvRow, column: str) -> datetime | None:
     return _instant(row, column) if row[column] else None
 
 
-def _whole(row: Row, column: str) -> int:
+def _whole(row: CsvRow, column: str) -> int:
     try:
         return int(row[column])
     except ValueError:
-        raise Unreadable(column, row[column], "number") from None
+        raise UnreadableCell(column, row[column], "number") from None

@@ -14,7 +14,7 @@ from typer import Option, Typer
 
 from shared_cli import reach
 from shared_cli.checked import AsJson, Files, tell
-from shared_cli.refund_torture import TO_LOOK_INTO, Torture, Wanted, lines_of
+from shared_cli.refund_torture import TO_LOOK_INTO, Torture, WantedTorture, lines_of
 from shared_cli.refund_vectors import check_file
 from shared_cli.terminal import out, progress, stop_on_signals
 
@@ -126,7 +126,7 @@ def torture(
     """
     stop_on_signals()
     say = progress()
-    wanted = Wanted(refunds=refunds, seed=seed, kill_every=kill_every)
+    wanted = WantedTorture(refunds=refunds, seed=seed, kill_every=kill_every)
     with ephemeral_stack(say) as started:
         figures = Torture(started, wanted, say).run()
     if as_json:

@@ -81,7 +81,7 @@ ISSUED = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedTorture:
     """`kill_every`: seconds between two deaths of the worker."""
 
     refunds: int
@@ -127,7 +127,7 @@ class Torture:
     """One run on a stack, of which it moves the time and kills a worker."""
 
     stack: Stack
-    wanted: Wanted
+    wanted: WantedTorture
     say: Callable[[str], None]
     name: str = field(default_factory=lambda: uuid4().hex[:8])
 
@@ -275,7 +275,7 @@ def days(first: date, last: date) -> Iterator[date]:
 # --- The refunds
 
 
-def orders_of(wanted: Wanted, name: str, now: datetime) -> Iterator[OrderFacts]:
+def orders_of(wanted: WantedTorture, name: str, now: datetime) -> Iterator[OrderFacts]:
     """Orders of one piece each, at a price that follows from the seed."""
     chance = Random(wanted.seed)  # noqa: S311 - repeatable, not secret
     for number in range(wanted.refunds):

@@ -72,14 +72,14 @@ class VectorRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
-class Row(Struct, frozen=True):
+class VectorRow(Struct, frozen=True):
     request: VectorRequest
     expect: dict[str, Any]
 
 
 class RowsFile(Struct, frozen=True):
     policy: dict[str, int | str | frozenset[str]]
-    rows: list[Row]
+    rows: list[VectorRow]
 
 
 def check_file(path: Path) -> Checked:

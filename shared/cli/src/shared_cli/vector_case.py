@@ -14,7 +14,7 @@ from reputation_service.domain.explain import (
     what_would_raise,
 )
 from reputation_service.domain.facts import NOWHERE, Fact, day_of
-from reputation_service.domain.fold import Facts, State, fold, merge, state_sha256, sum_rows
+from reputation_service.domain.fold import BucketState, Facts, fold, merge, state_sha256, sum_rows
 from reputation_service.domain.ledger import LedgerRow
 from reputation_service.domain.level import (
     CreditLot,
@@ -134,7 +134,7 @@ class Case:
     def _in_force(self, as_of: int, day: int) -> tuple[Fact, ...]:
         return tuple(self.facts.in_force(as_of, day))
 
-    def _state(self, as_of: int, day: int) -> State:
+    def _state(self, as_of: int, day: int) -> BucketState:
         return merge([fold(self.in_force(as_of, day)), sum_rows(self.rows, as_of, day)])
 
 

@@ -28,7 +28,7 @@ SHOWN_SELLERS = 5
 RANKING_SECONDS_MAX = 20.0
 RANKING_LOOK_SECONDS = 0.3
 type Say = Callable[[str], None]
-type Page = list[dict[str, Any]]
+type Items = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,9 +209,9 @@ def _mark_file(stack: Stack) -> Path:
     return stack.folder / "demo.json"
 
 
-def _sellers(stack: Stack) -> Page:
+def _sellers(stack: Stack) -> Items:
     """All sellers, best first."""
-    found: Page = []
+    found: Items = []
     query = {"limit": str(PAGE)}
     with _client(stack, "AUDITOR", "auditor-1") as client:
         while True:
@@ -236,7 +236,7 @@ def _wait_until_ranked_anew(stack: Stack, before: datetime | None) -> None:
         time.sleep(RANKING_LOOK_SECONDS)
 
 
-def _seller_table(sellers: Page) -> None:
+def _seller_table(sellers: Items) -> None:
     if not sellers:
         return
     out.print(f"{len(sellers)} sellers by score:")

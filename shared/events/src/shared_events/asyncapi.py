@@ -18,7 +18,7 @@ from shared_events.partition import PARTITIONS
 from shared_events.reference import ATTRIBUTES, EVENTS, RECORD
 from shared_events.registry import FAMILIES, Family, name_of
 
-type Part = dict[str, Any]
+type DocumentPart = dict[str, Any]
 
 VERSION = "3.1.0"
 """Of AsyncAPI."""
@@ -31,7 +31,7 @@ FOR_EVER = -1
 NULL = {"type": "null"}
 TOPICS = tuple(dict.fromkeys(family.topic for family in FAMILIES))
 
-HEADERS: Part = {
+HEADERS: DocumentPart = {
     "type": "object",
     "required": ["content-type", "type", "position", "chainhash"],
     "properties": {
@@ -53,7 +53,7 @@ HEADERS: Part = {
 }
 
 
-def document(topic: str, corpus: Path) -> Part:
+def document(topic: str, corpus: Path) -> DocumentPart:
     """Of one topic. The examples are those of the corpus."""
     families = [family for family in FAMILIES if family.topic == topic]
     types = [event for family in families for event in family.events]
@@ -80,8 +80,12 @@ def document(topic: str, corpus: Path) -> Part:
 
 
 def framed(
-    topic: str, description: str, of_topic: Part, operations: Part, components: Part
-) -> Part:
+    topic: str,
+    description: str,
+    of_topic: DocumentPart,
+    operations: DocumentPart,
+    components: DocumentPart,
+) -> DocumentPart:
     """The document of a topic, ours or a feed's: what all say alike around what is its own."""
     return {
         "asyncapi": VERSION,
@@ -114,7 +118,7 @@ def text(topic: str, corpus: Path) -> str:
     return written(document(topic, corpus))
 
 
-def written(told: Part) -> str:
+def written(told: DocumentPart) -> str:
     """A document as it lies in its file, but for the end of its last line."""
     return msgspec.json.format(msgspec.json.encode(told), indent=1).decode()
 
@@ -131,7 +135,7 @@ def write_documents(folder: Path, corpus: Path) -> list[str]:
     return written
 
 
-def _channel(topic: str, families: Iterable[Family], messages: Iterable[str]) -> Part:
+def _channel(topic: str, families: Iterable[Family], messages: Iterable[str]) -> DocumentPart:
     streams = ", ".join(f"`{stream}`" for family in families for stream in family.streams)
     description = (
         f"Streams {streams}. Each is in one partition, in its order: `crc32(key) mod {PARTITIONS}`."
@@ -139,7 +143,7 @@ def _channel(topic: str, families: Iterable[Family], messages: Iterable[str]) ->
     return channel(topic, description, messages, FOR_EVER)
 
 
-def channel(topic: str, description: str, messages: Iterable[str], kept_ms: int) -> Part:
+def channel(topic: str, description: str, messages: Iterable[str], kept_ms: int) -> DocumentPart:
     """The topic itself. `kept_ms`: how long a record is, in milliseconds; `FOR_EVER`."""
     return {
         "address": topic,
@@ -157,11 +161,13 @@ def channel(topic: str, description: str, messages: Iterable[str], kept_ms: int)
     }
 
 
-def _message(event_type: type[Struct], corpus: Path) -> Part:
+def _message(event_type: type[Struct], corpus: Path) -> DocumentPart:
     tag = event_type.__struct_config__.tag
     data = {"$ref": f"{SCHEMAS}/{event_type.__name__}"}
     of_type = {"type": "object", "properties": {"type": {"const": tag}, "data": data}}
-    example: Part = msgspec.json.decode((corpus / f"{tag}.json").read_bytes(), type=dict[str, Any])
+    example: DocumentPart = msgspec.json.decode(
+        (corpus / f"{tag}.json").read_bytes(), type=dict[str, Any]
+    )
     return {
         "name": tag,
         "title": tag,
@@ -172,7 +178,7 @@ def _message(event_type: type[Struct], corpus: Path) -> Part:
     }
 
 
-def _cloud_event() -> Part:
+def _cloud_event() -> DocumentPart:
     """What all messages have: the record that they are in."""
     return {
         "contentType": CONTENT_TYPE,
@@ -190,7 +196,7 @@ def _cloud_event() -> Part:
     }
 
 
-def _envelope() -> Part:
+def _envelope() -> DocumentPart:
     """The attributes of CloudEvents, and ours besides, each with what it means."""
     _, schemas = msgspec.json.schema_components([Envelope])
     told = _plain(schemas["Envelope"])
@@ -199,7 +205,7 @@ def _envelope() -> Part:
     return told
 
 
-def _plain(schema: Part) -> Part:
+def _plain(schema: DocumentPart) -> DocumentPart:
     """Without the null of optional fields, which are left out where there is nothing."""
     return {
         **schema,
@@ -207,7 +213,7 @@ def _plain(schema: Part) -> Part:
     }
 
 
-def _present(schema: Part) -> Part:
+def _present(schema: DocumentPart) -> DocumentPart:
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != NULL]
     rest = {name: each for name, each in schema.items() if name not in ("anyOf", "default")}
     return {**rest, **kinds[0]} if len(kinds) == 1 else schema

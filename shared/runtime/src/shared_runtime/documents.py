@@ -21,7 +21,7 @@ from pydantic.json_schema import JsonSchemaMode
 from shared_runtime.bounds import FORMS, in_a_sentence
 from shared_runtime.problems import PROBLEM_SCHEMA, encode_json
 from shared_runtime.telemetry import CORRELATION_HEADER
-from shared_runtime.words import Words, meanings
+from shared_runtime.words import WordTable, meanings
 
 REFERENCE = "#/components/schemas/{model}"
 REFERRED = re.compile(r'"#/components/schemas/([^"]+)"')
@@ -143,7 +143,7 @@ def operation_id(route: APIRoute) -> str:
     return "".join(part.capitalize() for part in route.name.split("_"))
 
 
-def document_of(app: FastAPI, words: Sequence[Words] = ()) -> Callable[[], dict[str, Any]]:
+def document_of(app: FastAPI, words: Sequence[WordTable] = ()) -> Callable[[], dict[str, Any]]:
     """What `app.openapi` is to be: FastAPI's document with the schemas of the answers in it, and
     beside each list of words what they mean.
     """
@@ -218,7 +218,7 @@ def _tell_forms(part: object) -> None:
             _tell_forms(each)
 
 
-def _tell_words(part: object, words: Sequence[Words]) -> None:
+def _tell_words(part: object, words: Sequence[WordTable]) -> None:
     """Beside each list of words, what each of them means."""
     if isinstance(part, list):
         for each in cast("list[object]", part):

@@ -64,7 +64,7 @@ class Door:
         return [NotFound, *versioned, *self.rule.all_refusals]
 
 
-class Place(Writer, Protocol):
+class MatterReached(Writer, Protocol):
     """Where a path has led somebody: the matter, and he before it."""
 
     @property
@@ -105,7 +105,7 @@ class To(Protocol):
         """Who may come on behalf of others."""
         ...
 
-    def __call__(self, arrival: Arrival) -> Awaitable[Place]: ...
+    def __call__(self, arrival: Arrival) -> Awaitable[MatterReached]: ...
 
 
 def doors_api(doors: Sequence[Door], to: To, tag: str) -> Router:

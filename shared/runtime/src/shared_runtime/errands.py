@@ -50,7 +50,7 @@ class Begin(Struct, frozen=True, kw_only=True):
     cause: str
 
 
-class End(Struct, frozen=True, kw_only=True):
+class ErrandEnd(Struct, frozen=True, kw_only=True):
     """Nothing is to be asked any more."""
 
     key: str
@@ -101,19 +101,19 @@ LATER = """
 """
 
 
-async def write_errands(port: str, told: Iterable[Begin | End], db: Connection) -> None:
+async def write_errands(port: str, told: Iterable[Begin | ErrandEnd], db: Connection) -> None:
     """In the transaction of whoever reads the log. `told`: in the order of the events."""
-    last: dict[str, Begin | End] = {}
+    last: dict[str, Begin | ErrandEnd] = {}
     for each in told:
         last[each.key] = after(last.get(each.key), each)
-    if ended := sorted(key for key, each in last.items() if isinstance(each, End)):
+    if ended := sorted(key for key, each in last.items() if isinstance(each, ErrandEnd)):
         await db.execute(END, port, ended)
     if begun := [each for each in last.values() if isinstance(each, Begin)]:
         rows = [(e.key, e.stream, e.task, e.rank, e.due, e.cause) for e in begun]
         await db.execute(BEGIN, port, *columns(rows, 6))
 
 
-def after(before: Begin | End | None, told: Begin | End) -> Begin | End:
+def after(before: Begin | ErrandEnd | None, told: Begin | ErrandEnd) -> Begin | ErrandEnd:
     """What is left of two of one key."""
     if isinstance(before, Begin) and isinstance(told, Begin) and before.rank > told.rank:
         return Begin(

@@ -75,7 +75,7 @@ from shared_runtime.settings import Settings
 from shared_runtime.telemetry import REFUSALS
 from shared_runtime.veil import Veil, VeilTokens
 from shared_runtime.wellformed import ERRORS_MAX, FIELD_LENGTH_MAX, WellFormed, well_formed
-from shared_runtime.words import Words
+from shared_runtime.words import WordTable
 
 READY_SECONDS_MAX = 2.0
 SHUTDOWN_SECONDS_MAX = 10
@@ -122,7 +122,7 @@ def service_app(
     verifier: Verifier,
     ready: Ready,
     tags: Mapping[str, str] | None = None,
-    words: Sequence[Words] = (),
+    words: Sequence[WordTable] = (),
     veil: Veil | None = None,
     streamed: frozenset[str] = frozenset(),
     body_bytes_max: int = BODY_BYTES_MAX,

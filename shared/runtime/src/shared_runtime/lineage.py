@@ -43,7 +43,7 @@ class Found(Struct, frozen=True, kw_only=True):
     chain_hash: bytes | None
 
 
-class End(Struct, frozen=True, kw_only=True):
+class TopicEnd(Struct, frozen=True, kw_only=True):
     """Where a partition of a topic ends: the offset behind it; the last event that is there, and
     the offset of that one.
     """
@@ -70,7 +70,7 @@ class End(Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    log: Mapping[Place, Found], ends: Mapping[Place, End], cursors: Mapping[Place, Cursor]
+    log: Mapping[Place, Found], ends: Mapping[Place, TopicEnd], cursors: Mapping[Place, Cursor]
 ) -> Compared:
     """What of a log its topic lacks, though the cursors say that it was sent; the places where the
     topic has what the log has not; and those of which nobody says where they end.
@@ -85,7 +85,7 @@ def compare(
     return Compared(back=back, broken=broken, silent=frozenset(cursors.keys() - ends.keys()))
 
 
-def difference(found: Found, end: End) -> str | None:
+def difference(found: Found, end: TopicEnd) -> str | None:
     """How the topic differs from the log, in words; None where all that it ends with is in it."""
     if end.last is None:
         return None
@@ -96,7 +96,7 @@ def difference(found: Found, end: End) -> str | None:
     return None
 
 
-def lacking_from(found: Found, end: End, sent: Cursor) -> Cursor | None:
+def lacking_from(found: Found, end: TopicEnd, sent: Cursor) -> Cursor | None:
     """Behind which cursor a topic lacks what was sent to it; None if it lacks nothing.
 
     A partition has had as many records as positions at least: one with fewer was made anew. (One
@@ -110,7 +110,7 @@ def lacking_from(found: Found, end: End, sent: Cursor) -> Cursor | None:
     return Cursor(position=end.position, chain_hash=found.chain_hash or NO_CHAIN)
 
 
-async def look_up(db: asyncpg.Pool, ends: Mapping[Place, End]) -> dict[Place, Found]:
+async def look_up(db: asyncpg.Pool, ends: Mapping[Place, TopicEnd]) -> dict[Place, Found]:
     """What the log has where its topic ends. Ask for the ends first: the log may grow meanwhile."""
     rows = await db.fetch(
         FOUND,
@@ -126,7 +126,7 @@ async def look_up(db: asyncpg.Pool, ends: Mapping[Place, End]) -> dict[Place, Fo
     }
 
 
-async def ends_of(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, End]:
+async def ends_of(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, TopicEnd]:
     """Where these partitions end. Raises KafkaError, or TimeoutError if one does not say so."""
     ends = await ends_that_answer(bootstrap, places)
     if silent := [place for place in places if place not in ends]:
@@ -134,7 +134,7 @@ async def ends_of(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, 
     return ends
 
 
-async def ends_that_answer(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, End]:
+async def ends_that_answer(bootstrap: Bootstrap, places: Sequence[Place]) -> dict[Place, TopicEnd]:
     """Where those of these partitions end that say so in time. Raises KafkaError, or TimeoutError
     if Kafka is not reached at all.
     """
@@ -144,7 +144,7 @@ async def ends_that_answer(bootstrap: Bootstrap, places: Sequence[Place]) -> dic
             spans = await asking.of(consumer, [TopicPartition(*place) for place in places])
         finally:
             asking.close()
-        found = {place: End(offset=span.end) for place, span in spans.items()}
+        found = {place: TopicEnd(offset=span.end) for place, span in spans.items()}
         left, window = {place for place, (begin, end) in spans.items() if end > begin}, 1
         until = asyncio.get_running_loop().time() + READ_SECONDS_MAX
         while left:
@@ -167,7 +167,9 @@ async def ends_that_answer(bootstrap: Bootstrap, places: Sequence[Place]) -> dic
 
 
 async def _read_last(
-    consumer: AIOKafkaConsumer, reading_on: set[TopicPartition], found: dict[TopicPartition, End]
+    consumer: AIOKafkaConsumer,
+    reading_on: set[TopicPartition],
+    found: dict[TopicPartition, TopicEnd],
 ) -> None:
     """Puts into `found` the last event of each place that has one, from where the consumer stands
     to its end. A place that was read to its end is taken out of `reading_on`.

@@ -41,7 +41,7 @@ SIZE_LENGTH_MAX = 8
 ONE_BYTE_SIZE_MAX = 126
 
 
-class Part(NamedTuple):
+class Box(NamedTuple):
     """A box or an element. `begin`, `body`, `end` are places in the file."""
 
     kind: bytes
@@ -75,7 +75,7 @@ def video_mp4(data: bytes) -> bytes:
     return bytes(clean)
 
 
-def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, Part]]:
+def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, Box]]:
     """The boxes of a file and, one level deeper each, of its folders."""
     open_ends = [end]
     place = begin
@@ -95,7 +95,7 @@ def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, Part]]:
     raise InvalidFile(reason="DAMAGED")
 
 
-def _box(data: bytes, place: int, limit: int, *, whole_file: bool) -> Part:
+def _box(data: bytes, place: int, limit: int, *, whole_file: bool) -> Box:
     size, kind, body = int.from_bytes(data[place : place + 4]), data[place + 4 : place + 8], 8
     if size == 1:
         size, body = int.from_bytes(data[place + 8 : place + 16]), 16
@@ -105,14 +105,14 @@ def _box(data: bytes, place: int, limit: int, *, whole_file: bool) -> Part:
         raise InvalidFile(reason="DAMAGED")
     if place + size > limit:
         raise InvalidFile(reason="TRAILING_DATA" if not _is_box(kind) else "TRUNCATED")
-    return Part(kind, place, place + body, place + size)
+    return Box(kind, place, place + body, place + size)
 
 
 def _is_box(kind: bytes) -> bool:
     return kind in MP4_KEPT or kind in MP4_NOTES
 
 
-def _is_video_brand(data: bytes, box: Part) -> bool:
+def _is_video_brand(data: bytes, box: Box) -> bool:
     return box.kind == b"ftyp" and data[box.body : box.body + 4] in MP4_BRANDS
 
 
@@ -143,25 +143,25 @@ def video_webm(data: bytes) -> bytes:
     return bytes(clean)
 
 
-def _info_notes(data: bytes, info: Part) -> list[Part]:
+def _info_notes(data: bytes, info: Box) -> list[Box]:
     return [part for kind, part in _elements(data, info) if kind in WEBM_INFO_NOTES]
 
 
-def _has_video(data: bytes, tracks: Part) -> bool:
+def _has_video(data: bytes, tracks: Box) -> bool:
     return any(
         kind == TRACK and _has(data, track, TRACK_TYPE, bytes([VIDEO_TRACK]))
         for kind, track in _elements(data, tracks)
     )
 
 
-def _has(data: bytes, of: Part, wanted: int, value: bytes) -> bool:
+def _has(data: bytes, of: Box, wanted: int, value: bytes) -> bool:
     return any(
         kind == wanted and data[part.body : part.end].rstrip(b"\x00") == value
         for kind, part in _elements(data, of)
     )
 
 
-def _elements(data: bytes, of: Part) -> Iterator[tuple[int, Part]]:
+def _elements(data: bytes, of: Box) -> Iterator[tuple[int, Box]]:
     """The elements of one, in turn."""
     place = of.body
     for _ in range(PARTS_MAX):
@@ -173,7 +173,7 @@ def _elements(data: bytes, of: Part) -> Iterator[tuple[int, Part]]:
     raise InvalidFile(reason="DAMAGED")
 
 
-def _element(data: bytes, place: int, limit: int) -> tuple[int, Part]:
+def _element(data: bytes, place: int, limit: int) -> tuple[int, Box]:
     id_length = _length_at(data, place)
     size_length = _length_at(data, place + id_length)
     body = place + id_length + size_length
@@ -190,7 +190,7 @@ def _element(data: bytes, place: int, limit: int) -> tuple[int, Part]:
         end = limit if kind == SEGMENT else body
     if end > limit:
         raise InvalidFile(reason="TRUNCATED")
-    return kind, Part(data[place : place + id_length], place, body, end)
+    return kind, Box(data[place : place + id_length], place, body, end)
 
 
 def _length_at(data: bytes, place: int) -> int:

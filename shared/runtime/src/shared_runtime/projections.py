@@ -212,7 +212,7 @@ class Apart:
     events_min: int = PARALLEL_MIN
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class PartitionShare(Struct, frozen=True, kw_only=True):
     """Which partitions one of several processes folds: of all topics those with the same numbers,
     so that rows that follow from two topics have one writer.
     """
@@ -228,7 +228,7 @@ async def fold_part(
     projection: Projection,
     source: Source,
     generation: int,
-    part: Part,
+    part: PartitionShare,
     *,
     owner: asyncpg.Pool,
 ) -> None:

@@ -18,7 +18,7 @@ from shared_events.envelope import decode_envelope
 
 from shared_runtime.brokers import Bootstrap
 from shared_runtime.delivery import Apply, Connection, Delivery, Place, Subscription, TakenOver
-from shared_runtime.lineage import End, ends_of
+from shared_runtime.lineage import TopicEnd, ends_of
 from shared_runtime.rows import columns
 from shared_runtime.sources import KafkaLog
 from shared_runtime.subscription import Runner, read_cursors
@@ -105,7 +105,7 @@ async def recover(
         await source.close()
 
 
-async def _read_up_to(runner: Runner, ends: Mapping[Place, End]) -> None:
+async def _read_up_to(runner: Runner, ends: Mapping[Place, TopicEnd]) -> None:
     """Turns until each place has come to its end, or is held: it goes on apart from the log."""
     await runner.start()
     while any(

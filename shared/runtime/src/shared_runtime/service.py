@@ -53,7 +53,7 @@ from shared_runtime.projections import (
     PARALLEL_MIN,
     Apart,
     CannotRebuild,
-    Part,
+    PartitionShare,
     Projection,
     create_projections,
     drop_retired,
@@ -75,7 +75,7 @@ from shared_runtime.tracing import send_spans
 from shared_runtime.veil import Veil
 from shared_runtime.watching import WATCH_SECONDS
 from shared_runtime.webhooks import Webhooks
-from shared_runtime.words import Words
+from shared_runtime.words import WordTable
 from shared_runtime.worker import Task, Worker, Workload
 
 PURGE_SECONDS = 60.0
@@ -184,7 +184,7 @@ class Service[S: Settings]:
     routers: Callable[[Parts[S]], Sequence[Router]]
     workload: Callable[[Parts[S]], Workload]
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
-    words: Sequence[Words] = ()
+    words: Sequence[WordTable] = ()
     streamed: frozenset[str] = frozenset()
     seals: bool = False
     first: Callable[[Parts[S]], Awaitable[None]] = nothing_first
@@ -263,7 +263,7 @@ def _asked_for(arguments: Sequence[str]) -> Callable[[Any, Any], Coroutine[Any, 
         case ["rebuild", name, processes] if processes.isdecimal():
             return partial(run_rebuild, name=name, processes=max(1, int(processes)))
         case ["fold", name, generation, number, of]:
-            part = Part(number=int(number), of=int(of))
+            part = PartitionShare(number=int(number), of=int(of))
             return partial(run_fold, name=name, generation=int(generation), part=part)
         case [name]:
             return PROCESSES.get(name)
@@ -457,7 +457,7 @@ async def run_rebuild_all[S: Settings](service: Service[S], settings: S) -> None
 
 
 async def run_fold[S: Settings](
-    service: Service[S], settings: S, *, name: str, generation: int, part: Part
+    service: Service[S], settings: S, *, name: str, generation: int, part: PartitionShare
 ) -> None:
     """A part of what `rebuild` does, in a process of its own. Raises `CannotRebuild`."""
     url = _owner_url(settings)

@@ -117,7 +117,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         return [self.secret, self.secret - 1] if former else [self.secret]
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class WantedEndpoint(Struct, frozen=True, kw_only=True):
     """What an account says of an endpoint."""
 
     url: str
@@ -142,7 +142,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     milliseconds: int
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class EventDelivery(Struct, frozen=True, kw_only=True):
     """An event on its way to an endpoint, or there; the latest attempts first. `number` rises with
     time.
     """
@@ -390,7 +390,7 @@ class Webhooks:
     # --- Endpoints, for whose they are
 
     async def make(
-        self, endpoint_id: str, fingerprint: bytes, who: Subscriber, wanted: Wanted
+        self, endpoint_id: str, fingerprint: bytes, who: Subscriber, wanted: WantedEndpoint
     ) -> Endpoint:
         """The endpoint of this id, made if there is none. Raises `LimitReached`; of one that was
         made otherwise `IdempotencyMismatch`, or was deleted `NotFound`.
@@ -430,7 +430,7 @@ class Webhooks:
             raise NotFound from None
         return secret_of(key, endpoint.secret)
 
-    async def change(self, endpoint_id: str, account: str, wanted: Wanted) -> Endpoint:
+    async def change(self, endpoint_id: str, account: str, wanted: WantedEndpoint) -> Endpoint:
         """Raises `NotFound`."""
         told = (wanted.url, wanted.types, wanted.seller_ids, wanted.buyer_ids)
         return await self._changed(endpoint_id, account, CHANGE, *told)
@@ -470,7 +470,7 @@ class Webhooks:
 
     # --- Deliveries, for whose endpoint it is
 
-    async def ping(self, endpoint: Endpoint, request_id: UUID) -> Delivery:
+    async def ping(self, endpoint: Endpoint, request_id: UUID) -> EventDelivery:
         """Raises `WrongState` where nothing is sent now."""
         if endpoint.off_at is not None:
             raise WrongState(state="OFF")
@@ -479,7 +479,7 @@ class Webhooks:
         await self.pool.execute(TELL_PING, delivery_id, endpoint.endpoint_id, PING, now)
         return await self.delivery(endpoint, delivery_id)
 
-    async def delivery(self, endpoint: Endpoint, delivery_id: str) -> Delivery:
+    async def delivery(self, endpoint: Endpoint, delivery_id: str) -> EventDelivery:
         """Raises `NotFound`."""
         if not _is_uuid(delivery_id):
             raise NotFound
@@ -493,7 +493,7 @@ class Webhooks:
 
     async def page(
         self, endpoint: Endpoint, start: PageStart, state: DeliveryState | None
-    ) -> tuple[list[Delivery], str | None]:
+    ) -> tuple[list[EventDelivery], str | None]:
         """The newest first, and where the next page begins."""
         query = f"{DELIVERY} AND ($3::text IS NULL OR state = $3){NEWEST.behind(start, 4)}"
         query += f" ORDER BY {NEWEST.order()} LIMIT $2"
@@ -502,15 +502,16 @@ class Webhooks:
         page, next_cursor = start.cut(rows, lambda row: (row["number"],))
         return await self._with_attempts(page), next_cursor
 
-    async def _with_attempts(self, rows: Sequence[asyncpg.Record]) -> list[Delivery]:
+    async def _with_attempts(self, rows: Sequence[asyncpg.Record]) -> list[EventDelivery]:
         attempts: dict[str, list[Attempt]] = {row["delivery_id"]: [] for row in rows}
         for row in await self.pool.fetch(ATTEMPTS, [*attempts], ATTEMPTS_SHOWN_MAX):
             attempts[row["delivery_id"]].append(convert({**row}, Attempt))
         return [
-            convert({**row, "attempts": attempts[row["delivery_id"]]}, Delivery) for row in rows
+            convert({**row, "attempts": attempts[row["delivery_id"]]}, EventDelivery)
+            for row in rows
         ]
 
-    async def resend(self, endpoint: Endpoint, delivery_id: str, request_id: UUID) -> Delivery:
+    async def resend(self, endpoint: Endpoint, delivery_id: str, request_id: UUID) -> EventDelivery:
         """As if it had never been tried, under the same id; the same request again does nothing.
         Raises `NotFound`, `WrongState` where nothing is sent now.
         """

@@ -36,12 +36,12 @@ from shared_runtime.webhooks import (
     FORMER_SIGNS_FOR,
     KEPT_FOR,
     Attempt,
-    Delivery,
     DeliveryState,
     Endpoint,
+    EventDelivery,
     OffBecause,
     Subscriber,
-    Wanted,
+    WantedEndpoint,
     Webhooks,
     account_of_machine,
     account_of_seller,
@@ -193,7 +193,7 @@ class EndpointRoutes:
     known: frozenset[str]
     reach: Reach
 
-    def wanted(self, body: EndpointBody, caller: Caller) -> Wanted:
+    def wanted(self, body: EndpointBody, caller: Caller) -> WantedEndpoint:
         """What the caller says of an endpoint. Raises `InvalidValue`."""
         errors = [
             FieldError(field=f"types[{n}]", bound="the name of an event of this service")
@@ -210,7 +210,7 @@ class EndpointRoutes:
             ]
         if errors:
             raise InvalidValue(errors=errors)
-        return Wanted(
+        return WantedEndpoint(
             url=body.url,
             types=[*body.types],
             seller_ids=[*body.seller_ids],
@@ -437,7 +437,7 @@ def _view(endpoint: Endpoint) -> EndpointView:
     )
 
 
-def _delivery_view(delivery: Delivery) -> DeliveryView:
+def _delivery_view(delivery: EventDelivery) -> DeliveryView:
     return DeliveryView(
         delivery_id=delivery.delivery_id,
         type=delivery.type,

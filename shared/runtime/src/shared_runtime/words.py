@@ -7,26 +7,26 @@ all of its words. A place without a table fails a test.
 
 from collections.abc import Mapping, Sequence
 
-type Words = Mapping[str, str]
+type WordTable = Mapping[str, str]
 """Each word with what it means, as a sentence."""
 
-PURPOSES: Words = {
+PURPOSES: WordTable = {
     "REVIEW": "For a review, or a follow-up to one: shown to whoever may read that.",
     "EVIDENCE": "For a dispute, a return and the like: shown to its parties and staff.",
 }
-FILE_STATES: Words = {
+FILE_STATES: WordTable = {
     "UPLOADED": "It has come and was not looked at yet: ask again.",
     "CLEAN": "It may be referred to, and downloaded.",
     "REJECTED": "It was found not to be what we keep, `reason` says why; it is gone.",
 }
-FILE_TYPES: Words = {
+FILE_TYPES: WordTable = {
     "image/jpeg": "A picture; what was sent as HEIC is kept as one.",
     "image/png": "A picture.",
     "image/webp": "A picture that does not move.",
     "video/mp4": "A video.",
     "video/webm": "A video.",
 }
-FILE_FAULTS: Words = {
+FILE_FAULTS: WordTable = {
     "EMPTY": "It has no bytes.",
     "TYPE_DIFFERS": "By its own bytes it is not what its Content-Type says.",
     "TRUNCATED": "It ends too early.",
@@ -38,18 +38,18 @@ FILE_FAULTS: Words = {
     "MALWARE": "The scanner knows it as malware.",
     "DOES_NOT_OPEN": "It was damaged in the storage before it could be scanned.",
 }
-DELIVERY_STATES: Words = {
+DELIVERY_STATES: WordTable = {
     "WAITING": "It was not delivered yet, and is tried again.",
     "DELIVERED": "Your endpoint has answered that it has it.",
     "FAILED": "It was given up; send it again when you like.",
     "WITHDRAWN": "You may not know of it any more; it is not sent.",
 }
-SWITCHED_OFF: Words = {
+SWITCHED_OFF: WordTable = {
     "OWNER": "You did it yourself.",
     "FAILING": "It has not taken anything for days.",
     "GONE": "It has answered 410.",
 }
-OF_EVERY_SERVICE: Sequence[Words] = (
+OF_EVERY_SERVICE: Sequence[WordTable] = (
     PURPOSES,
     FILE_STATES,
     FILE_TYPES,
@@ -59,7 +59,7 @@ OF_EVERY_SERVICE: Sequence[Words] = (
 )
 
 
-def meanings(words: Sequence[str], tables: Sequence[Words]) -> Words | None:
+def meanings(words: Sequence[str], tables: Sequence[WordTable]) -> WordTable | None:
     """What each of these means, in their order; None if no table has them all."""
     knowing = [table for table in tables if table.keys() >= set(words)]
     if not knowing:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Response
-from shared_casework.callers import PARTIES, Reader, asks_as, reader
+from shared_casework.callers import PARTIES, AReader, asks_as, reader
 from shared_casework.case_lists import case_reader
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import NotFound, RoleNotAllowed
@@ -61,7 +61,7 @@ def dispute_deadlines(matters: Matters) -> Router:
         "know. What is past stays until something has come of it.",
         responses=refusals(RoleNotAllowed, NotFound) | query_answers.DEADLINES,
     )
-    async def get_dispute_deadlines(dispute_id: IdStr, caller: Reader) -> Response:
+    async def get_dispute_deadlines(dispute_id: IdStr, caller: AReader) -> Response:
         matter = await matters.find(DISPUTE, dispute_id)
         actor = reader(caller, matter.parties)
         reading = read_by(actor, matter.events)
@@ -82,7 +82,7 @@ def inquiry_deadlines(matters: Matters) -> Router:
         description="For its parties, AGENT, SENIOR and AUDITOR; soonest first.",
         responses=refusals(RoleNotAllowed, NotFound) | query_answers.DEADLINES,
     )
-    async def get_inquiry_deadlines(inquiry_id: IdStr, caller: Reader) -> Response:
+    async def get_inquiry_deadlines(inquiry_id: IdStr, caller: AReader) -> Response:
         matter = await matters.find(INQUIRY, inquiry_id)
         actor = reader(caller, matter.parties)
         reading = inquiry_read_by(actor, matter.events)

@@ -1,7 +1,7 @@
 """Disputes and inquiries for whoever may read them: one at a time, and what has happened to it."""
 
 from fastapi import Response
-from shared_casework.callers import Reader, reader
+from shared_casework.callers import AReader, reader
 from shared_runtime.decider import NotFound, RoleNotAllowed
 from shared_runtime.fields import IdStr
 from shared_runtime.problems import refusals
@@ -23,7 +23,7 @@ def dispute_reads(matters: Matters) -> Router:
         "begun, its blind offers never.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.DISPUTE,
     )
-    async def get_dispute(dispute_id: IdStr, caller: Reader) -> Response:
+    async def get_dispute(dispute_id: IdStr, caller: AReader) -> Response:
         matter = await matters.find(DISPUTE, dispute_id)
         return await matters.shown_to(reader(caller, matter.parties), matter)
 
@@ -35,7 +35,7 @@ def dispute_reads(matters: Matters) -> Router:
         responses=refusals(RoleNotAllowed, NotFound) | answers.EVENTS,
     )
     async def list_dispute_events(
-        dispute_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
+        dispute_id: IdStr, caller: AReader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         matter = await matters.find(DISPUTE, dispute_id)
         return await matters.history_of(reader(caller, matter.parties), matter, limit, cursor)
@@ -52,7 +52,7 @@ def inquiry_reads(matters: Matters) -> Router:
         description="For its parties, AGENT, SENIOR and AUDITOR.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.INQUIRY,
     )
-    async def get_inquiry(inquiry_id: IdStr, caller: Reader) -> Response:
+    async def get_inquiry(inquiry_id: IdStr, caller: AReader) -> Response:
         matter = await matters.find(INQUIRY, inquiry_id)
         return await matters.shown_to(reader(caller, matter.parties), matter)
 
@@ -63,7 +63,7 @@ def inquiry_reads(matters: Matters) -> Router:
         responses=refusals(RoleNotAllowed, NotFound) | answers.EVENTS,
     )
     async def list_inquiry_events(
-        inquiry_id: IdStr, caller: Reader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
+        inquiry_id: IdStr, caller: AReader, limit: Limit = PAGE_SIZE, cursor: CursorText = None
     ) -> Response:
         matter = await matters.find(INQUIRY, inquiry_id)
         return await matters.history_of(reader(caller, matter.parties), matter, limit, cursor)

@@ -91,11 +91,11 @@ class DeadlinesView:
     deadlines: list[DeadlineView]
 
 
-type Known = Sequence[Recorded[Any]]
+type KnownEvents = Sequence[Recorded[Any]]
 """What a reader may know of what has happened, as he reads it."""
 
 
-def dispute_deadlines_view(state: Dispute, known: Known, policies: Policies) -> DeadlinesView:
+def dispute_deadlines_view(state: Dispute, known: KnownEvents, policies: Policies) -> DeadlinesView:
     policy = policies.of(state.opened.policy_version)
 
     def dues_of(then: DisputeState) -> list[Due]:
@@ -104,7 +104,7 @@ def dispute_deadlines_view(state: Dispute, known: Known, policies: Policies) -> 
     return deadlines_view(dues_of(state), armed(known, DISPUTES, dues_of), known, policy)
 
 
-def inquiry_deadlines_view(state: Inquiry, known: Known, policies: Policies) -> DeadlinesView:
+def inquiry_deadlines_view(state: Inquiry, known: KnownEvents, policies: Policies) -> DeadlinesView:
     policy = policies.of(state.opened.policy_version)
 
     def dues_of(then: InquiryState) -> list[Due]:
@@ -117,7 +117,7 @@ type Armed = Mapping[tuple[DueName, datetime | None], ArmedBy]
 
 
 def armed[S](
-    known: Known, decider: Decider[S, Any, Any], dues_of: Callable[[S], Iterable[Due]]
+    known: KnownEvents, decider: Decider[S, Any, Any], dues_of: Callable[[S], Iterable[Due]]
 ) -> Armed:
     """By which event each deadline has first stood where it was."""
     found: dict[tuple[DueName, datetime | None], ArmedBy] = {}
@@ -131,7 +131,7 @@ def armed[S](
 
 
 def deadlines_view(
-    dues: Iterable[Due], armed_by: Armed, known: Known, policy: DisputePolicy
+    dues: Iterable[Due], armed_by: Armed, known: KnownEvents, policy: DisputePolicy
 ) -> DeadlinesView:
     """The soonest first, what stands still last."""
     pauses = pauses_in(known)
@@ -157,7 +157,7 @@ def deadlines_view(
     )
 
 
-def pauses_in(known: Known) -> list[Pause]:
+def pauses_in(known: KnownEvents) -> list[Pause]:
     """Of the clock that runs now: that of a decision ends with it."""
     pauses: list[Pause] = []
     since: datetime | None = None

@@ -22,8 +22,8 @@ from reputation_service.domain.known import Sender
 
 APPEAL = "AppealViolation"
 type RuleIds = Annotated[tuple[Id, ...], Meta(max_length=20), ONCE]
-type Facts = Annotated[str | None, Words(TEXT_LENGTH_MAX, sealed_for="ACCUSED")]
-type Explanation = Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)]
+type FactsText = Annotated[str | None, Words(TEXT_LENGTH_MAX, sealed_for="ACCUSED")]
+type ExplanationText = Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)]
 """In plain words."""
 
 

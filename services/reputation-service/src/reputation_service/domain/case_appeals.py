@@ -24,7 +24,7 @@ from shared_runtime.decider import AlreadyAppealed
 from shared_runtime.rule import NO_WINDOW, Window
 from shared_runtime.shape import ONCE, Made, Words
 
-from reputation_service.domain.account_statements import Explanation, Facts, RuleIds
+from reputation_service.domain.account_statements import ExplanationText, FactsText, RuleIds
 from reputation_service.domain.case_matter import CaseRule, of_case
 from reputation_service.domain.case_reasons import told_why
 from reputation_service.domain.case_state import Case
@@ -45,8 +45,8 @@ class DecideViolationAppeal(Struct, frozen=True, kw_only=True):
     outcome: AppealOutcome
     points: Points | None = None
     rule_ids: RuleIds = ()
-    facts: Facts = None
-    explanation: Explanation = None
+    facts: FactsText = None
+    explanation: ExplanationText = None
 
 
 def appeal_violation(case: Case, said: AppealViolation, by: Sender) -> list[CaseEvent]:

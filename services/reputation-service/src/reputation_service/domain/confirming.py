@@ -25,7 +25,7 @@ from shared_runtime.decider import (
 )
 from shared_runtime.rule import Guard, Window
 
-from reputation_service.domain.account_statements import Explanation, Facts, RuleIds
+from reputation_service.domain.account_statements import ExplanationText, FactsText, RuleIds
 from reputation_service.domain.case_matter import CaseRule, of_case
 from reputation_service.domain.case_reasons import told_why
 from reputation_service.domain.case_state import Case
@@ -41,8 +41,8 @@ class ConfirmViolation(Struct, frozen=True, kw_only=True):
 
     points: Points
     rule_ids: RuleIds = ()
-    facts: Facts = None
-    explanation: Explanation = None
+    facts: FactsText = None
+    explanation: ExplanationText = None
 
 
 class DismissCase(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from reputation_service.domain.ledger import (
 )
 from reputation_service.domain.read import Bucket, Buckets
 
-type State = dict[str, dict[str, dict[int, Bucket]]]
+type BucketState = dict[str, dict[str, dict[int, Bucket]]]
 """seller -> dimension -> week -> sums."""
 type Key = tuple[str, str, str]
 """seller, dimension, entity: what facts are versions of."""
@@ -98,9 +98,9 @@ class Facts:
                 yield line[-1]
 
 
-def fold(facts: Iterable[Fact]) -> State:
+def fold(facts: Iterable[Fact]) -> BucketState:
     """The buckets of facts in force, at most one per entity."""
-    state: State = {}
+    state: BucketState = {}
     for seller, dimension, _, _, day, weight, k, _, _, _ in facts:
         if weight == 0:
             continue
@@ -116,10 +116,12 @@ def fold(facts: Iterable[Fact]) -> State:
     return state
 
 
-def sum_rows(rows: Iterable[LedgerRow], as_of: int | None = None, day: int | None = None) -> State:
+def sum_rows(
+    rows: Iterable[LedgerRow], as_of: int | None = None, day: int | None = None
+) -> BucketState:
     """The buckets of ledger rows as of an instant (None: all of them)."""
     latest = latest_day(as_of, day)
-    state: State = {}
+    state: BucketState = {}
     for row in rows:
         if as_of is not None and row.recorded_at > as_of:
             continue
@@ -132,9 +134,9 @@ def sum_rows(rows: Iterable[LedgerRow], as_of: int | None = None, day: int | Non
     return state
 
 
-def merge(states: Iterable[State]) -> State:
+def merge(states: Iterable[BucketState]) -> BucketState:
     """The sums of folds over disjoint entities."""
-    merged: State = {}
+    merged: BucketState = {}
     for seller, dimension, week, bucket in chain.from_iterable(map(buckets_of, states)):
         weeks = merged.setdefault(seller, {}).setdefault(dimension, {})
         n, a, b, s = weeks.get(week, (0, 0, 0, 0))

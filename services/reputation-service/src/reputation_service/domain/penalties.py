@@ -26,7 +26,7 @@ from shared_runtime.rule import Guard, Window
 
 from reputation_service.domain.account_matter import AccountRule
 from reputation_service.domain.account_state import STANDING, Account
-from reputation_service.domain.account_statements import Facts, restrictions_of, told_why
+from reputation_service.domain.account_statements import FactsText, restrictions_of, told_why
 from reputation_service.domain.known import Sender
 from reputation_service.domain.measures import after, newly_applied
 from reputation_service.domain.points import Lot
@@ -44,7 +44,7 @@ class ApplyPenalty(Struct, frozen=True, kw_only=True):
     severity: Severity
     automatic: bool = False
     appeal_until: Instant | None = None
-    facts: Facts
+    facts: FactsText
 
 
 class ReversePenalty(Struct, frozen=True, kw_only=True):

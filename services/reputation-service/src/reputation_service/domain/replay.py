@@ -34,7 +34,7 @@ from shared_events.score_policies import (
 from reputation_service.domain.account import ScoredAccount
 from reputation_service.domain.audited import FOLDED, AuditedAccount, audited
 from reputation_service.domain.credits import grant_of, lot_of
-from reputation_service.domain.fold import Facts, State, fold
+from reputation_service.domain.fold import BucketState, Facts, fold
 from reputation_service.domain.level import CreditLot, Grant, instants_read
 from reputation_service.domain.observations import observe
 from reputation_service.domain.points_policy import Policies
@@ -100,7 +100,7 @@ class Replayed:
         policy_at = self.policy_at(base)
 
         @cache
-        def state(at: int) -> State:
+        def state(at: int) -> BucketState:
             return fold(self.facts.in_force(at))
 
         for seller_id in state(as_of):

@@ -15,8 +15,8 @@ from shared_runtime.rule import Guard
 from reputation_service.domain.account_matter import HOLDER, IMPARTIAL, AccountRule
 from reputation_service.domain.account_state import STANDING, Account
 from reputation_service.domain.account_statements import (
-    Explanation,
-    Facts,
+    ExplanationText,
+    FactsText,
     Restrictions,
     RuleIds,
     told_why,
@@ -34,8 +34,8 @@ class SuspendAccount(Struct, frozen=True, kw_only=True):
     case_id: Id
     ends_at: Instant
     rule_ids: RuleIds = ()
-    facts: Facts = None
-    explanation: Explanation = None
+    facts: FactsText = None
+    explanation: ExplanationText = None
 
 
 class LiftMeasure(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from shared_runtime.rule import Guard, Window
 
 from reputation_service.domain.account_matter import IMPARTIAL, AccountRule
 from reputation_service.domain.account_state import Account
-from reputation_service.domain.account_statements import TERMINATED, Facts, told_why
+from reputation_service.domain.account_statements import TERMINATED, FactsText, told_why
 from reputation_service.domain.known import Known, Sender
 from reputation_service.domain.violations import REVIEW
 
@@ -34,7 +34,7 @@ class GiveTerminationNotice(Struct, frozen=True, kw_only=True):
     """A person has looked at the account, and it is to be closed."""
 
     case_id: Id
-    facts: Facts
+    facts: FactsText
 
 
 class CancelTermination(Struct, frozen=True, kw_only=True):

@@ -244,7 +244,7 @@ type Review = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ArrivedFacts:
     """The facts of a batch, each under what it is about, in the order in which they came."""
 
     facts: dict[Entity, list[Fact]] = field(default_factory=dict[Entity, list[Fact]])
@@ -258,7 +258,9 @@ async def score(batch: Sequence[Recorded[Any]], db: Connection) -> None:
     # an order without the other's fact and neither would write the step that the two make together.
     if arrived.orders:
         await take_turns((partition_of(seller_id) for seller_id, _ in arrived.orders), db)
-    known = Arrived(await find_facts(arrived.facts, db), await find_order_facts(arrived.orders, db))
+    known = ArrivedFacts(
+        await find_facts(arrived.facts, db), await find_order_facts(arrived.orders, db)
+    )
     rows, late = usual_steps(arrived, known)
     if late.facts or late.orders:
         rows += late_steps(late, known, await _written(late, known, db))
@@ -271,9 +273,9 @@ async def score(batch: Sequence[Recorded[Any]], db: Connection) -> None:
         await db.execute(MARK_CHANGED, sorted(changed))
 
 
-def arrivals(batch: Sequence[Recorded[Any]]) -> Arrived:
+def arrivals(batch: Sequence[Recorded[Any]]) -> ArrivedFacts:
     """What a batch of events says, by entity and by order."""
-    arrived = Arrived()
+    arrived = ArrivedFacts()
     for recorded in batch:
         for fact in observe(recorded, SLA):
             if isinstance(fact, OrderFact):
@@ -283,10 +285,10 @@ def arrivals(batch: Sequence[Recorded[Any]]) -> Arrived:
     return arrived
 
 
-def usual_steps(arrived: Arrived, known: Arrived) -> tuple[list[LedgerRow], Arrived]:
+def usual_steps(arrived: ArrivedFacts, known: ArrivedFacts) -> tuple[list[LedgerRow], ArrivedFacts]:
     """The rows of entities whose facts come in order; and what remains, for `late_steps`."""
     rows: list[LedgerRow] = []
-    late = Arrived()
+    late = ArrivedFacts()
     for entity, facts in arrived.facts.items():
         newest = max(known.facts.get(entity, ()), key=_version, default=None)
         following: list[LedgerRow] = []
@@ -307,7 +309,7 @@ def usual_steps(arrived: Arrived, known: Arrived) -> tuple[list[LedgerRow], Arri
 
 
 def late_steps(
-    late: Arrived, known: Arrived, written: dict[Entity, list[LedgerRow]]
+    late: ArrivedFacts, known: ArrivedFacts, written: dict[Entity, list[LedgerRow]]
 ) -> list[LedgerRow]:
     """The rows that bring what was written of these entities to what it should be."""
     rows: list[LedgerRow] = []
@@ -363,7 +365,9 @@ def order_fact_of(row: asyncpg.Record) -> OrderFact:
     return OrderFact(seller_id, order_id, kind, number, day, recorded_at, Origin(*row[6:9]))
 
 
-async def _written(late: Arrived, known: Arrived, db: Connection) -> dict[Entity, list[LedgerRow]]:
+async def _written(
+    late: ArrivedFacts, known: ArrivedFacts, db: Connection
+) -> dict[Entity, list[LedgerRow]]:
     """The rows that were written of these entities and orders."""
     places: set[tuple[str, str, str, int]] = set()
     for entity in late.facts:
@@ -379,7 +383,7 @@ async def _written(late: Arrived, known: Arrived, db: Connection) -> dict[Entity
     return found
 
 
-async def _keep_facts(arrived: Arrived, known: Arrived, db: Connection) -> None:
+async def _keep_facts(arrived: ArrivedFacts, known: ArrivedFacts, db: Connection) -> None:
     """Adds what is new of every entity, and notes what it supersedes. Raises ConflictingFact."""
     added: list[tuple[Any, ...]] = []
     superseded: list[tuple[Any, ...]] = []
@@ -399,7 +403,7 @@ async def _keep_facts(arrived: Arrived, known: Arrived, db: Connection) -> None:
         await db.execute(SUPERSEDE, *zip(*superseded, strict=True))
 
 
-def new_order_facts(arrived: Arrived, known: Arrived) -> list[tuple[Any, ...]]:
+def new_order_facts(arrived: ArrivedFacts, known: ArrivedFacts) -> list[tuple[Any, ...]]:
     """The rows of `order_fact` to add. Raises ConflictingFact."""
     added: list[OrderFact] = []
     for told, facts in arrived.orders.items():

@@ -5,7 +5,7 @@ from shared_runtime.routers import Router
 
 from returns_service.api import answers
 from returns_service.api.ledgers import Ledgers
-from returns_service.api.places import ToLedger, ToToldLedger
+from returns_service.api.places import AtLedger, ToToldLedger
 from returns_service.domain.goodwill import GIVE_GOODWILL
 from returns_service.domain.outside import RECORD_OUTSIDE_REFUND, UNDO_OUTSIDE_REFUND
 from returns_service.domain.reissuing import REISSUE_REFUND
@@ -65,7 +65,7 @@ OF_OTHERS = (
 
 def ledger_doors(ledgers: Ledgers) -> list[Router]:
     return [
-        doors_api(OF_PARTIES, ToLedger(ledgers), "refunds"),
-        doors_api(OF_STAFF, ToLedger(ledgers, also=()), "refunds"),
+        doors_api(OF_PARTIES, AtLedger(ledgers), "refunds"),
+        doors_api(OF_STAFF, AtLedger(ledgers, also=()), "refunds"),
         doors_api(OF_OTHERS, ToToldLedger(ledgers), "refunds"),
     ]

@@ -34,7 +34,7 @@ LEDGER = Kind(decider=LEDGERS, read_by=ledger_read_by, view=ledger_view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class LedgerOfOrder:
     """One of these in its order: what has happened to it, and to whom it belongs."""
 
     kind: Kind
@@ -53,7 +53,7 @@ class Ledger:
         return [recorded.event for recorded in self.history]
 
 
-type BeforeLedger = Before[Ledger]
+type BeforeLedger = Before[LedgerOfOrder]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Ledgers(Casework):
 
     policies: Policies
 
-    async def of_order(self, order_id: str) -> Ledger:
+    async def of_order(self, order_id: str) -> LedgerOfOrder:
         """Also one that is yet to be opened. Raises `NotFound` where its order is not known."""
         history = await read_stream(self.log, ledger_stream(order_id))
         of_order = (await read_facts([order_id], self.pool)).get(order_id, NOTHING)
@@ -73,7 +73,7 @@ class Ledgers(Casework):
             parties = of_order.order.parties
         else:
             raise NotFound
-        return Ledger(
+        return LedgerOfOrder(
             kind=LEDGER,
             stream=ledger_stream(order_id),
             order_id=order_id,
@@ -82,11 +82,11 @@ class Ledgers(Casework):
             history=history,
         )
 
-    def by(self, actor: Actor, ledger: Ledger, now: datetime) -> Sender:
+    def by(self, actor: Actor, ledger: LedgerOfOrder, now: datetime) -> Sender:
         side = side_for(actor, ledger.parties)
         return By(actor=actor, now=now, known=ledger.of_order.known(self.policies, side))
 
-    async def shown_to(self, actor: Actor, ledger: Ledger) -> Response:
+    async def shown_to(self, actor: Actor, ledger: LedgerOfOrder) -> Response:
         return await self.show(ledger, self.by(actor, ledger, self.now()))
 
     async def run(self, request: CommandRequest, before: BeforeLedger, said: Struct) -> Response:

@@ -46,7 +46,7 @@ class LedgerPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class ToLedger:
+class AtLedger:
     """For the parties of an order, an importer on behalf of one, and staff. To others it is not
     there.
     """

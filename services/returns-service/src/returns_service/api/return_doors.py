@@ -5,9 +5,9 @@ from shared_runtime.routers import Router
 
 from returns_service.api import return_answers as answers
 from returns_service.api.return_places import (
+    AtReturn,
     PostedBody,
     ToOrder,
-    ToReturn,
     ToToldReturn,
     content_digest,
     posting_proof,
@@ -220,21 +220,21 @@ OF_LOSSES = (
 
 
 def return_doors(returns: Returns) -> list[Router]:
-    confirming = ToReturn(returns, gives=frozenset({"content_sha256"}), says=content_digest)
-    sending = ToReturn(
+    confirming = AtReturn(returns, gives=frozenset({"content_sha256"}), says=content_digest)
+    sending = AtReturn(
         returns, gives=frozenset({"proof_sha256"}), body=PostedBody, says=posting_proof
     )
-    delivering = ToReturn(returns, gives=frozenset({"assumed"}), says=somebody_tells)
+    delivering = AtReturn(returns, gives=frozenset({"assumed"}), says=somebody_tells)
     losing = ToToldReturn(returns, gives=frozenset({"told"}), given={"told": True})
     return [
         doors_api(ASKING, ToOrder(returns), "returns"),
         doors_api(WITHDRAWING, ToOrder(returns), "withdrawals"),
         doors_api(CONFIRMING, confirming, "withdrawals"),
         doors_api(SENDING, sending, "returns"),
-        doors_api(OF_PARTIES, ToReturn(returns), "returns"),
-        doors_api(OF_GOODS, ToReturn(returns), "returns"),
+        doors_api(OF_PARTIES, AtReturn(returns), "returns"),
+        doors_api(OF_GOODS, AtReturn(returns), "returns"),
         doors_api(OF_DELIVERY, delivering, "returns"),
-        doors_api(OF_REVIEWERS, ToReturn(returns), "returns"),
+        doors_api(OF_REVIEWERS, AtReturn(returns), "returns"),
         doors_api(OF_CARRIERS, ToToldReturn(returns), "returns"),
         doors_api(OF_LOSSES, losing, "returns"),
     ]

@@ -28,7 +28,7 @@ from shared_runtime.media import MediaFile
 from shared_runtime.sealing import PersonKey
 from shared_runtime.shape import Purpose
 
-from returns_service.api.returns import BeforeReturn, Return, Returns
+from returns_service.api.returns import BeforeReturn, ReturnOfOrder, Returns
 
 NOTHING_GIVEN: Mapping[str, object] = {}
 
@@ -101,7 +101,7 @@ class ToOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class ToReturn:
+class AtReturn:
     """For the parties of a return, and for staff. To others it is not there. `says`: what the body
     tells besides the fields of the command.
     """
@@ -158,7 +158,7 @@ class ToToldReturn:
         )
 
 
-def before(returns: Returns, matter: Return, arrival: Arrival) -> BeforeReturn:
+def before(returns: Returns, matter: ReturnOfOrder, arrival: Arrival) -> BeforeReturn:
     """Who arrives: as a party if the door is for parties; a warehouse where it is for one; else as
     staff.
     """
@@ -174,7 +174,7 @@ def before(returns: Returns, matter: Return, arrival: Arrival) -> BeforeReturn:
 
 def standing(
     returns: Returns,
-    matter: Return,
+    matter: ReturnOfOrder,
     actor: Actor,
     body: PersonBody | ToldBody,
     *,

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
-from shared_casework.callers import FEEDS, PARTIES, STAFF, Reader
+from shared_casework.callers import FEEDS, PARTIES, STAFF, AReader
 from shared_casework.callers import reader as party_or_staff
 from shared_casework.casework import reading_of
 from shared_casework.parties import side_for
@@ -121,7 +121,7 @@ def return_reads(returns: Returns) -> Router:
         "something to decide on the return itself.",
         responses=refusals(RoleNotAllowed, NotFound) | answers.RETURN_FILE,
     )
-    async def get_return_file(return_id: IdStr, caller: Reader) -> Response:
+    async def get_return_file(return_id: IdStr, caller: AReader) -> Response:
         matter = await returns.find(return_id, caller)
         actor = party_or_staff(caller, matter.parties)
         reading = reading_of(actor, matter)

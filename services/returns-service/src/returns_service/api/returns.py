@@ -46,7 +46,7 @@ from returns_service.return_views import return_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Return:
+class ReturnOfOrder:
     """A return in its order: what has happened to it, and to whom it belongs."""
 
     return_id: str
@@ -82,7 +82,7 @@ class Return:
         return [recorded.event for recorded in self.history]
 
 
-type BeforeReturn = Before[Return]
+type BeforeReturn = Before[ReturnOfOrder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Returns(Casework):
     keys: KeyStore
     media: MediaStore
 
-    async def find(self, return_id: str, caller: Caller) -> Return:
+    async def find(self, return_id: str, caller: Caller) -> ReturnOfOrder:
         """Raises `NotFound`; also where it is none of what the caller's token is for."""
         history = await read_stream(self.log, return_stream(return_id))
         if not history:
@@ -115,7 +115,7 @@ class Returns(Casework):
             raise NotFound
         return replace(await self.to_begin(begun.order_id, caller, return_id), history=history)
 
-    async def to_begin(self, order_id: str, caller: Caller, return_id: str = "") -> Return:
+    async def to_begin(self, order_id: str, caller: Caller, return_id: str = "") -> ReturnOfOrder:
         """One that is not there yet. Raises `NotFound` where its order is not known, or is another
         than the caller's token is for.
         """
@@ -124,9 +124,9 @@ class Returns(Casework):
         of_order = (await read_facts([order_id], self.pool)).get(order_id)
         if of_order is None or of_order.order is None:
             raise NotFound
-        return Return(return_id=return_id, of_order=of_order)
+        return ReturnOfOrder(return_id=return_id, of_order=of_order)
 
-    def by(self, actor: Actor, matter: Return, now: datetime) -> Sender:
+    def by(self, actor: Actor, matter: ReturnOfOrder, now: datetime) -> Sender:
         side = side_for(actor, matter.parties)
         known = matter.of_order.known_of_return(
             now,
@@ -137,7 +137,7 @@ class Returns(Casework):
         )
         return By(actor=actor, now=now, known=known)
 
-    async def shown_to(self, actor: Actor, matter: Return) -> Response:
+    async def shown_to(self, actor: Actor, matter: ReturnOfOrder) -> Response:
         return await self.show(matter, self.by(actor, matter, self.now()))
 
     async def run(
@@ -155,14 +155,14 @@ class Returns(Casework):
             also_write=AlsoWrite(write=self.write_beside, about=Beside(before, files)),
         )
 
-    def under_lock(self, matter: Return) -> AnyUnderLock[Any]:
+    def under_lock(self, matter: ReturnOfOrder) -> AnyUnderLock[Any]:
         """A piece is in one return: whoever decides on one sees what all others have recorded."""
         return UnderLock(
             lock=lock_orders, key=matter.correlation, read=self.read_again, about=matter
         )
 
     async def read_again(
-        self, decisions: Decisions, told: Sequence[tuple[Return, Sent[Any, Any]]]
+        self, decisions: Decisions, told: Sequence[tuple[ReturnOfOrder, Sent[Any, Any]]]
     ) -> list[Sent[Any, Any]]:
         """What all there is of their orders tells by now."""
         db = database_of(decisions.log)

@@ -23,7 +23,7 @@ from returns_service.api.webhooks import (
     told_of,
     unknown_total,
 )
-from returns_service.connectors.parcels import Parcel, Parcels, UnknownParcel, Word
+from returns_service.connectors.parcels import Parcel, Parcels, ToldParcel, UnknownParcel
 from returns_service.domain.policy import Policies
 
 OF_PARCELS = "parcel."
@@ -60,7 +60,7 @@ def carrier_webhooks(
         told = parcel_in(said.data)
         cause = derived_id(WEBHOOKS, f"{webhook_id}/{told.tracking_id}/{told.kind}")
         try:
-            recorded = await parcels.hear(Word(told=told, cause=cause, now=now()))
+            recorded = await parcels.hear(ToldParcel(told=told, cause=cause, now=now()))
         except UnknownParcel:
             unknown_total.labels("carrier").inc()
             log.error("webhook of an unknown parcel", tracking_id=told.tracking_id)  # noqa: TRY400

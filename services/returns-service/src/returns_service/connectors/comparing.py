@@ -10,9 +10,9 @@ from msgspec import Struct
 from returns_service.connectors.words import asked_of
 from returns_service.domain.ledger_state import Refund, RefundStatus
 from returns_service.ports.payment import WEIGHTIEST, TheirRefund, is_the_same
-from returns_service.queries.reconciliations import Line, Report, TheirStatus
+from returns_service.queries.reconciliations import Report, ReportedRefund, TheirStatus
 
-type Standing = Literal["AGREED", "WAITING", "DIFFERENT"]
+type Agreement = Literal["AGREED", "WAITING", "DIFFERENT"]
 
 AGREED: Mapping[TheirStatus, frozenset[RefundStatus]] = {
     "PAID": frozenset({"SETTLED"}),
@@ -40,7 +40,7 @@ def by_reference(listed: Iterable[TheirRefund]) -> list[list[TheirRefund]]:
     return [sorted(each, key=lambda one: WEIGHTIEST.index(one.status)) for each in named.values()]
 
 
-def standing_of(theirs: TheirStatus, ours: RefundStatus) -> Standing:
+def standing_of(theirs: TheirStatus, ours: RefundStatus) -> Agreement:
     """Whether the two sides say the same of a refund."""
     if ours in AGREED[theirs]:
         return "AGREED"
@@ -54,9 +54,9 @@ def printable(name: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
-def line_of(met: Met) -> Line:
+def line_of(met: Met) -> ReportedRefund:
     first = met.theirs[0]
-    return Line(
+    return ReportedRefund(
         refund_id=printable(first.reference),
         order_id=printable(first.order_ref),
         gateway_refs=[printable(each.id) for each in met.theirs],
@@ -68,10 +68,10 @@ def line_of(met: Met) -> Line:
 
 
 def compared(
-    day: date, listed: int, met: Sequence[Met], only_ours: Sequence[Line], now: datetime
+    day: date, listed: int, met: Sequence[Met], only_ours: Sequence[ReportedRefund], now: datetime
 ) -> Report:
     """The report of a day. A refund is in one list alone; what is worse comes first."""
-    lists: dict[str, list[Line]] = {
+    lists: dict[str, list[ReportedRefund]] = {
         name: [] for name in ("settled", "only_theirs", "different", "paid_twice")
     }
     agreed_minor: Counter[str] = Counter()

@@ -36,7 +36,7 @@ class PortAnswer[A](Struct, frozen=True, kw_only=True):
     found: Found
 
 
-class Heard(Struct, frozen=True, kw_only=True):
+class Teller(Struct, frozen=True, kw_only=True):
     """Who tells, and when."""
 
     actor: Actor
@@ -93,7 +93,7 @@ def asked_about_returns[P, A](
 
 
 def decide(
-    decisions: Decisions, errand: Errand, said: Struct, told: PortAnswer[Any], by: Heard
+    decisions: Decisions, errand: Errand, said: Struct, told: PortAnswer[Any], by: Teller
 ) -> None:
     sender = By(actor=by.actor, now=by.now, known=told.found.known)
     ask = Ask(

@@ -11,8 +11,8 @@ from shared_runtime.log import Decisions
 
 from returns_service.connectors.hearing import (
     Found,
-    Heard,
     PortAnswer,
+    Teller,
     again,
     asked_about_returns,
     decide,
@@ -60,7 +60,7 @@ def tell(
                 cost_minor=label.cost_minor,
                 currency=told.found.known.order.currency,
             )
-            decide(decisions, errand, said, told, Heard(actor=LABELS, now=now))
+            decide(decisions, errand, said, told, Teller(actor=LABELS, now=now))
             return None
         case Unknown() | NotNow():
             return again(errand, now)

@@ -48,7 +48,7 @@ class UnknownParcel(Exception):  # noqa: N818 - it answers a question
     """No return has it."""
 
 
-class Word(Struct, frozen=True, kw_only=True):
+class ToldParcel(Struct, frozen=True, kw_only=True):
     """A parcel that was told of, by which word of the carrier's, and when. `cause`: a UUID."""
 
     told: Parcel
@@ -70,7 +70,7 @@ class Parcels:
             "parcels", self._hear, claim=lambda word: Claim(own=frozenset({word.told.order_ref}))
         )
 
-    async def hear(self, word: Word) -> int:
+    async def hear(self, word: ToldParcel) -> int:
         """Tells the return; how many events came of that. In any order, twice or late: what is
         known brings none.
 
@@ -78,7 +78,7 @@ class Parcels:
         """
         return await decided_again(lambda: self._together.ask(word), ATTEMPTS_MAX)
 
-    async def _hear(self, words: Sequence[Word]) -> list[int | Exception]:
+    async def _hear(self, words: Sequence[ToldParcel]) -> list[int | Exception]:
         order_ids = [word.told.order_ref for word in words]
         async with self._pool.acquire() as db, db.transaction():
             await lock_orders(order_ids, db)
@@ -97,7 +97,7 @@ class Parcels:
 
 
 def decided(
-    decisions: Decisions, word: Word, of_order: FactsOf, policies: Policies
+    decisions: Decisions, word: ToldParcel, of_order: FactsOf, policies: Policies
 ) -> int | Exception:
     """How many events come of it; or that no return has it, or that this release cannot read it."""
     states = (decisions.state(RETURNS, return_stream(each.return_id)) for each in of_order.returns)

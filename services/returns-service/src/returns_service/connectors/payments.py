@@ -20,7 +20,7 @@ from shared_events.returns import (
     RefundSettled,
 )
 from shared_runtime.delivery import Connection, Subscription
-from shared_runtime.errands import Begin, End, Errand, Errands, write_errands
+from shared_runtime.errands import Begin, Errand, ErrandEnd, Errands, write_errands
 from shared_runtime.log import Decisions, PostgresLog, read_stream
 from shared_runtime.subscription import decoded
 
@@ -69,7 +69,7 @@ def takes_room(event: object) -> bool:
 
 def errands_of(
     recorded: Recorded[Any], ledgers: Mapping[str, LedgerState]
-) -> Iterator[Begin | End]:
+) -> Iterator[Begin | ErrandEnd]:
     event = recorded.event
     match event:
         case RefundRequested(refund_id=refund_id, total_minor=total) if total > 0:
@@ -77,7 +77,7 @@ def errands_of(
         case RefundRetried(refund_id=refund_id):
             yield begun(recorded, refund_id, SEND)
         case RefundSettled(refund_id=refund_id) | RefundFailed(refund_id=refund_id, final=True):
-            yield End(key=refund_id)
+            yield ErrandEnd(key=refund_id)
         case _:
             pass
     if takes_room(event):

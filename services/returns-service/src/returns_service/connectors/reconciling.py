@@ -29,7 +29,7 @@ from returns_service.domain.streams import ledger_stream
 from returns_service.ports.line import NO_ANSWER, Unknown
 from returns_service.ports.opened import with_line
 from returns_service.ports.payment import READS_MAX, Absent, Looked, PaymentPort, TheirRefund
-from returns_service.queries.reconciliations import Line, Report
+from returns_service.queries.reconciliations import Report, ReportedRefund
 
 DAYS = "0c8f1f0a-6a0e-5f7e-8a55-2f2c0b6f9d11"
 """The namespace of the causes that comparisons are: one for each refund of a day."""
@@ -78,7 +78,7 @@ async def ask_for(day: date, pool: asyncpg.Pool, now: datetime) -> None:
 
 
 @dataclass(slots=True)
-class Reconciliation:
+class Reconciling:
     """The loop that compares; one worker at a time has it."""
 
     port: PaymentPort
@@ -149,7 +149,7 @@ class Reconciliation:
         ours = await self._refund(first.order_ref, first.reference)
         return Met(theirs=theirs, ours=ours, news=recorded > 0)
 
-    async def _only_ours(self, day: date, listed: set[str]) -> list[Line]:
+    async def _only_ours(self, day: date, listed: set[str]) -> list[ReportedRefund]:
         """What has settled here that day and is not there, on whatever day."""
         begin = datetime.combine(day, time(), UTC)
         rows = await self.pool.fetch(OURS, begin, begin + timedelta(days=1))
@@ -157,7 +157,7 @@ class Reconciliation:
         lines = await _some_at_a_time(unlisted, self._line_if_absent)
         return [line for line in lines if line]
 
-    async def _line_if_absent(self, row: asyncpg.Record) -> Line | None:
+    async def _line_if_absent(self, row: asyncpg.Record) -> ReportedRefund | None:
         refund = await self._refund(row["order_id"], row["case_id"])
         assert refund is not None, "a row is of a refund"
         word = await self._look(refund)
@@ -166,7 +166,7 @@ class Reconciliation:
         if not isinstance(word, Absent):
             return None  # of another day
         ours: RefundStatus = refund.status
-        return Line(
+        return ReportedRefund(
             refund_id=refund.refund_id,
             order_id=row["order_id"],
             gateway_refs=[row["gateway_ref"]],
@@ -209,7 +209,7 @@ async def _some_at_a_time[T, R](items: Sequence[T], do: Callable[[T], Awaitable[
 
 async def reconcile(
     open_port: Callable[[], PaymentPort],
-    loop_on: Callable[[PaymentPort], Reconciliation],
+    loop_on: Callable[[PaymentPort], Reconciling],
     stop: asyncio.Event,
 ) -> None:
     """What the worker runs: with a line of its own to the provider."""

@@ -14,8 +14,8 @@ from shared_runtime.log import Decisions
 
 from returns_service.connectors.hearing import (
     Found,
-    Heard,
     PortAnswer,
+    Teller,
     again,
     asked_about_returns,
     decide,
@@ -41,10 +41,10 @@ class StockWord(Struct, frozen=True, kw_only=True):
     word: Reserved | OutOfStock | Refused | NotNow | Unknown
 
 
-type Word = StockWord | Released | Refused | Unknown
+type ReplacementWord = StockWord | Released | Refused | Unknown
 
 
-async def word_for(errand: Errand, found: Found, port: StockPort) -> Word | None:
+async def word_for(errand: Errand, found: Found, port: StockPort) -> ReplacementWord | None:
     """None: there is nothing to ask, as the return stands. What may have been kept by an earlier
     try and is wanted no more is given back.
     """
@@ -89,7 +89,7 @@ def difference_of(word: StockWord, price_minor: int, known: Known) -> int:
 
 
 def tell(
-    decisions: Decisions, errand: Errand, told: PortAnswer[Word], now: datetime
+    decisions: Decisions, errand: Errand, told: PortAnswer[ReplacementWord], now: datetime
 ) -> datetime | None:
     """That there is none is a word too; silence becomes one by its deadline. What is kept for
     pieces that want none by now is given back the next time.
@@ -112,7 +112,7 @@ def tell(
         difference_minor=difference,
         reservation_id=errand.key if stock else None,
     )
-    decide(decisions, errand, command, told, Heard(actor=SHOP, now=now))
+    decide(decisions, errand, command, told, Teller(actor=SHOP, now=now))
     matter = decisions.state(RETURNS, errand.stream)
     assert isinstance(matter, Return)
     return now if len(matter.kept_by(errand.key)) < stock else None
@@ -128,7 +128,9 @@ async def ask_for_stock(
     await with_line(open_port, lambda port: replacements(port, at_once, known), stop)
 
 
-def replacements(port: StockPort, at_once: int, known: dict[str, Any]) -> Errands[PortAnswer[Word]]:
+def replacements(
+    port: StockPort, at_once: int, known: dict[str, Any]
+) -> Errands[PortAnswer[ReplacementWord]]:
     return asked_about_returns(
         STOCK, port, word_for=word_for, tell=tell, at_once=at_once, known=known
     )

@@ -6,11 +6,11 @@ from shared_events.returns import RefundBounced, RefundEvent
 
 from returns_service.domain.known import Sender
 from returns_service.domain.ledger_state import Ledger
-from returns_service.domain.matter import OfRefund, OneRefund, RefundRule
+from returns_service.domain.matter import NamesRefund, OneRefund, RefundRule
 from returns_service.domain.totals import with_remaining
 
 
-class BounceRefund(OfRefund, frozen=True, kw_only=True):
+class BounceRefund(NamesRefund, frozen=True, kw_only=True):
     """The buyer's account is closed, say."""
 
     code: Code

@@ -5,11 +5,11 @@ from shared_events.fields import Id
 from shared_events.returns import RefundEvent, RefundIssued, RefundOverpaid, RefundSettled
 
 from returns_service.domain.known import Sender
-from returns_service.domain.matter import OfRefund, OneRefund, RefundRule
+from returns_service.domain.matter import NamesRefund, OneRefund, RefundRule
 from returns_service.domain.totals import settled
 
 
-class ConfirmRefund(OfRefund, frozen=True, kw_only=True):
+class ConfirmRefund(NamesRefund, frozen=True, kw_only=True):
     """`gateway_ref`: the gateway's own name for the payment."""
 
     gateway_ref: Id

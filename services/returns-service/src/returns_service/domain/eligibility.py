@@ -47,7 +47,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     trace: tuple[str, ...]
 
 
-class Piece(Struct, frozen=True, kw_only=True):
+class PieceForecast(Struct, frozen=True, kw_only=True):
     facts: PieceFacts
     asking: Way
     withdrawing: Way
@@ -62,7 +62,7 @@ class Asking(Struct, frozen=True, kw_only=True):
     proof: bool
 
 
-def eligibility(asking: Asking | None, by: Sender) -> list[Piece]:
+def eligibility(asking: Asking | None, by: Sender) -> list[PieceForecast]:
     """Of each piece of the order, in the order of its lines. Raises `InvalidValue` for what nobody
     can ask for.
     """
@@ -72,7 +72,7 @@ def eligibility(asking: Asking | None, by: Sender) -> list[Piece]:
         raise InvalidValue(errors=wrong)
     policy = by.known.policies.in_force(by.now)
     return [
-        Piece(
+        PieceForecast(
             facts=piece,
             asking=way_of_asking(piece, order, policy, asking, by),
             withdrawing=way_of_withdrawing(piece, order, policy, by),

@@ -13,11 +13,11 @@ from shared_events.returns import RefundEvent, RefundFailed, RefundRetried
 from shared_runtime.rule import Window
 
 from returns_service.domain.known import Sender
-from returns_service.domain.matter import OfRefund, OneRefund, RefundRule
+from returns_service.domain.matter import NamesRefund, OneRefund, RefundRule
 from returns_service.domain.policy import ReturnsPolicy
 
 
-class FailRefund(OfRefund, frozen=True, kw_only=True):
+class FailRefund(NamesRefund, frozen=True, kw_only=True):
     """REFUSED: it has not paid and never will. RETRYABLE: it has not paid. UNKNOWN: no answer.
 
     `attempt`: which one the word is about; a word about an earlier one has been heard.
@@ -77,7 +77,7 @@ FAIL_REFUND = RefundRule(
 # --- Another try
 
 
-class RetryRefund(OfRefund, frozen=True, kw_only=True):
+class RetryRefund(NamesRefund, frozen=True, kw_only=True):
     """The time to try again has come. The gateway is asked first whether it knows the refund."""
 
 

@@ -63,7 +63,7 @@ class LedgerRule[C: Struct](Rule[LedgerState, Book, LedgerStatus, C, Known, Refu
 type OneStatus = RefundStatus | Literal["NONE"]
 
 
-class OfRefund(Struct, frozen=True, kw_only=True):
+class NamesRefund(Struct, frozen=True, kw_only=True):
     """A command that names a refund of the ledger."""
 
     refund_id: Id
@@ -108,7 +108,7 @@ class AnyRefundRule[C: Struct](Rule[LedgerState, OneRefund, OneStatus, C, Known,
         return [one_refund(state, refund_id, by) for refund_id in state.refunds]
 
 
-class RefundRule[C: OfRefund](AnyRefundRule[C]):
+class RefundRule[C: NamesRefund](AnyRefundRule[C]):
     def find(self, state: LedgerState, said: C, by: Sender) -> OneRefund:
         return one_refund(state, said.refund_id, by)
 

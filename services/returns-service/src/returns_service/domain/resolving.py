@@ -15,14 +15,14 @@ from shared_runtime.decider import WrongState
 from shared_runtime.rule import Guard
 
 from returns_service.domain.known import PERSON, Known, Sender
-from returns_service.domain.matter import IMPARTIAL, OfRefund, OneRefund, RefundRule
+from returns_service.domain.matter import IMPARTIAL, NamesRefund, OneRefund, RefundRule
 from returns_service.domain.totals import settled
 
 DESK = "desk"
 """The code of a failure that the provider's desk has told."""
 
 
-class ResolveRefund(OfRefund, frozen=True, kw_only=True):
+class ResolveRefund(NamesRefund, frozen=True, kw_only=True):
     """`paid`: whether the money is out. `proof_ref`: where it says so."""
 
     paid: bool

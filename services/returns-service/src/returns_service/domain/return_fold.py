@@ -53,7 +53,7 @@ from returns_service.domain.return_state import (
     Whereabouts,
 )
 
-type Asking = (
+type AskingEvent = (
     RemedyAttached
     | WithdrawalConfirmed
     | ReturnReviewRequired
@@ -175,7 +175,7 @@ def requested(event: ReturnRequested) -> Return:
 
 
 def asked(  # noqa: C901, PLR0911 - one arm for each event
-    state: Return, event: Asking
+    state: Return, event: AskingEvent
 ) -> Return:
     match event:
         case WithdrawalConfirmed(units=units):

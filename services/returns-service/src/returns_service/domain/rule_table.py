@@ -20,7 +20,7 @@ type Value = str | int | frozenset[str] | None
 type Inputs = Mapping[str, Value]
 type Number = Annotated[int, Meta(ge=0)] | str
 """Or the key of one in the policy."""
-type Words = tuple[str, ...] | str
+type AnyOf = tuple[str, ...] | str
 """Or the key of them in the policy."""
 type Code = Annotated[str, Meta(pattern="^[A-Z][0-9]{1,2}$")]
 type Policy = Callable[[str], Any]
@@ -36,7 +36,7 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     code: Code
     of: str
-    among: Words | None = None
+    among: AnyOf | None = None
     has: str | None = None
     lacks: str | None = None
     at_most: Number | None = None

@@ -48,7 +48,7 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             raise ValueError("a request is authorized in a lane, or reviewed by somebody")
 
 
-class Paid(Struct, frozen=True, forbid_unknown_fields=True):
+class PaidBy(Struct, frozen=True, forbid_unknown_fields=True):
     """Who pays for the label."""
 
     by: Payer
@@ -65,7 +65,7 @@ class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     admission: Table[Admitted]
     deciding: Table[Verdict]
-    label: Table[Paid]
+    label: Table[PaidBy]
 
 
 ADMISSION = Table(
@@ -149,17 +149,17 @@ LABEL = Table(
         Row(
             code="L1",
             when=(Question(code="L1", of="liable", among=("PLATFORM",)),),
-            then=Paid("PLATFORM"),
+            then=PaidBy("PLATFORM"),
         ),
         Row(
             code="L2",
             when=(Question(code="L2", of="liable", among=("CARRIER",)),),
-            then=Paid("SELLER"),
+            then=PaidBy("SELLER"),
         ),
         Row(
             code="L3",
             when=(Question(code="L3", of="sellers_fault", among=(YES,)),),
-            then=Paid("SELLER"),
+            then=PaidBy("SELLER"),
         ),
         Row(
             code="L4",
@@ -167,9 +167,9 @@ LABEL = Table(
                 Question(code="L4", of="lane", among=("FAST",)),
                 Question(code="L4", of="reason", among=("SIZE_MISFIT",)),
             ),
-            then=Paid("PLATFORM"),
+            then=PaidBy("PLATFORM"),
         ),
-        Row(code="L5", then=Paid("BUYER")),
+        Row(code="L5", then=PaidBy("BUYER")),
     ),
 )
 TABLES = Tables(admission=ADMISSION, deciding=DECIDING, label=LABEL)

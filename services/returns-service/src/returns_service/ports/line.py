@@ -46,7 +46,7 @@ class NotNow(Struct, frozen=True, kw_only=True):
     code: Code
 
 
-class Fault(Struct, frozen=True, kw_only=True):
+class PortFault(Struct, frozen=True, kw_only=True):
     code: str
     final: bool
 
@@ -54,7 +54,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 class Faulty(Struct, frozen=True, kw_only=True):
     """How all of them say no."""
 
-    error: Fault
+    error: PortFault
 
 
 type No = Refused | NotNow | Unknown

@@ -6,7 +6,7 @@ from datetime import datetime
 from shared_events.returns import Lane, Payer, Reviewer
 from shared_runtime.fields import Money
 
-from returns_service.domain.eligibility import Asking, Forecast, Piece, Way, eligibility
+from returns_service.domain.eligibility import Asking, Forecast, PieceForecast, Way, eligibility
 from returns_service.domain.known import Sender
 
 
@@ -62,7 +62,9 @@ def eligibility_view(asking: Asking | None, by: Sender, *, trusted: bool) -> Eli
     )
 
 
-def unit_view(piece: Piece, currency: str, by: Sender, *, trusted: bool) -> EligibleUnitView:
+def unit_view(
+    piece: PieceForecast, currency: str, by: Sender, *, trusted: bool
+) -> EligibleUnitView:
     facts, forecast = piece.facts, piece.forecast
     return EligibleUnitView(
         unit=facts.unit,

@@ -59,7 +59,7 @@ class Reconciliation:
     paid_twice: Sequence[ReconciledRefund] = ()
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class ReportedRefund(Struct, frozen=True, kw_only=True):
     """A refund of a report."""
 
     refund_id: str
@@ -80,14 +80,14 @@ class Report(Struct, frozen=True, kw_only=True):
     agreed: int
     agreed_minor: dict[str, int]
     waiting: int
-    settled: list[Line]
-    only_theirs: list[Line]
-    only_ours: list[Line]
-    different: list[Line]
-    paid_twice: list[Line]
+    settled: list[ReportedRefund]
+    only_theirs: list[ReportedRefund]
+    only_ours: list[ReportedRefund]
+    different: list[ReportedRefund]
+    paid_twice: list[ReportedRefund]
 
     @property
-    def to_look_into(self) -> list[Line]:
+    def to_look_into(self) -> list[ReportedRefund]:
         return [*self.only_theirs, *self.only_ours, *self.different, *self.paid_twice]
 
 
@@ -120,7 +120,7 @@ def reconciliation_view(kept: Report) -> Reconciliation:
     )
 
 
-def refunds_of(lines: Sequence[Line]) -> list[ReconciledRefund]:
+def refunds_of(lines: Sequence[ReportedRefund]) -> list[ReconciledRefund]:
     return [
         ReconciledRefund(
             refund_id=line.refund_id,

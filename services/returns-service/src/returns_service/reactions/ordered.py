@@ -21,7 +21,7 @@ from returns_service.domain.streams import ledger_stream, return_stream, step_id
 from returns_service.facts import FactsOf
 from returns_service.reactions.own_returns import returns_of
 from returns_service.reactions.requests import Asks, Because, request
-from returns_service.remedies import Trying, Waiting, forget_remedies
+from returns_service.remedies import Trying, WaitingRemedy, forget_remedies
 
 AGAIN_FIRST = timedelta(seconds=5)
 AGAIN_AFTER = timedelta(minutes=10)
@@ -82,7 +82,7 @@ def streams_of(attempts: Sequence[Trying], facts: Mapping[str, FactsOf]) -> set[
 
 
 def carried(
-    decisions: Decisions, remedy: Waiting, of_order: FactsOf, policies: Policies
+    decisions: Decisions, remedy: WaitingRemedy, of_order: FactsOf, policies: Policies
 ) -> Asks | None:
     """What is asked of the ledger for it, after returns were told; None while that is not open."""
     told, at = remedy.told, remedy.ordered_at

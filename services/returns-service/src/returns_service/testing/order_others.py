@@ -25,7 +25,7 @@ from returns_service.domain.streams import return_stream
 from returns_service.domain.withdrawing import AskForGoods
 from returns_service.ports.payment import TheirRefund, word_about
 from returns_service.reactions.from_other_services import cancellations
-from returns_service.remedies import Waiting
+from returns_service.remedies import WaitingRemedy
 from returns_service.testing import AGENT, DAY, SYSTEM
 from returns_service.testing.order_log import ORDER_ID, POLICIES
 from returns_service.testing.order_play import Play
@@ -223,7 +223,7 @@ class Others(Play):
         after = dispute_row(row, told)
         assert after
         world.disputes[row.dispute_id] = after
-        world.waits(Waiting(event_id=world.new_id(), ordered_at=world.now, told=told))
+        world.waits(WaitingRemedy(event_id=world.new_id(), ordered_at=world.now, told=told))
 
     def remedies(self) -> None:
         due = [each for each, (_, due) in self.world.remedies.items() if due <= self.world.now]

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_events.returns import OutsideRefundUndone, RefundFailed, RefundLedgerOpened
 from shared_runtime.decider import Refused
-from shared_runtime.errands import Begin, End, Errand, after
+from shared_runtime.errands import Begin, Errand, ErrandEnd, after
 from shared_runtime.log import Ask, event_id_of
 from shared_runtime.timers import DueTimer, TimerName
 
@@ -34,7 +34,7 @@ from returns_service.domain.streams import is_return, return_stream
 from returns_service.ledger_rows import LEDGER_EVENTS, ledger_row
 from returns_service.reactions import own_refunds, own_returns, timers
 from returns_service.reactions.ordered import AGAIN_AFTER, carried
-from returns_service.remedies import Waiting
+from returns_service.remedies import WaitingRemedy
 from returns_service.return_facts import contests_of
 from returns_service.testing.order_log import LEDGER, ORDER_ID, POLICIES, OrderLog
 from returns_service.wishes import CARRIER, errand, port_of
@@ -81,8 +81,8 @@ class World(OrderLog):
         default_factory=dict[tuple[str, str], OpenErrand]
     )
     answers: list[Answer] = field(default_factory=list[Answer])
-    remedies: dict[str, tuple[Waiting, datetime]] = field(
-        default_factory=dict[str, tuple[Waiting, datetime]]
+    remedies: dict[str, tuple[WaitingRemedy, datetime]] = field(
+        default_factory=dict[str, tuple[WaitingRemedy, datetime]]
     )
     fired: dict[Armed, int] = field(default_factory=dict[Armed, int])
 
@@ -165,10 +165,10 @@ class World(OrderLog):
                 self._leave(PAYMENT, payments.errands_of(each, ledgers))
             yield
 
-    def _leave(self, port: str, told: Iterable[Begin | End]) -> None:
+    def _leave(self, port: str, told: Iterable[Begin | ErrandEnd]) -> None:
         for each in told:
             key = (port, each.key)
-            if isinstance(each, End):
+            if isinstance(each, ErrandEnd):
                 self.errands.pop(key, None)
                 continue
             there = self.errands.get(key)
@@ -293,7 +293,7 @@ class World(OrderLog):
 
     # --- Remedies
 
-    def waits(self, remedy: Waiting) -> None:
+    def waits(self, remedy: WaitingRemedy) -> None:
         self.remedies[remedy.told.remedy_id] = (remedy, self.now)
 
     def carry_out(self, remedy_id: str) -> None:

@@ -14,7 +14,7 @@ from shared_runtime.log import Ask, handle
 from shared_runtime.rule import By, Sent
 
 from returns_service.connectors.payments import payments
-from returns_service.connectors.reconciling import Reconciliation
+from returns_service.connectors.reconciling import Reconciling
 from returns_service.domain.known import Known
 from returns_service.domain.ledger_rules import LEDGERS
 from returns_service.domain.streams import ledger_stream
@@ -62,10 +62,10 @@ class Till:
             at_once=parts.settings.port_at_once,
         )
 
-    def books(self) -> Reconciliation:
+    def books(self) -> Reconciling:
         """A worker's loop that compares days."""
         parts = self.desk.parts
-        return Reconciliation(
+        return Reconciling(
             self.port,
             pool=parts.pool,
             own_log=parts.log,

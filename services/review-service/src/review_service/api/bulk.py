@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from review_service.api import examples
-from review_service.bulk.intake import Intake, Numbered, Tally
+from review_service.bulk.intake import Intake, Numbered, UploadTally
 from review_service.bulk.line import LINE_BYTES_MAX, Life
 from review_service.bulk.ndjson import Lines
 from review_service.bulk.reviewed import Reviewed
@@ -117,7 +117,7 @@ class Exchange(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         upload = BulkUpload(receive)
-        tally = Tally()
+        tally = UploadTally()
         begun = False
         try:
             async with aclosing(batches(upload)) as coming:

@@ -28,7 +28,7 @@ type WhoTakesAway = Annotated[Caller, Depends(require("AUDITOR", "SYSTEM"))]
 type Since = Annotated[Instant | None, Query(description="From then on.")]
 type Until = Annotated[Instant | None, Query(description="Before then.")]
 type OfSeller = Annotated[IdStr | None, Query(description="Of this seller alone.")]
-type Reviewed = Annotated[
+type OnlyReviewed = Annotated[
     bool,
     Query(
         description="Those with a revealed review alone; the period is that of its writing, else "
@@ -96,7 +96,7 @@ def histories_api(pool: asyncpg.Pool, log: Log, cursors: Cursors, opener: Opener
         since: Since = None,
         until: Until = None,
         seller_id: OfSeller = None,
-        reviewed: Reviewed = False,
+        reviewed: OnlyReviewed = False,
         limit: Limit = PAGE_SIZE,
         cursor: CursorText = None,
     ) -> Response:

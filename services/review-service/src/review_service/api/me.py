@@ -21,7 +21,7 @@ from review_service.projections import OWN_ORDERS, OWN_REVIEWS, REVIEWABLE_ORDER
 from review_service.queries.own_orders import WantedOrders, own_order_page
 from review_service.queries.own_reviews import (
     Kind,
-    Listed,
+    OwnListed,
     OwnReviewPage,
     OwnReviewView,
     WantedOwnReviews,
@@ -98,7 +98,7 @@ def me_api(evaluations: Evaluations) -> Router:
 
 
 async def read_as(
-    evaluations: Evaluations, actor: Actor, side: Side, listed: Sequence[Listed]
+    evaluations: Evaluations, actor: Actor, side: Side, listed: Sequence[OwnListed]
 ) -> list[OwnReviewView]:
     """What these reviews are for this reader, of their histories as they are now."""
     told = await evaluations.log.read([evaluation_stream(each.order_id) for each in listed])

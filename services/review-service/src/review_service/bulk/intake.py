@@ -90,7 +90,7 @@ class LineAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(slots=True)
-class Tally:
+class UploadTally:
     """What became of an upload so far. Its size does not grow with the upload's."""
 
     lines: int = 0
@@ -147,7 +147,7 @@ class Intake:
         self._media = media
         self._places = Places(DECIDING_MAX, DECIDING_OF_ONE_MAX)
 
-    async def take(self, batch: Sequence[Numbered], teller: Teller, tally: Tally) -> bytes:
+    async def take(self, batch: Sequence[Numbered], teller: Teller, tally: UploadTally) -> bytes:
         """Decides and appends a batch; the answers, a line for each of its lines."""
         lines = [self._decoded(each) for each in batch]
         keys = await keys_of_writers(lines, self._keys)
@@ -171,7 +171,7 @@ class Intake:
         lines: Sequence[Line | RefusedLine],
         keys: Mapping[str, PersonKey],
         teller: Teller,
-        tally: Tally,
+        tally: UploadTally,
     ) -> list[LineTold]:
         """Decides again when others were first on a stream; in the end line by line.
 

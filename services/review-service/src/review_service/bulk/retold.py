@@ -42,7 +42,7 @@ from review_service.domain.subject import SIDES
 from review_service.told_order import REFERENCE_CURRENCY, ToldMoney, ToldOrder, ToldProduct
 
 type History[E] = Sequence[Recorded[E]]
-type Opened = Mapping[str, str | None]
+type OpenedTexts = Mapping[str, str | None]
 """Sealed texts, and what they say; None where nobody can read them any more."""
 
 
@@ -109,7 +109,7 @@ def _said_at(history: Iterable[Recorded[Any]]) -> Iterator[tuple[tuple[Side, typ
                 pass
 
 
-def line_of(told: Retold, opened: Opened) -> RetoldLine:
+def line_of(told: Retold, opened: OpenedTexts) -> RetoldLine:
     """The line, with what people wrote in the clear."""
     order = told.order
     stands = order.stage != "CANCELLED" or order.delivered
@@ -177,7 +177,7 @@ def _told_order(order: Placed) -> ToldOrder:
     )
 
 
-def _review(told: Retold, side: Side, review: Review, opened: Opened) -> Reviewed:
+def _review(told: Retold, side: Side, review: Review, opened: OpenedTexts) -> Reviewed:
     content = review.content
     text = opened.get(content.text) if content.text else None
     reply = _reply(told, side, review, opened)
@@ -204,14 +204,14 @@ def _review(told: Retold, side: Side, review: Review, opened: Opened) -> Reviewe
     )
 
 
-def _reply(told: Retold, side: Side, review: Review, opened: Opened) -> Replied | None:
+def _reply(told: Retold, side: Side, review: Review, opened: OpenedTexts) -> Replied | None:
     if review.reply is None or "REPLY" in review.hidden:
         return None
     text = opened.get(review.reply.text)
     return Replied(at=told.said_at[side, ReplyPublished], text=text) if text else None
 
 
-def _follow_up(told: Retold, side: Side, review: Review, opened: Opened) -> FollowedUp | None:
+def _follow_up(told: Retold, side: Side, review: Review, opened: OpenedTexts) -> FollowedUp | None:
     added = review.follow_up
     if added is None or "FOLLOW_UP" in review.hidden or not (text := opened.get(added.text)):
         return None
@@ -220,7 +220,9 @@ def _follow_up(told: Retold, side: Side, review: Review, opened: Opened) -> Foll
     )
 
 
-def _restricted(told: Retold, side: Side, review: Review, opened: Opened) -> WasRestricted | None:
+def _restricted(
+    told: Retold, side: Side, review: Review, opened: OpenedTexts
+) -> WasRestricted | None:
     standing = review.standing
     if not isinstance(standing, ReviewRestricted):
         return None
@@ -235,5 +237,5 @@ def _restricted(told: Retold, side: Side, review: Review, opened: Opened) -> Was
     )
 
 
-def _files(sealed: Sequence[str], opened: Opened) -> tuple[str, ...]:
+def _files(sealed: Sequence[str], opened: OpenedTexts) -> tuple[str, ...]:
     return tuple(media_id for each in sealed if (media_id := opened.get(each)))

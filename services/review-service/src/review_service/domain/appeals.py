@@ -48,7 +48,7 @@ from review_service.domain.review_state import (
 )
 from review_service.domain.statements import (
     Explanation,
-    Facts,
+    FactsText,
     Measures,
     Recipient,
     RuleIds,
@@ -68,7 +68,7 @@ from review_service.domain.subject import (
     writes_for,
 )
 
-type Appellant = tuple[Flagger, str]
+type AppellantKey = tuple[Flagger, str]
 """In which role, and by which account."""
 
 
@@ -90,7 +90,7 @@ class DecideModerationAppeal(Struct, frozen=True, kw_only=True):
     appeal_id: Id
     outcome: Literal["UPHELD", "REVERSED"]
     rule_ids: RuleIds
-    facts: Facts = None
+    facts: FactsText = None
     explanation: Explanation = None
     measures: Measures = ("HIDE_REVIEW", "EXCLUDE_SCORE")
 
@@ -120,7 +120,7 @@ def appeal_moderation(
     ]
 
 
-def appellant_of(subject: Subject, by: Sender, part: Part | None) -> Appellant:
+def appellant_of(subject: Subject, by: Sender, part: Part | None) -> AppellantKey:
     """Who appeals: the account of who wrote it, or that of somebody who has flagged."""
     writer = subject.writer_of(part)
     if writes_for(subject.sheet, writer, by.actor):
@@ -137,7 +137,7 @@ def by_appellant(subject: Subject, said: AppealModeration, by: Sender) -> None:
     appellant_of(subject, by, said.part)
 
 
-def is_from(lodged: ModerationAppealed, appellant: Appellant) -> bool:
+def is_from(lodged: ModerationAppealed, appellant: AppellantKey) -> bool:
     role, account_id = appellant
     return lodged.appellant_id == account_id and lodged.appellant_role in (None, role)
 

@@ -19,7 +19,7 @@ def may_be_given(codes: Iterable[WeightCode]) -> bool:
     return GIVEN.issuperset(codes)
 
 
-type Codes = Annotated[
+type CodeList = Annotated[
     tuple[WeightCode, ...], Holds(may_be_given, ", ".join(code for code in TABLE if code in GIVEN))
 ]
 
@@ -28,8 +28,8 @@ class ReweighReview(Struct, frozen=True, kw_only=True):
     """Codes that follow from other streams."""
 
     review_id: Id
-    add: Codes = ()
-    remove: Codes = ()
+    add: CodeList = ()
+    remove: CodeList = ()
 
 
 def reweigh_review(subject: Subject, said: ReweighReview, by: Sender) -> list[EvaluationEvent]:

@@ -28,7 +28,7 @@ from review_service.domain.known import Sender, policy_of
 from review_service.domain.review_state import HIDING, Clear, DismissedFlag, part_of
 from review_service.domain.statements import (
     Explanation,
-    Facts,
+    FactsText,
     Measures,
     RuleIds,
     Ruling,
@@ -63,7 +63,7 @@ class RestrictReview(Struct, frozen=True, kw_only=True):
     review_id: Id
     ground: Ground
     rule_ids: RuleIds
-    facts: Facts = None
+    facts: FactsText = None
     explanation: Explanation = None
     measures: Measures
     automated_detection: bool = False

@@ -19,7 +19,7 @@ from review_service.domain.subject import Subject
 APPEAL = "AppealModeration"
 
 type RuleIds = Annotated[tuple[Id, ...], Meta(max_length=20), ONCE]
-type Facts = Annotated[str | None, Words(TEXT_LENGTH_MAX, sealed_for="RECIPIENT")]
+type FactsText = Annotated[str | None, Words(TEXT_LENGTH_MAX, sealed_for="RECIPIENT")]
 """What of it goes against the recipient, sealed for him."""
 type Explanation = Annotated[str | None, Words(NOTE_LENGTH_MAX, sealed_for=None)]
 """In plain words."""

@@ -61,17 +61,17 @@ class OwnOrder(Struct, frozen=True, kw_only=True):
     cancelled_at: datetime | None = None
 
 
-type Step = (
+type OrderStep = (
     OrderPaid | OrderShipped | OrderDelivered | OrderCompleted | OrderCancelled | OrderReopened
 )
 ROWS = Rows(table="own_orders", key="order_id", row=OwnOrder)
 
 
-async def own_orders(batch: Sequence[Recorded[OrderPlaced | Step]], db: Connection) -> None:
+async def own_orders(batch: Sequence[Recorded[OrderPlaced | OrderStep]], db: Connection) -> None:
     await ROWS.fold(batch, db, key_of=lambda event: event.order_id, evolve=evolve)
 
 
-def evolve(before: OwnOrder | None, event: OrderPlaced | Step) -> OwnOrder | None:
+def evolve(before: OwnOrder | None, event: OrderPlaced | OrderStep) -> OwnOrder | None:
     if isinstance(event, OrderPlaced):
         return OwnOrder(
             order_id=event.order_id,
@@ -86,7 +86,7 @@ def evolve(before: OwnOrder | None, event: OrderPlaced | Step) -> OwnOrder | Non
     return None if before is None else evolve_known(before, event)
 
 
-def evolve_known(order: OwnOrder, event: Step) -> OwnOrder:
+def evolve_known(order: OwnOrder, event: OrderStep) -> OwnOrder:
     match event:
         case OrderPaid():
             return replace(order, stage="PAID")
@@ -122,7 +122,7 @@ OWN_ORDERS = Projection(
     name="own_orders",
     version=1,
     topics=(orders.TOPIC,),
-    handles=(OrderPlaced, *get_args(Step.__value__)),
+    handles=(OrderPlaced, *get_args(OrderStep.__value__)),
     tables=("own_orders",),
     ddl=OWN_ORDERS_DDL,
     apply=own_orders,

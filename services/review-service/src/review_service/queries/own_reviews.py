@@ -72,7 +72,7 @@ class OwnReviewPage:
     next_cursor: str | None
 
 
-class Listed(NamedTuple):
+class OwnListed(NamedTuple):
     """A review of a page."""
 
     order_id: str
@@ -109,15 +109,15 @@ class WantedOwnReviews(Struct, frozen=True, kw_only=True):
 
 async def listed_reviews(
     pool: asyncpg.Pool, wanted: WantedOwnReviews, start: PageStart
-) -> tuple[Sequence[Listed], str | None]:
+) -> tuple[Sequence[OwnListed], str | None]:
     """The reviews of a page, and the cursor of the next one."""
     sql, values = wanted.sql(start)
-    found = [Listed(*row) for row in await pool.fetch(sql, *values)]
+    found = [OwnListed(*row) for row in await pool.fetch(sql, *values)]
     return start.cut(found, lambda row: (row.at, row.order_id, row.kind))
 
 
 def own_review_view(
-    listed: Listed, actor: Actor, side: Side, history: Sequence[EvaluationEvent]
+    listed: OwnListed, actor: Actor, side: Side, history: Sequence[EvaluationEvent]
 ) -> OwnReviewView | None:
     """As its reader, who is on this side, may know it; None of one withdrawn this very moment."""
     reading = read_by(actor, history)

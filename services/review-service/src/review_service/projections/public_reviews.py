@@ -80,6 +80,7 @@ PUBLIC_REVIEWS_DDL = f"""
         ON product_reviews (marketplace_id, seller_id, sku, usefulness_voted, revealed_at, tie);
     {RATINGS_DDL}
 """
+REVIEWED = "SELECT order_id FROM public_reviews WHERE order_id = ANY($1)"
 TAKE_FROM_LISTS = """
     DELETE FROM product_reviews USING public_reviews AS review
     WHERE product_reviews.order_id = ANY($1) AND review.order_id = product_reviews.order_id
@@ -139,14 +140,23 @@ async def public_reviews(
         for told in batch
         if not isinstance(told.event, OrderPlaced)
     ]
-    touched = {order.order_id for order in placed}
-    touched.update(order_id for told in said if (order_id := order_of_the_buyers(told.event)))
-    orders_touched = sorted(touched)
+    reviewed = await reviewed_among([order.order_id for order in placed], db)
+    touched = {order_id for told in said if (order_id := order_of_the_buyers(told.event))}
+    orders_touched = sorted(touched.union(reviewed))
+    if not orders_touched:
+        return
     await db.execute(UNCOUNT, orders_touched)
     changed = await REVIEWS.fold_recorded(said, db, key_of=order_of_the_buyers, evolve=evolve)
     await db.execute(TAKE_FROM_LISTS, changed)
-    await db.execute(ENTER_IN_LISTS, [*changed, *(order.order_id for order in placed)])
+    await db.execute(ENTER_IN_LISTS, [*changed, *reviewed])
     await db.execute(COUNT, orders_touched)
+
+
+async def reviewed_among(placed: Sequence[str], db: Connection) -> list[str]:
+    """Of orders that are placed, those of which a review has come before: of nearly none."""
+    if not placed:
+        return []
+    return [row["order_id"] for row in await db.fetch(REVIEWED, placed)]
 
 
 async def bring_votes(db: Connection) -> None:

@@ -20,6 +20,7 @@ from shared_events.orders import (
 )
 from shared_events.review import ReviewSubmitted
 from shared_runtime.decider import Actor, LimitReached, NotFound, WrongState
+from shared_runtime.delivery import Delivery as LogRecord
 from shared_runtime.log import PostgresLog, read_stream
 from shared_runtime.outside import Outside
 from shared_runtime.pages import PageStart
@@ -27,7 +28,7 @@ from shared_runtime.problems import IdempotencyMismatch
 from shared_runtime.reach import Reach
 from shared_runtime.sealing import seal_event
 from shared_runtime.sources import OwnLog
-from shared_runtime.subscription import Runner
+from shared_runtime.subscription import Runner, read_cursors
 from shared_runtime.tail import Tail
 from shared_runtime.testing import InMemoryKeyStore, ManualClock, as_recorded, facts
 from shared_runtime.webhook_events import message, on_events
@@ -126,6 +127,11 @@ class World:
         while await self.runner.turn():
             pass
 
+    async def stored(self) -> int:
+        """How far the cursors say that it has come."""
+        cursors = await read_cursors(self.webhooks.pool, self.runner.subscription)
+        return sum(cursor.position for cursor in cursors.values())
+
     async def sent(self) -> int:
         return await self.sending.turn()
 
@@ -158,6 +164,7 @@ async def world(pool: asyncpg.Pool, clock: ManualClock, shop: Receiver) -> World
         subscription=on_events((TOPIC,), log, reads, clock),
         source=OwnLog(pool, (TOPIC,), tail=Tail(idle_seconds=0)),
         pool=pool,
+        puts_off=True,
     )
     await runner.start()
     sending = Sending(webhooks=webhooks, reads=reads, outside=Outside(Reach(local=True)))
@@ -222,6 +229,33 @@ async def test_an_event_is_told_once_however_often_it_is_read(world: World) -> N
     await world.runner.start()
     await world.noticed()
     assert await world.sent() == 1
+
+
+async def test_of_what_nobody_listens_to_nothing_is_stored_until_somebody_does(
+    world: World,
+) -> None:
+    """Nor is a transaction spent on it; who has come since is told of what comes."""
+    await world.happens(paid("O1"))
+    await world.happens(paid("O2"))
+    assert await world.stored() == 1  # that no key is parked is known behind the first
+    await world.endpoint()
+    await world.happens(paid("O3"))
+    assert await world.stored() == 3
+    await world.sent()
+    assert [each.told["data"]["order_id"] for each in world.shop.received] == ["O3"]
+
+
+async def test_what_cannot_be_asked_about_is_met_in_the_transaction(world: World) -> None:
+    """There its key is set aside; a runner that failed on it would fail on it for ever."""
+    await world.happens(paid("O1"))
+    passes_over = world.runner.subscription.passes_over
+    assert passes_over is not None
+    unaskable = LogRecord(
+        topic=TOPIC, partition=0, position=1, body=b"{", chain_hash=None, record_key="\x00"
+    )
+    with pytest.raises(asyncpg.DataError):
+        await passes_over([unaskable], world.webhooks.pool)
+    assert not await world.runner.passes_over([unaskable])
 
 
 async def test_what_was_recorded_before_it_was_there_is_not_told(world: World) -> None:

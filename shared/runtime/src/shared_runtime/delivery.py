@@ -243,6 +243,7 @@ class Source(Protocol):
 
 type Apply = Callable[[Sequence[Delivery], Connection], Awaitable[None]]
 type Before = Callable[[Sequence[Delivery]], Awaitable[Mapping[Place, Exception]]]
+type PassesOver = Callable[[Sequence[Delivery], asyncpg.Pool], Awaitable[bool]]
 
 
 class Compared(Struct, frozen=True, kw_only=True):
@@ -279,6 +280,8 @@ class Subscription:
     `before`: what it does with the batch outside of the database, before the transaction, so that
     nothing is locked meanwhile; it answers the places that it failed on. After a crash it is done
     again.
+    `passes_over`: says before the transaction whether nothing would come of the batch in it.
+    (Who handles some types alone need not be asked about others.)
     `compare`: looks at its cursors before it goes on behind them, and now and then.
     `parks`: an event that cannot be applied sets its key aside (False: its partition waits).
     `tables`: for a projection, the schema that it writes to.
@@ -288,9 +291,14 @@ class Subscription:
     topics: tuple[str, ...]
     apply: Apply
     before: Before | None = None
+    passes_over: PassesOver | None = None
     compare: Compare | None = None
     parks: bool = True
     tables: Generation | None = None
+
+
+async def nothing(deliveries: Sequence[Delivery], db: Connection) -> None:
+    """What a subscription applies that has done all of it before the transaction."""
 
 
 ENTER = """

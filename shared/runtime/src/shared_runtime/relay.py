@@ -18,12 +18,12 @@ from shared_runtime.brokers import Bootstrap, client_of
 from shared_runtime.delivery import (
     PLACE_OF,
     Compared,
-    Connection,
     Cursor,
     Delivery,
     Place,
     Subscription,
     TakenOver,
+    nothing,
 )
 from shared_runtime.lineage import compare, ends_that_answer, look_up
 from shared_runtime.sources import METADATA_MS_MAX, PARTITION_BYTES_MAX
@@ -233,16 +233,12 @@ async def _send_batch(
         raise MadeAnew(f"{first} has come to stand at the offset {acknowledged.offset}")
 
 
-async def _nothing(deliveries: Sequence[Delivery], db: Connection) -> None:
-    """In the transaction there is nothing left to do but to move the cursor."""
-
-
 def relay_subscription(relay: Relay, topics: tuple[str, ...]) -> Subscription:
     """The relay as a subscription to the own log. It parks nothing: the topic has no holes."""
     return Subscription(
         name="relay",
         topics=topics,
-        apply=_nothing,
+        apply=nothing,
         before=relay.produce,
         compare=relay.compare,
         parks=False,

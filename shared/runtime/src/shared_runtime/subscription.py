@@ -41,6 +41,7 @@ from shared_runtime.delivery import (
     TakenOver,
     Unreadable,
     enter_tables,
+    nothing,
 )
 from shared_runtime.log import Ask, Decisions, VersionConflict
 from shared_runtime.ownership import Ownership, claim, group_of
@@ -420,7 +421,7 @@ class Runner:
             fresh = await self._do_before(self.subscription.before, fresh, reached)
         if not fresh:
             return 0
-        if self._passes_over(fresh):
+        if await self.passes_over(fresh):
             self._put_off(reached)
             applied_total.labels(self.subscription.name).inc(len(fresh))
             return len(fresh)
@@ -606,12 +607,19 @@ class Runner:
         for why in REASONS:
             held_partitions.labels(name, why).set(reasons[why])
 
-    def _passes_over(self, fresh: Sequence[Delivery]) -> bool:
+    async def passes_over(self, fresh: Sequence[Delivery]) -> bool:
         """Whether nothing comes of these. (While keys are parked, their events follow them.)"""
-        apply = self.subscription.apply
-        if not isinstance(apply, Decoded) or not self.puts_off or not self.parks_none:
+        apply, ask = self.subscription.apply, self.subscription.passes_over
+        if not self.puts_off or not self.parks_none:
             return False
-        return apply.passes_over(fresh)
+        if isinstance(apply, Decoded) and apply.passes_over(fresh):
+            return True
+        try:
+            return ask is not None and await ask(fresh, self.pool)
+        except Exception as fault:
+            if not is_of_the_events(fault):
+                raise
+            return False  # it is met again in the transaction, and set aside
 
     def _put_off(self, reached: Mapping[Place, Cursor]) -> None:
         if not self.stored:
@@ -800,6 +808,9 @@ class Runner:
         self, fresh: list[Delivery], reached: dict[Place, Cursor], *, by_key: bool
     ) -> None:
         subscription = self.subscription
+        if subscription.apply is nothing:
+            await self._move_cursors(self.pool, reached)
+            return
         async with self.pool.acquire() as db, db.transaction():
             await enter_tables(db, subscription.tables)
             parked_keys, parked = await self._move_cursors(db, reached)

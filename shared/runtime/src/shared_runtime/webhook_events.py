@@ -20,7 +20,7 @@ from shared_runtime.clock import Clock
 from shared_runtime.decider import Actor
 from shared_runtime.delivery import Connection, Subscription
 from shared_runtime.delivery import Delivery as LogRecord
-from shared_runtime.log import PostgresLog
+from shared_runtime.log import Database, PostgresLog
 from shared_runtime.problems import encode_json
 from shared_runtime.webhooks import PING, Endpoint, Notification, Taken, listening, tell
 
@@ -66,8 +66,14 @@ def on_events(
     """Leaves a delivery for each event that a subscriber comes to know of."""
     names = frozenset(types_of(topics))
 
+    async def concerned(records: Sequence[LogRecord], db: Database) -> list[Endpoint]:
+        return await listening([*{record.key for record in records}], db)
+
+    async def concerns_nobody(records: Sequence[LogRecord], db: Database) -> bool:
+        return not await concerned(records, db)
+
     async def apply(records: Sequence[LogRecord], db: Connection) -> None:
-        endpoints = await listening([*{record.key for record in records}], db)
+        endpoints = await concerned(records, db)
         if not endpoints:
             return
         sellers = {each.seller_id for each in endpoints if not each.is_machine}
@@ -87,7 +93,7 @@ def on_events(
         ]
         await tell(told, await log.instant(now), db)
 
-    return Subscription(name=NAME, topics=topics, apply=apply)
+    return Subscription(name=NAME, topics=topics, apply=apply, passes_over=concerns_nobody)
 
 
 def news(

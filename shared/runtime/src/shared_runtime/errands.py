@@ -25,7 +25,7 @@ from shared_runtime.pausing import pause
 from shared_runtime.rows import columns
 from shared_runtime.worker import SessionLocks
 
-IDLE_SECONDS = 0.1
+IDLE_SECONDS = 0.25
 IDLE_SECONDS_MAX = 1.0
 LEASE_LOOK_SECONDS = 0.5
 PAUSE_SECONDS = 0.5

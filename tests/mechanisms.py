@@ -83,6 +83,14 @@ BROKEN = (
     ),
     Broken(
         "I3",
+        "a relay that was frozen sends nothing before it knows what is its own",
+        f"{RUNTIME}/relay.py",
+        "        if not self._is_ours():",
+        "        if self._is_ours is None:",
+        f"{TESTS}/test_relay.py",
+    ),
+    Broken(
+        "I3",
         "what is not compared with the log is sent nothing",
         f"{RUNTIME}/subscription.py",
         '        for place in self.silent | unasked:\n            self._hold(place, "silent")\n',

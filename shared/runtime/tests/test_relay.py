@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from copy import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Literal
 from uuid import uuid4
 
 import asyncpg
@@ -21,13 +24,14 @@ from shared_events.orders import OrderPaid
 from shared_events.partition import PARTITIONS, partition_of
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
-from shared_runtime.delivery import Delivery, Place, Subscription
+from shared_runtime.delivery import Delivery, Place, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
+from shared_runtime.ownership import ALIVE_SECONDS, GROUPS, Ownership
 from shared_runtime.relay import Relay, relay_subscription
-from shared_runtime.sources import OwnLog, reading
+from shared_runtime.sources import KafkaLog, OwnLog, reading
 from shared_runtime.subscription import Runner, read_cursors
-from shared_runtime.testing import facts
+from shared_runtime.testing import facts, see
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 BUSY, CALM = "S1", "S2"
@@ -36,6 +40,7 @@ IN_LOG = """
     FROM es.event AS event JOIN es.head AS head USING (topic, partition)
     WHERE topic = $1 ORDER BY partition, event.position
 """
+FROZEN = "UPDATE es.worker SET seen_at = seen_at - make_interval(secs => $2) WHERE id = $1"
 
 type Record = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int]
 
@@ -140,6 +145,13 @@ async def relayed(pool: asyncpg.Pool, subscription: Subscription, count: int) ->
             await asyncio.sleep(0.01)
 
 
+async def behind(pool: asyncpg.Pool, subscription: Subscription) -> bool:
+    """Whether the log has more than is behind the cursors."""
+    heads = "SELECT sum(position)::int FROM es.head WHERE topic = $1"
+    head: int = await pool.fetchval(heads, *subscription.topics)
+    return await reached(pool, subscription) < head
+
+
 async def reached(pool: asyncpg.Pool, subscription: Subscription) -> int:
     cursors = await read_cursors(pool, subscription)
     return sum(cursor.position for cursor in cursors.values())
@@ -178,6 +190,131 @@ async def test_i3_two_relays_at_once_write_what_one_writes(
         await relayed(pool, subscription, count)
     found = await in_kafka(kafka, topic)
     assert without_duplicates(found) == await in_log(pool, topic)
+
+
+@dataclass(slots=True)
+class LateClock:
+    """Of a process that has been away for a while, in seconds."""
+
+    late_by: float = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.late_by
+
+
+class Halting:
+    """A relay that stands still at a step of its first batch, as a process does that is frozen."""
+
+    def __init__(self, relay: Relay, step: Literal["taken", "produced"]) -> None:
+        self._relay = relay
+        self._step = step
+        self.has_come = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+    async def produce(self, deliveries: Sequence[Delivery]) -> Mapping[Place, Exception]:
+        if self._step == "taken":
+            await self._halt()
+        failed = await self._relay.produce(deliveries)
+        if self._step == "produced":
+            await self._halt()
+        return failed
+
+    async def _halt(self) -> None:
+        self.has_come.set()
+        await self.goes_on.wait()
+
+
+@pytest.mark.parametrize("step", ["taken", "produced"])
+@pytest.mark.parametrize("end", ["dead", "frozen"])
+@pytest.mark.usefixtures("sight")
+async def test_i3_a_relay_takes_over_from_one_that_is_dead_or_frozen(
+    *,
+    database: Database,
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    step: Literal["taken", "produced"],
+    end: Literal["dead", "frozen"],
+) -> None:
+    """Nothing is missing, and nothing is there twice but what was under way, which its readers pass
+    over. One that was frozen sends nothing when it wakes, and moves no cursor.
+    """
+    its_own = await open_pool(database.app_url, size=4)
+    clock = LateClock()
+    first, second = Ownership(its_own, clock=clock), Ownership(pool)
+    halted = Halting(relay := Relay(kafka, first.is_sure), step)
+    one = runner_of(its_own, relay_subscription(relay, (topic,)))
+    one.subscription, one.ownership = replace(one.subscription, before=halted.produce), first
+    another = Relay(kafka, second.is_sure)
+    two = runner_of(pool, relay_subscription(another, (topic,)))
+    two.ownership = second
+
+    count = under_way = await write(journal, "O1", {BUSY: 30, CALM: 10})
+    await first.look()
+    await one.start()
+    turning = asyncio.create_task(one.turn())
+    async with asyncio.timeout(20):
+        await halted.has_come.wait()
+    if end == "dead":
+        its_own.terminate()
+    else:
+        clock.late_by = ALIVE_SECONDS
+        await pool.execute(FROZEN, first.worker, ALIVE_SECONDS)
+    await take_over(second)
+    await two.start()
+    count += await write(journal, "O2", {BUSY: 20, "S3": 5})
+    await relay_all(two, second)
+    before = await in_kafka(kafka, topic)
+    if end == "dead":
+        turning.cancel()
+        await asyncio.wait([turning])
+    else:
+        halted.goes_on.set()
+        with pytest.raises(TakenOver):
+            await turning
+    assert await in_kafka(kafka, topic) == before
+    assert await reached(pool, two.subscription) == count
+    count += await write(journal, "O3", {BUSY: 5, CALM: 5})
+    await relay_all(two, second)
+    found = await in_kafka(kafka, topic)
+    assert without_duplicates(found) == await in_log(pool, topic)
+    assert duplicates(found) == (under_way if step == "produced" else 0)
+    assert await times_seen(pool, kafka, topic) == {1: count}
+    await asyncio.gather(relay.close(), another.close(), second.leave())
+    its_own.terminate()
+
+
+async def take_over(worker: Ownership) -> None:
+    async with asyncio.timeout(20):
+        while len(worker.groups) < GROUPS:
+            await worker.look()
+
+
+async def relay_all(runner: Runner, worker: Ownership) -> None:
+    await worker.look()
+    while await runner.turn():
+        await worker.look()
+
+
+async def times_seen(pool: asyncpg.Pool, kafka: str, topic: str) -> dict[int, int]:
+    """How many events somebody who reads all of a topic has seen so many times."""
+    source = KafkaLog(kafka, f"relayed-{uuid4().hex[:8]}", (topic,))
+    reader = Runner(
+        subscription=Subscription(name="sight", topics=(topic,), apply=see),
+        source=source,
+        pool=pool,
+    )
+    await reader.start()
+    async with asyncio.timeout(20):
+        while await behind(pool, reader.subscription):
+            with suppress(TakenOver):  # it is given its partitions
+                await reader.turn()
+                continue
+            await reader.start()
+    await source.close()
+    rows = await pool.fetch("SELECT times, count(*) AS events FROM seen GROUP BY times")
+    return {row["times"]: row["events"] for row in rows}
 
 
 async def test_i3_what_was_appended_while_the_broker_was_away_arrives(

@@ -11,7 +11,8 @@ a cursor that is his: nobody takes over in the middle of a batch.
 """
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -89,11 +90,13 @@ async def claim(db: asyncpg.Pool, subscription: str, groups: Mapping[int, int]) 
 @dataclass(slots=True)
 class Ownership:
     """The part of one worker. `groups`: what it has, as far as it knows, with their epochs.
-    `bells`: what rings when another process says that the log has grown.
+    `bells`: what rings when another process says that the log has grown. `clock`: of this machine,
+    in seconds; it goes on while the process is frozen.
     """
 
     pool: asyncpg.Pool
     bells: Bells | None = None
+    clock: Callable[[], float] = time.monotonic
     worker: UUID = field(default_factory=uuid4)
     groups: dict[int, int] = field(default_factory=dict[int, int])
     _session: asyncpg.pool.PoolConnectionProxy | None = None
@@ -116,7 +119,7 @@ class Ownership:
         """Says that it lives, gives up what is more than its share, takes what nobody has."""
         db = await self._connected()
         living = {row["id"] for row in await db.fetch(LIVING, ALIVE, ALIVE_SECONDS)}
-        is_due = asyncio.get_running_loop().time() - self._renewed_at >= RENEW_SECONDS
+        is_due = self.clock() - self._renewed_at >= RENEW_SECONDS
         if is_due or self.worker not in living:
             await self._renew(db)
         living.add(self.worker)
@@ -129,6 +132,12 @@ class Ownership:
         elif len(kept) < share:
             await db.execute(TAKE, self.worker, [*living], share - len(kept))
             self._set(await self._owned(db))
+
+    def is_sure(self) -> bool:
+        """Whether nobody can have taken it for one that is frozen. One that was finds out here, and
+        not from `groups`, until its next look.
+        """
+        return self.clock() - self._renewed_at < ALIVE_SECONDS
 
     async def leave(self) -> None:
         self._set({})
@@ -161,7 +170,7 @@ class Ownership:
 
     async def _renew(self, db: asyncpg.pool.PoolConnectionProxy) -> int:
         """Says that it lives; the number that it is known by."""
-        renewed_at = asyncio.get_running_loop().time()
+        renewed_at = self.clock()
         number: int = await db.fetchval(JOIN, self.worker)
         self._renewed_at = renewed_at
         return number

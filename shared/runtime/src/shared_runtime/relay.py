@@ -1,7 +1,7 @@
 """The service's own log in, Kafka out: byte for byte, log partition p to Kafka partition p."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -60,6 +60,10 @@ class _Sending:
         return self.task.done() and not self.task.cancelled() and self.task.exception() is None
 
 
+def _certainly() -> bool:
+    return True
+
+
 class Relay:
     """Produces batches with `acks=all`, idempotent, and waits for their acknowledgements: a while
     for all, and no longer than that for a partition that is slow.
@@ -67,10 +71,14 @@ class Relay:
     A batch begins right behind a cursor, and a cursor moves when all up to it is acknowledged. So
     whatever is sent once more (this one died in between, two run at once, an old one's last batch
     arrives late), it begins at or below what Kafka has: it repeats, and never leaves a hole.
+
+    `is_ours`: whether nobody else can be sending by now. Kafka does not know whose turn it is: one
+    that was frozen would repeat to it whatever was sent meanwhile, and be told so by its cursors.
     """
 
-    def __init__(self, bootstrap: Bootstrap) -> None:
+    def __init__(self, bootstrap: Bootstrap, is_ours: Callable[[], bool] = _certainly) -> None:
         self._bootstrap = bootstrap
+        self._is_ours = is_ours
         self._producer: AIOKafkaProducer | None = None
         self._sending: dict[Place, _Sending] = {}
         self._epochs: dict[Place, bytes] = {}
@@ -94,7 +102,7 @@ class Relay:
         and why. What is slow is on its way: asked for again, it is not sent once more.
 
         Raises KafkaError if Kafka cannot be reached at all, and `TakenOver` if a topic was made
-        anew.
+        anew or somebody else may be sending.
         """
         producer = await self._started()
         ordered = sorted(deliveries, key=PLACE_OF)  # stable
@@ -120,6 +128,8 @@ class Relay:
         if anew := [place for place, why in failed.items() if isinstance(why, MadeAnew)]:
             log.error("topic made anew", places=anew)
             raise TakenOver
+        if any(isinstance(failure, TakenOver) for failure in failed.values()):
+            raise TakenOver
         # What only is slow may still arrive. What failed has lost its place in the sequence by
         # which the broker tells a repeat: a new producer begins a new one.
         if any(isinstance(failure, KafkaError) for failure in failed.values()):
@@ -137,8 +147,36 @@ class Relay:
             group = [delivery for delivery in group if delivery.position > before.last]
             if not group:
                 return None
-        sending = _send(producer, place, group, self._epochs.get(place))
+        sending = self._send(producer, place, group)
         return _Sending(first=first, last=group[-1].position, task=asyncio.create_task(sending))
+
+    async def _send(
+        self, producer: AIOKafkaProducer, place: Place, deliveries: Sequence[Delivery]
+    ) -> None:
+        """Batch after batch, each when the one before is acknowledged. Raises `MadeAnew`, and
+        `TakenOver`.
+        """
+        epoch = self._epochs.get(place)
+        batch, first = producer.create_batch(), deliveries[0].position
+        for delivery in deliveries:
+            if not _append(batch, delivery, epoch):
+                await self._send_batch(producer, batch, place, first)
+                batch, first = producer.create_batch(), delivery.position
+                added = _append(batch, delivery, epoch)
+                assert added, "a batch takes its first record, however large"
+        await self._send_batch(producer, batch, place, first)
+
+    async def _send_batch(
+        self, producer: AIOKafkaProducer, batch: BatchBuilder, place: Place, first: int
+    ) -> None:
+        if not self._is_ours():
+            raise TakenOver
+        topic, partition = place
+        sent = await producer.send_batch(batch, topic, partition=partition)
+        acknowledged = await sent
+        # A repeat is acknowledged without an offset (-1).
+        if 0 <= acknowledged.offset < first - 1:
+            raise MadeAnew(f"{first} has come to stand at the offset {acknowledged.offset}")
 
     def _leave_behind(self) -> None:
         """The next batch has a producer of its own; nobody waits for the end of this one."""
@@ -184,20 +222,6 @@ class Relay:
         return self._producer
 
 
-async def _send(
-    producer: AIOKafkaProducer, place: Place, deliveries: Sequence[Delivery], epoch: bytes | None
-) -> None:
-    """Batch after batch, each when the one before is acknowledged. Raises `MadeAnew`."""
-    batch, first = producer.create_batch(), deliveries[0].position
-    for delivery in deliveries:
-        if not _append(batch, delivery, epoch):
-            await _send_batch(producer, batch, place, first)
-            batch, first = producer.create_batch(), delivery.position
-            added = _append(batch, delivery, epoch)
-            assert added, "a batch takes its first record, however large"
-    await _send_batch(producer, batch, place, first)
-
-
 def _append(batch: BatchBuilder, delivery: Delivery, epoch: bytes | None) -> bool:
     assert delivery.chain_hash is not None
     address = decode_address(delivery.body)
@@ -220,17 +244,6 @@ def _append(batch: BatchBuilder, delivery: Delivery, epoch: bytes | None) -> boo
 @lru_cache(maxsize=64)
 def _milliseconds(recordedtime: str) -> int:
     return int(datetime.fromisoformat(recordedtime).timestamp() * 1000)
-
-
-async def _send_batch(
-    producer: AIOKafkaProducer, batch: BatchBuilder, place: Place, first: int
-) -> None:
-    topic, partition = place
-    sent = await producer.send_batch(batch, topic, partition=partition)
-    acknowledged = await sent
-    # A repeat is acknowledged without an offset (-1).
-    if 0 <= acknowledged.offset < first - 1:
-        raise MadeAnew(f"{first} has come to stand at the offset {acknowledged.offset}")
 
 
 def relay_subscription(relay: Relay, topics: tuple[str, ...]) -> Subscription:

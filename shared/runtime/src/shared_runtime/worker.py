@@ -164,8 +164,8 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays, projects, reacts and fires timers until `stop`; closes what it opened."""
-        relay = Relay(self.kafka)
         ownership = Ownership(self.pool, self.own_log.bells)
+        relay = Relay(self.kafka, ownership.is_sure)
         own, on_kafka = self._own(relay, ownership), self._on_kafka()
         loops = self._loops(own, on_kafka)
         try:

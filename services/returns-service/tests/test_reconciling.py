@@ -225,6 +225,38 @@ async def test_what_the_provider_has_paid_twice_is_named_and_counts_once(
     )
 
 
+async def test_what_the_provider_has_paid_again_on_another_day_is_named(
+    till: Till, sandbox: Sandbox, ids: Ids
+) -> None:
+    order, f1, *_ = ids
+    await till.order(order)
+    await till.request(order, f1, "1/1")
+    await till.work()
+    (first,) = sandbox.book("payments", f1)
+    till.desk.clock.advance(DAY)
+    sandbox.move_to(till.desk.clock())
+    second = make(sandbox, f1, order)
+    report = await till.compared(today(till))
+    (line,) = report.paid_twice
+    assert line.gateway_refs == [first["id"], second["id"]]
+
+
+async def test_a_second_payment_that_takes_days_keeps_no_refund_open(
+    till: Till, sandbox: Sandbox, ids: Ids
+) -> None:
+    """The provider has paid, which nobody knows, and is asked once more."""
+    order, f1, *_ = ids
+    await till.order(order)
+    make(sandbox, f1, order)
+    sandbox.plan("payments", f1, delay_seconds=3 * DAY.total_seconds(), lose=True)
+    await till.request(order, f1, "1/1")
+    await till.work()
+    assert (await till.desk.kinds(order))[-1] == "RefundRequested"
+    await till.after(HOUR)
+    assert (await till.desk.kinds(order))[-2:] == ["RefundSettled", "RefundIssued"]
+    assert len(sandbox.book("payments", f1)) == 2
+
+
 async def test_of_several_the_one_that_is_paid_is_told(
     till: Till, sandbox: Sandbox, ids: Ids
 ) -> None:

@@ -22,6 +22,7 @@ AGREED: Mapping[TheirStatus, frozenset[RefundStatus]] = {
     "PENDING": frozenset(),
 }
 UNDER_WAY: frozenset[RefundStatus] = frozenset({"REQUESTED", "FAILED"})
+PAID: frozenset[RefundStatus] = frozenset({"SETTLED", "BOUNCED"})
 
 
 class Met(Struct, frozen=True, kw_only=True):
@@ -49,6 +50,19 @@ def standing_of(theirs: TheirStatus, ours: RefundStatus) -> Agreement:
     return "DIFFERENT"
 
 
+def paid_before(met: Met) -> list[str]:
+    """The provider's name of a payment that counts here and is of another day than these."""
+    ours = met.ours
+    if ours is None or ours.status not in PAID or ours.word is None:
+        return []
+    return [] if ours.word in {each.id for each in met.theirs} else [ours.word]
+
+
+def is_paid_twice(met: Met) -> bool:
+    paid = [each.id for each in met.theirs if each.status in ("PAID", "BOUNCED")]
+    return bool(paid) and len([*paid_before(met), *paid]) > 1
+
+
 def printable(name: str) -> str:
     """A name that the provider has for something, with a mark for what no report can hold."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
@@ -59,7 +73,9 @@ def line_of(met: Met) -> ReportedRefund:
     return ReportedRefund(
         refund_id=printable(first.reference),
         order_id=printable(first.order_ref),
-        gateway_refs=[printable(each.id) for each in met.theirs],
+        gateway_refs=[
+            printable(each) for each in (*paid_before(met), *(one.id for one in met.theirs))
+        ],
         amount_minor=first.amount_minor,
         currency=printable(first.currency),
         theirs=first.status,
@@ -78,11 +94,10 @@ def compared(
     agreed = waiting = 0
     for each in met:
         line = line_of(each)
-        paid = sum(their.status in ("PAID", "BOUNCED") for their in each.theirs)
         standing = standing_of(each.theirs[0].status, each.ours.status) if each.ours else None
         if each.ours is None:
             lists["only_theirs"].append(line)
-        elif paid > 1:
+        elif is_paid_twice(each):
             lists["paid_twice"].append(line)
         elif standing == "DIFFERENT" or not is_the_same(each.theirs[0], asked_of(each.ours)):
             lists["different"].append(line)

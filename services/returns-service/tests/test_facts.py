@@ -1,6 +1,7 @@
 """What a decision about a return knows of its order: which pieces are whose, and what they hold."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -17,10 +18,12 @@ from returns_service.domain.known import (
 )
 from returns_service.domain.policy import policies
 from returns_service.facts import FactsOf, read_facts
+from returns_service.reactions.beside import kept_beside
+from returns_service.reactions.from_other_services import on_other_services
 from returns_service.return_rows import Happened, ReturnRow, row_of, write_returns
 from returns_service.testing import paid
 from returns_service.testing.desk import Desk
-from returns_service.testing.orders import ids_of, order_placed
+from returns_service.testing.orders import ids_of, order_placed, remedy
 from returns_service.testing.returns import (
     IDS,
     accepted,
@@ -44,6 +47,7 @@ from shared_events.dispute import (
     DisputedUnits,
     DisputeOpened,
 )
+from shared_events.envelope import Recorded
 from shared_events.reputation import MeasureApplied, MeasureLifted
 from shared_events.returns import (
     ClosedUnit,
@@ -57,10 +61,13 @@ from shared_events.returns import (
     ReturnClosed,
     ReturnDeclined,
     ReturnEvent,
+    ReturnPolicyActivated,
     UnitsLost,
     UnitsSentBack,
 )
-from shared_runtime.testing import facts
+from shared_runtime.delivery import Apply
+from shared_runtime.log import read_stream
+from shared_runtime.testing import delivery_of, facts
 
 DAY = timedelta(days=1)
 UNTIL = at(17)
@@ -510,3 +517,58 @@ async def test_the_file_of_a_return_is_the_digest_of_all_its_pictures(desk: Desk
     events = (await desk.parts.log.read(["return-RT-1"]))["return-RT-1"]
     lines = f"{events[0].event_id} {digests[0]}\n{events[3].event_id} {digests[1]}\n"
     assert (await known(desk, "RT-1")).file_sha256 == sha256(lines.encode()).hexdigest()
+
+
+# --- Databases that are restored
+
+
+async def kept(desk: Desk, table: str) -> list[str]:
+    rows = await desk.pool.fetch(f"SELECT to_jsonb(kept)::text AS told FROM facts.{table} AS kept")  # noqa: S608
+    return sorted(row["told"] for row in rows)
+
+
+async def lost(desk: Desk, table: str) -> list[str]:
+    """The rows that it had, which have not come back with the events."""
+    rows = await kept(desk, table)
+    await desk.pool.execute(f"DELETE FROM facts.{table}")  # noqa: S608
+    return rows
+
+
+async def apply(desk: Desk, does: Apply, told: Iterable[Recorded[Any]]) -> None:
+    async with desk.pool.acquire() as db, db.transaction():
+        await does([delivery_of(each) for each in told], db)
+
+
+async def test_what_returns_have_comes_back_with_their_events(desk: Desk) -> None:
+    await desk.paid()
+    await recorded(desk, "RT-1", requested("1/1"), *fast("1/1")[1:])
+    await recorded(desk, "RT-2", requested("1/2"))
+    rows = await lost(desk, "goods_return")
+    for return_id in ("RT-1", "RT-2"):
+        history = await read_stream(desk.parts.log, f"return-{return_id}")
+        await apply(desk, kept_beside(desk.parts.log), history)
+    assert len(rows) == 2
+    assert await kept(desk, "goods_return") == rows
+
+
+async def test_a_policy_that_was_activated_comes_back_with_its_event(desk: Desk) -> None:
+    activated = ReturnPolicyActivated(policy_version="shop-1", since=at(20), entries="{}")
+    told = await desk.told("returnpolicy-shop", activated)
+    for _ in range(2):
+        await apply(desk, kept_beside(desk.parts.log), told)
+        (row,) = await lost(desk, "policy_start")
+        assert json.loads(row)["policy_version"] == "shop-1"
+
+
+async def test_what_was_asked_of_a_ledger_is_known_again_and_not_asked_again(desk: Desk) -> None:
+    """The ledger has answered: its events have come back, and what asks is read once more."""
+    await desk.paid()
+    told = await desk.told("dispute-D-1", remedy("O-1", desk.clock()))
+    await desk.work()
+    ledger, rows = await desk.kinds(), await lost(desk, "asked_refund")
+    elsewhere = on_other_services(desk.parts.log, desk.policies)
+    for _ in range(2):
+        await apply(desk, elsewhere.apply, told)
+        await desk.work()
+    assert (len(rows), ledger[-1]) == (1, "RefundRequested")
+    assert (await kept(desk, "asked_refund"), await desk.kinds()) == (rows, ledger)

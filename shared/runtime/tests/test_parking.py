@@ -259,26 +259,35 @@ async def test_a_key_is_parked_by_the_databases_clock(
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("state", "statement"),
     [
-        "SET TRANSACTION READ ONLY; DELETE FROM es.timer",  # it has become a replica
-        "SELECT * FROM elsewhere",
-        "SELECT nowhere FROM es.timer",
-        "DELETE FROM es.event",
-        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '58030'; END $$",  # its disk
-        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'XX001'; END $$",  # a damaged page
+        ("08006", "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '08006'; END $$"),  # a connection
+        ("25006", "SET TRANSACTION READ ONLY; DELETE FROM es.timer"),  # it has become a replica
+        ("26000", "EXECUTE of_another_session"),  # a pooler has given us one
+        ("28P01", "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '28P01'; END $$"),  # who we are
+        ("42P01", "SELECT * FROM elsewhere"),
+        ("42703", "SELECT nowhere FROM es.timer"),
+        ("42501", "DELETE FROM es.event"),
+        ("53100", "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$"),  # a full disk
+        ("55P03", "LOCK TABLE es.worker NOWAIT"),  # somebody has it
+        ("57014", "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(10)"),
+        ("58030", "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '58030'; END $$"),  # its disk
+        ("XX001", "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'XX001'; END $$"),  # a damaged page
     ],
 )
 async def test_i13_what_the_database_does_is_no_events_fault(
-    journal: PostgresLog, reader: Reader, statement: str
+    owner: asyncpg.Pool, journal: PostgresLog, reader: Reader, state: str, statement: str
 ) -> None:
     async def apply(_: Sequence[Delivery], db: Connection) -> None:
         await db.execute(statement)
 
     await write(journal, "S1", "a")
     reader.runner.subscription = replace(reader.subscription, apply=apply)
-    with pytest.raises(WORLD_FAILURES):
-        await reader.read_all()
+    async with owner.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE es.worker IN SHARE MODE")
+        with pytest.raises(WORLD_FAILURES) as told:
+            await reader.read_all()
+    assert getattr(told.value, "sqlstate", None) == state
     assert await reader.parked() == []
     reader.runner.subscription = reader.subscription
     await reader.read_all()

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 from shared_runtime.delivery import Delivery
-from shared_runtime.tail import Heads, Tail
+from shared_runtime.tail import KEPT_SECONDS, Heads, Tail
 
 HERE, THERE = ("orders.events", 1), ("orders.events", 2)
 
@@ -97,6 +97,27 @@ def test_what_is_kept_is_bounded_in_bytes_too() -> None:
     assert positions(tail.after(THERE, 2, 9)) == [3]
     tail.keep(told(n, THERE, bytes(30)) for n in range(4, 6))
     assert positions(tail.after(THERE, 3, 9)) == [4, 5]
+
+
+def test_what_was_read_a_while_ago_is_not_kept_though_there_is_room() -> None:
+    """A log that grows slowly would fill it with what nobody comes for any more."""
+    now = 0.0
+    tail = Tail(kept_bytes_max=100, now=lambda: now)
+    tail.keep([told(1, what=bytes(30)), told(1, THERE)])
+    now += KEPT_SECONDS
+    tail.keep([told(2, what=bytes(30))])
+    assert positions(tail.after(HERE, 0, 9)) == [1, 2]
+    now += KEPT_SECONDS - 1
+    tail.keep([told(3, what=bytes(30))])
+    assert positions(tail.after(HERE, 0, 9)) == [1, 2, 3]
+    now += 1
+    tail.keep([told(4, what=bytes(30))])
+    assert tail.after(HERE, 1, 9) == []
+    assert positions(tail.after(HERE, 2, 9)) == [3, 4]
+    assert tail.after(THERE, 0, 9) == []
+    tail.keep([told(5, what=bytes(30)), told(2, THERE)])  # there is room for it again
+    assert positions(tail.after(HERE, 2, 9)) == [3, 4, 5]
+    assert positions(tail.after(THERE, 1, 9)) == [2]
 
 
 def answering(*heads: Heads) -> tuple[list[Heads], Callable[[], Awaitable[Heads]]]:

@@ -6,6 +6,7 @@ at where the log ends serves all who wait.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import groupby
 
@@ -15,6 +16,8 @@ from shared_runtime.delivery import PLACE_OF, Delivery, Place
 KEPT_MAX = 16_000
 KEPT_BYTES_MAX = 32 * 1024 * 1024
 """Of bodies. What is decoded of them takes some times as much."""
+KEPT_SECONDS = 60.0
+"""At least, and twice as long at most. Whoever is further behind is far behind all that is kept."""
 BUSY_PAUSE_SECONDS = 0.005
 IDLE_PAUSE_SECONDS = 1.0
 """It is told when the log grows: this is for what nobody has heard."""
@@ -34,6 +37,7 @@ class Tail:
         idle_seconds: float = IDLE_PAUSE_SECONDS,
         kept_bytes_max: int = KEPT_BYTES_MAX,
         grown: Bell | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.reading = asyncio.Lock()
         self._heads: Heads = {}
@@ -42,6 +46,9 @@ class Tail:
         self._kept_bytes_max = kept_bytes_max
         self._bytes: dict[Place, int] = {}
         self._kept: dict[Place, list[Delivery]] = {}  # the place that grew last is the last one
+        self._now = now
+        self._marked_at = now()
+        self._marks: dict[Place, int] = {}  # how far each place had come then
         least = min(BUSY_PAUSE_SECONDS, idle_seconds)
         self._doze = (grown or Bell()).doze(least, idle_seconds)
         self._has_looked = False
@@ -100,6 +107,8 @@ class Tail:
             self._keep(place, list(deliveries))
         while len(self._kept) > 1 and self._is_too_much():
             self._forget(next(iter(self._kept)))
+        if self._now() - self._marked_at >= KEPT_SECONDS:
+            self._forget_old()
 
     def _is_too_much(self) -> bool:
         events, size = sum(map(len, self._kept.values())), sum(self._bytes.values())
@@ -126,6 +135,21 @@ class Tail:
         self._kept.pop(place, None)
         self._kept[place] = kept[too_many:]
         self._bytes[place] = size
+
+    def _forget_old(self) -> None:
+        """Drops what was here when this was done last. Else a log that grows slowly fills all that
+        may be kept, by and by, with what everybody has read.
+        """
+        for place, mark in self._marks.items():
+            kept = self._kept.get(place, [])
+            old = sum(delivery.position <= mark for delivery in kept)
+            if old and old == len(kept):
+                self._forget(place)
+            elif old:
+                self._bytes[place] -= sum(len(delivery.body) for delivery in kept[:old])
+                self._kept[place] = kept[old:]
+        self._marks = {place: kept[-1].position for place, kept in self._kept.items()}
+        self._marked_at = self._now()
 
     def _forget_rewritten(self, heads: Heads) -> None:
         """Drops the places that end otherwise than what is kept of them: a log that was restored

@@ -1,39 +1,43 @@
 """A stack at work for as long as one likes: what must not grow does not (`make soak MINUTES=30`).
 
 Orders come in singly and in bulk with their reviews, are read, some sellers are told of theirs by
-webhook, buyers ask for returns, which a carrier is asked for labels of, and the clock is moved on,
-so that within one run ninety days pass: deadlines are armed and fire, answers are kept and
-forgotten. What is looked at:
+webhook, buyers send photos and use none, ask for returns, which a carrier is asked for labels of,
+and dispute, which nobody answers; reviews are flagged and moderated; and the clock is moved on, so
+that within one run ninety days pass: deadlines are armed and fire, answers are kept and forgotten.
 
-memory    of each process of the services: not more in the last third than in the middle one
-tables    that hold what comes and goes: the same, with their indexes
-events    the bytes that one takes, with its indexes: the same at the end as in the middle
+Sixty times the memory of each process of the services is looked at, and the rows and the bytes of
+each table. What is seen is kept in a file, which `--judge` judges once more; how, says `flatness`.
 
-Exit code 0 when all of that is flat, 1 when something grows (it is named).
+Exit code 0 when nothing grows, 1 when something does (it is named).
 """
 
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
-from statistics import median
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import msgspec
-from local_stack.databases import SERVICES
 from local_stack.errors import StackError
 from local_stack.oracle import check_log, order, reviewed
 from local_stack.receiver import receiving
 from local_stack.services import Stack, ephemeral_stack
+from PIL import Image
 from shared_cli import bulk, clock
+from shared_runtime import idempotency, webhooks
 from shared_runtime.connections import KEEP_ALIVE_SECONDS
+from shared_runtime.media import UNREFERENCED_LIFETIME
+
+from bench.flatness import HEADING, Sample, Size, judged, keep, kept
 
 MINUTES = 30.0
 PASSES = timedelta(days=90)
@@ -43,87 +47,45 @@ BULK = 10
 SELLERS = 50
 TOLD = 5
 """So many of the sellers have an endpoint of a webhook."""
+SELDOM = 5
+"""Every so many turns there is a dispute, and a review is flagged."""
 RETURNED_AFTER = 20
 """So many turns later a buyer asks for a return: all that has to know his order knows it."""
-GROWN_SHARE = 0.15
-"""Of what it was in the middle third: so much is the noise of a garbage collector, of a vacuum."""
-GROWN_BYTES = 24 * 1024**2
-"""Of a process, besides."""
-GROWN_TABLE_BYTES = 2 * 1024**2
-COME_AND_GO = (
-    "es.head",
-    "es.cursor",
-    "es.reply",
-    "es.timer",
-    "es.parked_key",
-    "es.parked_event",
-    "es.worker",
-    "es.lease",
-    "webhook.delivery",
-    "webhook.attempt",
-    "ports.errand",
-)
-# A service that asks no company has no errands.
-SIZES = """
-    SELECT name, pg_total_relation_size(to_regclass(name))::bigint AS bytes
-    FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
+TABLES = """
+    SELECT class.oid::regclass::text, pg_total_relation_size(class.oid)::bigint
+    FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE class.relkind = 'r' AND namespace.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-EVENTS = """
-    SELECT coalesce(sum(position), 0)::bigint AS events,
-           pg_total_relation_size('es.event')::bigint AS bytes
-    FROM es.head
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How large something was, sample by sample. `slack`: by so much it may grow besides."""
-
-    name: str
-    slack: float = GROWN_BYTES
-    sizes: list[float] = field(default_factory=list[float])
-
-    @property
-    def middle(self) -> float:
-        third = len(self.sizes) // 3
-        return median(self.sizes[third : 2 * third])
-
-    @property
-    def end(self) -> float:
-        return median(self.sizes[-(len(self.sizes) // 3) :])
-
-    def grows(self) -> bool:
-        """Whether it is larger at the end than in the middle, by more than what is noise."""
-        return self.end > self.middle * (1 + GROWN_SHARE) + self.slack
-
-    def line(self) -> str:
-        first, most = self.sizes[0] / 1024**2, max(self.sizes) / 1024**2
-        middle, end = self.middle / 1024**2, self.end / 1024**2
-        return (
-            f"{self.name:34} {first:8.1f} {middle:8.1f} {end:8.1f} {most:8.1f}  "
-            f"{'GROWS' if self.grows() else 'flat'}"
-        )
+# What has a term, and the instant that it begins at.
+KEPT: Mapping[str, tuple[str, timedelta]] = {
+    "es.reply": ("SELECT min(created_at) FROM es.reply", idempotency.KEPT_FOR),
+    "es.timer": ("SELECT min(due_at) FROM es.timer", timedelta()),
+    "webhook.delivery": ("SELECT min(created_at) FROM webhook.delivery", webhooks.KEPT_FOR),
+    "media.file": (
+        "SELECT min(uploaded_at) FROM media.file WHERE referenced_at IS NULL",
+        UNREFERENCED_LIFETIME,
+    ),
+}
+EVENTS = "SELECT coalesce(sum(position), 0)::bigint FROM es.head"
 
 
 @dataclass(slots=True)
 class Soaked:
-    """What was seen. `per_event`: bytes of one, with its indexes, all services together."""
+    """What was done. `told`: how often a shop was, by webhook."""
 
-    courses: dict[str, Course] = field(default_factory=dict[str, Course])
-    per_event: Course = field(default_factory=partial(Course, "bytes of an event", 0))
     placed: set[str] = field(default_factory=set[str])
-    events: int = 0
     returns: int = 0
+    disputes: int = 0
+    photos: int = 0
+    moderated: int = 0
     told: int = 0
-    """By webhook."""
 
-    def add(self, sizes: Mapping[str, float], slack: float = GROWN_BYTES) -> None:
-        for name, size in sizes.items():
-            self.courses.setdefault(name, Course(name, slack)).sizes.append(size)
-
-    def growing(self) -> list[str]:
-        grown = [course.name for course in self.courses.values() if course.grows()]
-        return grown + [self.per_event.name] * self.per_event.grows()
+    def line(self) -> str:
+        return (
+            f"{len(self.placed):,} orders, {self.returns:,} returns, {self.disputes:,} disputes, "
+            f"{self.photos:,} photos, {self.moderated:,} cases moderated, {self.told:,} times told "
+            "by webhook"
+        )
 
 
 class Traffic:
@@ -137,9 +99,14 @@ class Traffic:
         self._soaked = soaked
         self._shop = shop
         self._number = 0
+        self._photo = _photo()
         self._system = {"Authorization": f"Bearer {stack.token('SYSTEM', 'soak')}"}
         self._importer = {"Authorization": f"Bearer {stack.token('IMPORTER', 'soak')}"}
         self._auditor = {"Authorization": f"Bearer {stack.token('AUDITOR', 'soak')}"}
+
+    @property
+    def turns(self) -> int:
+        return self._number
 
     async def begin(self, web: httpx.AsyncClient) -> None:
         """Some sellers say where they are to be told."""
@@ -167,9 +134,18 @@ class Traffic:
         sent.raise_for_status()
         for path in (f"/v1/sellers/{seller}/score", f"/v1/sellers/{seller}/score/explain"):
             await web.get(f"{urls['reputation']}{path}", headers=self._auditor)
-        await web.get(f"{urls['review']}/v1/sellers/{seller}/reviews", headers=self._auditor)
+        reviews = await web.get(
+            f"{urls['review']}/v1/sellers/{seller}/reviews", headers=self._auditor
+        )
+        await self._upload(web, f"buyer-of-{order_id}")
         if self._number > RETURNED_AFTER:
-            await self._return(web, f"soak-{self._number - RETURNED_AFTER}-0")
+            known = f"soak-{self._number - RETURNED_AFTER}"
+            await self._return(web, f"{known}-0")
+            if self._number % SELDOM == 0:
+                await self._dispute(web, f"{known}-1")
+        if self._number % SELDOM == 1:
+            await self._flag(web, seller, reviews.json()["items"])
+            await self._moderate(web)
 
     async def _return(self, web: httpx.AsyncClient, order_id: str) -> None:
         asked = {
@@ -183,6 +159,53 @@ class Traffic:
         who = self._keyed("BUYER", f"buyer-of-{order_id}")
         taken = await web.post(url, json=asked, headers=who)
         self._soaked.returns += taken.is_success  # in a short run his time for it may be over
+
+    async def _dispute(self, web: httpx.AsyncClient, order_id: str) -> None:
+        """Nobody answers: what becomes of it is left to its deadlines."""
+        asked = {
+            "order_id": order_id,
+            "reason": "DAMAGED",
+            "lines": [{"line_id": "1", "quantity": 1}],
+            "outcome": "REFUND_FULL",
+            "text": "It came in pieces.",
+        }
+        url = f"{self._stack.description.urls['dispute']}/v1/disputes"
+        who = self._keyed("BUYER", f"buyer-of-{order_id}")
+        taken = await web.post(url, json=asked, headers=who)
+        self._soaked.disputes += taken.is_success
+
+    async def _upload(self, web: httpx.AsyncClient, buyer: str) -> None:
+        """A photo that he does not use then."""
+        url = f"{self._stack.description.urls['review']}/v1/media?purpose=REVIEW"
+        who = self._keyed("BUYER", buyer) | {"Content-Type": "image/jpeg"}
+        taken = await web.post(url, content=self._photo, headers=who)
+        self._soaked.photos += taken.is_success
+
+    async def _flag(
+        self, web: httpx.AsyncClient, seller: str, reviews: Sequence[Mapping[str, str]]
+    ) -> None:
+        """The newest of his reviews, once it is shown."""
+        for review in reviews[:1]:
+            url = f"{self._stack.description.urls['review']}/v1/reviews/{review['ref']}/flags"
+            who = self._keyed("SELLER", seller)
+            await web.post(url, json={"reason": "OFF_TOPIC"}, headers=who)
+
+    async def _moderate(self, web: httpx.AsyncClient) -> None:
+        """Takes a case, and decides it."""
+        of_review, who = self._stack.description.urls["review"], self._keyed("MODERATOR", "soak")
+        assigned = await web.post(f"{of_review}/v1/moderation/assignments", headers=who)
+        if assigned.status_code != HTTPStatus.CREATED:
+            return
+        case = assigned.json()
+        review = f"{of_review}/v1/reviews/{case['case_id']}"
+        version = (await web.get(review, headers=who)).headers["ETag"]
+        flags = [each["flag_id"] for each in case["flags"]]
+        kept = await web.post(
+            f"{review}/keeps",
+            json={"flag_ids": flags, "rule_ids": ["R-3"]},
+            headers=who | {"If-Match": version},
+        )
+        self._soaked.moderated += kept.is_success
 
     def _keyed(self, role: str, sub: str) -> dict[str, str]:
         token = self._stack.token(role, sub)
@@ -203,24 +226,54 @@ class Traffic:
         )
 
 
-async def look(stack: Stack, soaked: Soaked) -> None:
-    """Takes a sample of everything."""
+def _photo() -> bytes:
+    data = BytesIO()
+    Image.new("RGB", (60, 40), (200, 30, 30)).save(data, "JPEG")
+    return data.getvalue()
+
+
+async def look(stack: Stack, seconds: float, turns: int) -> Sample:
+    """How large everything is."""
     processes = {name: process for name, process in stack.services.items() if name != "sandbox"}
-    soaked.add({f"memory of {name}": memory_of(each.pid) for name, each in processes.items()})
-    events = size = 0
-    for service in SERVICES:
-        db = await asyncpg.connect(stack.description.databases[service].owner_url)
+    databases = stack.description.databases
+    keys = {f"{name} keys": each for name, each in stack.description.key_databases.items()}
+    tables: dict[str, Size] = {}
+    late: dict[str, float] = {}
+    events = 0
+    ahead = clock.offset(Path(stack.description.clock_file))
+    for name, database in (databases | keys).items():
+        db = await asyncpg.connect(database.owner_url)
         try:
-            rows = await db.fetch(SIZES, COME_AND_GO)
-            tables = {f"{service} {row['name']}": row["bytes"] for row in rows}
-            soaked.add(tables, GROWN_TABLE_BYTES)
-            told = await db.fetchrow(EVENTS)
-            assert told is not None
-            events, size = events + told["events"], size + told["bytes"]
+            tables |= {f"{name} {table}": size for table, size in (await _sizes(db)).items()}
+            if name in databases:
+                events += await db.fetchval(EVENTS)
+                late |= {f"{name} {table}": by for table, by in await _late(db, ahead)}
         finally:
             await db.close()
-    soaked.events = events
-    soaked.per_event.sizes.append(size / max(1, events))
+    return Sample(
+        seconds=seconds,
+        turns=turns,
+        events=events,
+        memory={name: memory_of(each.pid) for name, each in processes.items()},
+        tables=tables,
+        clock=ahead.total_seconds(),
+        late=late,
+    )
+
+
+async def _sizes(db: asyncpg.Connection) -> dict[str, Size]:
+    tables = await db.fetch(TABLES)
+    return {
+        name: Size(await db.fetchval(f"SELECT count(*) FROM {name}"), bytes_)  # noqa: S608
+        for name, bytes_ in tables
+    }
+
+
+async def _late(db: asyncpg.Connection, ahead: timedelta) -> list[tuple[str, float]]:
+    """For how many seconds the oldest rows have been there too long."""
+    now = datetime.now(UTC) + ahead
+    oldest = [(table, term, await db.fetchval(sql)) for table, (sql, term) in KEPT.items()]
+    return [(table, (now - at - term).total_seconds()) for table, term, at in oldest if at]
 
 
 def memory_of(pid: int) -> float:
@@ -234,61 +287,72 @@ def memory_of(pid: int) -> float:
     return 1024.0 * sum(kilobytes)
 
 
-async def soak(stack: Stack, minutes: float) -> Soaked:
-    """Keeps a stack at work, and looks at it now and then."""
+async def soak(stack: Stack, minutes: float, file: Path) -> Soaked:
+    """Keeps a stack at work, and looks at it now and then; what is seen is kept in a file."""
     soaked = Soaked()
     with receiving() as shop:
-        await _keep_at_work(stack, soaked, Traffic(stack, soaked, shop.url), minutes)
+        traffic = Traffic(stack, soaked, shop.url)
+        await _keep_at_work(stack, traffic, minutes, file)
         soaked.told = len(shop.received)
     return soaked
 
 
-async def _keep_at_work(stack: Stack, soaked: Soaked, traffic: Traffic, minutes: float) -> None:
+async def _keep_at_work(stack: Stack, traffic: Traffic, minutes: float, file: Path) -> None:
     began = time.monotonic()
     pause = minutes * 60 / SAMPLES
     # Whoever keeps a connection for as long as a service does may send just as it is closed.
     limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS / 2)
     async with httpx.AsyncClient(timeout=bulk.REQUEST_SECONDS, limits=limits) as web:
         await traffic.begin(web)
-        for sample in range(1, SAMPLES + 1):
-            while time.monotonic() - began < sample * pause:
+        for number in range(1, SAMPLES + 1):
+            while time.monotonic() - began < number * pause:
                 turned = time.monotonic()
                 await traffic.turn(web)
                 await asyncio.sleep(max(0.0, turned + TURN_SECONDS - time.monotonic()))
-            await look(stack, soaked)
+            sample = await look(stack, time.monotonic() - began, traffic.turns)
+            keep(sample, file)
             clock.move(Path(stack.description.clock_file), PASSES / SAMPLES)
-            sys.stderr.write(
-                f"{sample} of {SAMPLES}: {soaked.events:,} events, {soaked.returns:,} returns\n"
-            )
-
-
-def told(soaked: Soaked) -> Sequence[str]:
-    heading = f"{'MiB':34} {'first':>8} {'middle':>8} {'end':>8} {'most':>8}"
-    per = soaked.per_event
-    size = f"{per.middle:,.0f} bytes each in the middle, {per.end:,.0f} at the end"
-    lines = [course.line() for course in soaked.courses.values()]
-    besides = f"{soaked.returns:,} returns asked for, {soaked.told:,} times told by webhook"
-    return [heading, *lines, f"{soaked.events:,} events: {size}", besides]
+            sys.stderr.write(f"{number} of {SAMPLES}: {sample.events:,} events\n")
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=MINUTES)
-    minutes = parser.parse_args(arguments).minutes
+    parser.add_argument("--samples", type=Path, help="where what is seen is kept")
+    parser.add_argument("--judge", type=Path, help="what was kept, once more; nothing is run")
+    asked = parser.parse_args(arguments)
+    if asked.judge:
+        return _tell(asked.judge)
+    file = asked.samples or Path(tempfile.mkdtemp(prefix="soak-")) / "samples"
+    file.unlink(missing_ok=True)
     try:
         with ephemeral_stack() as stack:
-            soaked = asyncio.run(soak(stack, minutes))
+            soaked = asyncio.run(soak(stack, asked.minutes, file))
             check_log(stack, soaked.placed)
             ended = stack.ended()
     except StackError as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
-    sys.stdout.write("\n".join(told(soaked)) + "\n")
-    for name in soaked.growing():
-        sys.stdout.write(f"grows: {name}\n")
+    code = _tell(file)
+    sys.stdout.write(f"{soaked.line()}\nsamples: {file}\n")
     for process in ended:
         sys.stdout.write(f"ended by itself: {process.name}\n")
-    return 1 if ended or soaked.growing() else 0
+    return 1 if ended else code
+
+
+def _tell(file: Path) -> int:
+    """What was seen, and whether something grows."""
+    samples = kept(file)
+    all_judged = judged(samples)
+    growing = [each for each in all_judged if each.grows]
+    sys.stdout.write(f"{HEADING}\n")
+    for each in all_judged:
+        if max(each.sizes) > 0:
+            sys.stdout.write(f"{each.line()}\n")
+    sys.stdout.write(f"{samples[-1].events:,} events in {samples[-1].seconds / 60:,.0f} minutes\n")
+    for each in growing:
+        sys.stdout.write(f"grows: {each.name}, {each.unit}: {each.grows}\n")
+    return 1 if growing else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from aiokafka.cluster import ClusterMetadata
+
 class AIOKafkaClient:
+    cluster: ClusterMetadata
     def __init__(self, *, bootstrap_servers: str = ..., **configs: Any) -> None: ...
     async def bootstrap(self) -> None: ...
     async def close(self) -> None: ...

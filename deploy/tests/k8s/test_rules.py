@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 from deploy_checks.render import K8S, NotRendered, Rendered, Resource, rendered
-from deploy_checks.rules import RULES, files_of_people_find_room, wrong_with
+from deploy_checks.rules import (
+    RULES,
+    files_of_people_find_room,
+    what_is_read_finds_room,
+    wrong_with,
+)
 from shared_runtime.keeping import DAY_MS
 
 type Break = Callable[[Rendered], None]
@@ -69,6 +74,11 @@ def first(applied: Rendered) -> Resource:
 
 def worker(applied: Rendered) -> Resource:
     return pod(applied, "review-worker")
+
+
+def worker_limits(applied: Rendered) -> Resource:
+    told: Resource = worker(applied)["containers"][0]["resources"]["limits"]
+    return told
 
 
 def tmp(applied: Rendered) -> Resource:
@@ -267,6 +277,11 @@ BROKEN: tuple[tuple[str, Break], ...] = (
         puts(lambda a: container(a)["resources"]["limits"], memory="1941Mi"),
     ),
     ("files_of_people_find_room", puts(tmp, emptyDir={"sizeLimit": "1023Mi"})),
+    ("what_is_read_finds_room", puts(worker_limits, memory="1289Mi")),
+    (
+        "what_is_read_finds_room",
+        puts(lambda a: job(a)["containers"][0]["resources"]["limits"], memory="759Mi"),
+    ),
     (
         "each_deployment_is_kept_available",
         puts(
@@ -542,6 +557,14 @@ def test_files_of_people_have_all_the_room_that_they_may_take(production: Render
     assert limits == {"memory": "2Gi"}
     limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "1942Mi", "1Gi"
     assert [*files_of_people_find_room(least)] == []
+
+
+def test_what_is_read_has_all_the_room_that_it_may_take(production: Rendered) -> None:
+    least = Rendered(deepcopy(production.resources))
+    migrations = job(least)["containers"][0]["resources"]["limits"]
+    assert (worker_limits(least), migrations) == ({"memory": "1536Mi"}, {"memory": "768Mi"})
+    worker_limits(least)["memory"], migrations["memory"] = "1290Mi", "760Mi"
+    assert [*what_is_read_finds_room(least)] == []
 
 
 def test_what_production_applies_is_right(production: Rendered) -> None:

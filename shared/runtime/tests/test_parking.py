@@ -35,6 +35,7 @@ LEFT_OUT = "SELECT position FROM es.parked_event WHERE state = 'DISCARDED' ORDER
 SET_ASIDE_AGO = """
     UPDATE es.parked_event SET set_aside_at = clock_timestamp() - $1::interval WHERE position = $2
 """
+KEPT = "SELECT octet_length(body) AS size FROM es.parked_event WHERE state = 'WAITING'"
 # Two of the sellers share a partition, so that one key's trouble meets another key in a batch.
 SELLERS = ("S1", "S2", "S36")
 
@@ -455,3 +456,46 @@ async def test_where_nothing_is_parked_what_takes_too_long_holds_its_partition_a
             await turn_through(reader.runner)
     assert reader.runner.holds.keys() == {(topic, partition_of("S1"))}
     assert await reader.parked() == []
+
+
+async def test_what_is_tried_again_is_bounded_in_bytes(
+    pool: asyncpg.Pool, journal: PostgresLog, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One event at least, however large."""
+    await write(journal, "S1", "poison", *map(str, range(5)))
+    await reader.read_all()
+    sizes = [row["size"] for row in await pool.fetch(KEPT)]
+    name = ("sight", reader.subscription.topics[0], partition_of("S1"), "S1")
+    for most, found in ((sum(sizes), 6), (sum(sizes) - 1, 5), (1, 1)):
+        monkeypatch.setattr(parking, "RETRY_BYTES_MAX", most)
+        waiting = await parking.waiting_of(pool, name)
+        assert len(waiting) == found
+    reader.applying.mended = True
+    assert await reader.retry("S1") == 1
+    assert await histories(pool) == {"S1": [1, 2, 3, 4, 5, 6]}
+
+
+async def test_so_many_readers_of_a_process_try_again_at_once(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    readers = [Reader(pool, topic, f"sight {n}") for n in range(parking.RETRIES_AT_ONCE + 1)]
+    retries, going = parking.Retries(), list[int]()
+    now = 0
+
+    async def slowly(deliveries: Sequence[Delivery], _: Connection) -> None:
+        nonlocal now
+        if any(POISON in delivery.body for delivery in deliveries):
+            now += 1
+            going.append(now)
+            await asyncio.sleep(0.2)
+            now -= 1
+            raise ValueError("cannot be applied")
+
+    await write(journal, "S1", "poison")
+    for reader in readers:
+        await reader.read_all()
+        assert await ask_retry(pool, subscription=reader.subscription.name, key="S1")
+        reader.runner.subscription = replace(reader.subscription, apply=slowly)
+        reader.runner.retries = retries
+    await asyncio.gather(*(reader.runner.retry() for reader in readers))
+    assert max(going) == parking.RETRIES_AT_ONCE

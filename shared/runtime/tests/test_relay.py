@@ -22,13 +22,14 @@ from shared_events import orders
 from shared_events.envelope import decode_envelope
 from shared_events.orders import OrderPaid
 from shared_events.partition import PARTITIONS, partition_of
+from shared_runtime import relay as relay_module
 from shared_runtime.clock import system_clock
 from shared_runtime.database import open_pool
-from shared_runtime.delivery import Delivery, Place, Subscription, TakenOver
+from shared_runtime.delivery import Cursor, Delivery, Place, Subscription, TakenOver
 from shared_runtime.log import PostgresLog
 from shared_runtime.migrate import migrate
 from shared_runtime.ownership import ALIVE_SECONDS, GROUPS, Ownership
-from shared_runtime.relay import Relay, relay_subscription
+from shared_runtime.relay import Relay, Slow, relay_subscription
 from shared_runtime.sources import KafkaLog, OwnLog, reading
 from shared_runtime.subscription import Runner, read_cursors
 from shared_runtime.testing import facts, see
@@ -106,6 +107,10 @@ def as_sent(record: ConsumerRecord) -> Record:
 
 def without_duplicates(topic: Mapping[int, Sequence[Record]]) -> dict[int, list[Record]]:
     return {partition: list(dict.fromkeys(records)) for partition, records in topic.items()}
+
+
+def bodies(topic: Mapping[int, Sequence[Record]]) -> dict[int, list[bytes | None]]:
+    return {partition: [body for _, body, _, _ in records] for partition, records in topic.items()}
 
 
 def duplicates(topic: Mapping[int, Sequence[Record]]) -> int:
@@ -398,6 +403,64 @@ async def test_a_producer_that_is_left_behind_ends_when_it_has_sent_what_it_has(
             await asyncio.sleep(0.1)
     (sent,) = (await in_kafka(own_servers.kafka, topic)).values()
     assert [value for _, value, _, _ in sent] == [first.body, second.body]
+
+
+def sent(partition: int, position: int, size: int) -> Delivery:
+    return Delivery(
+        topic="orders.events",
+        partition=partition,
+        position=position,
+        body=bytes(size),
+        chain_hash=bytes(32),
+    )
+
+
+async def test_what_kafka_does_not_acknowledge_does_not_become_more(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partition that comes then gets its share, or one event, and waits with the rest."""
+    monkeypatch.setattr(relay_module, "PRODUCE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(relay_module, "UNDER_WAY_BYTES_MAX", 100)
+    monkeypatch.setattr(relay_module, "UNDER_WAY_BYTES_OF_ONE", 20)
+    begun: list[tuple[int, list[int]]] = []
+
+    async def never(_: object, place: Place, group: Sequence[Delivery], __: object) -> None:
+        begun.append((place[1], [delivery.position for delivery in group]))
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(relay_module, "_send", never)
+    relay = Relay(kafka)
+    for partition, size in ((1, 30), (2, 30), (3, 10), (4, 30), (1, 30)):
+        few = [sent(partition, position, size) for position in (1, 2, 3)]
+        assert isinstance((await relay.produce(few))[few[0].place], Slow)
+        await asyncio.sleep(0)
+    await relay.close()
+    assert begun == [(1, [1, 2, 3]), (2, [1]), (3, [1, 2]), (4, [1])]
+
+
+async def test_what_found_no_room_is_sent_behind_what_did(
+    pool: asyncpg.Pool,
+    journal: PostgresLog,
+    kafka: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await write(journal, "O1", {BUSY: 3, CALM: 2})
+    monkeypatch.setattr(relay_module, "PRODUCE_SECONDS_MAX", 30.0)
+    monkeypatch.setattr(relay_module, "UNDER_WAY_BYTES_MAX", 1)
+    monkeypatch.setattr(relay_module, "UNDER_WAY_BYTES_OF_ONE", 1)
+    relay = Relay(kafka)
+    read = await OwnLog(pool, (topic,)).take(
+        {(topic, partition_of(key)): Cursor() for key in (BUSY, CALM)}
+    )
+    rounds = 0
+    while failed := await relay.produce(read):
+        read = [delivery for delivery in read if delivery.place in failed]
+        rounds += 1
+    await relay.close()
+    assert rounds == 2
+    there, wanted = await in_kafka(kafka, topic), await in_log(pool, topic)
+    assert bodies(there) == bodies(wanted)
 
 
 async def test_a_partition_that_cannot_be_produced_holds_up_no_other(

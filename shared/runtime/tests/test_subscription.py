@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka import codec as codecs
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.fetch import FetchRequest
 from local_stack.databases import Database
 from local_stack.servers import Servers
 from prometheus_client import REGISTRY
@@ -33,7 +34,7 @@ from shared_runtime.delivery import (
     Subscription,
     TakenOver,
 )
-from shared_runtime.fetching import SessionConsumer
+from shared_runtime.fetching import SessionConsumer, Sessions
 from shared_runtime.log import PostgresLog
 from shared_runtime.parking import ask_retry, list_parked, retry_parked
 from shared_runtime.relay import Relay, relay_subscription
@@ -830,16 +831,67 @@ async def test_a_busy_partition_does_not_hold_up_the_others(
 
 
 async def test_a_batch_is_bounded_in_bytes_and_the_largest_event_comes_alone(
-    pool: asyncpg.Pool, journal: PostgresLog, topic: str, monkeypatch: pytest.MonkeyPatch
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
 ) -> None:
     await write(journal, "O1", S1=9, S2=9)
     source = OwnLog(pool, (topic,))
     cursors = {(topic, partition_of(key)): Cursor() for key in ("S1", "S2")}
     (size, *_) = {len(each.body) for each in await source.take(cursors)}
-    for most, taken in ((8 * size, 4), (2 * size, 1), (1, 1)):
-        monkeypatch.setattr(sources, "BATCH_BYTES_MAX", most)
-        read = await OwnLog(pool, (topic,)).take(cursors)
-        assert sorted(each.position for each in read) == sorted([*range(1, taken + 1)] * 2)
+    for most, taken in ((8 * size, [1, 1, 2, 2, 3, 3, 4, 4]), (2 * size, [1, 1]), (1, [1])):
+        read = await OwnLog(pool, (topic,), bytes_max=most).take(cursors)
+        assert sorted(each.position for each in read) == taken
+
+
+async def test_many_places_with_large_events_take_turns(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    """Each may give one, however large, and all of them together are too much."""
+    sellers = ("S1", "S2", "S3", "S4")
+    await write(journal, "O1", **dict.fromkeys(sellers, 3))
+    cursors = {(topic, partition_of(key)): Cursor() for key in sellers}
+    source = OwnLog(pool, (topic,))
+    (size, *_) = {len(each.body) for each in await source.take(cursors)}
+    assert len(await OwnLog(pool, (topic,), bytes_max=4 * size).take(cursors)) == 4
+    source = OwnLog(pool, (topic,), bytes_max=3 * size)
+    first = {each.place for each in await source.take(cursors)}
+    assert len(first) == 3
+    assert cursors.keys() - first < {each.place for each in await source.take(cursors)}
+
+
+async def test_nothing_more_is_fetched_while_what_has_come_is_not_taken(
+    kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes long over a batch has one answer of each broker besides, and not a part of
+    every partition.
+    """
+    fetches: list[object] = []
+    send = Sessions.send
+
+    async def noted(self: Sessions, node_id: int, request: object, **options: object) -> object:
+        if isinstance(request, FetchRequest):
+            fetches.append(request)
+        return await send(self, node_id, request, **options)
+
+    monkeypatch.setattr(Sessions, "send", noted)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    await producer.send_and_wait(topic, b"1", partition=1)
+    async with kafka_log(kafka, topic, foreign=True) as source:
+        places = {(topic, partition): Cursor() for partition in range(PARTITIONS)}
+        await source.places()
+        await source.rewind(places)
+        # It has come, and another one is waited for.
+        while not await source.take(places):
+            pass
+        await producer.send_and_wait(topic, b"2", partition=1)
+        await asyncio.sleep(0.5)  # which it does before anybody takes it
+        begun = len(fetches)
+        await producer.send_and_wait(topic, b"3", partition=2)
+        await asyncio.sleep(0.5)
+        assert len(fetches) == begun
+        assert [each.body for each in await source.take(places)] == [b"2"]
+        assert [each.body for each in await source.take(places)] == [b"3"]
+    await producer.stop()
 
 
 async def test_what_is_fetched_ahead_from_kafka_is_bounded_in_bytes(

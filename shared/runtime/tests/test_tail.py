@@ -120,6 +120,12 @@ def test_what_was_read_a_while_ago_is_not_kept_though_there_is_room() -> None:
     assert positions(tail.after(THERE, 1, 9)) == [2]
 
 
+@pytest.mark.parametrize(("bytes_max", "found"), [(90, 3), (89, 2), (30, 1), (1, 1)])
+def test_who_takes_it_takes_so_many_bytes_or_one_event(bytes_max: int, found: int) -> None:
+    tail = of(*(told(n, what=bytes(30)) for n in range(1, 6)))
+    assert len(tail.after(HERE, 0, 9, bytes_max)) == found
+
+
 def answering(*heads: Heads) -> tuple[list[Heads], Callable[[], Awaitable[Heads]]]:
     """What is still to be answered, and whom to ask."""
     left = list(heads)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from local_stack.topics import FEEDS, WRITERS
 from pydantic import ValidationError
 from shared_events.partition import PARTITIONS
+from shared_runtime.budget import REBUILDING_BYTES_MAX, memory_bytes_max
 from shared_runtime.database import PROBE_CONNECTIONS, STATEMENT_SECONDS_MAX
 from shared_runtime.http import READY_SECONDS_MAX, SHUTDOWN_SECONDS_MAX
 from shared_runtime.keeping import DAY_MS, kept_at_most
@@ -21,7 +22,7 @@ from shared_runtime.media_api import DISK_BYTES_MAX, MEMORY_BYTES_MAX
 from shared_runtime.relay import CLOSE_SECONDS_MAX
 
 from deploy_checks import figures, joined
-from deploy_checks.facts import SERVICES, flows_of
+from deploy_checks.facts import SERVICES, flows_of, workload_of
 from deploy_checks.render import (
     SERVICE,
     Rendered,
@@ -151,6 +152,23 @@ def files_of_people_find_room(applied: Rendered) -> Iterator[str]:
         disk = tmp.get("sizeLimit")
         if disk is not None and bytes_of(disk) < DISK_BYTES_MAX:
             yield f"{name_of(each)}: has {disk} of disk, {DISK_BYTES_MAX} bytes may be taken"
+
+
+def what_is_read_finds_room(applied: Rendered) -> Iterator[str]:
+    """A worker is given the memory that its readers and its scanner take at most; a migration, that
+    of projections that are built again.
+    """
+    for each, template in applied.workloads():
+        if each["kind"] == "Job":
+            taken = REBUILDING_BYTES_MAX
+        elif component_of(each) == "worker":
+            taken = memory_bytes_max(workload_of(SERVICES[service_of(template)]))
+        else:
+            continue
+        [container] = template["spec"]["containers"]
+        memory = container.get("resources", {}).get("limits", {}).get("memory")
+        if memory is not None and bytes_of(memory) < taken:
+            yield f"{name_of(each)}: has {memory} of memory, {taken} bytes may be taken"
 
 
 def bytes_of(told: str) -> int:
@@ -456,6 +474,7 @@ RULES: tuple[Rule, ...] = (
     processes_are_looked_after,
     resources_are_asked_for,
     files_of_people_find_room,
+    what_is_read_finds_room,
     each_deployment_is_kept_available,
     processes_end_in_time,
     code_waits_for_its_migration,

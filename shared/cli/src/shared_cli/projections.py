@@ -57,7 +57,10 @@ def rebuild(
     *,
     processes: Annotated[
         int | None,
-        Option(min=1, help="A named one in so many, if not one for each core where it is large."),
+        Option(
+            min=1,
+            help="A named one in so many, if not one for each core (four at most) if it is large.",
+        ),
     ] = None,
 ) -> None:
     """Make a projection again from the log, beside the live one, and switch its readers to it.

@@ -26,6 +26,9 @@ FIRST_EPOCH = 0
 """Of a request that names all, ends the session that it names, and begins another."""
 EPOCH_MAX = 2**31 - 1
 
+TAKEN_FIRST_SECONDS = 3600.0
+"""For ever, for a clock that wants a number."""
+
 type Send = Callable[..., Awaitable[Any]]
 type Entry = tuple[int, ...]
 """A partition of a request: its number, and where to read from."""
@@ -64,6 +67,19 @@ class SessionConsumer(Consumer):
         super().__init__(*topics, **configs)
         self._with_brokers = Sessions(self._client.send)
         self._client.send = self._with_brokers.send
+
+    @override
+    async def start(self) -> None:
+        """It has what all brokers answer once, and no more: none is asked again before all of its
+        answer was taken. (The library waits for that a tenth of a second, and then asks for what
+        other partitions have: whoever takes long over a batch had half a MiB of each partition
+        besides. And it lets each broker answer as much as all may.)
+        """
+        await super().start()
+        assert self._fetcher is not None
+        told: dict[str, Any] = vars(self._fetcher)  # it has no other door to these
+        told["_prefetch_backoff"] = TAKEN_FIRST_SECONDS
+        told["_fetch_max_bytes"] //= max(1, len(self._client.cluster.brokers()))
 
     @property
     def has_failed(self) -> bool:

@@ -29,6 +29,12 @@ POISON_ATTEMPTS = 3
 PARKED_KEYS_MAX = 100
 REASON_LENGTH_MAX = 500
 RETRY_BATCH_MAX = 500
+RETRY_BYTES_MAX = 1024 * 1024
+"""Of bodies, or one event."""
+UNKEPT_BYTES = 64 * 1024
+"""What a body is taken for that was not kept: a line of a feed has no more."""
+RETRIES_AT_ONCE = 4
+"""In a process: what is tried again is in memory beside what is new."""
 RETRY_AFTER = timedelta(minutes=5)
 """Parked keys are tried again so often by themselves: by then a release that can apply them may
 have taken over, or what they need may be back."""
@@ -202,9 +208,17 @@ LOCK_KEY = """
     WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4 FOR UPDATE
 """
 WAITING = """
-    SELECT position, body, chain_hash FROM es.parked_event
-    WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4 AND state = 'WAITING'
-    ORDER BY position LIMIT $5
+    SELECT position, body, chain_hash FROM (
+        SELECT *, row_number() OVER up_to_it AS number,
+               sum(coalesce(octet_length(body), $7)) OVER up_to_it AS bytes
+        FROM (
+            SELECT position, body, chain_hash FROM es.parked_event
+            WHERE subscription = $1 AND topic = $2 AND partition = $3 AND key = $4
+              AND state = 'WAITING'
+            ORDER BY position LIMIT $5
+        ) AS next WINDOW up_to_it AS (ORDER BY position)
+    ) AS counted
+    WHERE bytes <= $6 OR number = 1 ORDER BY position
 """
 APPLIED = """
     DELETE FROM es.parked_event
@@ -222,10 +236,11 @@ KEEP_PARKED = """
 
 class Retries:
     """Of which subscriptions keys are to be tried again: one look now and then tells all those of a
-    process.
+    process. So many are tried `at_once`.
     """
 
     def __init__(self) -> None:
+        self.at_once = asyncio.Semaphore(RETRIES_AT_ONCE)
         self._due: frozenset[str] = frozenset()
         self._looked_at = float("-inf")
         self._one_at_a_time = asyncio.Lock()
@@ -260,7 +275,7 @@ async def _retry_key(
     name = (subscription.name, *place, key)
     while True:
         # Fetched before anything is locked: the source may be slow.
-        waiting = await _waiting(pool, name)
+        waiting = await waiting_of(pool, name)
         positions = [row["position"] for row in waiting]
         deliveries = await _fetched(source, place, waiting)
         async with pool.acquire() as db, db.transaction():
@@ -268,7 +283,7 @@ async def _retry_key(
             # The lock holds off the turn that would let one more event wait behind our back.
             if not await db.fetchval(LOCK_KEY, *name):
                 return False
-            if [row["position"] for row in await _waiting(db, name)] != positions:
+            if [row["position"] for row in await waiting_of(db, name)] != positions:
                 continue
             if not positions:
                 await db.execute(FREE_KEY, *name)
@@ -280,10 +295,11 @@ async def _retry_key(
                 return False
 
 
-async def _waiting(
+async def waiting_of(
     db: asyncpg.Pool | Connection, name: tuple[str, str, int, str]
 ) -> list[asyncpg.Record]:
-    return await db.fetch(WAITING, *name, RETRY_BATCH_MAX)
+    """The first events of a key that wait: as many as are tried again together."""
+    return await db.fetch(WAITING, *name, RETRY_BATCH_MAX, RETRY_BYTES_MAX, UNKEPT_BYTES)
 
 
 async def _fetched(

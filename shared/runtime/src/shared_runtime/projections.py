@@ -47,6 +47,9 @@ IDLE_SECONDS = 2.0
 """After so long without an event it is looked whether there are any to come."""
 PARALLEL_MIN = 50_000
 """Fewer events are folded sooner than other processes are started."""
+PARTS_MAX = 4
+"""In so many processes at most, unless somebody wants more: a node has more cores than what runs
+there has memory."""
 
 log = structlog.get_logger()
 

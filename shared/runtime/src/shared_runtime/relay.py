@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import asyncpg
 import structlog
@@ -29,6 +29,11 @@ from shared_runtime.lineage import compare, ends_that_answer, look_up
 from shared_runtime.sources import METADATA_MS_MAX, PARTITION_BYTES_MAX
 
 BATCH_BYTES_MAX = PARTITION_BYTES_MAX
+UNDER_WAY_BYTES_MAX = 8 * 1024 * 1024
+"""Of bodies that are sent and not acknowledged: while Kafka is away they do not become more."""
+UNDER_WAY_BYTES_OF_ONE = 64 * 1024
+"""So much of a partition, or one event, is sent whatever is under way: partitions that do not
+answer keep none of the others waiting."""
 REQUEST_TIMEOUT_MS = 10_000
 PRODUCE_SECONDS_MAX = 1.0
 """So long all partitions are waited for; what is slower is gone on without."""
@@ -54,6 +59,7 @@ class _Sending:
 
     first: int
     last: int
+    size: int
     task: asyncio.Task[None]
 
     def is_there(self) -> bool:
@@ -108,19 +114,17 @@ class Relay:
         ordered = sorted(deliveries, key=PLACE_OF)  # stable
         groups = {place: list(group) for place, group in groupby(ordered, key=PLACE_OF)}
         still = {place for place, it in self._sending.items() if not it.task.done()}
-        begun = {
-            place: sending
-            for place, group in groups.items()
-            if place not in still and (sending := self._begin(producer, place, group))
-        }
-        self._sending.update(begun)
-        if tasks := [sending.task for sending in begun.values()]:
-            await asyncio.wait(tasks, timeout=PRODUCE_SECONDS_MAX)
+        begun = self._begin_some(producer, groups, still)
+        if begun:
+            await asyncio.wait(begun, timeout=PRODUCE_SECONDS_MAX)
         failed: dict[Place, Exception] = {}
-        for place in groups:
+        for place, group in groups.items():
             sending = self._sending[place]
             if place in still or not sending.task.done():
                 failed[place] = Slow(f"{sending.first} to {sending.last} not acknowledged yet")
+                continue
+            if sending.is_there() and sending.last < group[-1].position:
+                failed[place] = Slow(f"no room behind {sending.last}")
                 continue
             del self._sending[place]
             if failure := sending.task.exception():
@@ -136,10 +140,26 @@ class Relay:
             self._leave_behind()
         return failed
 
+    def _begin_some(
+        self,
+        producer: AIOKafkaProducer,
+        groups: Mapping[Place, list[Delivery]],
+        still: set[Place],
+    ) -> list[asyncio.Task[None]]:
+        room = UNDER_WAY_BYTES_MAX - sum(self._sending[place].size for place in still)
+        begun: list[asyncio.Task[None]] = []
+        for place, group in groups.items():
+            sending = None if place in still else self._begin(producer, place, group, room)
+            if sending is not None:
+                self._sending[place] = sending
+                begun.append(sending.task)
+                room -= sending.size
+        return begun
+
     def _begin(
-        self, producer: AIOKafkaProducer, place: Place, group: list[Delivery]
+        self, producer: AIOKafkaProducer, place: Place, group: list[Delivery], room: int
     ) -> _Sending | None:
-        """Sends what is not there yet; None if all is."""
+        """Sends what is not there yet, as far as there is room; None if all is."""
         first = group[0].position
         before = self._sending.get(place)
         if before and before.is_there() and before.first <= first <= before.last + 1:
@@ -147,8 +167,16 @@ class Relay:
             group = [delivery for delivery in group if delivery.position > before.last]
             if not group:
                 return None
+        sizes = [*accumulate(len(delivery.body) for delivery in group)]
+        room = max(room, UNDER_WAY_BYTES_OF_ONE)
+        group = group[: max(1, sum(size <= room for size in sizes))]
         sending = self._send(producer, place, group)
-        return _Sending(first=first, last=group[-1].position, task=asyncio.create_task(sending))
+        return _Sending(
+            first=first,
+            last=group[-1].position,
+            size=sizes[len(group) - 1],
+            task=asyncio.create_task(sending),
+        )
 
     async def _send(
         self, producer: AIOKafkaProducer, place: Place, deliveries: Sequence[Delivery]

@@ -51,6 +51,7 @@ from shared_runtime.parking import DISCARDED_PURGE_MAX, purge_discarded
 from shared_runtime.pausing import pause
 from shared_runtime.projections import (
     PARALLEL_MIN,
+    PARTS_MAX,
     Apart,
     CannotRebuild,
     PartitionShare,
@@ -421,7 +422,7 @@ async def run_rebuild[S: Settings](
     service: Service[S], settings: S, *, name: str, processes: int | None = None
 ) -> None:
     """Builds a projection again beside the live one and switches to it, with the owner's rights: a
-    large one in several processes, one for each core if not said.
+    large one in several processes, one for each core if not said, `PARTS_MAX` then.
 
     Raises `NoSuchProjection`; `CannotRebuild`, when nothing has changed; `WasDifferent` after the
     switch.
@@ -432,7 +433,7 @@ async def run_rebuild[S: Settings](
             url, min_size=0, timeout=CONNECT_SECONDS_MAX, server_settings=PLANS
         ) as owner:
             await check_migrated(owner, service.package)
-            parts = processes or os.process_cpu_count() or 1
+            parts = processes or parts_for(os.process_cpu_count() or 1)
             apart = Apart(
                 fold=partial(_fold_apart, service.package, name, parts),
                 events_min=0 if processes else PARALLEL_MIN,
@@ -471,6 +472,11 @@ async def run_fold[S: Settings](
             await fold_part(projection, source, generation, part, owner=owner)
     except WORLD_FAILURES as failure:
         raise CannotRebuild(str(failure) or type(failure).__name__) from failure
+
+
+def parts_for(cores: int) -> int:
+    """In how many processes a large projection is folded."""
+    return min(PARTS_MAX, cores)
 
 
 async def _fold_apart(package: str, name: str, processes: int, generation: int) -> None:

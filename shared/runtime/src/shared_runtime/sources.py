@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from typing import NamedTuple
 
 import asyncpg
@@ -28,6 +28,7 @@ from prometheus_client import Counter, Gauge
 
 from shared_runtime.brokers import Bootstrap, client_of
 from shared_runtime.delivery import (
+    PLACE_OF,
     Cursor,
     Delivery,
     Epoch,
@@ -42,8 +43,10 @@ from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
 BATCH_PER_PLACE_MAX = 1_000
-BATCH_BYTES_MAX = 16 * 1024 * 1024
+BATCH_BYTES_MAX = 4 * 1024 * 1024
 """Of bodies: a batch of the largest events takes no more memory than one of usual ones."""
+ANSWERED_BYTES_MAX = 4 * 1024 * 1024
+"""Of bodies, by all brokers together: a batch from Kafka."""
 PARTITION_BYTES_MAX = 512 * 1024
 """So much of each partition is fetched ahead from Kafka: as much as a relay sends at once."""
 KAFKA_WAIT_MS = 500
@@ -126,13 +129,15 @@ FETCH = """
 class OwnLog:
     """The log in the service's database, looked at: often while it grows, now and then when not.
 
-    `tail` is shared by the readers of one process.
+    `tail` is shared by the readers of one process. `bytes_max`: of bodies, in a batch.
     """
 
     pool: asyncpg.Pool
     topics: tuple[str, ...]
     tail: Tail = field(default_factory=Tail)
+    bytes_max: int = BATCH_BYTES_MAX
     _moved: set[Place] = field(init=False)
+    _left: list[Place] = field(default_factory=list[Place])  # that were left for the next time
 
     def __post_init__(self) -> None:
         self._moved = self.tail.moved()
@@ -152,15 +157,39 @@ class OwnLog:
             return []
         # The same number for each that is behind: a busy partition does not hold up the others.
         per_place = max(1, min(BATCH_PER_PLACE_MAX, BATCH_MAX // len(behind)))
+        bytes_of_one = self.bytes_max // len(behind)
         async with self.tail.reading:
-            kept = [self.tail.after(place, after, per_place) for place, after in behind]
+            kept = [
+                self.tail.after(place, after, per_place, bytes_of_one) for place, after in behind
+            ]
             further = [told for told, here in zip(behind, kept, strict=True) if not here]
-            read = await self._read(further, per_place) if further else []
+            read = await self._read(further, per_place, bytes_of_one) if further else []
             self.tail.keep(read)
         taken = [*chain.from_iterable(kept), *read]
         if not taken:  # it does not go as far as it went: it was restored from a backup
             await self.tail.look(self._heads)
-        return taken
+        return self._within(taken)
+
+    def _within(self, taken: list[Delivery]) -> list[Delivery]:
+        """As much as a batch may have. Each place gives one event, however large, and many of them
+        can be too much: then those that are left for the next time come first there.
+        """
+        if sum(len(delivery.body) for delivery in taken) <= self.bytes_max:
+            self._left.clear()
+            return taken
+        groups = {place: list(told) for place, told in groupby(taken, PLACE_OF)}
+        waited = [place for place in self._left if place in groups]
+        self._left.clear()
+        within: list[Delivery] = []
+        room = self.bytes_max
+        for place in dict.fromkeys([*waited, *groups]):
+            size = sum(len(delivery.body) for delivery in groups[place])
+            if within and size > room:
+                self._left.append(place)
+                continue
+            within += groups[place]
+            room -= size
+        return within
 
     def _behind(
         self, cursors: Mapping[Place, Cursor], held: frozenset[Place]
@@ -190,14 +219,16 @@ class OwnLog:
             for topic, partition, position, chain_hash in rows
         }
 
-    async def _read(self, behind: Sequence[tuple[Place, int]], per_place: int) -> list[Delivery]:
+    async def _read(
+        self, behind: Sequence[tuple[Place, int]], per_place: int, bytes_of_one: int
+    ) -> list[Delivery]:
         rows = await self.pool.fetch(
             TAKE,
             [topic for (topic, _), _ in behind],
             [partition for (_, partition), _ in behind],
             [after for _, after in behind],
             per_place,
-            BATCH_BYTES_MAX // len(behind),
+            bytes_of_one,
         )
         return [_delivery(*row) for row in rows]
 
@@ -743,7 +774,7 @@ class KafkaLog:
                 isolation_level=COMMITTED,
                 metadata_max_age_ms=METADATA_MS_MAX,
                 max_partition_fetch_bytes=PARTITION_BYTES_MAX,
-                fetch_max_bytes=BATCH_BYTES_MAX,
+                fetch_max_bytes=ANSWERED_BYTES_MAX,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
                 consumer_timeout_ms=2 * FETCH_WAIT_MS,
             )

@@ -499,12 +499,14 @@ class Runner:
             return
         if _is_over(self.retrying):
             self.retried_at = self.turned_at
-            self.retrying = asyncio.create_task(self._retry())
+            self.retrying = asyncio.create_task(self.retry())
 
-    async def _retry(self) -> None:
+    async def retry(self) -> None:
+        """Tries the parked keys that are due."""
         try:
             if await self.retries.are_due(self.subscription.name, self.pool):
-                await retry_parked(self.subscription, self.source, self.pool)
+                async with self.retries.at_once:
+                    await retry_parked(self.subscription, self.source, self.pool)
                 self.applied.ring()
         except (TakenOver, VersionConflict, *WORLD_FAILURES) as failure:
             log.warning(

@@ -8,13 +8,13 @@ at where the log ends serves all who wait.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from shared_runtime.bells import Bell
 from shared_runtime.delivery import PLACE_OF, Delivery, Place
 
 KEPT_MAX = 16_000
-KEPT_BYTES_MAX = 32 * 1024 * 1024
+KEPT_BYTES_MAX = 8 * 1024 * 1024
 """Of bodies. What is decoded of them takes some times as much."""
 KEPT_SECONDS = 60.0
 """At least, and twice as long at most. Whoever is further behind is far behind all that is kept."""
@@ -91,13 +91,19 @@ class Tail:
         self._forget_rewritten(heads)
         self.heads = heads
 
-    def after(self, place: Place, position: int, most: int) -> list[Delivery]:
-        """The next deliveries behind a position, as far as they are here."""
+    def after(
+        self, place: Place, position: int, most: int, bytes_max: int = KEPT_BYTES_MAX
+    ) -> list[Delivery]:
+        """The next deliveries behind a position, as far as they are here: one, however large, and
+        no more than may be, of bodies.
+        """
         kept = self._kept.get(place)
         if not kept or not kept[0].position - 1 <= position < kept[-1].position:
             return []
         first = position + 1 - kept[0].position
-        return kept[first : first + most]
+        next_ones = kept[first : first + most]
+        sizes = accumulate(len(delivery.body) for delivery in next_ones)
+        return next_ones[: max(1, sum(size <= bytes_max for size in sizes))]
 
     def keep(self, read: Iterable[Delivery]) -> None:
         """Takes in what continues a place, or is ahead of it. What lies behind is not kept: its

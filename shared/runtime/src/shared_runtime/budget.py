@@ -1,0 +1,48 @@
+"""What a worker has to do in, the memory that it takes at most out.
+
+    BYTES = memory_bytes_max(workload)
+
+Its readers are counted with all that they may have at once, each as far from the others as can be.
+Not counted is what is read for a batch to decide on it (histories of some events each, in
+proportion to the batch) and what a batch makes of them before it is stored: what a pod has besides.
+"""
+
+from shared_runtime.media_api import COPIES, IDLE_BYTES
+from shared_runtime.media_types import IMAGE_BYTES_MAX
+from shared_runtime.parking import RETRIES_AT_ONCE, RETRY_BYTES_MAX
+from shared_runtime.projections import PARTS_MAX
+from shared_runtime.relay import UNDER_WAY_BYTES_MAX
+from shared_runtime.sources import ANSWERED_BYTES_MAX, BATCH_BYTES_MAX
+from shared_runtime.tail import KEPT_BYTES_MAX
+from shared_runtime.worker import Workload
+
+PICTURE_BYTES_MAX = 620 * 1024 * 1024 + COPIES * IMAGE_BYTES_MAX
+"""One at a time is scanned: the largest WebP, decoded, beside the file that it is in."""
+DECODED = 4
+"""An event takes so many times its body with what is decoded of it: of all types 3.0 to 4.1 times
+were seen, 3.7 in the median; the longer its texts, the less."""
+BATCHES = 2
+"""Of a reader: the one that is applied, and the next one."""
+FOLDING_BYTES_MAX = (
+    IDLE_BYTES
+    + DECODED * (BATCHES * max(BATCH_BYTES_MAX, ANSWERED_BYTES_MAX) + KEPT_BYTES_MAX)
+    + ANSWERED_BYTES_MAX
+)
+"""Of a process that builds a projection again, or a part of one."""
+REBUILDING_BYTES_MAX = (1 + PARTS_MAX) * FOLDING_BYTES_MAX
+"""Of all of a migration: the process that waits for the parts goes on behind them."""
+
+
+def memory_bytes_max(workload: Workload) -> int:
+    """Of the worker that does it."""
+    own = 1 + len(workload.on_own_log) + len(workload.own_projections)  # the relay
+    on_kafka = len(workload.on_kafka) + len(workload.feeds) + len(workload.kafka_projections)
+    bodies = (
+        BATCHES * (own * BATCH_BYTES_MAX + on_kafka * ANSWERED_BYTES_MAX)
+        + KEPT_BYTES_MAX
+        + RETRIES_AT_ONCE * RETRY_BYTES_MAX
+    )
+    # What brokers have answered and nobody has taken; what they have not acknowledged, of which
+    # each partition has its share in any case.
+    raw = on_kafka * ANSWERED_BYTES_MAX + 2 * UNDER_WAY_BYTES_MAX
+    return IDLE_BYTES + PICTURE_BYTES_MAX + DECODED * bodies + raw

@@ -2,17 +2,29 @@
 
 provider   pays refunds, unless it is told to refuse those of an order
 lives      has the stories of a module lived side by side: what went wrong, by their names
+by_client  has people ask by the client that is generated for Python
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
-from local_stack.people import Provider
+from local_stack.databases import SERVICES
+from local_stack.people import Person, Provider
 from local_stack.returning import Lives, Tale, lived_side_by_side
 from local_stack.services import Stack
 from shared_cli import clock
+
+from tests.integration.by_client import ByClient
+
+
+@pytest.fixture(scope="session", autouse=True)
+def by_client() -> Iterator[None]:
+    ways = {service: ByClient(service) for service in SERVICES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Person, "ways", ways)
+        yield
 
 
 @pytest.fixture

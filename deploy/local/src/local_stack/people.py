@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import asyncpg
@@ -44,17 +44,20 @@ def pause_after(seconds: float) -> None:
 
 
 class Person:
-    """A client for one service. `token`: what he has been given, if it is not his own."""
+    """A client for one service. `token`: what he has been given, if it is not his own. `ways`: how
+    each service is asked, if not directly.
+    """
+
+    ways: ClassVar[dict[str, httpx.BaseTransport]] = {}
 
     def __init__(
         self, stack: Stack, role: str, sub: str, service: str = "review", token: str = ""
     ) -> None:
-        self._base = stack.description.urls[service]
+        self._service, self._base = service, stack.description.urls[service]
         self._who = {"Authorization": f"Bearer {token or stack.token(role, sub)}"}
 
-    def look(self, path: str) -> httpx.Response:
-        url = f"{self._base}{path}"
-        return httpx.get(url, headers=self._who, timeout=REQUEST_SECONDS, verify=NO_TLS)
+    def look(self, path: str, **headers: str) -> httpx.Response:
+        return self._ask("GET", path, self._who | headers)
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         answered = self.look(path)
@@ -62,32 +65,36 @@ class Person:
         return answered.json()
 
     def post(self, path: str, body: dict[str, Any], **headers: str) -> Any:  # noqa: ANN401 - JSON
-        answered = self._send("POST", path, body, **headers)
+        answered = self.send("POST", path, body, **headers)
         assert answered.status_code == httpx.codes.CREATED, f"{path}: {answered.text}"
         return answered.json()
+
+    def send(self, method: str, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
+        """Whatever it is answered."""
+        sent = self._who | {"Idempotency-Key": str(uuid4())} | headers
+        return self._ask(method, path, sent, json=body)
 
     def upload(self, purpose: str, image: bytes, name: str = "photo.jpg") -> str:
         """A JPEG for what is to be shown; the id of the file."""
         sent = self._who | {"Idempotency-Key": str(uuid4()), "Content-Type": "image/jpeg"}
         sent["File-Name"] = name
-        url = f"{self._base}/v1/media?purpose={purpose}"
-        taken = httpx.post(url, content=image, headers=sent, timeout=REQUEST_SECONDS, verify=NO_TLS)
+        taken = self._ask("POST", f"/v1/media?purpose={purpose}", sent, content=image)
         assert taken.status_code == httpx.codes.CREATED, taken.text
         media_id: str = taken.json()["media_id"]
         return media_id
 
     def put(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-        answered = self._send("PUT", path, body)
+        answered = self.send("PUT", path, body)
         assert answered.is_success, f"{path}: {answered.text}"
         return answered.json()
 
     def delete(self, path: str) -> None:
-        answered = self._send("DELETE", path, {})
+        answered = self.send("DELETE", path, {})
         assert answered.is_success, f"{path}: {answered.text}"
 
     def tries(self, path: str, body: dict[str, Any]) -> bool:
         """Whether it would be taken; nothing is recorded."""
-        return self._send("POST", f"{path}?validate_only=true", body).is_success
+        return self.send("POST", f"{path}?validate_only=true", body).is_success
 
     def judge(self, matter: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         """A command about the version of a matter that he has just read."""
@@ -99,12 +106,18 @@ class Person:
         items = self.get(f"{matter}/events?limit=100")["items"]
         return [each["type"].partition(".")[0] for each in items]
 
-    def _send(self, method: str, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
-        sent = self._who | {"Idempotency-Key": str(uuid4())} | headers
-        url = f"{self._base}{path}"
-        return httpx.request(
-            method, url, json=body, headers=sent, timeout=REQUEST_SECONDS, verify=NO_TLS
-        )
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        *,
+        json: dict[str, Any] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Response:
+        way, url = self.ways.get(self._service), f"{self._base}{path}"
+        with httpx.Client(transport=way, timeout=REQUEST_SECONDS, verify=NO_TLS) as web:
+            return web.request(method, url, headers=headers, json=json, content=content)
 
 
 class Provider:

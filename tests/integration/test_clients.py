@@ -1,20 +1,23 @@
 """The clients that are made of the OpenAPI documents: real journeys by them, as a shop would write
 them, and the examples of their page, each typed strictly before it is run. `make deploy-check` asks
-for it: it takes tools that a stack does not need.
+for it: it takes tools that a stack does not need. All other lives here are lived by the client for
+Python (by_client.py), without types.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from deploy_tools.cache import Absent, node
 from deploy_tools.clients import built, compile_typescript
-from local_stack.people import Person, complete_order, until
+from local_stack.people import Person, complete_order, now, until
 from local_stack.returning import photo
 from local_stack.services import Stack
 from uv import find_uv_bin
@@ -34,8 +37,8 @@ TSCONFIG = """{
 }
 """
 
-type Run = Callable[[str, dict[str, str]], str]
-"""A program and what it finds in its environment in, what it has printed out."""
+type Run = Callable[[str | Path, dict[str, str]], str]
+"""A program, or the file of one, and what it finds in its environment in; what it has printed."""
 
 
 def of(language: str) -> Path:
@@ -68,9 +71,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Run:
     into = ("--python", sys.executable, "--no-deps", "--target", installed)
     done(find_uv_bin(), "pip", "install", *into, wheel, folder=folder)
 
-    def run(program: str, environment: dict[str, str]) -> str:
+    def run(program: str | Path, environment: dict[str, str]) -> str:
         file = folder / "program.py"
-        file.write_text(program)
+        file.write_text(program.read_text() if isinstance(program, Path) else program)
         told = environment | {"PYTHONPATH": str(installed)}
         cache = ROOT / ".mypy_cache" / "clients"
         strictly = ("--strict", "--follow-imports=silent", "--cache-dir", cache)
@@ -86,18 +89,25 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def typescript(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Compiled by `tsc`, strictly, and run by Node.js."""
+    """Compiled by `tsc`, strictly, all that is in a folder at once; run by Node.js."""
     folder = tmp_path_factory.mktemp("typescript")
     made = of("typescript")
     (folder / "node_modules").mkdir()
     (folder / "node_modules" / "aftersales-client").symlink_to(made)
     (folder / "tsconfig.json").write_text(TSCONFIG)
     (folder / "package.json").write_text('{"type": "module"}')
+    for journey in JOURNEYS.glob("*.ts"):
+        shutil.copy(journey, folder)
+    compile_typescript(folder)
 
-    def run(program: str, environment: dict[str, str]) -> str:
-        (folder / "program.ts").write_text(program)
-        compile_typescript(folder)
-        return done(node(), "run/program.js", folder=folder, environment=environment)
+    def run(program: str | Path, environment: dict[str, str]) -> str:
+        if isinstance(program, Path):
+            name = program.stem
+        else:
+            name = "program"
+            (folder / f"{name}.ts").write_text(program)
+            compile_typescript(folder)
+        return done(node(), f"run/{name}.js", folder=folder, environment=environment)
 
     return run
 
@@ -110,6 +120,13 @@ def people(stack: Stack, mark: str) -> dict[str, str]:
         "TOKEN_BUYER": stack.token("BUYER", f"B-{mark}"),
         "TOKEN_SELLER": stack.token("SELLER", f"S-{mark}"),
         "TOKEN_PAGE": stack.token("STOREFRONT", "www"),
+        **{
+            f"TOKEN_{role}": stack.token(role, f"{role}-{mark}")
+            for role in ("MODERATOR", "AGENT", "SENIOR", "ANALYST")
+        },
+        "TOKEN_OTHER_ANALYST": stack.token("ANALYST", f"another-{mark}"),
+        "CLOCK": stack.description.clock_file,
+        "PLACED_AT": f"{now(stack) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
@@ -119,23 +136,21 @@ def test_an_order_is_reviewed_disputed_and_sent_back_by_the_client_for_python(
     mark = uuid4().hex[:8]
     picture = tmp_path / "lamp.jpg"
     picture.write_bytes(photo())
-    told = python(
-        (JOURNEYS / "journey.py").read_text(), people(stack, mark) | {"PHOTO": str(picture)}
-    )
+    told = python(JOURNEYS / "journey.py", people(stack, mark) | {"PHOTO": str(picture)})
     assert told.startswith(f"S-{mark}: ")
 
 
-def test_an_order_is_reviewed_disputed_and_sent_back_by_the_client_for_typescript(
+def test_an_order_lives_in_all_services_by_the_client_for_typescript(
     stack: Stack, typescript: Run
 ) -> None:
     mark = uuid4().hex[:8]
-    told = typescript((JOURNEYS / "journey.ts").read_text(), people(stack, mark))
+    told = typescript(JOURNEYS / "journey.ts", people(stack, mark))
     assert told == f"S-{mark}: 5 of 5\n"
 
 
 def test_the_client_for_typescript_asks_again_where_that_is_safe(typescript: Run) -> None:
     """That for Python is asked in its own tests."""
-    assert typescript((JOURNEYS / "patience.ts").read_text(), {}) == "patient\n"
+    assert typescript(JOURNEYS / "patience.ts", {}) == "patient\n"
 
 
 @pytest.mark.parametrize("language", ["python", "typescript"])

@@ -78,6 +78,13 @@ export type Recorded<T> = T extends Rehearsal ? (Rehearsal extends T ? never : T
 type Told = { data?: unknown; error?: unknown; response: Response };
 type DataOf<R extends Told> = Exclude<R["data"], undefined>;
 
+/** For `POST /v1/orders/bulk`: lines are sent as they are, and so are the answers. */
+export const lines = {
+  headers: { "Content-Type": "application/x-ndjson" },
+  bodySerializer: (text: string) => text,
+  parseAs: "text",
+} as const;
+
 /** An Idempotency-Key: make one for each thing that is to be done, and keep it with that. */
 export function newKey(): string {
   return crypto.randomUUID();

@@ -26,8 +26,6 @@ from deploy_checks.render import (
 from deploy_tools import cache
 
 OF_OPERATORS = {*OPERATORS, STRIMZI}
-NOT_KNOWN = "barmancloud.cnpg.io"
-"""Of a plugin, whose definitions are in no registry that we reach: docs/kubernetes.md says so."""
 TRIED = REPOSITORY / "deploy" / "cluster" / "k8s"
 """What `make cluster` applies."""
 KEPT = ("Namespace", "PriorityClass")
@@ -37,8 +35,7 @@ KEPT = ("Namespace", "PriorityClass")
 @pytest.fixture(scope="module")
 def everything(parts: Parts) -> list[Resource]:
     applied = [Rendered(rendered(path)) for path in (*APPLIED, TRIED)]
-    found = distinct([*applied, Rendered([*parts.all()])])
-    return [each for each in found if group_of(each) != NOT_KNOWN]
+    return [*distinct([*applied, Rendered([*parts.all()])])]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +147,7 @@ MISTAKES: list[tuple[str, str, Break, str]] = [
     ("KafkaUser", "", puts("spec", "authentication", "type", value="kerberos"), "kerberos"),
     # A number or an address that is none.
     ("Cluster", "", puts("spec", "instances", value=0), "spec.instances"),
+    ("ObjectStore", "", puts("spec", "retentionPolicy", value="60 days"), "retentionPolicy"),
     ("NetworkPolicy", "outside", puts(*ADDRESS, value="10.0.0.0/33"), "10.0.0.0/33"),
     # What only a rule says of several members.
     ("HorizontalPodAutoscaler", "", puts("spec", "minReplicas", value=7), "spec.maxReplicas"),

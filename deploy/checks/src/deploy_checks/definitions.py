@@ -33,6 +33,7 @@ DEFINITION = "CustomResourceDefinition"
 STRIMZI = "kafka.strimzi.io"
 OPERATORS: Mapping[str, str] = {
     "postgresql.cnpg.io": "cloudnative-pg",
+    "barmancloud.cnpg.io": "plugin-barman-cloud",
     "keda.sh": "keda",
     "external-secrets.io": "external-secrets",
     "monitoring.coreos.com": "prometheus-operator",

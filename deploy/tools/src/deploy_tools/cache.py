@@ -186,6 +186,10 @@ CUSTOM_RESOURCES: dict[str, tuple[str, str]] = {
         "charts/gateway-helm/charts/crds/crds/generated",
     ),
     "cloudnative-pg": ("github.com/cloudnative-pg/cloudnative-pg@v1.30.0", "config/crd/bases"),
+    "plugin-barman-cloud": (
+        "github.com/cloudnative-pg/plugin-barman-cloud@v0.15.0",
+        "config/crd/bases",
+    ),
     "keda": ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases"),
     "external-secrets": (
         "github.com/external-secrets/external-secrets@v1.3.2",

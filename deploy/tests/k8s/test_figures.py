@@ -63,7 +63,7 @@ class Production:
 @pytest.fixture(scope="module")
 def production() -> Production:
     try:
-        return Production(Rendered(rendered(K8S / "overlays" / "prod")))
+        return Production(Rendered(rendered(K8S / "overlays" / "prod-full")))
     except Absent as why:
         pytest.skip(str(why))
 

@@ -119,7 +119,12 @@ def applied_as(overlay: str) -> Rendered:
 
 @pytest.mark.parametrize(
     ("overlay", "servers"),
-    [("prod", BY_STRIMZI_AND_CNPG), ("demo", BY_STRIMZI_AND_CNPG), ("local", OUTSIDE)],
+    [
+        ("prod", BY_STRIMZI_AND_CNPG),
+        ("prod-full", BY_STRIMZI_AND_CNPG),
+        ("demo", BY_STRIMZI_AND_CNPG),
+        ("local", OUTSIDE),
+    ],
 )
 def test_whoever_may_speak_with_whom_is_in_the_table(
     overlay: str, servers: dict[str, set[str]]

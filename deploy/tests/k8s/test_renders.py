@@ -15,6 +15,7 @@ from deploy_checks.combinations import (
     parts_of,
     without,
 )
+from deploy_checks.definitions import needs
 from deploy_checks.facts import SERVICES
 from deploy_checks.generated import files
 from deploy_checks.render import (
@@ -33,6 +34,9 @@ from deploy_checks.render import (
 from deploy_checks.rules import wrong_with
 from deploy_checks.secrets import BY_PASSWORD, GATEWAY, OWNER, made_by_hand, secrets_of
 
+FOUR = {"strimzi", "cloudnative-pg", "keda", "envoy-gateway", "gateway-api"}
+"""What production needs. Gateway API comes with Envoy Gateway."""
+MORE = {"external-secrets", "plugin-barman-cloud", "prometheus-operator"}
 LINES_MAX = 25
 NAMED = re.compile(r"`([^`]+)`")
 SECONDS_MAX = 120
@@ -53,6 +57,29 @@ def test_nothing_is_wrong_with_what_is_applied(everything: dict[str, Rendered], 
         f"{service}-migrate" for service in SERVICES
     }
     assert wrong_with(applied) == []
+
+
+def test_production_needs_four_operators_and_its_fuller_form_three_more(
+    everything: dict[str, Rendered],
+) -> None:
+    prod, full = everything["overlays/prod"], everything["overlays/prod-full"]
+    assert needs(prod) == FOUR
+    assert needs(full) == FOUR | MORE
+    named = {name_of(each) for each in full.resources}
+    assert {name_of(each) for each in prod.resources} <= named
+
+
+def test_whoever_needs_a_fifth_is_noticed(everything: dict[str, Rendered]) -> None:
+    """By each object that is of another operator, and by a database that is given to a plugin."""
+    prod, full = everything["overlays/prod"], everything["overlays/prod-full"]
+    there = {name_of(each) for each in prod.resources}
+    more = [each for each in full.resources if name_of(each) not in there]
+    own = {"ConfigMap", "ScheduledBackup"}  # Kubernetes' and CloudNativePG's
+    foreign = [each for each in more if each["kind"] not in own]
+    given = full.of("Cluster")
+    assert (len(foreign), len(given)) == (32, 2 * len(SERVICES))
+    for each in (*foreign, *given):
+        assert needs(Rendered([*prod.resources, each])) > FOUR, name_of(each)
 
 
 def is_kubernetes_own(each: Resource) -> bool:

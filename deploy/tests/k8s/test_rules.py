@@ -21,7 +21,7 @@ type Break = Callable[[Rendered], None]
 
 @pytest.fixture(scope="module")
 def production() -> Rendered:
-    return Rendered(rendered(K8S / "overlays" / "prod"))
+    return Rendered(rendered(K8S / "overlays" / "prod-full"))
 
 
 def the(applied: Rendered, kind: str, name: str) -> Resource:

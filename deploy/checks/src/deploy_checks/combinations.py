@@ -72,8 +72,10 @@ def _ways_of(together: Mapping[str, Any]) -> Ways:
 
 
 def alters(part: str) -> bool:
-    """Whether it says more than what is to be there besides."""
-    if part.startswith(f"{BASE}/"):
+    """Whether it says more than what is to be there besides. What alters its own way alone is not
+    meant: if it altered anything else, that would be `Different`.
+    """
+    if part.startswith(f"{BASE}/") or part in _told()["within"]:
         return False
     told = yaml.safe_load((K8S / COMPONENTS / part / "kustomization.yaml").read_text())
     return bool(told.keys() - BRINGS)

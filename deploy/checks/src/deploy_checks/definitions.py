@@ -16,7 +16,7 @@ import yaml
 from deploy_tools import cache
 from local_stack.downloads import cache_folder
 
-from deploy_checks.render import Absent, Resource
+from deploy_checks.render import Absent, Rendered, Resource, group_of
 
 POM = Path(__file__).parents[2] / "strimzi" / "pom.xml"
 JAVA_AT_LEAST = 21
@@ -41,6 +41,23 @@ OPERATORS: Mapping[str, str] = {
     "gateway.envoyproxy.io": "envoy-gateway",
 }
 """The group of a kind, and whose it is."""
+PLUGINS: Mapping[str, str] = {"barman-cloud.cloudnative-pg.io": "plugin-barman-cloud"}
+"""What a cluster of CloudNativePG is given to, and whose it is."""
+
+
+def needs(applied: Rendered) -> set[str]:
+    """Whose kinds and plugins a cluster has to know before this is applied, besides its own; those
+    of nobody that we know by their own names.
+    """
+    owners = {**OPERATORS, **PLUGINS, STRIMZI: "strimzi"}
+    groups = {group_of(each) for each in applied.resources}
+    plugins = {
+        plugin["name"]
+        for each in applied.of("Cluster", api="postgresql.cnpg.io")
+        for plugin in each["spec"].get("plugins", ())
+    }
+    foreign = {each for each in groups if "." in each and not each.endswith(".k8s.io")}
+    return {owners.get(name, name) for name in foreign | plugins | (groups & {*owners})}
 
 
 def definitions(kinds: Collection[tuple[str, str]]) -> Iterator[Resource]:

@@ -193,6 +193,12 @@ def every_secret_is_made_by_somebody(applied: Rendered) -> Iterator[str]:
             yield f"{name_of(each)}: is of another store"
 
 
+def left_to_others(applied: Rendered) -> set[str]:
+    """The Secrets that are looked for and made by nothing of what is applied."""
+    stored = {each["spec"]["target"]["name"] for each in applied.of("ExternalSecret")}
+    return {name for _, name in _needed(applied)} - stored - {*_made_by_operators(applied)}
+
+
 def _made_by_operators(applied: Rendered) -> Iterator[str]:
     for kafka in applied.of("Kafka"):
         yield f"{kafka['metadata']['name']}-cluster-ca-cert"

@@ -61,19 +61,27 @@ def secrets_of(service: str) -> dict[str, str]:
     return {**SECRETS, **(OF_COMPANIES if service == "returns" else {})}
 
 
-def loaded(service: str, environment: Mapping[str, str]) -> Settings:
-    """The settings of a process in production that is told this, with its secrets in files.
+def loaded(
+    service: str, environment: Mapping[str, str], secrets: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a process in production that is told this, with its secrets in files: those
+    that are given, else some that open nothing.
 
     Raises pydantic.ValidationError naming all that is wrong.
     """
-    return _loaded(service, frozenset(environment.items()))
+    given = None if secrets is None else frozenset(secrets.items())
+    return _loaded(service, frozenset(environment.items()), given)
 
 
 @cache
-def _loaded(service: str, environment: frozenset[tuple[str, str]]) -> Settings:
+def _loaded(
+    service: str,
+    environment: frozenset[tuple[str, str]],
+    given: frozenset[tuple[str, str]] | None,
+) -> Settings:
     """Hundreds of combinations tell their processes the same."""
-    secrets = secrets_of(service)
-    if ("AFTERSALES_KAFKA_SECURITY", "SASL_SSL") in environment:
+    secrets = secrets_of(service) if given is None else dict(given)
+    if given is None and ("AFTERSALES_KAFKA_SECURITY", "SASL_SSL") in environment:
         secrets.update(BY_PASSWORD)
     with tempfile.TemporaryDirectory() as folder, _environment:
         for name, value in secrets.items():

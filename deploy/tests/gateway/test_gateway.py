@@ -5,6 +5,7 @@ refused in the words that the services have.
 import asyncio
 import json
 import re
+import socket
 import ssl
 import time
 from base64 import urlsafe_b64encode
@@ -298,6 +299,7 @@ def test_a_client_that_does_not_send_what_it_has_announced_is_told_so(
     seconds, told, body = silent_client.result(timeout=60)
     assert (told.status, told.headers["content-type"]) == (408, PROBLEM)
     assert json.loads(body)["type"] == "/problems/request-timeout"
+    assert json.loads(body)["detail"] == "The body did not come in time."
     assert 28 <= seconds <= 40
 
 
@@ -321,6 +323,113 @@ def silent_client(
 
     with ThreadPoolExecutor(1) as beside:
         yield beside.submit(ask_silently)
+
+
+HOST = b"Host: review.aftersales.example\r\n"
+HEADS: dict[str, tuple[bytes, int, str]] = {
+    "no HTTP": (b"hello\r\n\r\n", 400, "malformed-request"),
+    "another method": (b"FOO / HTTP/1.1\r\n" + HOST, 400, "malformed-request"),
+    "no host": (b"GET / HTTP/1.1\r\n", 400, "malformed-request"),
+    "a field that is none": (b"GET / HTTP/1.1\r\n" + HOST + b"none\r\n", 400, "malformed-request"),
+    "a NUL": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x00b\r\n", 400, "malformed-request"),
+    "a path with a NUL": (b"GET /v1/%00 HTTP/1.1\r\n" + HOST, 400, "malformed-request"),
+    "a path with a fragment": (b"GET /v1#a HTTP/1.1\r\n" + HOST, 400, "malformed-request"),
+    "two lengths": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n",
+        400,
+        "malformed-request",
+    ),
+    "a length and chunks": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+        400,
+        "malformed-request",
+    ),
+    "another coding": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n",
+        501,
+        "not-implemented",
+    ),
+    "the server itself": (b"OPTIONS * HTTP/1.1\r\n" + HOST, 404, "not-found"),
+    "a tunnel": (b"CONNECT a.example:443 HTTP/1.1\r\n" + HOST, 404, "not-found"),
+    "of old": (b"GET / HTTP/1.0\r\n" + HOST, 426, "upgrade-required"),
+    "large": (
+        b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 61440 + b"\r\n",
+        431,
+        "head-too-large",
+    ),
+    "of many fields": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 100, 431, "head-too-large"),
+    "a long path": (b"GET /" + b"a" * 61440 + b" HTTP/1.1\r\n" + HOST, 431, "head-too-large"),
+}
+"""What no route is asked for."""
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_that_is_not_taken_is_told_so_as_all_else_is(
+    head: str, gateway: HostGateway, tls: TLS
+) -> None:
+    sent, status, slug = HEADS[head]
+    _, told, body = sent_by_hand(gateway, tls, sent + b"\r\n")
+    is_told(told, body, status, slug)
+
+
+def test_a_body_in_chunks_that_are_none_is_told_so_too(
+    gateway: HostGateway, tls: TLS, issuer_folder: Path
+) -> None:
+    for path in (b"/v1/orders", b"/v1/media"):
+        bearer = b"Authorization: Bearer " + token(issuer_folder, "chunks").encode() + b"\r\n"
+        head = b"POST " + path + b" HTTP/1.1\r\n" + HOST + bearer
+        _, told, body = sent_by_hand(
+            gateway, tls, head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+        )
+        is_told(told, body, 400, "malformed-request")
+
+
+def test_a_head_of_sixty_kibibytes_and_a_hundred_fields_is_taken(
+    gateway: HostGateway, tls: TLS
+) -> None:
+    """One of them is the host, and what is around them counts."""
+    for fields in (b"X: " + b"a" * 60_000 + b"\r\n", b"X: a\r\n" * 99):
+        _, told, body = sent_by_hand(gateway, tls, b"GET / HTTP/1.1\r\n" + HOST + fields + b"\r\n")
+        is_told(told, body, 404, "not-found")
+
+
+def is_told(told: HTTPResponse, body: bytes, status: int, slug: str) -> None:
+    assert (told.status, told.headers["content-type"]) == (status, PROBLEM)
+    problem = json.loads(body)
+    assert (problem["type"], problem["status"]) == (f"/problems/{slug}", status)
+
+
+def sent_by_hand(
+    gateway: HostGateway, tls: TLS, sent: bytes, seconds: float = 20
+) -> tuple[float, HTTPResponse, bytes]:
+    """How long it took, and what was answered."""
+    with (
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=seconds) as plain,
+        trusting(tls).wrap_socket(plain, server_hostname=gateway.host("review")) as spoken,
+    ):
+        began = time.monotonic()
+        spoken.sendall(sent)
+        told = HTTPResponse(spoken)
+        told.begin()
+        return time.monotonic() - began, told, told.read()
+
+
+def test_a_client_that_does_not_send_its_head_to_its_end_is_told_so(
+    unfinished_head: Future[tuple[float, HTTPResponse, bytes]],
+) -> None:
+    seconds, told, body = unfinished_head.result(timeout=60)
+    is_told(told, body, 408, "request-timeout")
+    assert json.loads(body)["detail"] == "The head did not come in time."
+    assert 9 <= seconds <= 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unfinished_head(
+    gateway: HostGateway, tls: TLS
+) -> Iterator[Future[tuple[float, HTTPResponse, bytes]]]:
+    """Begun first, as the silent one is."""
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(sent_by_hand, gateway, tls, b"GET / HTTP/1.1\r\nHost: rev", 50)
 
 
 def test_a_service_that_does_not_answer_is_not_waited_for(

@@ -25,6 +25,8 @@ from deploy_tools.routes import (
 from shared_runtime.decider import NotFound, RateLimited, Refused
 from shared_runtime.edge import BODY_BYTES_MAX, SHARED_WITH_ORIGINS
 from shared_runtime.problems import (
+    PROBLEM_TYPE,
+    STATUSES,
     BodyTooLarge,
     InternalError,
     RequestTimeout,
@@ -226,6 +228,28 @@ def test_what_the_gateway_says_is_what_a_service_would() -> None:
     assert limited["type"] == f"/problems/{RateLimited.slug()}"
     assert limited["detail"] == RateLimited.message()
     assert {body["type"] for body in told.values()} == {"/problems/gateway-timeout"}
+
+
+def test_what_is_said_of_a_head_is_a_problem_too_and_the_same_where_a_service_has_it() -> None:
+    (patch,) = (
+        each["spec"]["jsonPatches"][0]["operation"]["value"] for each in of_kind("EnvoyPatchPolicy")
+    )
+    formats = [each["body_format_override"] for each in patch["mappers"] if len(each) > 1]
+    assert {each["content_type"] for each in formats} == {PROBLEM_TYPE}
+    told = {
+        body["status"]: body
+        for each in formats
+        for body in [json.loads(each["text_format_source"]["inline_string"])]
+    }
+    assert told.keys() == {400, 404, 408, 426, 431, 501}
+    assert told[404] == problem_body(NotFound())
+    late = problem_body(RequestTimeout())
+    assert told[408] == late | {"detail": "The head did not come in time."}
+    for status, body in told.items():
+        assert [*body] == ["type", "title", "status", "detail"]
+        slug = body["type"].removeprefix("/problems/")
+        assert body["title"] == slug.replace("-", " ").capitalize()
+        assert slug not in STATUSES or STATUSES[slug] == status
 
 
 def test_the_gateway_takes_what_a_service_takes() -> None:

@@ -145,6 +145,7 @@ MISTAKES: list[tuple[str, str, Break, str]] = [
     ),
     ("Job", "review-migrate", puts(*POD, "restartPolicy", value="Always"), "restartPolicy"),
     ("KafkaUser", "", puts("spec", "authentication", "type", value="kerberos"), "kerberos"),
+    ("EnvoyPatchPolicy", "heads", puts("spec", "type", value="Merge"), "spec.type"),
     # A number or an address that is none.
     ("Cluster", "", puts("spec", "instances", value=0), "spec.instances"),
     ("ObjectStore", "", puts("spec", "retentionPolicy", value="60 days"), "retentionPolicy"),

@@ -170,6 +170,11 @@ def route(applied: Rendered) -> Resource:
     return told
 
 
+def patched(applied: Rendered) -> Resource:
+    told: Resource = the(applied, "EnvoyPatchPolicy", "heads")["spec"]
+    return told
+
+
 def listener(applied: Rendered) -> Resource:
     told: Resource = the(applied, "Kafka", "kafka")["spec"]["kafka"]["listeners"][0]
     return told
@@ -399,6 +404,11 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ("routes_lead_somewhere", without("GatewayClass", "aftersales")),
     ("routes_lead_somewhere", without("HTTPRouteFilter", "nothing")),
     ("routes_lead_somewhere", without("HTTPRoute", "review-signed")),
+    ("routes_lead_somewhere", puts(lambda a: patched(a)["targetRef"], name="another")),
+    (
+        "routes_lead_somewhere",
+        puts(lambda a: patched(a)["jsonPatches"][0], name="aftersales/aftersales/http"),
+    ),
     ("one_token_passes_all", puts(provider, issuer="https://id.shop.example")),
     ("one_token_passes_all", puts(provider, audiences=["shop"])),
     ("one_token_passes_all", puts(lambda a: provider(a)["remoteJWKS"], uri="https://id.example/k")),

@@ -74,6 +74,15 @@ def routes_lead_somewhere(applied: Rendered) -> Iterator[str]:
     for each, kind, name in _pointed_at(applied):
         if applied.named(kind, name) is None:
             yield f"{name_of(each)}: there is no {kind}/{name}"
+    listeners = {
+        f"{each['metadata']['namespace']}/{each['metadata']['name']}/{listener['name']}"
+        for each in applied.of("Gateway")
+        for listener in each["spec"]["listeners"]
+    }
+    for each in applied.of("EnvoyPatchPolicy"):
+        for patch in each["spec"]["jsonPatches"]:
+            if patch["name"] not in listeners:  # Envoy Gateway passes over what is not there
+                yield f"{name_of(each)}: there is no listener {patch['name']}"
     for route in applied.of("HTTPRoute"):
         for rule in route["spec"]["rules"]:
             for each in rule.get("backendRefs", ()):
@@ -94,6 +103,9 @@ def _pointed_at(applied: Rendered) -> Iterator[tuple[Resource, str, str]]:
     for policy in applied.of(*POLICIES):
         for target in policy["spec"]["targetRefs"]:
             yield policy, target["kind"], target["name"]
+    for policy in applied.of("EnvoyPatchPolicy"):
+        target = policy["spec"]["targetRef"]
+        yield policy, target["kind"], target["name"]
 
 
 def _doors(applied: Rendered, name: str) -> set[int]:

@@ -160,7 +160,7 @@ def _settings(folder: Path) -> Resource:
                 "infrastructure": {"type": "Host", "host": host},
             },
         },
-        "extensionApis": {"enableBackend": True},
+        "extensionApis": {"enableBackend": True, "enableEnvoyPatchPolicy": True},
     }
 
 

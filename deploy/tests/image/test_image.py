@@ -8,6 +8,7 @@ import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import pytest
 from deploy_tools.cache import Absent
 from deploy_tools.images import base_image, build, told
+from deploy_tools.routes import SERVICES
 
 ROOT = Path(__file__).parents[3]
 SERVICE = "review"
-NAME = f"localhost/aftersales/{SERVICE}-service:check"
+OTHERS = sorted({*SERVICES} - {SERVICE})
 NOBODY = 65532
 BYTES_MAX = 300 * 1024 * 1024
 RUN_SECONDS_MAX = 60
@@ -47,27 +49,41 @@ IN_THE_DARK = (
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="module")
-def config() -> Mapping[str, Any]:
+def name_of(service: str) -> str:
+    return f"localhost/aftersales/{service}-service:check"
+
+
+def built(service: str) -> Mapping[str, Any]:
     """The image is built; how it is started."""
     try:
-        build(SERVICE, NAME, base_image())
+        build(service, name_of(service), base_image())
     except Absent as why:
         pytest.skip(str(why))
-    inspected = json.loads(told("buildah", "inspect", "--type", "image", NAME))
+    inspected = json.loads(told("buildah", "inspect", "--type", "image", name_of(service)))
     return inspected["OCIv1"]["config"]  # type: ignore[no-any-return]
+
+
+@contextmanager
+def files_of(service: str) -> Iterator[Path]:
+    container = told("buildah", "from", name_of(service))
+    try:
+        yield Path(told("buildah", "mount", container))
+        told("buildah", "umount", container)
+    finally:
+        told("buildah", "rm", container)
+
+
+@pytest.fixture(scope="module")
+def config() -> Mapping[str, Any]:
+    return built(SERVICE)
 
 
 @pytest.fixture(scope="module")
 def root(config: Mapping[str, Any]) -> Iterator[Path]:
     """The files of the image."""
     assert config
-    container = told("buildah", "from", NAME)
-    try:
-        yield Path(told("buildah", "mount", container))
-        told("buildah", "umount", container)
-    finally:
-        told("buildah", "rm", container)
+    with files_of(SERVICE) as folder:
+        yield folder
 
 
 def command(
@@ -79,6 +95,10 @@ def command(
 
 @pytest.fixture
 def run(root: Path, config: Mapping[str, Any]) -> Run:
+    return running(root, config)
+
+
+def running(root: Path, config: Mapping[str, Any]) -> Run:
     def run(*arguments: str, env: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         return subprocess.run(  # noqa: S603
             command(root, config, arguments, env or {}),
@@ -111,6 +131,22 @@ PRODUCTION = {
 }
 
 
+def documented(service: str) -> str:
+    return (ROOT / "docs" / "reference" / "openapi" / f"{service}-service.json").read_text()
+
+
+@pytest.mark.parametrize("service", OTHERS)
+def test_every_other_service_begins_alike(service: str) -> None:
+    """One recipe makes them all: by nobody, read-only, without a network, and it tells its own."""
+    config = built(service)
+    assert (config["User"], tuple(config["Entrypoint"])) == (f"{NOBODY}:{NOBODY}", ENTRY)
+    with files_of(service) as root:
+        run = running(root, config)
+        assert run(*ENTRY, "openapi").stdout == documented(service)
+        assert run("/usr/bin/id", "-u").stdout == f"{NOBODY}\n"
+        assert run("/usr/bin/touch", "/opt/service/written").returncode != 0
+
+
 def test_it_is_started_by_nobody_with_a_command_and_no_shell(config: Mapping[str, Any]) -> None:
     assert config["User"] == f"{NOBODY}:{NOBODY}"
     assert tuple(config["Entrypoint"]) == ENTRY
@@ -121,8 +157,7 @@ def test_it_is_started_by_nobody_with_a_command_and_no_shell(config: Mapping[str
 def test_it_tells_the_interface_that_is_documented(run: Run) -> None:
     answered = run(*ENTRY, "openapi")
     assert answered.returncode == 0, answered.stderr
-    documented = ROOT / "docs" / "reference" / "openapi" / f"{SERVICE}-service.json"
-    assert answered.stdout == documented.read_text()
+    assert answered.stdout == documented(SERVICE)
 
 
 def test_without_a_database_it_says_so_and_is_not_migrated(run: Run) -> None:

@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -114,7 +115,45 @@ class NodePackage:
         _run([*npm(), "ci", *quietly, "--prefix", folder], DOWNLOAD_SECONDS_MAX)
 
 
-type Tool = GoProgram | WheelProgram | NodePackage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebianProgram:
+    """A program of a package of Debian's, which is unpacked and not installed: this one would bring
+    a server that starts by itself.
+    """
+
+    name: str
+    package: str
+    program: str
+
+    @property
+    def version(self) -> str:
+        return _candidate(self.package)
+
+    def fill(self, folder: Path) -> None:
+        _say(f"downloading {self.name} {self.version} (once)")
+        with tempfile.TemporaryDirectory() as work:
+            Path(work).chmod(0o755)  # apt downloads as nobody
+            wanted = f"{self.package}={self.version}"
+            _run(["apt-get", "-qq", "download", wanted], DOWNLOAD_SECONDS_MAX, where=work)
+            [package] = Path(work).glob("*.deb")
+            _run(["dpkg-deb", "-x", package, f"{work}/unpacked"], DOWNLOAD_SECONDS_MAX)
+            (folder / self.program).parent.mkdir(parents=True)
+            shutil.move(Path(work) / "unpacked" / self.program, folder / self.program)
+
+
+@cache
+def _candidate(package: str) -> str:
+    """The version of a package that Debian has now. Raises `Absent`."""
+    if not all(map(shutil.which, ("apt-cache", "apt-get", "dpkg-deb"))):
+        raise Absent(f"Debian's package {package} is unpacked on a Debian: this is none")
+    told = _run(["apt-cache", "policy", package], DOWNLOAD_SECONDS_MAX)
+    found = re.search(r"Candidate: ([^\s(]+)", told)
+    if found is None:
+        raise Absent(f"Debian's package {package} is in none of this machine's lists")
+    return found.group(1)
+
+
+type Tool = GoProgram | WheelProgram | NodePackage | DebianProgram
 
 KUBERNETES = Path(__file__).parents[2] / "kubernetes"
 
@@ -158,6 +197,7 @@ ETCD = GoProgram(
     cost="a minute",
     module=KUBERNETES,
 )
+PROMTOOL = DebianProgram(name="promtool", package="prometheus", program="usr/bin/promtool")
 ASYNCAPI_PARSER = NodePackage(package="@asyncapi/parser")
 OPENAPI_LINT = NodePackage(package="@redocly/openapi-core")
 OPENAPI_TYPESCRIPT = NodePackage(package="openapi-typescript")
@@ -172,7 +212,7 @@ KUBE_PROXY = _of_kubernetes("kube-proxy", cost="a minute after the API server")
 TOOLS: dict[str, Tool] = {
     tool.name: tool
     for tool in (
-        *(ENVOY_GATEWAY, ENVOY, ETCD, API_SERVER),
+        *(ENVOY_GATEWAY, ENVOY, ETCD, API_SERVER, PROMTOOL),
         *(CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY),
         TYPESCRIPT,
     )
@@ -271,7 +311,9 @@ def _fill(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _run(command: Sequence[str | Path], seconds: float, **environment: str) -> str:
+def _run(
+    command: Sequence[str | Path], seconds: float, where: str | None = None, **environment: str
+) -> str:
     try:
         done = subprocess.run(  # noqa: S603
             [*map(str, command)],
@@ -280,7 +322,7 @@ def _run(command: Sequence[str | Path], seconds: float, **environment: str) -> s
             check=False,
             timeout=seconds,
             env={**os.environ, **environment},
-            cwd=tempfile.gettempdir(),  # no go.mod of somebody's is looked at
+            cwd=where or tempfile.gettempdir(),  # no go.mod of somebody's is looked at
         )
     except subprocess.TimeoutExpired as late:
         raise Absent(f"`{command[0]}` has not finished after {seconds:.0f} s") from late

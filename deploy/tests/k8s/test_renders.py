@@ -1,5 +1,6 @@
 """Every overlay and every supported combination can be applied, and nothing in it is wrong."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from deploy_checks.combinations import (
 from deploy_checks.definitions import needs
 from deploy_checks.facts import SERVICES
 from deploy_checks.generated import files
+from deploy_checks.joined import one_token_passes_all
 from deploy_checks.render import (
     APPLIED,
     K8S,
@@ -183,6 +185,33 @@ def test_whoever_makes_secrets_by_hand_finds_each_of_them_in_the_docs() -> None:
     assert {f"{service}{kind}" for service in SERVICES for kind in of_each} | {
         name for name in told if name[0] not in "<-"
     } == {*made_by_hand(), GATEWAY}
+
+
+def test_an_overlay_as_the_pages_show_it_says_what_is_an_operators_own(tmp_path: Path) -> None:
+    pages = {
+        name: (REPOSITORY / "docs" / f"{name}.md").read_text() for name in ("kubernetes", "gateway")
+    }
+    [overlay] = re.findall(
+        r"```yaml\n(apiVersion: kustomize.*?)```", pages["kubernetes"], re.DOTALL
+    )
+    [gateway] = re.findall(r"```yaml\n(patches:.*?)```", pages["gateway"], re.DOTALL)
+    told = yaml.safe_load(overlay)
+    told["patches"] += yaml.safe_load(gateway)["patches"]
+    told["resources"] = [os.path.relpath(K8S / "overlays" / "prod", tmp_path.resolve())]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump_all([told]))
+    applied = Rendered(rendered(tmp_path))
+    assert [*one_token_passes_all(applied)] == []
+    [tokens] = [each for each in applied.of("SecurityPolicy") if "jwt" in each["spec"]]
+    assert tokens["spec"]["jwt"]["providers"][0]["issuer"] == "https://id.shop.example"
+    route, deployment = (
+        applied.named("HTTPRoute", "review"),
+        applied.named("Deployment", "review-api"),
+    )
+    assert route is not None
+    assert deployment is not None
+    assert route["spec"]["hostnames"] == ["review.shop.example"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "REGISTRY/aftersales/review-service:1.0"
 
 
 def test_topics_users_and_scaling_are_those_of_the_code() -> None:

@@ -242,7 +242,7 @@ def servers_elsewhere(applied: Rendered) -> None:
     settings(applied)["AFTERSALES_KAFKA"] = "nowhere:9092"
 
 
-NO_SUCH = "'[{op: replace, path: /spec/retries, value: 3}]'}]"
+NO_SUCH = """'[{"op": "remove", "path": "/spec/retries"}]'}]"""
 BROKEN: tuple[tuple[str, Break], ...] = (
     ("pods_have_no_rights", puts(lambda a: pod(a)["securityContext"], runAsUser=0)),
     ("pods_have_no_rights", takes(lambda a: job(a)["securityContext"], "seccompProfile")),
@@ -542,7 +542,10 @@ def test_what_breaks_a_rule_is_noticed_by_it(
     ("mistake", "said"),
     [
         ("resources: [../../base]\ncomponents: [../../components/hpaa]", "hpaa"),
-        ("resources: [../../base]\npatches: [{target: {kind: Job}, patch: " + NO_SUCH, "retries"),
+        (
+            "resources: [../../base]\npatches: [{target: {kind: Job}, patch: " + NO_SUCH,
+            "nonexistent key",
+        ),
     ],
 )
 def test_a_mistake_in_a_kustomization_is_not_rendered(

@@ -42,7 +42,7 @@ K8S = REPOSITORY / "deploy" / "k8s"
 PARTS = (K8S / "base" / "gateway", K8S / "components" / "envoy-gateway")
 NAMESPACE = "aftersales"
 PROXY = "host"
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 180.0
 DAY = timedelta(days=1)
 NOT_TAKEN = re.compile(
     r"error when reload resources|reason: (?!AddressNotAssigned)\w+\n\s*status: \"False\""

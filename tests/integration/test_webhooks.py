@@ -92,3 +92,21 @@ def test_what_a_shop_has_refused_is_sent_once_more_when_it_asks(
     seller.post(f"{one}/deliveries/{ping['delivery_id']}/resend", {})
     first, again, *_ = shop.wait_for(2)
     assert first.id == again.id == ping["delivery_id"]
+
+
+def test_a_shop_moves_and_gives_its_endpoint_up(stack: Stack, shop: Receiver) -> None:
+    seller = Person(stack, "SELLER", SELLER_ID)
+    made = seller.post(PATH, {"url": f"{shop.url}/old"})
+    one = f"{PATH}/{made['endpoint_id']}"
+    assert seller.send("POST", one, {"url": f"{shop.url}/new", "types": ["OrderPlaced"]}).is_success
+    secret = seller.post(f"{one}/secrets", {})["secret"]
+    assert seller.send("POST", f"{one}/disabling", {}).is_success
+    assert seller.get(one)["off_at"]
+    assert seller.send("POST", f"{one}/enabling", {}).is_success
+    seller.post(f"{one}/pings", {})
+    (came,) = shop.wait_for(1)
+    assert came.path == "/told/new"
+    Webhook(secret).verify(came.body, dict(came.headers))
+    assert len(seller.get(f"{one}/deliveries")["items"]) == 1
+    seller.delete(one)
+    assert made["endpoint_id"] not in [each["endpoint_id"] for each in seller.get(PATH)["items"]]

@@ -18,6 +18,23 @@ from shared_cli import clock
 
 from tests.integration.by_client import ByClient
 
+FOLDER = Path(__file__).parent
+BEHIND_ALL = FOLDER / "test_operations.py"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What all of them have asked for is looked at when all of them have been run, and only then:
+    behind those that want the stack, as one that wants it.
+    """
+    items.sort(key=lambda item: item.path == BEHIND_ALL)
+    some = config.getoption("keyword") or any("::" in each for each in config.args)
+    if some or {*FOLDER.glob("test_*.py")} - {item.path for item in items}:
+        why = pytest.mark.skip(reason="not all of tests/integration is run")
+        for item in items:
+            if item.path == BEHIND_ALL and "stack" in getattr(item, "fixturenames", ()):
+                item.add_marker(why)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def by_client() -> Iterator[None]:
@@ -41,6 +58,7 @@ def lives(stack: Stack, request: pytest.FixtureRequest) -> Lives:
         if isinstance(item, pytest.Function)
         and item.path == request.path
         and hasattr(item, "callspec")
+        and "story" in item.callspec.params
     }
 
     def live(tales: Mapping[str, Tale]) -> dict[str, Exception]:

@@ -2,8 +2,9 @@
 
 The later release has one more type of event (an order is wrapped as a gift), the command and the
 route that record it, a migration that adds to tables which the release before works on and one of
-its own, and another version of the projection `own_orders`, which shows it. All of that is put into
-a copy of the packages, as somebody would write it; nothing of it is pretended.
+its own, another version of the projection `own_orders`, which shows it and reads one topic more,
+and a version of the policy of reviews. All of that is put into a copy of the packages, as somebody
+would write it; nothing of it is pretended.
 """
 
 import shutil
@@ -23,6 +24,7 @@ from shared_runtime.migrated import newest_migration
 
 PACKAGES = tuple(Path(package.__path__[0]) for package in (shared_events, review_service))
 WRAPPED = "OrderGiftWrapped.v1"
+POLICY = "ae-gifts"
 MIGRATION = "review_service/migrations/versions"
 
 
@@ -101,6 +103,80 @@ from review_service.domain.wrapping import WRAP_AS_GIFT
         later="""STEPS = (
     Door(f"{ORDER}/gift-wrapping", WRAP_AS_GIFT, "It is a gift", shows=answers.ORDER_COMMAND),
 """,
+    ),
+    Change(
+        file="review_service/domain/policy.py",
+        now="PUBLISHED = (AE_2025_1, AE_30D)\n",
+        later=f"""AE_GIFTS = replace(AE_2025_1, version="{POLICY}", review_window=DAY)
+PUBLISHED = (AE_2025_1, AE_30D, AE_GIFTS)
+""",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now="from shared_events import orders\n",
+        later="from shared_events import orders, review\n",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now="from shared_runtime.delivery import Connection\n",
+        later="""from shared_events.review import EvaluationOpened
+from shared_runtime.delivery import Connection
+""",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now="from shared_runtime.rows import Rows\n",
+        later="from shared_runtime.rows import Rows, of_kind\n",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now="    CREATE INDEX own_orders_of_buyer ON",
+        later="""    CREATE TABLE own_evaluations (
+        order_id text PRIMARY KEY,
+        closes_at timestamptz NOT NULL
+    );
+    CREATE INDEX own_orders_of_buyer ON""",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now='ROWS = Rows(table="own_orders", key="order_id", row=OwnOrder)\n',
+        later='''ROWS = Rows(table="own_orders", key="order_id", row=OwnOrder)
+
+
+class OwnEvaluation(Struct, frozen=True, kw_only=True):
+    """Until when an order can be reviewed, as it was opened."""
+
+    order_id: str
+    closes_at: datetime
+
+
+EVALUATIONS = Rows(table="own_evaluations", key="order_id", row=OwnEvaluation)
+
+
+def opened(_: OwnEvaluation | None, event: EvaluationOpened) -> OwnEvaluation:
+    return OwnEvaluation(order_id=event.order_id, closes_at=event.closes_at)
+''',
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now="    await ROWS.fold(batch, db,",
+        later="""    evaluations = of_kind(batch, EvaluationOpened)
+    await EVALUATIONS.fold(
+        evaluations, db, key_of=lambda event: event.order_id, evolve=opened
+    )
+    batch = of_kind(batch, OrderPlaced, *get_args(Step.__value__))
+    await ROWS.fold(batch, db,""",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now="    topics=(orders.TOPIC,),\n    handles=(OrderPlaced,",
+        later="""    topics=(orders.TOPIC, review.TOPIC),
+    handles=(EvaluationOpened, OrderPlaced,""",
+    ),
+    Change(
+        file="review_service/projections/own_orders.py",
+        now='    tables=("own_orders",),\n',
+        later='    tables=("own_orders", "own_evaluations"),\n',
     ),
     Change(
         file="review_service/projections/own_orders.py",

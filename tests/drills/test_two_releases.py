@@ -5,11 +5,13 @@ HTTP, at whichever APIs take requests, as behind a load balancer.
 """
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Condition, Event, Thread
 from uuid import uuid4
@@ -23,7 +25,7 @@ from local_stack.people import NO_TLS, until
 from local_stack.servers import Servers
 from local_stack.services import Service, Stack, ephemeral_stack
 
-from tests.drills.later_release import LaterRelease, make_later_release
+from tests.drills.later_release import POLICY, LaterRelease, make_later_release
 from tests.drills.running import both, metric, start
 
 pytestmark = pytest.mark.drill
@@ -41,6 +43,34 @@ RECORDED = """
 """
 FIVE_MINUTES_LATER = "UPDATE es.parked_key SET tried_at = tried_at - interval '5 minutes'"
 """Parked keys are tried again so often: nobody waits for it here."""
+STEPS: tuple[tuple[str, Mapping[str, object]], ...] = (
+    ("payment", {"payment_ref": "P"}),
+    ("shipment", {}),
+    ("completion", {}),
+)
+"""What is told of an order until it is complete, behind that it is placed."""
+STARS = {"quality": 5, "logistics": 4, "service": 5, "incentive": "NONE"}
+REVIEWED = "/v1/orders/{}/evaluation/reviews"
+WINDOW = timedelta(days=1)
+"""Of the later release's policy, for reviews."""
+SOON = timedelta(seconds=90)
+IN_FORCE = json.dumps([{"since": "2020-01-01T00:00:00Z", "version": POLICY}])
+UNJUDGED = """
+    SELECT substr(stream_id, 12) AS order_id FROM es.timer
+    WHERE name = 'EVALUATION_CLOSE' AND fault LIKE '%' || $1 || '%'
+"""
+ITS_TIME_HAS_COME = "UPDATE es.timer SET retry_at = clock_timestamp() WHERE retry_at IS NOT NULL"
+"""A deadline that could not be judged is tried again minutes later: nobody waits for it here."""
+OPENED = """
+    SELECT substr(stream_id, 12) AS order_id FROM es.event
+    WHERE type = 'EvaluationOpened.v1' AND substr(stream_id, 12) = ANY($1)
+        AND convert_from(body, 'UTF8')::jsonb->'data'->>'policy_version' = $2
+"""
+REVEALED = """
+    SELECT substr(stream_id, 12) AS order_id FROM es.event
+    WHERE type = 'ReviewsRevealed.v1' AND substr(stream_id, 12) = ANY($1)
+"""
+EVALUATED = "SELECT order_id FROM read.own_evaluations"
 SHOWN = "SELECT order_id FROM read.own_orders WHERE wrapped_at IS NOT NULL"
 OF_ANOTHER_RELEASE = 'aftersales_projection_of_another_release{projection="own_orders"}'
 VERSION_OF = "SELECT version FROM es.projection WHERE name = 'own_orders'"
@@ -88,6 +118,7 @@ class Shop:
         self.steps: Counter[str] = Counter()
         """How many commands of each order were acknowledged."""
         self.refused: list[str] = []
+        self._stack = stack
         self._stop = Event()
         self._feed = {"Authorization": f"Bearer {stack.token('SYSTEM', 'shop')}"}
         self._buyer = {"Authorization": f"Bearer {stack.token('BUYER', 'buyer-of-shop')}"}
@@ -120,10 +151,29 @@ class Shop:
         gifts = {f"{name}-{number}" for number in range(count)}
         for gift in gifts:
             self.place(gift)
-            path = f"/v1/orders/{gift}/gift-wrapping"
-            self._note(path, self._send(f"{api.url}{path}", {}), httpx.codes.CREATED)
-            self.steps[gift] += 1
+            self._tell(api, gift, f"/v1/orders/{gift}/gift-wrapping", {})
         return gifts
+
+    def complete(self, api: Service, name: str, ago: timedelta = timedelta()) -> set[str]:
+        """Orders of some sellers, which that API is told of when they are complete; their ids."""
+        at = f"{datetime.now(UTC) - ago:%Y-%m-%dT%H:%M:%SZ}"
+        orders = {f"{name}-{number}" for number in range(3)}
+        for order_id in orders:
+            self._tell(api, order_id, "/v1/orders", order(order_id) | {"placed_at": at})
+            for step, told in STEPS:
+                self._tell(api, order_id, f"/v1/orders/{order_id}/{step}", {"at": at, **told})
+        return orders
+
+    def review(self, api: Service, orders: Iterable[str]) -> None:
+        for order_id in orders:
+            path = REVIEWED.format(order_id)
+            buyer = self._stack.token("BUYER", f"buyer-of-{order_id}")
+            told = self._send(f"{api.url}{path}", STARS, buyer)
+            self._note(path, told, httpx.codes.CREATED)
+
+    def _tell(self, api: Service, order_id: str, path: str, body: Mapping[str, object]) -> None:
+        self._note(path, self._send(f"{api.url}{path}", body), httpx.codes.CREATED)
+        self.steps[order_id] += 1
 
     def try_at(self, api: Service, order_id: str) -> int:
         """How an API answers what would come of a command about an order."""
@@ -150,8 +200,9 @@ class Shop:
             self._note(path, self._send(f"{url}{path}", body), httpx.codes.CREATED)
         self.steps[order_id] += 1
 
-    def _send(self, url: str, body: Mapping[str, object]) -> httpx.Response:
-        headers = self._feed | {"Idempotency-Key": str(uuid4())}
+    def _send(self, url: str, body: Mapping[str, object], token: str = "") -> httpx.Response:
+        who = {"Authorization": f"Bearer {token}"} if token else self._feed
+        headers = who | {"Idempotency-Key": str(uuid4())}
         return httpx.post(url, json=body, headers=headers, timeout=REQUEST_SECONDS, verify=NO_TLS)
 
     def _read(self, path: str, who: Mapping[str, str]) -> None:
@@ -179,6 +230,29 @@ class Rollout:
         """Its processes of the later release: they can run beside those that do."""
         api, worker = both(self.stack, service)
         return self.later.of(api), self.later.of(worker)
+
+    @contextmanager
+    def by_its_policy(self) -> Generator[Service]:
+        """The later release alone at work on what is recorded, with its policy in force; its API,
+        for those who know of it. (Whoever runs two releases puts it in force when one is gone.)
+        """
+        schedule = {"AFTERSALES_POLICY_SCHEDULE": IN_FORCE}
+        pair = [
+            self.later.process(
+                f"{each.name}-by-its-policy",
+                each.package,
+                each.command,
+                log=each.log.with_name(f"{each.name}-by-its-policy.log"),
+                env={**each.env, **schedule},
+            )
+            for each in both(self.stack, "review")
+        ]
+        try:
+            start(*pair)
+            yield pair[0]
+        finally:
+            for process in pair:
+                process.stop()
 
     def replace_by_later(self, service: str) -> None:
         """A service that only has to know what is new to read it."""
@@ -250,9 +324,9 @@ def own_orders_version(stack: Stack) -> int:
     return int(row["version"])
 
 
-def gifts_shown(stack: Stack) -> set[str]:
-    """The orders that are gifts, where their parties list them: the later release's tables."""
-    return {row["order_id"] for row in ask(stack, "review", SHOWN)}
+def ids(stack: Stack, sql: str, *values: object) -> set[str]:
+    """Of the orders that review-service's database tells of."""
+    return {row["order_id"] for row in ask(stack, "review", sql, *values)}
 
 
 def parked(stack: Stack, service: str) -> int:
@@ -267,8 +341,9 @@ def wait_until_applied(stack: Stack, service: str) -> None:
 def test_a_later_release_takes_over_is_rolled_back_and_takes_over_again(
     rollout: Rollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody who places, pays or reads orders notices. What only the later one knows waits where
-    the one before meets it, and is applied when the later one has taken over.
+    """Nobody who places, pays or reads orders notices. What only the later one knows, or can judge,
+    waits where the one before meets it, and is done when the later one has taken over. Its
+    projection is switched to when it has caught up with all that it reads.
     """
     shop = rollout.shop
     shop.serve_for_a_while()
@@ -276,9 +351,13 @@ def test_a_later_release_takes_over_is_rolled_back_and_takes_over_again(
     for service in ("dispute", "reputation"):
         rollout.replace_by_later(service)
     old, later = both(rollout.stack, "review"), rollout.later_of("review")
-    gifts = take_over(rollout, old, later)
-    gifts |= roll_back(rollout, old, later, gifts)
-    gifts |= take_over_again(rollout, old, later)
+    completed = shop.complete(old[0], "completed")
+    gifts = take_over(rollout, old, later, completed)
+    more, judged = roll_back(rollout, old, later, gifts)
+    gifts |= more
+    gifts |= take_over_again(rollout, old, later, completed | judged)
+    ask(rollout.stack, "review", ITS_TIME_HAS_COME)
+    until(lambda: ids(rollout.stack, REVEALED, judged) == judged, "their reviews are revealed")
     rollout.replace_by_later("returns")
     shop.serve_for_a_while()
     shop.close()
@@ -289,11 +368,11 @@ def test_a_later_release_takes_over_is_rolled_back_and_takes_over_again(
     check(rollout.stack, shop.steps)
     recorded = dict(tuple(row) for row in ask(rollout.stack, "review", RECORDED))
     assert recorded == shop.steps
-    assert gifts_shown(rollout.stack) == gifts
+    assert ids(rollout.stack, SHOWN) == gifts
     check_projections(rollout.stack)
 
 
-def take_over(rollout: Rollout, old: Pair, later: Pair) -> set[str]:
+def take_over(rollout: Rollout, old: Pair, later: Pair, completed: set[str]) -> set[str]:
     """The later release migrates while somebody dumps the database, and works beside the one that
     runs until that is stopped; the gifts that were wrapped meanwhile.
     """
@@ -305,6 +384,8 @@ def take_over(rollout: Rollout, old: Pair, later: Pair) -> set[str]:
             shop.serve_for_a_while()
         assert migrating.result() == 0
     assert own_orders_version(stack) == 2
+    # Of a topic that the release before does not read into it. Nobody else has written there yet.
+    assert ids(stack, EVALUATED) == completed
     shop.serve_for_a_while()  # on a database that is ahead
     rollout.start(*later)
     gifts = shop.wrap_gifts(later[0], "gift")
@@ -315,13 +396,16 @@ def take_over(rollout: Rollout, old: Pair, later: Pair) -> set[str]:
     rollout.stop(*old)
     shop.serve_for_a_while()
     wait_until_applied(stack, "review")
-    until(lambda: gifts_shown(stack) == gifts, "every gift is shown")
+    until(lambda: ids(stack, SHOWN) == gifts, "every gift is shown")
     return gifts
 
 
-def roll_back(rollout: Rollout, old: Pair, later: Pair, gifts: set[str]) -> set[str]:
+def roll_back(
+    rollout: Rollout, old: Pair, later: Pair, gifts: set[str]
+) -> tuple[set[str], set[str]]:
     """The release before works beside the later one, then alone: its `migrate` changes nothing, its
-    projection is made again when somebody asks for it, and gifts wait.
+    projection is made again when somebody asks for it, and gifts wait. So do reviews that are to be
+    revealed, under a policy that it does not know.
     """
     shop, stack = rollout.shop, rollout.stack
     assert old[0].run("migrate") == 0
@@ -330,8 +414,17 @@ def roll_back(rollout: Rollout, old: Pair, later: Pair, gifts: set[str]) -> set[
     rollout.start(*old)
     more = shop.wrap_gifts(later[0], "gift-before-the-end")
     shop.serve_for_a_while()
+    for worker in (old[1], later[1]):
+        worker.stop()
+    with rollout.by_its_policy() as api:
+        judged = shop.complete(api, "judged", WINDOW - SOON)
+        until(lambda: ids(stack, OPENED, judged, POLICY) == judged, "they can be reviewed")
+        shop.review(api, judged)
+    start(old[1])
     rollout.stop(*later)
     shop.serve_for_a_while()
+    until(lambda: ids(stack, UNJUDGED, POLICY) == judged, "it cannot say what their reviews weigh")
+    assert not ids(stack, REVEALED, judged)
     assert metric(old[1], OF_ANOTHER_RELEASE) == 1
     tried = {shop.try_at(old[0], gift) for gift in gifts | more}
     assert tried == {httpx.codes.SERVICE_UNAVAILABLE}
@@ -340,13 +433,14 @@ def roll_back(rollout: Rollout, old: Pair, later: Pair, gifts: set[str]) -> set[
     shop.serve_for_a_while()
     for service in ("review", "returns"):
         assert parked(stack, service) > 0
-    return more
+    return more, judged
 
 
-def take_over_again(rollout: Rollout, old: Pair, later: Pair) -> set[str]:
+def take_over_again(rollout: Rollout, old: Pair, later: Pair, completed: set[str]) -> set[str]:
     shop = rollout.shop
     assert later[0].run("migrate") == 0
     assert later[0].run("migrated") == 0
+    assert ids(rollout.stack, EVALUATED) == completed
     rollout.start(*later)
     gifts = shop.wrap_gifts(later[0], "gift-again")
     shop.serve_for_a_while()

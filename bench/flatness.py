@@ -3,14 +3,14 @@
 The first third is not judged: all comes to what it needs, and what is kept for thirty days has not
 gone yet. Of the other two, by the kind of what is looked at:
 
-memory        a line through it (of the slopes between any two samples the middle one) goes up by
-              no more than `MEMORY_DRIFT` from its beginning to its end
+memory        lines through both and through the last (of the slopes between any two samples the
+              middle one) do not both go up by more than `MEMORY_DRIFT` in two thirds
 come and go   neither the most nor the least of the last third is above that of the middle one by
               more than is chance (of bytes the most: a file keeps what it has); and of marks that
               somebody is to take away, none is left at one instant of the last third at least
 with events   in the last third as much comes as in the middle one, of a thousand events or in a
               minute: of what comes two weeks later there is more where events have become fewer
-else          a line through it is level
+else          lines like those of memory are level
 left behind   what has a term is not there for much longer than that: one row that is forgotten
 """
 
@@ -159,13 +159,18 @@ def _judges(table: str, samples: Sequence[Sample]) -> tuple[Judge, Judge]:
 
 
 def drifts(sizes: Sequence[float], allowed: float) -> str:
-    """Whether a line through the last two thirds goes up by more than that. One sample that is far
-    off moves it by nothing.
+    """Whether lines through the last two thirds and through the last one go up faster than by so
+    much in two thirds. One sample that is far off moves them by nothing; and what takes a step and
+    is level then does not go on growing.
     """
-    judged = sizes[len(sizes) // 3 :]
-    slopes = [(judged[b] - judged[a]) / (b - a) for a, b in combinations(range(len(judged)), 2)]
-    more = median(slopes) * (len(judged) - 1)
+    two_thirds = sizes[len(sizes) // 3 :]
+    more = min(_slope(two_thirds), _slope(_last(sizes))) * (len(two_thirds) - 1)
     return f"goes up by {more:,.0f}" if more > allowed else ""
+
+
+def _slope(sizes: Sequence[float]) -> float:
+    """From one sample to the next."""
+    return median((sizes[b] - sizes[a]) / (b - a) for a, b in combinations(range(len(sizes)), 2))
 
 
 def comes_and_stays(sizes: Sequence[float], slack: float, *, least: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
+from pathlib import Path
 from unittest.mock import Mock
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from local_stack.campaign.checks import (
     check_consequences,
     check_kafka,
     check_orders,
+    not_read,
 )
 from local_stack.campaign.faults import Faults
 from local_stack.campaign.history import History, Told
@@ -30,24 +32,30 @@ from local_stack.campaign.plan import (
     plan_of,
 )
 from local_stack.campaign.runs import run, what_to_repeat
+from local_stack.databases import SERVICES
 from local_stack.oracle import ask, check_log, has_arrived
 from local_stack.people import record, until
 from local_stack.servers import Servers
-from local_stack.services import Stack, ephemeral_stack
+from local_stack.services import Stack, doubled, ephemeral_stack
 from shared_events.envelope import decode_recorded
 from shared_events.orders import OrderPaid
 
 GROUPS = (range(51, 61), range(61, 71))
 SEEDS = [seed for group in GROUPS for seed in group]
 STEPS = 10
+PARKED = """
+    INSERT INTO es.parked_key (subscription, topic, partition, key, reason, parked_at)
+    VALUES ('relay', 'dispute.events', 3, 'k', 'a test', clock_timestamp())
+"""
+OWNERS = "SELECT count(DISTINCT owner) AS owners FROM es.lease"
 HISTORY = "SELECT topic, partition, position, body FROM es.event WHERE stream_id = $1"
 
 
 @pytest.fixture(scope="module")
 def shaken(own_servers: Servers) -> Iterator[Stack]:
     """A stack that is treated badly; each run leaves it running."""
-    with ephemeral_stack(on=own_servers) as started:
-        yield started
+    with ephemeral_stack(on=own_servers) as started, doubled(started) as twice:
+        yield twice
 
 
 @pytest.mark.parametrize("seeds", GROUPS, ids=["first-ten", "second-ten"])
@@ -56,6 +64,43 @@ def test_nothing_that_was_acknowledged_is_missing_and_nothing_is_there_twice(
 ) -> None:
     """I1, I3, I4, I10: whatever is killed, frozen or stopped meanwhile."""
     run(shaken, seeds, STEPS)
+
+
+def test_each_of_two_workers_has_its_part(shaken: Stack) -> None:
+    """Else nobody would have to take anything over from one that lives."""
+
+    def owners() -> list[int]:
+        return [ask(shaken, service, OWNERS)[0]["owners"] for service in SERVICES]
+
+    until(lambda: owners() == [2] * len(SERVICES), "two workers of each service share it")
+
+
+def test_who_has_not_read_to_the_end_is_named_with_what_is_found(shaken: Stack) -> None:
+    until(lambda: not not_read(shaken), "all is read")
+    ask(shaken, "dispute", PARKED)
+    (told,) = not_read(shaken)
+    assert told.startswith("dispute relay dispute.events/3: ")
+    assert told.endswith(", 1 keys parked")
+    ask(shaken, "dispute", "DELETE FROM es.parked_key")
+
+
+def test_a_client_whom_one_api_does_not_answer_asks_the_other_and_leaves_it_frozen(
+    shaken: Stack,
+) -> None:
+    faults = Faults(shaken)
+    with closing(History(shaken, faults, seed=0, steps=0)) as history:
+        faults.do(Break(fault="freeze", process="review-api"))
+        try:
+            placed = {history.place(f"told-to-either-{number}") for number in range(3)}
+            assert len(placed) == len(history.told) == 3
+            assert _is_frozen(shaken.services["review-api"].pid)
+        finally:
+            faults.mend()
+    assert not _is_frozen(shaken.services["review-api"].pid)
+
+
+def _is_frozen(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def test_what_they_have_left_in_kafka_is_what_is_in_the_logs(shaken: Stack) -> None:
@@ -87,7 +132,7 @@ def test_what_the_logs_do_not_agree_with_is_noticed(
         check_commands(shaken, "review", [history], since)
     check_consequences(shaken, [history], since)
     history.done.add((order_id, "acceptance"))
-    with pytest.raises(AssertionError, match="what is to come of it"):
+    with pytest.raises(AssertionError, match=r"to come of it: .*told-of-by-hand.*not there"):
         check_consequences(shaken, [history], since)
 
 
@@ -123,6 +168,7 @@ def test_what_kafka_is_found_to_hold_is_told_of_all_seeds_of_its_stack(
     found = AssertionError("not in the log")
     monkeypatch.setattr(runs, "ephemeral_servers", Mock(return_value=nullcontext()))
     monkeypatch.setattr(runs, "ephemeral_stack", Mock(return_value=nullcontext()))
+    monkeypatch.setattr(runs, "doubled", Mock(return_value=nullcontext()))
     monkeypatch.setattr(runs, "check_kafka", Mock(side_effect=found))
     monkeypatch.setattr(runs, "run", Mock())
     asked = ["--seed", "7", "--runs", "6", "--at-once", "2", "--steps", "1"]

@@ -137,15 +137,21 @@ class Service:
             return False
 
 
-def replica_of(worker: Service) -> Service:
-    """A second worker of the same service: one for each core of the least machine."""
+PORT_OF = {"api": "AFTERSALES_PORT", "worker": "AFTERSALES_WORKER_PORT"}
+
+
+def replica_of(process: Service) -> Service:
+    """A second API or worker of the same service: one for each core of the least machine."""
     port = processes.free_port()
+    ports = {PORT_OF[process.command]: port}
+    if process.command == "api":
+        ports["AFTERSALES_METRICS_PORT"] = processes.free_port()
     return replace(
-        worker,
-        name=f"{worker.name}-2",
+        process,
+        name=f"{process.name}-2",
         port=port,
-        log=worker.log.with_name(f"{worker.name}-2.log"),
-        env={**worker.env, "AFTERSALES_WORKER_PORT": str(port)},
+        log=process.log.with_name(f"{process.name}-2.log"),
+        env={**process.env, **{name: str(taken) for name, taken in ports.items()}},
     )
 
 
@@ -255,6 +261,16 @@ def ephemeral_stack(
             yield started
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def doubled(stack: Stack) -> Generator[Stack]:
+    """The same with a second API and a second worker of each service, ready; they end with it."""
+    replicas = [replica_of(each) for each in stack.services.values() if each.command in PORT_OF]
+    with contextlib.ExitStack() as undo:
+        undo.callback(_together, [each.stop for each in replicas])
+        _together([partial(_start, each) for each in replicas])
+        yield replace(stack, services={**stack.services, **{each.name: each for each in replicas}})
 
 
 def _take_ports(ports: StackPorts) -> dict[str, ServicePorts]:

@@ -36,6 +36,14 @@ REVIEWED = """
     SELECT substr(stream_id, 12) AS order_id, count(*) AS times
     FROM es.event WHERE type = 'ReviewSubmitted.v1' AND stream_id LIKE $1 GROUP BY stream_id
 """
+HEADS = "SELECT topic, partition, position FROM es.head"
+READERS = """
+    SELECT subscription, topic, partition, position,
+           (SELECT count(*) FROM es.parked_key AS parked
+            WHERE (parked.subscription, parked.topic, parked.partition)
+                = (cursor.subscription, cursor.topic, cursor.partition)) AS parked
+    FROM es.cursor AS cursor
+"""
 KNOWN = "SELECT order_id FROM read.order_facts WHERE order_id LIKE $1"
 
 
@@ -56,6 +64,23 @@ def check_histories(stack: Stack, histories: Sequence[History], since: datetime)
         check_orders(stack, history)
     check_all_rebuilt(stack)
     assert stack.ended() == [], f"ended by themselves: {stack.ended()}"
+
+
+def not_read(stack: Stack) -> list[str]:
+    """Which readers have not come to the ends of the logs that they read, and what is set aside."""
+    heads = {
+        (row["topic"], row["partition"]): row["position"]
+        for service in SERVICES
+        for row in ask(stack, service, HEADS)
+    }
+    behind: list[str] = []
+    for service in SERVICES:
+        for reader, topic, partition, position, parked in ask(stack, service, READERS):
+            head = heads.get((topic, partition), 0)
+            if position < head or parked:
+                come = f"{position} of {head}, {parked} keys parked"
+                behind.append(f"{service} {reader} {topic}/{partition}: {come}")
+    return behind
 
 
 def check_kafka(stack: Stack) -> None:
@@ -106,7 +131,11 @@ def check_consequences(stack: Stack, histories: Sequence[History], since: dateti
             found.update((service, row["type"], row["order_id"] or "") for row in rows)
         return wanted <= found.keys()
 
-    until(all_there, f"what is to come of it: {sorted(wanted)}")
+    try:
+        until(all_there, "what is to come of it")
+    except AssertionError as late:
+        message = f"{late}: {sorted(wanted - found.keys())} is not there"
+        raise AssertionError(message) from late
     often = {each: found[each] for each in wanted if found[each] != 1}
     assert not often, f"more than once: {often}"
 

@@ -19,7 +19,7 @@ SAID_TWICE_MAX = 5
 SENT_AGAIN_MAX = 50
 READ_SECONDS = 3.0
 RESTART_SECONDS = 300.0
-"""For a server, beside ten histories and eight processes that are all busy."""
+"""For a server, beside ten histories and sixteen processes that are all busy."""
 # A relay that has lost what it knew of the last that it sent.
 SEND_AGAIN = """
     UPDATE es.cursor AS cursor

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -99,6 +100,8 @@ class History:
         self._answers: dict[UUID, tuple[Request, object]] = {}
         self._names: dict[str, dict[str, str]] = {}
         self._put_off: list[Ask] = []
+        self._turns = count(seed)
+        self._silent: dict[str, str] = {}
 
     def carry_out(self) -> None:
         """All steps, in turn."""
@@ -198,11 +201,10 @@ class History:
 
     def _upload(self, lines: Sequence[object]) -> Any:  # noqa: ANN401 - JSON
         """What is said of it in the end."""
-        url = f"{self._stack.description.urls['review']}/v1/orders/bulk"
         headers = self._who("IMPORTER", "campaign") | {"Content-Type": "application/x-ndjson"}
         content = b"\n".join(map(msgspec.json.encode, lines))
-        send = partial(self._web.post, url, content=content, headers=headers)
-        answer = self._until_answered("review", send)
+        send = partial(self._web.post, content=content, headers=headers)
+        answer = self._until_answered("review", "/v1/orders/bulk", send)
         assert answer.status_code == httpx.codes.OK, answer.text
         return msgspec.json.decode(answer.content.splitlines()[-1])["summary"]
 
@@ -264,20 +266,33 @@ class History:
         assert kept == before, f"{request}: {kept!r} after {before!r}"
 
     def _answered(self, request: Request) -> httpx.Response:
-        url = f"{self._stack.description.urls[request.service]}{request.path}"
         headers = self._who(request.role, request.sub) | {"Idempotency-Key": request.key}
-        send = partial(self._web.post, url, json=request.body, headers=headers)
-        return self._until_answered(request.service, send)
+        send = partial(self._web.post, json=request.body, headers=headers)
+        return self._until_answered(request.service, request.path, send)
 
-    def _until_answered(self, service: str, send: Callable[[], httpx.Response]) -> httpx.Response:
+    def _until_answered(
+        self, service: str, path: str, send: Callable[[str], httpx.Response]
+    ) -> httpx.Response:
+        """Who is not answered by one of the APIs turns to the other, which runs then."""
         for _ in range(ATTEMPTS_MAX):
+            api, other = self._apis(service)
             with suppress(httpx.TransportError):
-                answer = send()
+                answer = send(f"{self._stack.services[api].url}{path}")
                 if not _is_to_be_sent_again(answer) and not _was_cut(answer):
                     return answer
-            self._faults.revive(f"{service}-api")  # it answers nobody otherwise
+            self._silent[service] = api
+            self._faults.revive(other)  # else there may be none that answers
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("not answered")
+
+    def _apis(self, service: str) -> tuple[str, str]:
+        """Which is asked, and the other one: in turn, so that rivals ask different ones, but for
+        the one that has not answered. It may be frozen, and is left so.
+        """
+        api, other = f"{service}-api", f"{service}-api-2"
+        if next(self._turns) % 2:
+            api, other = other, api
+        return (other, api) if self._silent.get(service) == api else (api, other)
 
     def _who(self, role: str, sub: str) -> dict[str, str]:
         if (role, sub) not in self._tokens:

@@ -17,7 +17,9 @@ FAULTS = 0.15
 """So many of its steps; those of the histories beside it are met too."""
 GOES_ON = 0.6
 RIVALS = 0.3
-PROCESSES = tuple(f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker"))
+KINDS_OF_PROCESSES = ("api", "api-2", "worker", "worker-2")
+"""Two of each: what one of them had, the other has when it is gone."""
+PROCESSES = tuple(f"{service}-{kind}" for service in SERVICES for kind in KINDS_OF_PROCESSES)
 
 type Fault = Literal[
     "kill",

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from local_stack.campaign.checks import began, check_histories, check_kafka
+from local_stack.campaign.checks import began, check_histories, check_kafka, not_read
 from local_stack.campaign.faults import Faults
 from local_stack.campaign.history import History
 from local_stack.campaign.plan import STEPS, plan_of
 from local_stack.servers import Servers, ephemeral_servers
-from local_stack.services import Stack, ephemeral_stack
+from local_stack.services import Stack, doubled, ephemeral_stack
 
 AT_ONCE = 20
 """To settle twenty and to look at what has come of them takes little longer than of ten."""
@@ -93,7 +93,7 @@ def _run_on_a_stack(servers: Servers, seeds: Sequence[int], at_once: int, steps:
         done: list[int] = []
         suspects: Sequence[int] = []
         try:
-            with ephemeral_stack(on=servers) as stack:
+            with ephemeral_stack(on=servers) as single, doubled(single) as stack:
                 while groups:
                     done.extend(suspects := groups.pop(0))
                     _run_and_tell(stack, suspects, steps)
@@ -112,6 +112,8 @@ def _run_and_tell(stack: Stack, seeds: Sequence[int], steps: int) -> None:
         run(stack, seeds, steps)
     except Exception as failure:
         failure.add_note(f"logs of the processes: {_kept_logs(stack)}")
+        with contextlib.suppress(Exception):  # whatever was found, that is not to hide it
+            failure.add_note(f"not read: {not_read(stack)}")
         raise
     seconds = time.monotonic() - began_at
     each = seconds / len(seeds)

@@ -694,7 +694,7 @@ def leaders(monkeypatch: pytest.MonkeyPatch) -> Leaders:
     return Leaders(monkeypatch)
 
 
-async def test_a_partition_that_nobody_leads_is_not_sent_to_before_it_is_compared(  # noqa: PLR0917
+async def test_i3_a_partition_that_nobody_leads_is_not_sent_to_before_it_is_compared(  # noqa: PLR0917
     pool: asyncpg.Pool,
     journal: PostgresLog,
     kafka: str,

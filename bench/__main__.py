@@ -29,10 +29,10 @@ from bench.world import World, world
 
 
 class Timed(Protocol):
-    """What a measurement of a whole stack has found."""
+    """What a measurement of a whole stack has found; `holds` is None where there was none."""
 
     @property
-    def holds(self) -> bool: ...
+    def holds(self) -> bool | None: ...
     def line(self) -> str: ...
 
 
@@ -101,10 +101,15 @@ def main() -> None:
         sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     ratios = measured([name for name in names if name in ROWS])
     hold = all(ratio.holds for ratio in ratios)
+    not_there: list[str] = []
     for name in (name for name in names if name in TIMED):
         took = TIMED[name]()
         print(took.line())
-        hold = hold and took.holds
+        if took.holds is None:
+            not_there.append(name)
+        hold = hold and took.holds is not False
+    if not_there:
+        print(f"not measured: {', '.join(not_there)}")
     sys.exit(0 if hold else 1)
 
 

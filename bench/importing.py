@@ -21,8 +21,8 @@ class Imported:
     ranked: float = 0.0
 
     @property
-    def holds(self) -> bool:
-        return self.scored is None or self.scored <= SECONDS_MAX
+    def holds(self) -> bool | None:
+        return None if self.scored is None else self.scored <= SECONDS_MAX
 
     def line(self) -> str:
         if self.scored is None:

@@ -23,6 +23,9 @@ RETURNS = "services/returns-service/src/returns_service"
 OF_RETURNS = "services/returns-service/tests"
 DISPUTES = "services/dispute-service/src/dispute_service"
 OF_DISPUTES = "services/dispute-service/tests"
+REPUTATION = "services/reputation-service/src/reputation_service"
+OF_REPUTATION = "services/reputation-service/tests"
+CASEWORK = "shared/casework/src/shared_casework"
 SECONDS_MAX = 300
 NO_TESTS = 5  # exit code of pytest
 
@@ -688,6 +691,70 @@ BROKEN = (
         "        await lock_orders(order_ids, db)\n",
         "",
         f"{OF_RETURNS}/test_reactions.py",
+    ),
+    Broken(
+        "I17",
+        "cases of one person are opened one at a time",
+        f"{REPUTATION}/api/matters.py",
+        "lock=lock_people, key",
+        "lock=lambda _, db: db.execute('SELECT'), key",
+        f"{OF_REPUTATION}/test_points_api.py",
+    ),
+    Broken(
+        "I17",
+        "and so are those that other services bring about",
+        f"{REPUTATION}/reactions/suspecting.py",
+        "    await lock_people(people, db)\n",
+        "",
+        f"{OF_REPUTATION}/test_points_reactions.py",
+    ),
+    Broken(
+        "locks",
+        "locks of pairs are taken in one order",
+        f"{REVIEWS}/pairs.py",
+        "ORDER BY pair) AS asked",
+        ") AS asked",
+        f"{OF_REVIEWS}/test_pairs.py",
+    ),
+    Broken(
+        "locks",
+        "and so are those of who flags",
+        f"{REVIEWS}/facts.py",
+        "ORDER BY who) AS asked",
+        ") AS asked",
+        f"{OF_REVIEWS}/test_reviews_api.py",
+    ),
+    Broken(
+        "locks",
+        "and those of orders, whose pieces are claimed",
+        f"{CASEWORK}/order_locks.py",
+        " AS order_id ORDER BY number",
+        " AS order_id",
+        f"{OF_DISPUTES}/test_races.py",
+    ),
+    Broken(
+        "locks",
+        "and those of people",
+        f"{REPUTATION}/matters.py",
+        " AS person ORDER BY number",
+        " AS person",
+        f"{OF_REPUTATION}/test_points_reactions.py",
+    ),
+    Broken(
+        "locks",
+        "and those of partitions",
+        f"{RUNTIME}/rows.py",
+        "sorted(set(partitions))",
+        "[*partitions]",
+        f"{TESTS}/test_rows.py",
+    ),
+    Broken(
+        "I17",
+        "flags of one sender are decided one at a time",
+        f"{REVIEWS}/api/evaluations.py",
+        "lock=lock_flaggers, key",
+        "lock=lambda _, db: db.execute('SELECT'), key",
+        f"{OF_REVIEWS}/test_reviews_api.py",
     ),
     Broken(
         "I18",

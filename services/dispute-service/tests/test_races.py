@@ -1,7 +1,7 @@
 """Two who act at once, the same twice, and the last instant: the first in the stream wins."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -21,10 +21,10 @@ from dispute_service.testing.desk import (
     eur,
     partial,
 )
-from shared_casework.order_locks import lock_orders
-from shared_runtime.log import PostgresLog, read_stream
+from shared_casework.order_locks import lock_orders, share_orders
+from shared_runtime.log import Database, PostgresLog, read_stream
 from shared_runtime.service import Parts
-from shared_runtime.testing import delivery_of, waits_for
+from shared_runtime.testing import delivery_of, take_all_at_once, waits_for
 from shared_runtime.testing_http import Json, done, refusal, send
 
 type Tell = Callable[..., Awaitable[None]]
@@ -241,6 +241,13 @@ async def test_i17_a_contest_waits_for_whoever_opens_something_on_its_order(
     contested = (await read_stream(others, "return-R-1"))[-1].event_id
     case = Case(f"/v1/disputes/{contest_id_of(contested)}")
     assert (await case.seen_by(desk.seller))["ground"] == "DECLINED"
+
+
+@pytest.mark.parametrize("second", [lock_orders, share_orders])
+async def test_locks_of_orders_are_taken_in_one_order(
+    pool: asyncpg.Pool, second: Callable[[Iterable[str], Database], Awaitable[None]]
+) -> None:
+    await take_all_at_once(lock_orders, [f"O-{n}" for n in range(16)], pool, other=second)
 
 
 # --- The same again

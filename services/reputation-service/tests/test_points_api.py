@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+from reputation_service.matters import lock_people
 from reputation_service.testing import told
-from shared_runtime.testing import ManualClock
+from shared_runtime.sealing import person
+from shared_runtime.testing import ManualClock, waits_for
 from shared_runtime.testing_http import Client, Json, done, refusal, send, types_at
 
 DAY = timedelta(days=1)
@@ -93,6 +96,27 @@ async def judged(who: Client, path: str, door: str, body: Json) -> httpx.Respons
 
 
 # --- Cases
+
+
+async def test_i17_cases_of_one_person_are_opened_one_at_a_time(
+    analyst: Client, caller: Caller, pool: asyncpg.Pool
+) -> None:
+    """Nor is somebody forgotten meanwhile."""
+
+    async def forgotten() -> None:
+        privacy = caller("PRIVACY", "PR1")
+        done(
+            await send(
+                privacy, "/v1/erasures", {"account_kind": "SELLER", "account_id": told.SELLER_ID}
+            )
+        )
+
+    async def accused() -> None:
+        await opened(analyst)
+
+    for doing in (accused, forgotten):
+        who = person("seller", told.SELLER_ID)
+        assert await waits_for(partial(lock_people, [who]), doing(), pool)
 
 
 async def test_a_case_goes_from_suspicion_to_an_appeal_that_is_upheld(  # noqa: PLR0917 - what pytest gives

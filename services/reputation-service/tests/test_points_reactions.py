@@ -17,16 +17,17 @@ from reputation_service.domain.known import Known
 from reputation_service.domain.points_policy import policies
 from reputation_service.domain.streams import account_stream, case_stream
 from reputation_service.facts import read_facts
-from reputation_service.matters import write_matters
+from reputation_service.matters import lock_people, write_matters
 from reputation_service.testing import told, words
 from shared_runtime.decider import Actor
 from shared_runtime.log import AlsoWrite, Ask, PostgresLog, database_of, handle, read_stream
 from shared_runtime.rule import By, Sent
+from shared_runtime.sealing import person
 from shared_runtime.service import Parts, Service
 from shared_runtime.sources import OwnLog
 from shared_runtime.subscription import Runner
 from shared_runtime.tail import Tail
-from shared_runtime.testing import InMemoryKeyStore, ManualClock, facts
+from shared_runtime.testing import InMemoryKeyStore, ManualClock, facts, take_all_at_once, waits_for
 
 DAY = timedelta(days=1)
 SELLER = account_stream("SELLER", told.SELLER_ID)
@@ -306,3 +307,18 @@ async def test_whoever_reads_all_again_has_the_same_facts_and_decides_nothing_an
             pass
     assert await all_facts(pool) == before
     assert await pool.fetch("SELECT * FROM es.head") == recorded
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_i17_a_case_that_others_bring_about_waits_for_whoever_opens_one_of_the_same_person(
+    tell: Tell, clock: ManualClock, pool: asyncpg.Pool
+) -> None:
+    telling = tell("dispute-D-1", told.by_default("D-1", clock()))
+    assert await waits_for(
+        lambda db: lock_people([person("seller", told.SELLER_ID)], db), telling, pool
+    )
+    assert len(await case_ids(pool)) == 1
+
+
+async def test_locks_of_people_are_taken_in_one_order(pool: asyncpg.Pool) -> None:
+    await take_all_at_once(lock_people, [f"SELLER/S-{n}" for n in range(16)], pool)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from review_service.api.bulk import NDJSON
@@ -15,7 +16,7 @@ from review_service.app import workload
 from review_service.pairs import lock_pairs
 from review_service.settings import ReviewSettings
 from shared_runtime.service import Parts
-from shared_runtime.testing import ManualClock
+from shared_runtime.testing import ManualClock, take_all_at_once
 from shared_runtime.timers import fire_due
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -170,6 +171,10 @@ async def test_i17_whoever_decides_about_a_pair_waits_for_him_who_does_by_anothe
                 pass
             assert not deciding.done()
         await deciding
+
+
+async def test_locks_of_pairs_are_taken_in_one_order(pool: asyncpg.Pool) -> None:
+    await take_all_at_once(lock_pairs, [(f"B-{n}", "S-77") for n in range(16)], pool)
 
 
 async def test_i17_a_late_closing_counts_what_was_revealed_while_its_timer_waited(

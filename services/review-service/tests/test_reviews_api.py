@@ -21,13 +21,13 @@ from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.app import workload
 from review_service.domain.streams import review_id_of, review_ref
-from review_service.facts import flagged_lately
+from review_service.facts import flagged_lately, lock_flaggers
 from review_service.settings import ReviewSettings
 from shared_events.envelope import Recorded
 from shared_events.review import RevisionGranted
 from shared_runtime.log import VersionConflict
 from shared_runtime.service import Parts
-from shared_runtime.testing import InMemoryKeyStore, ManualClock
+from shared_runtime.testing import InMemoryKeyStore, ManualClock, take_all_at_once
 from shared_runtime.timers import fire_due
 
 type Caller = Callable[..., httpx.AsyncClient]
@@ -423,7 +423,11 @@ async def listed(caller: Caller, clock: ManualClock, work: Work) -> list[str]:
     return [review_ref(order_id, side) for order_id in orders for side in ("BUYER", "SELLER")]
 
 
-async def test_of_sixty_flags_at_once_twenty_are_taken(
+async def test_locks_of_those_who_flag_are_taken_in_one_order(pool: asyncpg.Pool) -> None:
+    await take_all_at_once(lock_flaggers, [f"buyer:B-{n}" for n in range(16)], pool)
+
+
+async def test_i17_of_sixty_flags_at_once_twenty_are_taken(
     reader: httpx.AsyncClient, caller: Caller, listed: list[str]
 ) -> None:
     answers = await asyncio.gather(

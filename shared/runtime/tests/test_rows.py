@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from shared_events.envelope import Recorded
 from shared_runtime.rows import Rows, take_turns
+from shared_runtime.testing import take_all_at_once
 
 AT = datetime(2026, 1, 15, 12, 30, 0, 123456, tzinfo=UTC)
 
@@ -212,3 +213,7 @@ async def test_who_writes_rows_of_one_partition_waits_for_the_other(
     async with other.transaction():
         await take_turns([1, 3], other)
     await other.close()
+
+
+async def test_locks_of_partitions_are_taken_in_one_order(pool: asyncpg.Pool) -> None:
+    await take_all_at_once(take_turns, range(16), pool)

@@ -403,6 +403,48 @@ async def waits_for(
     return bool(waiting)
 
 
+NUMBER = """
+    SELECT objid::bigint::bit(32)::integer FROM pg_locks
+    WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+"""
+
+
+type Lock[K] = Callable[[Sequence[K], Connection], Awaitable[None]]
+
+
+async def take_all_at_once[K](
+    lock: Lock[K], keys: Sequence[K], pool: asyncpg.Pool, *, other: Lock[K] | None = None
+) -> None:
+    """Two transactions take the advisory locks of all these keys, which come to them in opposite
+    orders. The first has the lowest lock, and asks for all when the second waits for that one: had
+    the second another by then, they would wait for each other, and PostgreSQL ends one of them.
+    `other`: how the second takes them, if not as the first.
+    """
+    ascending = await _ascending(lock, keys, pool)
+    async with asyncio.TaskGroup() as group, pool.acquire() as db, db.transaction():
+        await lock(ascending[:1], db)
+        second = group.create_task(_take(other or lock, ascending[::-1], pool))
+        while not await pool.fetchval(WAITING):
+            assert not second.done(), "it has not waited"
+        await lock(ascending, db)
+
+
+async def _take[K](lock: Lock[K], keys: Sequence[K], pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as db, db.transaction():
+        await lock(keys, db)
+
+
+async def _ascending[K](lock: Lock[K], keys: Sequence[K], pool: asyncpg.Pool) -> list[K]:
+    """The keys in the order of their locks."""
+    numbered: list[tuple[int, K]] = []
+    async with pool.acquire() as db:
+        for key in keys:
+            async with db.transaction():
+                await lock([key], db)
+                numbered.append((await db.fetchval(NUMBER), key))
+    return [key for _, key in sorted(numbered, key=lambda each: each[0])]
+
+
 def _encoded(item: Planned, now: datetime) -> bytes:
     return encode_envelope(
         item.event,

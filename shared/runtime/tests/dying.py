@@ -6,7 +6,10 @@ works until `count` events are behind the cursors, or dies at its step (`none`: 
 answer is its exit code, negative for a signal. `conftest.dying` runs this file.
 
 `commands` is no worker: `count` commands are asked at once; those of `commands-beside` write
-something beside the log as well. `webhooks` sends what is due, once.
+something beside the log as well, and those of `commands-locked` are decided under the locks of
+their buyers, of whom each may pay for one of his two orders. Of these a step may be a number: they
+die behind so many statements, and their orders are called by it. `webhooks` sends what is due,
+once.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,16 +30,19 @@ from shared_events.orders import OrderPaid
 from shared_runtime.clock import system_clock
 from shared_runtime.committing import Committer
 from shared_runtime.database import open_pool
-from shared_runtime.decider import Actor, Decider
+from shared_runtime.decider import Actor, Decider, LimitReached
 from shared_runtime.delivery import Connection, Delivery, Place, Source, Subscription
 from shared_runtime.log import (
     AlreadyAnswered,
     AlsoWrite,
     Ask,
+    Database,
+    Decisions,
     Log,
     Planned,
     PostgresLog,
     Reply,
+    UnderLock,
     VersionConflict,
     database_of,
 )
@@ -50,18 +56,23 @@ from shared_runtime.webhook_sending import Sending
 from shared_runtime.webhooks import Webhooks
 
 type Step = Literal["taken", "produced", "applied", "moved", "none"]
+type Role = Literal[
+    "relay", "projection", "commands", "commands-beside", "commands-locked", "webhooks"
+]
 
 BATCH = 100
 REACHED = "SELECT sum(position) FROM es.cursor WHERE subscription = $1 AND topic = $2"
 SEE = "SELECT see($1, $2, $3, $4)"  # the function of `conftest.sight`
+SEEN = "SELECT key FROM history WHERE key = ANY($1)"
+LOCK = "SELECT pg_advisory_xact_lock(hashtext(buyer)) FROM unnest($1::text[]) AS buyer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
     """What a worker shall do, and where it shall die."""
 
-    role: Literal["relay", "projection", "commands", "commands-beside", "webhooks"]
-    at: Step
+    role: Role
+    at: str
     url: str
     kafka: str
     topic: str
@@ -69,7 +80,30 @@ class Life:
 
     def reach(self, step: Step) -> None:
         if step == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_behind(statements: int) -> None:
+    """Whatever connection they are of."""
+    behind = 0
+
+    def counted(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def told(*args: Any, **named: Any) -> Any:  # noqa: ANN401
+            nonlocal behind
+            answer = await method(*args, **named)
+            behind += 1
+            if behind == statements:
+                die()
+            return answer
+
+        return told
+
+    for name in ("execute", "fetch", "fetchrow", "fetchval"):
+        setattr(asyncpg.Connection, name, counted(getattr(asyncpg.Connection, name)))
 
 
 async def live(life: Life) -> None:
@@ -79,7 +113,7 @@ async def live(life: Life) -> None:
                 await relay(life, pool)
             case "projection":
                 await project(life, pool)
-            case "commands" | "commands-beside":
+            case "commands" | "commands-beside" | "commands-locked":
                 await command(life, pool)
             case "webhooks":
                 await send_webhooks(life, pool)
@@ -160,11 +194,18 @@ async def command(life: Life, pool: asyncpg.Pool) -> None:
 
     log = DyingLog(pool, source="/test", now=system_clock, topic_of=lambda _: life.topic)
     committer = Committer(log)
-    also_write = AlsoWrite(write=write_sight, about=None) if "beside" in life.role else None
+    called = "O"
+    if life.at.isdecimal():
+        called = f"{life.at}-"
+        die_behind(int(life.at))
 
     async def ask(number: int) -> None:
-        said = Pay(order_id=f"O{number}", now=system_clock(), actor=Actor(role="BUYER", id="B1"))
+        buyer = f"{called}{number % (life.count // 2)}"
+        said = Pay(
+            order_id=f"{called}{number}", now=system_clock(), actor=Actor(role="BUYER", id=buyer)
+        )
         request = uuid5(NAMESPACE_OID, said.order_id)
+        locked = UnderLock(lock=lock_buyers, key=buyer, read=read_limits, about=buyer)
 
         def reply(_: object) -> Reply:
             return Reply(request_id=request, fingerprint=b"f", status=201, etag=None, body=b"{}")
@@ -175,19 +216,19 @@ async def command(life: Life, pool: asyncpg.Pool) -> None:
             cause=str(request),
             correlation=said.order_id,
         )
-        with suppress(VersionConflict, AlreadyAnswered):  # done before it died
-            await committer.handle(PAYMENTS, asked, reply=reply, also_write=also_write)
+        with suppress(VersionConflict, AlreadyAnswered, LimitReached):  # done before it died
+            await committer.handle(
+                PAYMENTS,
+                asked,
+                reply=reply,
+                under_lock=locked if life.role == "commands-locked" else None,
+                also_write=None
+                if life.role == "commands"
+                else AlsoWrite(write=write_sight, about=buyer),
+            )
         life.reach("moved")
 
     await asyncio.gather(*(ask(number) for number in range(life.count)))
-
-
-async def write_sight(log: Log, told: Sequence[tuple[None, Sequence[Planned]]]) -> None:
-    db = database_of(log)
-    assert db is not None
-    names = [each.stream for _, planned in told for each in planned]
-    count = len(names)
-    await db.execute(SEE, ["beside"] * count, [0] * count, [*range(count)], names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,17 +236,40 @@ class Pay:
     order_id: str
     now: datetime
     actor: Actor
+    may_pay: bool = True
 
     def at(self, now: datetime) -> Self:
         return replace(self, now=now)
 
 
 def pay(_: int, said: Pay) -> list[OrderPaid]:
+    if not said.may_pay:
+        raise LimitReached(limit=1)
     ids = {"order_id": said.order_id, "seller_id": f"S{said.order_id}", "buyer_id": "B1"}
     return [OrderPaid(**ids, policy_version="p1", paid_at=said.now, payment_ref="P1")]
 
 
 PAYMENTS = Decider[int, Pay, OrderPaid](initial=0, decide=pay, evolve=lambda times, _: times + 1)
+
+
+async def write_sight(log: Log, told: Sequence[tuple[str, Sequence[Planned]]]) -> None:
+    db = database_of(log)
+    assert db is not None
+    buyers = [buyer for buyer, planned in told for _ in planned]
+    count = len(buyers)
+    await db.execute(SEE, ["beside"] * count, [0] * count, [*range(count)], buyers)
+
+
+async def lock_buyers(buyers: Sequence[str], db: Database) -> None:
+    await db.execute(LOCK, sorted(buyers))
+
+
+async def read_limits(decisions: Decisions, told: Sequence[tuple[str, Pay]]) -> list[Pay]:
+    db = database_of(decisions.log)
+    assert db is not None
+    rows = await db.fetch(SEEN, [buyer for buyer, _ in told])
+    done = {row["key"] for row in rows}
+    return [replace(said, may_pay=buyer not in done) for buyer, said in told]
 
 
 async def work(life: Life, pool: asyncpg.Pool, subscription: Subscription, source: Source) -> None:

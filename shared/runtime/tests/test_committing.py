@@ -5,15 +5,17 @@ import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID, uuid5
 
 import asyncpg
 import pytest
+from fastapi import Response
 from hypothesis import given
 from hypothesis import strategies as st
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderPaid
+from shared_runtime.commands import CommandRequest, Commands, commands_on
 from shared_runtime.committing import Committer, Member, committed
 from shared_runtime.decider import Actor, Decider, LimitReached, NotFound, Refused
 from shared_runtime.log import (
@@ -47,6 +49,9 @@ DENSE = """
         SELECT max(position) AS last, min(position) AS first, count(*) AS events
         FROM es.event GROUP BY topic, partition) AS told
 """
+
+BESIDE = "SELECT coalesce(sum(cardinality(positions)), 0) FROM history"
+MOST_OF_A_BUYER = "SELECT max(cardinality(positions)) FROM history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +172,27 @@ async def test_i10_a_refusal_takes_nobody_with_it(pool: asyncpg.Pool, journal: P
     assert (await kept(pool)).keys() == {asked[n].cause for n in (0, 2, 4)}
 
 
-async def test_of_those_who_saw_one_version_one_is_done(journal: PostgresLog) -> None:
+async def test_i2_of_those_who_saw_one_version_one_is_done(journal: PostgresLog) -> None:
     await handle(journal, PAYMENTS, ask("1", "a"))
     asked = [ask("1", "b", expected=1), ask("1", "c", expected=1), ask("2", "a", expected=0)]
     told = await together(Committer(journal), *asked)
     assert [type(each) for each in told] == [Handled, StaleVersion, Handled]
     assert (told[1].expected, told[1].actual) == (1, 2)
+
+
+def seen(events: Sequence[OrderPaid]) -> int:
+    """The version that somebody knows who does not see all."""
+    return sum(event.payment_ref != "unseen" for event in events)
+
+
+async def test_i2_what_one_does_unseen_makes_nothing_stale_for_those_behind_him(
+    pool: asyncpg.Pool, journal: PostgresLog
+) -> None:
+    asked = [ask("1", "unseen"), ask("1", "a", expected=0), ask("1", "b", expected=0)]
+    told = await together(Committer(journal), *asked, version_of=seen)
+    assert [type(each) for each in told] == [Handled, Handled, StaleVersion]
+    assert (told[2].expected, told[2].actual) == (0, 1)
+    assert await transactions(pool) == [2]
 
 
 async def test_i10_a_request_that_came_twice_is_done_once(
@@ -270,6 +290,17 @@ async def test_i2_those_who_lose_a_race_are_decided_again_on_what_has_happened(
     assert await pool.fetchval(DENSE)
 
 
+@pytest.mark.parametrize(("ref", "outcome"), [("x", StaleVersion), ("unseen", Handled)])
+async def test_i2_who_saw_a_version_has_it_compared_again_where_he_loses_a_race(
+    pool: asyncpg.Pool, topic: str, ref: str, outcome: type[object]
+) -> None:
+    (paid,) = pay((), Pay(order_id="1", refs=(ref,)))
+    log = read_by(pool, topic, facts("order-1", paid, at=AT))
+    asked = [ask("1", "a", expected=0), ask("2", "a", expected=0)]
+    told = await together(Committer(log), *asked, version_of=seen)
+    assert [type(each) for each in told] == [outcome, Handled]
+
+
 @pytest.mark.parametrize(("answers", "times"), [(True, 1), (False, ATTEMPTS_MAX)])
 async def test_a_request_that_is_in_the_log_is_not_decided_again(
     *, answers: bool, times: int
@@ -342,21 +373,85 @@ async def test_i10_a_process_that_dies_at_any_step_leaves_events_and_answers_or_
     sight: None,  # noqa: ARG001 - what is written beside
     role: str,
 ) -> None:
-    count = 100
+    asked = 100
     events, replies = "SELECT count(*) FROM es.event", "SELECT count(*) FROM es.reply"
     for step in ("taken", "applied", "moved"):
-        assert dying(role, step, count) == -signal.SIGKILL
+        assert dying(role, step, asked) == -signal.SIGKILL
         assert await pool.fetchval(events) == await pool.fetchval(replies)
-        assert await pool.fetchval("SELECT count(*) FROM history") == (
+        assert await pool.fetchval(BESIDE) == (
             await pool.fetchval(events) if "beside" in role else 0
         )
     assert await pool.fetchval(events) > 0
-    assert dying(role, "none", count) == 0
-    assert await pool.fetchval(events) == await pool.fetchval(replies) == count
+    assert dying(role, "none", asked) == 0
+    assert await pool.fetchval(events) == await pool.fetchval(replies) == asked
+    assert await pool.fetchval(DENSE)
+
+
+STATEMENTS_MIN = {"commands": 2, "commands-beside": 5, "commands-locked": 14}
+"""Of a batch, and of those whom it leaves to the next: their buyers have paid by then."""
+
+
+@pytest.mark.parametrize("role", STATEMENTS_MIN)
+async def test_i10_a_process_that_dies_behind_any_statement_leaves_all_of_a_batch_or_nothing(
+    pool: asyncpg.Pool,
+    dying: Callable[[str, str, int], int],
+    sight: None,  # noqa: ARG001 - what is written beside
+    role: str,
+) -> None:
+    """With what is written beside it; and no buyer is past the limit that he is locked for."""
+    asked, most = 6, {"commands": None, "commands-beside": 2, "commands-locked": 1}[role]
+    done, recorded = asked if most != 1 else asked // 2, 0
+    statement, ended = 0, -signal.SIGKILL
+    while ended == -signal.SIGKILL:
+        statement += 1
+        ended = dying(role, str(statement), asked)
+        before, recorded = recorded, await pool.fetchval("SELECT count(*) FROM es.event")
+        assert recorded - before in ({done} if ended == 0 else {done, 0})
+        assert await pool.fetchval("SELECT count(*) FROM es.reply") == recorded
+        assert await pool.fetchval(BESIDE) == (recorded if most else 0)
+    assert ended == 0
+    assert statement > STATEMENTS_MIN[role]
+    assert await pool.fetchval(MOST_OF_A_BUYER) == most
     assert await pool.fetchval(DENSE)
 
 
 # --- Locks, and what is written beside
+
+
+type Point = Literal["locked", "read", "told", "written", "appended", "alone"]
+
+
+@dataclass(slots=True)
+class Halt:
+    """Whoever comes to this point stands still until he may go on."""
+
+    at: Point | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def come_to(self, point: Point) -> None:
+        if point == self.at:
+            self.reached.set()
+            await self.goes_on.wait()
+
+    def log(self, pool: asyncpg.Pool, topic: str) -> PostgresLog:
+        halt = self
+
+        class Halting(PostgresLog):
+            async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
+                read = await super().read(streams)
+                await halt.come_to("read" if len(streams) > 1 else "alone")
+                return read
+
+            async def append(
+                self, planned: Sequence[Planned], replies: Sequence[Reply] = ()
+            ) -> list[Recorded[Any]]:
+                appended = await super().append(planned, replies)
+                await halt.come_to("appended")
+                return appended
+
+        clock = ManualClock(AT)
+        return Halting(pool, source="/test", now=clock, topic_of=lambda _: topic)
 
 
 @dataclass(slots=True)
@@ -364,6 +459,7 @@ class Rates:
     """One payment of a buyer in all his orders: told by a table, under his lock."""
 
     order: list[str] = field(default_factory=list[str])
+    halt: Halt = field(default_factory=Halt)
 
     def of(self, buyer: str, lock: str = "one") -> AnyUnderLock[Pay]:
         locks = {"one": self.lock_one, "two": self.lock_two}
@@ -382,6 +478,7 @@ class Rates:
             "(SELECT buyer FROM unnest($1::text[]) AS buyer ORDER BY hashtext(buyer)) AS asked",
             [*buyers],
         )
+        await self.halt.come_to("locked")
 
     async def read(self, decisions: Decisions, told: Sequence[tuple[str, Pay]]) -> list[Pay]:
         db = database_of(decisions.log)
@@ -389,6 +486,7 @@ class Rates:
         buyers = [buyer for buyer, _ in told]
         rows = await db.fetch("SELECT key FROM history WHERE key = ANY($1)", buyers)
         done = {row["key"] for row in rows}
+        await self.halt.come_to("told")
         return [replace(said, limit=0 if buyer in done else 1) for buyer, said in told]
 
     def note(self, buyer: str) -> AnyAlsoWrite:
@@ -401,6 +499,7 @@ class Rates:
         await db.execute(
             "SELECT see($1, $2, $3, $4)", buyers, [0] * len(told), [*range(len(told))], buyers
         )
+        await self.halt.come_to("written")
         if "odd" in buyers:
             raise NotFound
 
@@ -465,6 +564,132 @@ async def test_i2_what_is_decided_under_a_lock_is_decided_on_what_was_there_when
         await transaction.commit()
     with pytest.raises(LimitReached):
         await waits
+
+
+@pytest.mark.usefixtures("sight")
+async def test_i2_a_batch_that_waits_for_its_locks_is_decided_on_what_is_there_when_it_has_them(
+    pool: asyncpg.Pool, journal: PostgresLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared_runtime.committing.PATIENCE_MS", 10_000)
+    rates, asked = Rates(), [("1", "B1"), ("2", "B2")]
+    async with pool.acquire() as db, db.transaction():
+        await rates.lock_one(["B1"], db)
+        told = asyncio.create_task(
+            of_buyers(Committer(journal), rates, *asked, lock=lambda _: "one")
+        )
+        await waiting_for_a_lock(pool)
+        await db.execute("SELECT see($1, $2, $3, $4)", ["B1"], [9], [9], ["B1"])
+    assert [type(each) for each in await told] == [LimitReached, Handled]
+    assert rates.order == ["one: B1", "one: B1, B2"]
+
+
+@pytest.mark.usefixtures("sight")
+@pytest.mark.parametrize(
+    ("point", "lock"),
+    [
+        *((point, None) for point in ("read", "written", "appended", "alone")),
+        *((point, "one") for point in ("locked", "read", "told", "written", "appended", "alone")),
+    ],
+)
+async def test_i10_who_goes_away_at_any_point_is_done_and_takes_nobodys_answer_with_him(
+    pool: asyncpg.Pool, topic: str, point: Point, lock: str | None
+) -> None:
+    """His own is kept for when he asks again. Each does by himself where one cannot be done."""
+    halt = Halt(point)
+    asked = [("1", "B1"), ("2", "B2"), ("3", "B3"), ("4", "odd" if point == "alone" else "B4")]
+    committer, rates = Committer(halt.log(pool, topic)), Rates(halt=halt)
+    tasks = [
+        asyncio.create_task(each)
+        for each in under_locks(committer, rates, *asked, lock=lambda _: lock)
+    ]
+    async with asyncio.timeout(10):
+        await halt.reached.wait()
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+        halt.goes_on.set()
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        last = NotFound if point == "alone" else Handled
+        assert [*map(type, told)] == [Handled, asyncio.CancelledError, Handled, last]
+        while ask("2", "a", cause=1).cause not in await kept(pool):
+            pass
+    assert await pool.fetchval("SELECT count(*) FROM es.event") == len(await kept(pool))
+    assert await pool.fetchval(BESIDE) == len(await kept(pool))
+
+
+# --- Rehearsals
+
+
+async def requested(
+    commands: Commands,
+    rates: Rates,
+    order: str,
+    buyer: str,
+    *,
+    expected: int | None = None,
+    validate_only: bool = False,
+) -> Response:
+    asked = ask(order, "a", cause=(expected, validate_only))
+    request = CommandRequest(
+        id=UUID(asked.cause),
+        fingerprint=b"f",
+        expected=expected,
+        validate_only=validate_only,
+        traceparent=None,
+    )
+    return await commands.run(
+        request,
+        PAYMENTS,
+        asked.command,
+        stream=asked.stream,
+        correlation=order,
+        view=lambda outcome: outcome.state,
+        status=201,
+        under_lock=rates.of(buyer),
+        also_write=rates.note(buyer),
+    )
+
+
+@pytest.mark.usefixtures("sight")
+async def test_i10_who_rehearses_among_others_is_told_what_would_come_and_leaves_nothing(
+    pool: asyncpg.Pool, journal: PostgresLog
+) -> None:
+    """Nor does he use anything up."""
+    commands, rates = commands_on(journal, pool), Rates()
+    told = await asyncio.gather(
+        requested(commands, rates, "1", "B1", validate_only=True),
+        requested(commands, rates, "2", "B2"),
+        requested(commands, rates, "3", "B3", validate_only=True),
+        requested(commands, rates, "4", "B4"),
+        requested(commands, rates, "5", "B5", validate_only=True, expected=1),
+        return_exceptions=True,
+    )
+    late = told[-1]
+    assert isinstance(late, StaleVersion)
+    assert (late.expected, late.actual) == (1, 0)
+    answers = [each for each in told if isinstance(each, Response)]
+    assert [each.status_code for each in answers] == [200, 201, 200, 201]
+    assert [b"OrderPaid.v1" in each.body for each in answers] == [True, False, True, False]
+    assert await transactions(pool) == [2]
+    assert len(await kept(pool)) == await pool.fetchval(BESIDE) == 2
+    assert (await requested(commands, rates, "1", "B1")).status_code == 201
+
+
+@pytest.mark.usefixtures("sight")
+async def test_i2_who_rehearses_is_told_of_what_those_before_him_have_used_up(
+    pool: asyncpg.Pool, topic: str
+) -> None:
+    """Also where it is not yet to be seen."""
+    halt = Halt("appended")
+    commands, rates = commands_on(halt.log(pool, topic), pool), Rates()
+    async with asyncio.timeout(10):
+        done = asyncio.create_task(requested(commands, rates, "1", "B1"))
+        await halt.reached.wait()
+        rehearsed = asyncio.create_task(requested(commands, rates, "2", "B1", validate_only=True))
+        await waiting_for_a_lock(pool)
+        halt.goes_on.set()
+        with pytest.raises(LimitReached):
+            await rehearsed
+        assert (await done).status_code == 201
 
 
 async def waiting_for_a_lock(pool: asyncpg.Pool) -> None:

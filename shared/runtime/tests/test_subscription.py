@@ -209,10 +209,11 @@ async def test_i4_two_consumers_on_one_partition_apply_each_event_once(
     assert await times_applied(pool) == {1}
 
 
+@pytest.mark.parametrize("counts", [{"S1": 3}, {"S1": 2, "S2": 1}], ids=["a place", "places"])
 async def test_i4_who_was_overtaken_forgets_his_batch(
-    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str, counts: dict[str, int]
 ) -> None:
-    await write(journal, "O1", S1=3)
+    await write(journal, "O1", **counts)
     one, other = (runner_on(pool, OwnLog(pool, (topic,)), topic) for _ in range(2))
     await one.start()
     await other.start()

@@ -212,6 +212,11 @@ READ = """
     SELECT topic, partition, position, stream_id, body FROM es.event
     WHERE stream_id = ANY($1::text[]) ORDER BY stream_id, stream_version
 """
+READ_ONE = """
+    SELECT topic, partition, position, stream_id, body FROM es.event
+    WHERE stream_id = $1 ORDER BY stream_version
+"""
+"""For an array PostgreSQL makes a new plan each time, which takes longer than to read a stream."""
 RECORDED = "SELECT event_id FROM es.event WHERE event_id = ANY(string_to_array($1, ',')::uuid[])"
 APPEND = """
     SELECT positions, recorded FROM es.append(
@@ -312,7 +317,11 @@ class PostgresLog:
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         histories: dict[str, list[Recorded[Any]]] = {}
         unknown: dict[str, str] = {}
-        for topic, partition, position, stream, body in await self._db.fetch(READ, streams):
+        if len(streams) == 1:
+            rows = await self._db.fetch(READ_ONE, streams[0])
+        else:
+            rows = await self._db.fetch(READ, streams)
+        for topic, partition, position, stream, body in rows:
             try:
                 recorded = decode_recorded(topic, partition, position, body)
             except UnknownEventType as event:

@@ -57,6 +57,7 @@ from shared_runtime.parking import (
     set_aside,
 )
 from shared_runtime.pausing import pause
+from shared_runtime.rows import columns
 from shared_runtime.sources import BATCH_MAX
 from shared_runtime.tracing import tell_applied
 
@@ -158,12 +159,9 @@ def decide_or_log[S, C: Command, E: Struct](
         return []
 
 
-MOVE_CURSORS = """
-    WITH step AS (
-        SELECT *
-        FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bytea[], $7::uuid[],
-                    $8::bigint[])
-            AS step (topic, partition, started_from, position, chain_hash, epoch, lease_epoch)
+MOVE = """
+    WITH step (topic, partition, started_from, position, chain_hash, epoch, lease_epoch) AS (
+        {steps}
     ), moved AS (
         UPDATE es.cursor AS cursor
         SET position = step.position, chain_hash = step.chain_hash, epoch = step.epoch
@@ -181,6 +179,15 @@ MOVE_CURSORS = """
            (SELECT count(*) FROM es.parked_key WHERE subscription = $1),
            (SELECT array_agg(ARRAY[topic, partition::text, key]) FROM parked)
 """
+MOVE_CURSORS = MOVE.format(
+    steps="SELECT * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bytea[], "
+    "$7::uuid[], $8::bigint[])"
+)
+MOVE_ONE = MOVE.format(
+    steps="SELECT $2::text, $3::int, $4::bigint, $5::bigint, $6::bytea, $7::uuid, $8::bigint"
+)
+"""Most turns move one. Of arrays PostgreSQL counts the elements, and makes a new plan each time."""
+STEP_WIDTH = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -832,22 +839,22 @@ class Runner:
         """
         # Moved before the batch is applied: of two workers, the second waits here and does no
         # work; and what the batch appends stays the last thing of the transaction.
-        row = await db.fetchrow(
-            MOVE_CURSORS,
-            self.subscription.name,
-            [topic for topic, _ in reached],
-            [partition for _, partition in reached],
-            [self._stored(place).position for place in reached],
-            [cursor.position for cursor in reached.values()],
-            [cursor.chain_hash for cursor in reached.values()],
-            [cursor.epoch for cursor in reached.values()],
-            [self.owned.get(group_of(place), 0) for place in reached],
-        )
+        name, steps = self.subscription.name, [self._step(*each) for each in reached.items()]
+        if len(steps) == 1:
+            row = await db.fetchrow(MOVE_ONE, name, *steps[0])
+        else:
+            row = await db.fetchrow(MOVE_CURSORS, name, *columns(steps, STEP_WIDTH))
         assert row is not None
         moved, parked_keys, parked = row
         if moved != len(reached):
             raise TakenOver
         return parked_keys, {(topic, int(number), key) for topic, number, key in parked or ()}
+
+    def _step(self, place: Place, cursor: Cursor) -> Sequence[object]:
+        """From where to where a cursor moves, and by whose lease."""
+        started_from, lease_epoch = self._stored(place).position, self.owned.get(group_of(place), 0)
+        told = (started_from, cursor.position, cursor.chain_hash, cursor.epoch, lease_epoch)
+        return (*place, *told)
 
 
 def advance(cursor: Cursor, delivery: Delivery) -> Cursor | None:

@@ -32,13 +32,14 @@ from shared_runtime.subscription import Runner, read_cursors
 from shared_runtime.tail import Tail
 from shared_runtime.testing import InMemoryKeyStore, ManualClock, as_recorded, facts
 from shared_runtime.webhook_events import message, on_events
-from shared_runtime.webhook_sending import Sending, headers_of
+from shared_runtime.webhook_sending import Sending, forget_webhooks, headers_of
 from shared_runtime.webhooks import (
     DELAYS,
     ENDPOINTS_MAX,
     FORMER_SIGNS_FOR,
     KEPT_FOR,
     LEASE_TERM,
+    PURGE_MAX,
     SETTLED_AFTER,
     Attempt,
     Endpoint,
@@ -56,6 +57,10 @@ SHOP = Subscriber(account="seller:S1", org_id=None, seller_id="S1")
 OTHER = Subscriber(account="seller:S2", org_id=None, seller_id="S2")
 MACHINE = Subscriber(account="system:market", org_id=None, seller_id="market")
 IDS: dict[str, Any] = {"buyer_id": "B1", "policy_version": "p1"}
+SENT = """
+    INSERT INTO webhook.delivery (delivery_id, endpoint_id, type, state, created_at)
+    SELECT gen_random_uuid(), $1, 'OrderPaid.v1', 'DELIVERED', $2 FROM generate_series(1, $3)
+"""
 
 
 def paid(order_id: str = "O1", seller_id: str = "S1") -> OrderPaid:
@@ -584,6 +589,15 @@ async def test_to_a_deleted_endpoint_nothing_is_sent_any_more(world: World) -> N
     await world.webhooks.purge()
     for table in ("endpoint", "delivery"):
         assert not await world.webhooks.pool.fetchval(f"SELECT count(*) FROM webhook.{table}")  # noqa: S608
+
+
+async def test_all_that_is_old_enough_is_forgotten_at_once(world: World) -> None:
+    endpoint = await world.endpoint()
+    old = world.clock() - KEPT_FOR - TICK
+    await world.webhooks.pool.execute(SENT, endpoint.endpoint_id, old, 2 * PURGE_MAX + 1)
+    await world.webhooks.pool.execute(SENT, endpoint.endpoint_id, old + TICK, 1)
+    await forget_webhooks(world.webhooks, asyncio.Event())
+    assert await world.webhooks.pool.fetchval("SELECT count(*) FROM webhook.delivery") == 1
 
 
 async def test_one_that_is_deleted_on_the_way_is_not_sent_to(world: World) -> None:

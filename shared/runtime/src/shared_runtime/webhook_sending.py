@@ -196,14 +196,19 @@ async def send_webhooks(open_sending: Callable[[], Sending], stop: asyncio.Event
 
 
 async def purge_webhooks(webhooks: Webhooks, stop: asyncio.Event) -> None:
-    """Forgets what is old, as fast as it comes."""
+    """Now and then forgets what is old."""
     while not stop.is_set():
         try:
-            while not stop.is_set() and await webhooks.purge() == PURGE_MAX:
-                pass
+            await forget_webhooks(webhooks, stop)
         except WORLD_FAILURES as failure:
             log.warning("webhooks not forgotten", failure=type(failure).__name__)
         await pause(stop, PURGE_SECONDS)
+
+
+async def forget_webhooks(webhooks: Webhooks, stop: asyncio.Event) -> None:
+    """All that is old enough, batch by batch: as fast as it comes at least."""
+    while not stop.is_set() and await webhooks.purge() == PURGE_MAX:
+        pass
 
 
 def webhook_tasks(webhooks: Webhooks, reads: Reads, *, local: bool) -> tuple[Task, ...]:

@@ -882,8 +882,9 @@ async def sending_nothing_more(*clients: httpx.AsyncClient) -> AsyncGenerator[No
             yield part
 
     sending = [asyncio.create_task(send(client, body())) for client in clients]
-    for _ in sending:
-        await begun.acquire()
+    async with asyncio.timeout(20):  # who is not let in begins nothing
+        for _ in sending:
+            await begun.acquire()
     yield
     for each in sending:
         each.cancel()

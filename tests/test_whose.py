@@ -140,12 +140,15 @@ OWNERS = {"a seller's": "seller", "a machine's": "SYSTEM"}
 
 
 def people(ask: Ask) -> dict[str, Client]:
+    """The other seller's own id is the seller's by chance: he has the account that his token names,
+    and no other.
+    """
     named = {
         "buyer": ask("BUYER", "B-5"),
         "other buyer": ask("BUYER", "B-6"),
         "seller": ask("SELLER", "S-77"),
         "member": ask("SELLER", "employee", seller_id="S-77"),
-        "other seller": ask("SELLER", "S-99"),
+        "other seller": ask("SELLER", "S-77", seller_id="S-99"),
     }
     return named | {role: ask(role, f"{role.lower()}-1") for role in STAFF}
 

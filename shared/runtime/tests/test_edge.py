@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, override
 
@@ -13,8 +13,9 @@ import uvloop
 from fastapi import Depends, FastAPI, Request, Response
 from local_stack import issuer, processes
 from shared_runtime.auth import Verifier, require
+from shared_runtime.body_room import BodyRoom
 from shared_runtime.commands import AnyCommandRequest
-from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol
+from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol, Unread
 from shared_runtime.edge import (
     COMPRESSED_ASIDE_BYTES_MIN,
     COMPRESSED_BYTES_MIN,
@@ -93,7 +94,7 @@ def notes_api() -> Router:
 async def ready() -> None: ...
 
 
-def notes(verifier: Verifier, patience: Patience) -> FastAPI:
+def notes(verifier: Verifier, patience: Patience, room: BodyRoom | None = None) -> FastAPI:
     return service_app(
         title="notes",
         version="1",
@@ -102,6 +103,7 @@ def notes(verifier: Verifier, patience: Patience) -> FastAPI:
         ready=ready,
         streamed=frozenset({LINES}),
         patience=patience,
+        room=room,
     )
 
 
@@ -489,3 +491,50 @@ async def test_who_reads_slowly_is_waited_for(
         for _ in range(PARTS):
             await reader.readexactly(LONG // PARTS)
             await asyncio.sleep(0.05)
+
+
+async def test_whoever_reads_none_of_many_answers_loses_the_first(
+    verifier: Verifier, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is answered the others: nobody else has to wait for him."""
+    monkeypatch.setattr(PatientProtocol, "unread_answers", Unread(of_one_max=LONG * 5 // 2))
+    host = f"Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n"
+    sent = f"{LONG_ANSWER}{host}".encode()
+    async with served(notes(verifier, Patience())) as port, AsyncExitStack() as lines:
+        with capture_logs() as logged:
+            for _ in range(3):
+                await lines.enter_async_context(asked(port, sent))
+            async with asyncio.timeout(20):
+                while "too much is unread" not in {each["event"] for each in logged}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    assert [each["event"] for each in logged].count("too much is unread") == 1
+
+
+async def test_a_body_that_comes_slowly_gives_way_to_who_sends(
+    verifier: Verifier, bearer: dict[str, str]
+) -> None:
+    app = notes(verifier, Patience(), BodyRoom(of_one_max=40))
+    transport = httpx.ASGITransport(app)
+    begun, whole = asyncio.Event(), asyncio.Event()
+
+    async def little_by_little() -> AsyncGenerator[bytes]:
+        yield b'{"text": "' + 20 * b"x"
+        begun.set()
+        await whole.wait()
+        yield b'"}'
+
+    headers = {**bearer, **JSON}
+    async with httpx.AsyncClient(transport=transport, base_url="http://notes") as client:
+
+        async def write(content: AsyncGenerator[bytes] | bytes, key: str) -> httpx.Response:
+            told = {**headers, "Idempotency-Key": key}
+            return await client.post("/v1/notes", content=content, headers=told)
+
+        slow = asyncio.create_task(write(little_by_little(), "1"))
+        await begun.wait()
+        assert (await write(b'{"text": "x"}  ', "2")).status_code == 201
+        assert not slow.done()
+        assert (await write(b'{"text": "' + 20 * b"y" + b'"}', "3")).status_code == 201
+        answered = await asyncio.wait_for(slow, 10)
+    assert slug(answered) == (503, "unavailable")
+    assert "Retry-After" in answered.headers

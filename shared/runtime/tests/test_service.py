@@ -26,6 +26,7 @@ from shared_runtime.service import (
     forget_discarded,
     log_of,
     open_parts,
+    parts_for,
 )
 from shared_runtime.settings import Settings
 from shared_runtime.skew import SKEW_MAX, ClockSkewed, skew_seconds
@@ -219,3 +220,7 @@ async def test_all_that_was_given_up_for_long_enough_is_forgotten_at_once(
     await pool.execute(GIVEN_UP, DISCARDED_KEPT_FOR, 2 * DISCARDED_PURGE_MAX + 1)
     await forget_discarded(pool, asyncio.Event())
     assert await pool.fetchval("SELECT count(*) FROM es.parked_event") == 0
+
+
+def test_a_large_projection_is_folded_by_a_process_for_each_core_and_by_four_at_most() -> None:
+    assert [parts_for(cores) for cores in (1, 2, 4, 5, 64)] == [1, 2, 4, 4, 4]

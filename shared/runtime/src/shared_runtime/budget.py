@@ -1,13 +1,16 @@
-"""What a worker has to do in, the memory that it takes at most out.
+"""What a process has to do in, the memory that it takes at most out.
 
-    BYTES = memory_bytes_max(workload)
+    memory_bytes_max(workload)                  of a worker
+    API_BYTES_MAX, REBUILDING_BYTES_MAX         of the others
 
-Its readers are counted with all that they may have at once, each as far from the others as can be.
-Not counted is what is read for a batch to decide on it (histories of some events each, in
-proportion to the batch) and what a batch makes of them before it is stored: what a pod has besides.
+A worker's readers are counted with all that they may have at once, each as far from the others as
+can be. Not counted is what is read for a batch to decide on it (histories of some events each, in
+proportion to the batch) and what is made of it before it is stored: what a pod has besides.
 """
 
-from shared_runtime.media_api import COPIES, IDLE_BYTES
+from shared_runtime.body_room import COMING_BYTES_MAX
+from shared_runtime.connections import UNREAD_BYTES_MAX
+from shared_runtime.media_api import COPIES, IDLE_BYTES, MEMORY_BYTES_MAX
 from shared_runtime.media_types import IMAGE_BYTES_MAX
 from shared_runtime.parking import RETRIES_AT_ONCE, RETRY_BYTES_MAX
 from shared_runtime.projections import PARTS_MAX
@@ -31,6 +34,10 @@ FOLDING_BYTES_MAX = (
 """Of a process that builds a projection again, or a part of one."""
 REBUILDING_BYTES_MAX = (1 + PARTS_MAX) * FOLDING_BYTES_MAX
 """Of all of a migration: the process that waits for the parts goes on behind them."""
+
+
+API_BYTES_MAX = MEMORY_BYTES_MAX + COPIES * COMING_BYTES_MAX + UNREAD_BYTES_MAX
+"""Of an API: files, bodies, and answers that nobody has read."""
 
 
 def memory_bytes_max(workload: Workload) -> int:

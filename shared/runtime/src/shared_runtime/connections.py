@@ -7,10 +7,13 @@ each, or reads nothing, would have them all.
 
 import asyncio
 import math
+from collections import Counter
 from typing import Any, override
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared_runtime.auth import CALLER
 
 HEAD_SECONDS_MAX = 10.0
 """From the opening of a connection, or the first byte of a next request, to the end of its head;
@@ -26,13 +29,63 @@ READ_BYTES_MIN = 64 * 1024
 """What he has to read in that time, if there is so much: 1 kB/s. The window of one who is slow may
 open in steps that are as large."""
 
+UNREAD_BYTES_MAX = 32 * 1024 * 1024
+"""Of all answers of a process that wait to be read."""
+UNREAD_BYTES_OF_ONE_MAX = 8 * 1024 * 1024
+"""Of those, one account's."""
+
 log = structlog.get_logger()
+
+
+class Unread:
+    """The connections of a process on which answers wait to be read. When these are too much, of
+    one account or of all, the one that has waited for longest is cut off, of all whose most is:
+    whoever asks for much and reads nothing loses the first that he has asked for.
+    """
+
+    def __init__(
+        self, all_max: int = UNREAD_BYTES_MAX, of_one_max: int = UNREAD_BYTES_OF_ONE_MAX
+    ) -> None:
+        self._all_max = all_max
+        self._of_one_max = of_one_max
+        self._waiting: dict[asyncio.Transport, str] = {}  # the longest first
+
+    def waits(self, transport: asyncio.Transport, account: str) -> None:
+        """More was written there than its client has read. Who has no account has a link, or reads
+        what anybody may: these have no share, but count with all.
+        """
+        self._waiting.setdefault(transport, account)
+        while (longest := self._too_much(account)) not in {None, transport}:
+            assert longest is not None
+            log.info("too much is unread", unread_bytes=longest.get_write_buffer_size())
+            self.is_read(longest)
+            longest.abort()
+
+    def is_read(self, transport: asyncio.Transport) -> None:
+        """Or gone."""
+        self._waiting.pop(transport, None)
+
+    def _too_much(self, account: str) -> asyncio.Transport | None:
+        sizes = Counter[str]()
+        for each, whose in self._waiting.items():
+            sizes[whose] += each.get_write_buffer_size()
+        if account and sizes[account] > self._of_one_max:
+            most = account
+        elif sizes.total() > self._all_max:
+            most = max(sizes, key=sizes.__getitem__)
+        else:
+            return None
+        return next(each for each, whose in self._waiting.items() if whose == most)
+
+
+_unread = Unread()
 
 
 class PatientProtocol(HttpToolsProtocol):
     """Closes a connection on which nothing becomes complete."""
 
     head_seconds = HEAD_SECONDS_MAX
+    unread_answers = _unread
     unread_seconds = UNREAD_SECONDS_MAX
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
@@ -54,11 +107,19 @@ class PatientProtocol(HttpToolsProtocol):
         self._await_no_more()
         if self._looks is not None:
             self._looks.cancel()
+        self.unread_answers.is_read(self.transport)
         super().connection_lost(exc)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        caller = self.scope.get(CALLER) if self.scope else None
+        self.unread_answers.waits(self.transport, getattr(caller, "sub", ""))
 
     @override
     def resume_writing(self) -> None:
         self._unread = math.inf
+        self.unread_answers.is_read(self.transport)
         super().resume_writing()
 
     @override

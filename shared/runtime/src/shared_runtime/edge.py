@@ -21,7 +21,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared_runtime.auth import CALLER
+from shared_runtime.auth import CALLER, Caller
+from shared_runtime.body_room import BodyRoom, Coming
 from shared_runtime.decider import NotFound, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.documents import NOT_STORED
@@ -302,16 +303,22 @@ class Patience:
 
 class Bodies:
     """Refuses bodies over a limit, announced or not, those that are compressed, which would have
-    another one, and those that do not come.
+    another one, those that do not come, and those that there is no room for.
 
     Paths in `streamed` limit their lines; their bodies may take any time but not stop coming.
     """
 
     def __init__(
-        self, app: ASGIApp, limit: int, streamed: frozenset[str], patience: Patience
+        self,
+        app: ASGIApp,
+        limit: int,
+        streamed: frozenset[str],
+        patience: Patience,
+        room: BodyRoom,
     ) -> None:
         self._app = app
         self._limit = limit
+        self._room = room
         self._streamed = streamed
         self._patience = patience
 
@@ -332,30 +339,56 @@ class Bodies:
             await problem(BodyTooLarge(limit_bytes=self._limit))(scope, receive, send)
             return
         if announced != "0" or "transfer-encoding" in headers:
-            deadline = asyncio.get_running_loop().time() + self._patience.body_seconds
-            receive = self._bounded(receive, deadline)
+            await self._take(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
-    def _bounded(self, receive: Receive, deadline: float) -> Receive:
-        taken, whole = 0, False
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller: Caller | None = scope.get(CALLER)
+        with self._room.one(caller.sub if caller else "") as coming:
+
+            async def answered(message: Message) -> None:
+                self._room.leave(coming)
+                await send(message)
+
+            await self._app(scope, self._bounded(receive, coming), answered)
+
+    def _bounded(self, receive: Receive, coming: Coming) -> Receive:
+        deadline = asyncio.get_running_loop().time() + self._patience.body_seconds
+        taken = 0
 
         async def bounded() -> Message:
-            nonlocal taken, whole
-            if whole:
+            nonlocal taken
+            if coming.is_whole:
                 return await receive()
+            message = await _waited_for(receive, coming, deadline)
+            count = len(message.get("body", b""))
+            taken += count
             # HTTPException: the one that FastAPI lets out of its reading of the body.
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError as failure:
-                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from failure
-            whole = not message.get("more_body", False)
-            taken += len(message.get("body", b""))
             if taken > self._limit:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self._room.add(coming, count)
+            if coming.is_given_up:
+                raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
+            coming.is_whole = not message.get("more_body", False)
             return message
 
         return bounded
+
+
+async def _waited_for(receive: Receive, coming: Coming, deadline: float) -> Message:
+    """The next part. Raises HTTPException when it does not come in time, or is given up."""
+    try:
+        async with asyncio.timeout_at(deadline) as coming.patience:
+            message = await receive()
+    except TimeoutError as failure:
+        given_up, late = HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.REQUEST_TIMEOUT
+        raise HTTPException(given_up if coming.is_given_up else late) from failure
+    finally:
+        coming.patience = None
+    if coming.is_given_up:  # while nobody waited for more of it
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
+    return message
 
 
 class _Stream:

@@ -36,6 +36,7 @@ from starlette.types import ASGIApp
 
 from shared_runtime.api_page import add_api_page
 from shared_runtime.auth import Authenticate, Verifier, check_roles_declared
+from shared_runtime.body_room import BodyRoom
 from shared_runtime.bounds import bound_of_field
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.connections import KEEP_ALIVE_SECONDS, PatientProtocol
@@ -129,13 +130,14 @@ def service_app(
     patience: Patience | None = None,
     now: Clock = system_clock,
     origins: Sequence[str] = (),
+    room: BodyRoom | None = None,
 ) -> FastAPI:
     """The API of a service. Raises if a route does not declare its roles.
 
     `tags`: what those of its routes mean; `words`: what those of its bodies and answers do.
     `veil`: what parties' tokens are under. `streamed`: the paths whose bodies have any size (they
     limit their lines themselves). `now`: the clock of its deadlines. `origins`: whose pages may
-    read what is answered.
+    read what is answered. `room`: for bodies.
     """
     routes = [route for router in routers for route in router.routes]
     check_roles_declared(routes)
@@ -160,7 +162,11 @@ def service_app(
     _add_health(app, ready, alive=lambda: True)
     # The last one added is the outermost.
     app.add_middleware(
-        Bodies, limit=body_bytes_max, streamed=streamed, patience=patience or Patience()
+        Bodies,
+        limit=body_bytes_max,
+        streamed=streamed,
+        patience=patience or Patience(),
+        room=room or BodyRoom(),
     )
     if veil is not None:
         app.add_middleware(VeilTokens, veil=veil)
@@ -307,6 +313,8 @@ async def _http(
             return _told(MethodNotAllowed(allowed_methods=allowed), headers=headers)
         case HTTPStatus.REQUEST_TIMEOUT:
             return _told(RequestTimeout(), headers={"Connection": "close"})
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return _told(Unavailable(), headers={"Connection": "close"})
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return _told(BodyTooLarge())
         case HTTPStatus.BAD_REQUEST:

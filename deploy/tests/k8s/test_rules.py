@@ -279,7 +279,7 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ("resources_are_asked_for", puts(lambda a: container(a)["resources"]["limits"], cpu="1")),
     (
         "files_of_people_find_room",
-        puts(lambda a: container(a)["resources"]["limits"], memory="1941Mi"),
+        puts(lambda a: container(a)["resources"]["limits"], memory="2031Mi"),
     ),
     ("files_of_people_find_room", puts(tmp, emptyDir={"sizeLimit": "1023Mi"})),
     ("what_is_read_finds_room", puts(worker_limits, memory="1289Mi")),
@@ -568,7 +568,7 @@ def test_files_of_people_have_all_the_room_that_they_may_take(production: Render
     least = Rendered(deepcopy(production.resources))
     limits = container(least)["resources"]["limits"]
     assert limits == {"memory": "2Gi"}
-    limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "1942Mi", "1Gi"
+    limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "2032Mi", "1Gi"
     assert [*files_of_people_find_room(least)] == []
 
 

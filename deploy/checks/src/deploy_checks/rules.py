@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from local_stack.topics import FEEDS, WRITERS
 from pydantic import ValidationError
+from review_service.api.bulk import BATCH_BYTES_MAX, UPLOADS_BYTES_MAX
+from review_service.bulk.intake import DECIDING_MAX
 from shared_events.partition import PARTITIONS
-from shared_runtime.budget import REBUILDING_BYTES_MAX, memory_bytes_max
+from shared_runtime.budget import API_BYTES_MAX, DECODED, REBUILDING_BYTES_MAX, memory_bytes_max
 from shared_runtime.database import PROBE_CONNECTIONS, STATEMENT_SECONDS_MAX
 from shared_runtime.http import READY_SECONDS_MAX, SHUTDOWN_SECONDS_MAX
 from shared_runtime.keeping import DAY_MS, kept_at_most
-from shared_runtime.media_api import DISK_BYTES_MAX, MEMORY_BYTES_MAX
+from shared_runtime.media_api import DISK_BYTES_MAX
 from shared_runtime.relay import CLOSE_SECONDS_MAX
 
 from deploy_checks import figures, joined
@@ -47,6 +49,8 @@ WORLD = ("/", "/run/secrets", "/var/run/secrets")
 NOT_FOR_SECRETS = ("/run/secrets", "/var/run/secrets")
 ROUTE = "aftersales.dev/route"
 TMP = "tmp"
+IN_BULK = {"review": UPLOADS_BYTES_MAX + DECODED * DECIDING_MAX * BATCH_BYTES_MAX}
+"""What comes in line by line, and the batches of it that are decoded."""
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 type Rule = Callable[[Rendered], Iterator[str]]
@@ -146,8 +150,9 @@ def files_of_people_find_room(applied: Rendered) -> Iterator[str]:
         spec = each["spec"]["template"]["spec"]
         [container] = spec["containers"]
         memory = container.get("resources", {}).get("limits", {}).get("memory")
-        if memory is not None and bytes_of(memory) < MEMORY_BYTES_MAX:
-            yield f"{name_of(each)}: has {memory} of memory, {MEMORY_BYTES_MAX} bytes may be taken"
+        taken = API_BYTES_MAX + IN_BULK.get(service_of(each["spec"]["template"]), 0)
+        if memory is not None and bytes_of(memory) < taken:
+            yield f"{name_of(each)}: has {memory} of memory, {taken} bytes may be taken"
         [tmp] = [volume["emptyDir"] for volume in spec["volumes"] if volume["name"] == TMP]
         disk = tmp.get("sizeLimit")
         if disk is not None and bytes_of(disk) < DISK_BYTES_MAX:

@@ -21,6 +21,11 @@ class Places:
         self._patience_seconds = patience_seconds
         self._shares: WeakValueDictionary[str, _Free] = WeakValueDictionary()
 
+    def are_wanted_of(self, person: str) -> bool:
+        """Whether somebody waits for what this person may have."""
+        share = self._shares.get(person)
+        return self._all.is_wanted or (share is not None and share.is_wanted)
+
     @asynccontextmanager
     async def one(self, person: str, many: int = 1) -> AsyncGenerator[None]:
         """Raises `Unavailable` when none becomes free in time."""
@@ -44,6 +49,11 @@ class _Free:
         self._count = count
         self._turn = asyncio.Lock()
         self._given = asyncio.Event()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for some."""
+        return self._turn.locked()
 
     async def take(self, many: int) -> None:
         async with self._turn:

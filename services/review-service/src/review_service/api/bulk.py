@@ -6,15 +6,18 @@ their way, so that neither the size of an upload nor a slow reader costs memory.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Depends, HTTPException, Request, Response
 from shared_casework.callers import FEEDS
 from shared_runtime.auth import Caller, require
 from shared_runtime.decider import RoleNotAllowed
+from shared_runtime.places import Places
 from shared_runtime.problems import UnsupportedMediaType, refusals
 from shared_runtime.routers import Router
 from shared_runtime.telemetry import valid_traceparent
@@ -36,6 +39,17 @@ IDENTITY = "identity"
 NDJSON_TYPE = re.compile(r"application/x-ndjson\s*(;|$)", re.IGNORECASE)
 BATCH_LINES_MAX = 500
 BATCH_BYTES_MAX = 1024 * 1024
+UPLOADS_MAX = 16
+"""At once, in a process: each has up to a batch in memory."""
+UPLOADS_OF_ONE_MAX = 8
+PATIENCE_SECONDS = 15.0
+"""So long an upload waits for its place."""
+QUIET_SECONDS = 10.0
+"""An upload that has brought no line for so long, or read no answer, gives its place to who waits
+for one."""
+UPLOADS_BYTES_MAX = UPLOADS_MAX * (BATCH_BYTES_MAX + 2 * LINE_BYTES_MAX)
+"""Of text: a batch that is gathered, a line that has begun, what the server has of the next."""
+QUIET_LOOK_SECONDS = 1.0
 LINGER_SECONDS = 0.01
 """How long lines that are there wait for more to come with them."""
 
@@ -49,21 +63,36 @@ class NotNdjson(UnsupportedMediaType):
 
 
 class BulkUpload:
-    """The body of a request, as it comes. `whole` says how it ended, when it has."""
+    """The body of a request, as it comes. `whole` says how it ended, when it has; `let_go`: that it
+    was quiet for too long while its place `is_wanted`.
+    """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, is_wanted: Callable[[], bool]) -> None:
         self._receive = receive
+        self._is_wanted = is_wanted
         self._coming: asyncio.Task[Message] | None = None
+        self._quiet_since = asyncio.get_running_loop().time()
         self.ended = False
         self.whole = False
+        self.let_go = False
+
+    def has_line(self) -> None:
+        """It is not quiet."""
+        self._quiet_since = asyncio.get_running_loop().time()
 
     async def chunk(self, patience_seconds: float | None) -> bytes | None:
         """The next bytes; None when none have come for so long."""
         if self._coming is None:
             self._coming = asyncio.create_task(self._next())
-        done, _ = await asyncio.wait({self._coming}, timeout=patience_seconds)
-        if not done:
-            return None
+        seconds = QUIET_LOOK_SECONDS if patience_seconds is None else patience_seconds
+        done = False
+        while not done:
+            if self._is_too_quiet():
+                self.ended = self.let_go = True
+                return b""
+            done = bool((await asyncio.wait({self._coming}, timeout=seconds))[0])
+            if not done and patience_seconds is not None:
+                return None
         message, self._coming = self._coming.result(), None
         if message["type"] == "http.disconnect":
             self.ended = True
@@ -71,6 +100,10 @@ class BulkUpload:
         self.ended = self.whole = not message.get("more_body", False)
         body: bytes = message.get("body", b"")
         return body
+
+    def _is_too_quiet(self) -> bool:
+        seconds = asyncio.get_running_loop().time() - self._quiet_since
+        return seconds >= QUIET_SECONDS and self._is_wanted()
 
     def abandon(self) -> None:
         if self._coming is not None:
@@ -89,13 +122,16 @@ async def batches(upload: BulkUpload) -> AsyncGenerator[list[Numbered]]:
         chunk = await upload.chunk(LINGER_SECONDS if batch else None)
         if chunk is None:
             yield batch
+            upload.has_line()
             batch, size = [], 0
             continue
         for numbered in lines.feed(chunk):
+            upload.has_line()
             batch.append(numbered)
             size += len(numbered.text) if isinstance(numbered.text, bytes) else 0
             if len(batch) == BATCH_LINES_MAX or size >= BATCH_BYTES_MAX:
                 yield batch
+                upload.has_line()
                 batch, size = [], 0
     if upload.whole:  # then the last line may do without a line end
         batch.extend(lines.rest())
@@ -110,13 +146,19 @@ class Exchange(Response):
     whether the client is still there.
     """
 
-    def __init__(self, intake: Intake, teller: Teller) -> None:
+    def __init__(self, intake: Intake, teller: Teller, places: Places) -> None:
         super().__init__(media_type=NDJSON)
+        self._places = places
         self._intake = intake
         self._teller = teller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        upload = BulkUpload(receive)
+        account = self._teller.orders.id
+        async with self._places.one(account):
+            wanted = partial(self._places.are_wanted_of, account)
+            await self._take(BulkUpload(receive, wanted), partial(read_by, send, wanted))
+
+    async def _take(self, upload: BulkUpload, send: Send) -> None:
         tally = UploadTally()
         begun = False
         try:
@@ -129,11 +171,26 @@ class Exchange(Response):
                     await send(_part(answers))
         finally:
             upload.abandon()
+        if upload.let_go and not begun:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT)
         if not upload.whole:
             raise ClientDisconnect
         if not begun:
             await send(START)
         await send(_part(tally.summary(), last=True))
+
+
+async def read_by(send: Send, is_wanted: Callable[[], bool], message: Message) -> None:
+    """Sends it, and lets a client go who does not read while his place `is_wanted`."""
+    sending = asyncio.ensure_future(send(message))
+    began_at = asyncio.get_running_loop().time()
+    try:
+        while not (await asyncio.wait({sending}, timeout=QUIET_LOOK_SECONDS))[0]:
+            if asyncio.get_running_loop().time() - began_at >= QUIET_SECONDS and is_wanted():
+                raise ClientDisconnect
+        await sending
+    finally:
+        sending.cancel()
 
 
 START: Message = {
@@ -159,6 +216,10 @@ An upload that breaks off has done what it has answered, and at most {BATCH_LINE
 send it again, whole lines that were taken are `unchanged`. A line whose order is refused (whichever
 step of it) changes nothing; a refused review leaves its order and the other review. A line has at
 most {LINE_BYTES_MAX} bytes.
+
+{UPLOADS_MAX} are taken in at once, {UPLOADS_OF_ONE_MAX} of one caller's. Another one waits for a
+place, {PATIENCE_SECONDS:.0f} seconds at most; one that for {QUIET_SECONDS:.0f} seconds has brought
+no line, or has not read what it is answered, is ended then.
 
 **What else there was to a review comes with it**: a `title` (the first paragraph of its text),
 files of its writer, the other side's `reply`, a `follow_up`, and that it was `restricted`
@@ -214,6 +275,7 @@ ANSWERS = {
 
 def bulk_api(intake: Intake) -> Router:
     router = Router("/v1/orders", tags=["bulk"])
+    places = Places(UPLOADS_MAX, UPLOADS_OF_ONE_MAX, PATIENCE_SECONDS)
 
     @router.post(
         "/bulk",
@@ -229,6 +291,6 @@ def bulk_api(intake: Intake) -> Router:
             raise NotNdjson
         traceparent = valid_traceparent(request.headers.get("traceparent"))
         tells = importer if "IMPORTER" in caller.roles else feed
-        return Exchange(intake, tells(caller.sub, traceparent))
+        return Exchange(intake, tells(caller.sub, traceparent), places)
 
     return router

@@ -149,9 +149,10 @@ class Intake:
 
     async def take(self, batch: Sequence[Numbered], teller: Teller, tally: UploadTally) -> bytes:
         """Decides and appends a batch; the answers, a line for each of its lines."""
-        lines = [self._decoded(each) for each in batch]
-        keys = await keys_of_writers(lines, self._keys)
         async with self._places.one(teller.orders.id):
+            # Not before: what is decoded takes some times as much as what came.
+            lines = [self._decoded(each) for each in batch]
+            keys = await keys_of_writers(lines, self._keys)
             told = await self._append(lines, keys, teller, tally)
         for each in told:
             tally.count(each)

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -64,7 +64,7 @@ def built(service: str) -> Mapping[str, Any]:
 
 
 @contextmanager
-def files_of(service: str) -> Iterator[Path]:
+def files_of(service: str) -> Generator[Path]:
     container = told("buildah", "from", name_of(service))
     try:
         yield Path(told("buildah", "mount", container))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import KafkaError
 from local_stack.databases import Database
 from local_stack.errors import StackError
 from local_stack.servers import Servers
@@ -22,6 +24,7 @@ from prometheus_client import REGISTRY
 from shared_events.envelope import Recorded
 from shared_events.orders import OrderPaid
 from shared_events.partition import partition_of
+from shared_runtime import sources
 from shared_runtime.delivery import (
     NO_CHAIN,
     Connection,
@@ -276,6 +279,41 @@ async def test_a_consumer_that_sees_its_topic_go_sees_it_come_again(
         await write(journal, "O2", S1=2)
         await relay_all(pool, kafka, topic)
         await turn_until_seen(runner, pool, S1=5)
+
+
+@pytest.mark.parametrize("milliseconds", [200, 60_000])
+async def test_whoever_reads_or_writes_asks_what_topics_there_are_after_so_long(
+    kafka: str, topic: str, milliseconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not before: else Kafka's client has five minutes."""
+    assert sources.METADATA_MS_MAX == 30_000
+    for module in ("sources", "relay"):
+        monkeypatch.setattr(f"shared_runtime.{module}.METADATA_MS_MAX", milliseconds)
+    asking, all_have = set[int](), asyncio.Event()
+    update: Any = vars(AIOKafkaClient)["_metadata_update"]
+
+    async def noting(client: AIOKafkaClient, *told: object) -> bool:
+        asking.add(id(client))
+        if len(asking) == 3:
+            all_have.set()
+        return bool(await update(client, *told))
+
+    relay, log = Relay(kafka), KafkaLog(kafka, f"sight-{uuid4().hex}", (topic,))
+    async with reading(kafka, [(topic, 0)]) as consumer:
+        await consumer.getmany(timeout_ms=50)
+        await relay.produce([])
+        has_joined = False
+        while not has_joined:  # a broker that has just been started takes its time
+            with suppress(TimeoutError, KafkaError):
+                has_joined = bool(await log.places())
+            await consumer.getmany(timeout_ms=50)
+        monkeypatch.setattr("aiokafka.client.AIOKafkaClient._metadata_update", noting)
+        seconds = PATIENCE_SECONDS if milliseconds == 200 else 2
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await all_have.wait()
+    assert len(asking) == (3 if milliseconds == 200 else 0)
+    await asyncio.gather(relay.close(), log.close())
 
 
 async def test_what_a_broker_has_lost_of_a_tail_is_sent_again(

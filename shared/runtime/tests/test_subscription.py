@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -13,12 +14,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import client as kafka_client
 from aiokafka import codec as codecs
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 from local_stack.databases import Database
 from local_stack.servers import Servers
+from local_stack.topics import create_topics, delete_topics
 from prometheus_client import REGISTRY
 from shared_events.orders import OrderPaid
 from shared_events.partition import PARTITIONS, partition_of
@@ -53,6 +56,7 @@ from shared_runtime.testing import facts
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 BUSY, CALM = "S1", "S2"
 PATIENCE_SECONDS = 30
+AWAY_SECONDS = 4
 TURNS = 40
 TO_THE_END = -1  # as Kafka has it
 
@@ -461,6 +465,61 @@ async def test_a_gap_is_never_passed_and_holds_up_no_other_partition(
         await turn_until_applied(runner, pool, S1=5, S2=3)
         assert runner.held() == frozenset()
     assert await times_applied(pool) == {1}
+
+
+async def test_i4_two_who_ask_for_a_consumer_at_once_are_given_one(
+    kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To another one in its group Kafka would give partitions that nobody reads."""
+    started, start = list[SessionConsumer](), SessionConsumer.start
+
+    async def noting(consumer: SessionConsumer) -> None:
+        started.append(consumer)
+        await start(consumer)
+
+    monkeypatch.setattr("shared_runtime.fetching.SessionConsumer.start", noting)
+    async with kafka_log(kafka, topic) as source:
+        await asyncio.gather(source.places(), source.rewind({}))
+    assert len(started) == 1
+
+
+async def test_a_reader_knocks_a_few_times_a_second_while_kafka_is_away(
+    own_servers: Servers, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (broker := own_servers.own_kafka) is None:
+        pytest.skip("this broker is not ours to stop")
+    create_topics(own_servers.kafka, [topic := f"orders.{uuid4().hex[:8]}"])
+    request.addfinalizer(partial(delete_topics, own_servers.kafka, [topic]))
+    knocks, connect = 0, vars(kafka_client)["create_conn"]
+
+    async def knocking(*at: Any, **how: Any) -> object:  # noqa: ANN401 - as the library's
+        nonlocal knocks
+        knocks += 1
+        return await connect(*at, **how)
+
+    now = asyncio.get_running_loop().time
+    async with kafka_log(own_servers.kafka, topic) as source:
+        async with asyncio.timeout(2 * PATIENCE_SECONDS):  # a broker that has just been started
+            while not await has_been_given(source):  # noqa: ASYNC110 - Kafka says so
+                await asyncio.sleep(0.01)
+        await source.rewind({(topic, partition): Cursor() for partition in range(PARTITIONS)})
+        monkeypatch.setattr("aiokafka.client.create_conn", knocking)
+        await asyncio.to_thread(broker.kill)
+        try:
+            began_at = now()
+            while (seconds := now() - began_at) < AWAY_SECONDS:
+                assert await source.take({}) == []
+            knocked = knocks
+        finally:
+            await asyncio.to_thread(broker.start)
+    assert 0 < knocked < 10 * seconds
+
+
+async def has_been_given(source: KafkaLog) -> bool:
+    """Whether it has partitions of its topic."""
+    with suppress(TimeoutError, KafkaError):
+        return bool(await source.places())
+    return False
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,9 @@ START_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 5.0
 METADATA_MS_MAX = 30_000
 """A topic that was made anew is found again after so long at most."""
+TRY_AGAIN_MS = 1_000
+"""While Kafka is away, a reader tries again after so long whatever it has under way: to read, to
+learn where brokers are, to find its group; each knocks at each broker."""
 ALONE_SECONDS = 10.0
 """A member of a group that has been given nothing of a topic for so long joins it anew: it has seen
 the topic go, and does not see it come again. So does one that no longer asks for anything."""
@@ -386,6 +389,7 @@ class KafkaLog:
     feed: LogFeed | None = None
     commit_seconds: float = COMMIT_SECONDS
     _consumer: SessionConsumer | None = None
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _heard_at: float | None = None
     _paused: frozenset[Place] | None = None  # None: as its consumer has it
     _rebalanced: asyncio.Event = field(default_factory=asyncio.Event)
@@ -763,33 +767,41 @@ class KafkaLog:
             self._moved.clear()
 
     async def _started(self) -> SessionConsumer:
-        if self._consumer is None:
-            if self._heard_at is None:
-                self._heard_at = asyncio.get_running_loop().time()
-            consumer = SessionConsumer(
-                **client_of(self.bootstrap),
-                group_id=self.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level=COMMITTED,
-                metadata_max_age_ms=METADATA_MS_MAX,
-                max_partition_fetch_bytes=PARTITION_BYTES_MAX,
-                fetch_max_bytes=ANSWERED_BYTES_MAX,
-                fetch_max_wait_ms=FETCH_WAIT_MS,
-                consumer_timeout_ms=2 * FETCH_WAIT_MS,
-            )
-            consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
-            try:
-                async with asyncio.timeout(START_SECONDS_MAX):
-                    await consumer.start()
-            except BaseException:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(STOP_SECONDS_MAX):
-                        await consumer.stop()
-                raise
-            self._consumer = consumer
-            self._shared_at = asyncio.get_running_loop().time()
-        return self._consumer
+        """One for all who ask: another one in the group would be given partitions, and read by
+        nobody.
+        """
+        async with self._starting:
+            if self._consumer is None:
+                if self._heard_at is None:
+                    self._heard_at = asyncio.get_running_loop().time()
+                self._consumer = await self._start()
+                self._shared_at = asyncio.get_running_loop().time()
+            return self._consumer
+
+    async def _start(self) -> SessionConsumer:
+        consumer = SessionConsumer(
+            **client_of(self.bootstrap),
+            group_id=self.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=COMMITTED,
+            metadata_max_age_ms=METADATA_MS_MAX,
+            retry_backoff_ms=TRY_AGAIN_MS,
+            max_partition_fetch_bytes=PARTITION_BYTES_MAX,
+            fetch_max_bytes=ANSWERED_BYTES_MAX,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            consumer_timeout_ms=2 * FETCH_WAIT_MS,
+        )
+        consumer.subscribe(list(self.topics), listener=_Rebalance(self._rebalanced))
+        try:
+            async with asyncio.timeout(START_SECONDS_MAX):
+                await consumer.start()
+        except BaseException:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS_MAX):
+                    await consumer.stop()
+            raise
+        return consumer
 
 
 class _Rebalance(ConsumerRebalanceListener):

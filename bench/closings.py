@@ -14,7 +14,7 @@ one adds then says how many cores there are. It is measured too, and told.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -154,7 +154,7 @@ async def _by_two(stack: Stack, workers: Sequence[Service]) -> tuple[float, floa
 
 
 @asynccontextmanager
-async def _slowed(workers: Sequence[Service]) -> AsyncIterator[None]:
+async def _slowed(workers: Sequence[Service]) -> AsyncGenerator[None]:
     """Each of them is frozen most of the time, whatever it holds then."""
     turns = [asyncio.create_task(_in_turns(worker)) for worker in workers]
     try:

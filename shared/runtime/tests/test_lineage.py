@@ -392,7 +392,7 @@ async def test_i9_a_relay_sends_nothing_of_a_log_that_is_not_what_the_topic_ends
     assert await positions(kafka, calm) == [*range(1, 6)]
 
 
-async def test_a_restored_log_takes_back_what_its_topic_still_has(  # noqa: PLR0917
+async def test_i9_a_restored_log_takes_back_what_its_topic_still_has(  # noqa: PLR0917
     servers: Servers,
     database: Database,
     pool: asyncpg.Pool,
@@ -401,7 +401,7 @@ async def test_a_restored_log_takes_back_what_its_topic_still_has(  # noqa: PLR0
     kafka: str,
     topic: str,
 ) -> None:
-    """I1, I9. What is written with events is written with those that come back."""
+    """I1. What is written with events is written with those that come back."""
     read = "SELECT * FROM es.event WHERE topic = $1 ORDER BY partition, position"
     heads = "SELECT * FROM es.head WHERE topic = $1 ORDER BY partition"
     there = "SELECT FROM es.event WHERE topic = $1 AND partition = $2 AND position = $3"

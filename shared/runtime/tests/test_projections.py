@@ -253,6 +253,31 @@ async def test_i15_nothing_is_lost_when_events_flow_in_during_a_rebuild(
     assert await again(projection, owner)
 
 
+WAITS = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock')
+"""
+
+
+async def test_i15_nobody_is_shown_less_after_the_switch_than_before_it(
+    pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
+) -> None:
+    """Not even for a moment: a token that was good stays good."""
+    await write(journal, 6)
+    await project(projection, pool)
+    turn = "SELECT FROM es.projection WHERE name = $1 FOR SHARE"
+    async with pool.acquire() as db, db.transaction():
+        await db.execute(turn, projection.name)  # as a turn of the live tables: a switch waits
+        rebuilding = asyncio.create_task(again(projection, owner))
+        while not await owner.fetchval(WAITS):  # noqa: ASYNC110 - another session answers
+            await asyncio.sleep(0)
+        await write(journal, 3)
+        await project(projection, pool)
+        assert await payers(pool) == dict.fromkeys(SELLERS, 3)
+    assert await rebuilding
+    assert await payers(pool) == dict.fromkeys(SELLERS, 3)
+
+
 async def test_a_new_version_is_built_from_the_log_with_its_own_tables(
     pool: asyncpg.Pool, owner: asyncpg.Pool, journal: PostgresLog, projection: Projection
 ) -> None:

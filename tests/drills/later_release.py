@@ -164,7 +164,7 @@ def opened(_: OwnEvaluation | None, event: EvaluationOpened) -> OwnEvaluation:
     await EVALUATIONS.fold(
         evaluations, db, key_of=lambda event: event.order_id, evolve=opened
     )
-    batch = of_kind(batch, OrderPlaced, *get_args(Step.__value__))
+    batch = of_kind(batch, OrderPlaced, *get_args(OrderStep.__value__))
     await ROWS.fold(batch, db,""",
     ),
     Change(
@@ -195,8 +195,8 @@ def opened(_: OwnEvaluation | None, event: EvaluationOpened) -> OwnEvaluation:
     ),
     Change(
         file="review_service/projections/own_orders.py",
-        now="type Step = (\n",
-        later="type Step = (\n    OrderGiftWrapped |\n",
+        now="type OrderStep = (\n",
+        later="type OrderStep = (\n    OrderGiftWrapped |\n",
     ),
     Change(
         file="review_service/projections/own_orders.py",

@@ -424,11 +424,11 @@ async def test_what_kafka_does_not_acknowledge_does_not_become_more(
     monkeypatch.setattr(relay_module, "UNDER_WAY_BYTES_OF_ONE", 20)
     begun: list[tuple[int, list[int]]] = []
 
-    async def never(_: object, place: Place, group: Sequence[Delivery], __: object) -> None:
+    async def never(_: object, __: object, place: Place, group: Sequence[Delivery]) -> None:
         begun.append((place[1], [delivery.position for delivery in group]))
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(relay_module, "_send", never)
+    monkeypatch.setattr(Relay, "_send", never)
     relay = Relay(kafka)
     for partition, size in ((1, 30), (2, 30), (3, 10), (4, 30), (1, 30)):
         few = [sent(partition, position, size) for position in (1, 2, 3)]

@@ -118,6 +118,17 @@ def test_no_test_of_a_trace_is_longer_than_an_id(
         assert told.count(":") == 2
 
 
+def test_what_a_question_asks_is_worked_out_once_and_belongs_to_that_question() -> None:
+    one = Question(code="F6", of="value_ref_minor", at_most="return.auto_value_ref")
+    written = msgspec.json.encode(one)
+    assert one.asked is one.asked
+    other = msgspec.structs.replace(one, at_most=None, below=7)
+    assert (other.asked, other.key) == ([("below", 7)], None)
+    assert (one.asked, one.key) == ([("at_most", one.at_most)], one.at_most)
+    assert msgspec.json.encode(one) == written
+    assert msgspec.json.decode(written, type=Question) == one
+
+
 def test_of_a_withdrawal_nothing_is_asked_but_whether_it_is_one() -> None:
     buyer = BuyerFacts(measures=frozenset({"MANUAL_ONLY"}), exposure_ref_minor=MINOR_MAX)
     request = asks(MINOR_MAX, kind="WITHDRAWAL", reason="WITHDRAWAL", buyer=buyer)

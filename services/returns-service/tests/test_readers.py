@@ -1,10 +1,13 @@
 """Who may know of what in a ledger."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 import pytest
 from returns_service.app import READS
-from returns_service.domain.ledger_readers import READERS, ledger_read_by
+from returns_service.domain import ledger_readers
+from returns_service.domain.ledger_readers import READERS, folded, ledger_read_by
+from returns_service.domain.ledger_state import LedgerState
 from returns_service.testing import (
     AGENT,
     AUDITOR,
@@ -48,6 +51,23 @@ def test_what_was_given_twice_is_told_to_those_who_bear_it() -> None:
     assert reading.knows == (*[True] * (len(events) - 1), False)
     assert ledger_read_by(SELLER, events).version == len(events)
     assert reading.state == ledger_read_by(SELLER, events).state
+
+
+def test_for_who_may_know_all_of_it_a_ledger_is_folded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events = history(*REQUESTED, NOTED)
+    folds: list[int] = []
+
+    def counted(told: Sequence[RefundEvent]) -> LedgerState:
+        folds.append(len(told))
+        return folded(told)
+
+    monkeypatch.setattr(ledger_readers, "folded", counted)
+    assert ledger_read_by(AGENT, events).state == folded(events)
+    assert folds == [len(events)]
+    assert ledger_read_by(BUYER, events).state == folded(events[:-1]) != folded(events)
+    assert folds == [len(events), len(events), len(events) - 1]
 
 
 @pytest.mark.parametrize(

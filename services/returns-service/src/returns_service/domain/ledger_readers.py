@@ -83,7 +83,8 @@ def ledger_read_by(actor: Actor, history: Sequence[RefundEvent]) -> LedgerReadin
         return LedgerReading(reader=None)
     knows = tuple(may_know(event, reader) for event in history)
     events = tuple(event for event, known in zip(history, knows, strict=True) if known)
-    return LedgerReading(reader=reader, knows=knows, events=events, state=folded(events))
+    state = truth if all(knows) else folded(events)
+    return LedgerReading(reader=reader, knows=knows, events=events, state=state)
 
 
 def may_know(event: RefundEvent, reader: Reader) -> bool:

@@ -7,6 +7,7 @@ Tables are data: they can be read from a file, and they name the numbers of the 
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -27,7 +28,9 @@ type Policy = Callable[[str], Any]
 """The value of a key; raises `KeyError` where there is none."""
 
 
-class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Question(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True
+):
     """One question about one input, by exactly one of the comparisons. The trace names it `code`.
 
     `among`: it is one of these words; `has`, `lacks`: this word is or is not in it; the others
@@ -47,7 +50,7 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         if len(self.asked) != 1:
             raise ValueError(f"{self.code} asks exactly one thing of `{self.of}`")
 
-    @property
+    @cached_property
     def asked(self) -> list[tuple[str, Any]]:
         names = ("among", "has", "lacks", "at_most", "at_least", "below")
         told = ((name, getattr(self, name)) for name in names)
@@ -68,10 +71,10 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         ((name, _),) = self.asked
         return HOLDS[name](value, self.operand(policy))
 
-    def told(self, value: Value, policy: Policy) -> str:
+    def told(self, value: Value, policy: Policy, *, holds: bool) -> str:
         """The test with its outcome and its input, as a trace has it."""
         ((name, _),) = self.asked
-        outcome = "pass" if self.holds(value, policy) else "fail"
+        outcome = "pass" if holds else "fail"
         told = self.input(value, name, policy)
         return f"{self.code}:{outcome}:{told}"[:TRACE_MAX]
 
@@ -134,8 +137,10 @@ def first_match[T](table: Table[T], inputs: Inputs, policy: Policy) -> Match[T]:
 def takes(row: Row[Any], inputs: Inputs, policy: Policy, trace: list[str]) -> bool:
     """Whether all of its tests hold; those that were made are added to the trace."""
     for test in row.when:
-        trace.append(test.told(inputs[test.of], policy))
-        if not test.holds(inputs[test.of], policy):
+        value = inputs[test.of]
+        holds = test.holds(value, policy)
+        trace.append(test.told(value, policy, holds=holds))
+        if not holds:
             return False
     if not row.when:
         trace.append(f"{row.code}:pass:{ELSE}")

@@ -616,6 +616,37 @@ async def test_i10_who_goes_away_at_any_point_is_done_and_takes_nobodys_answer_w
     assert await pool.fetchval(BESIDE) == len(await kept(pool))
 
 
+# --- Answers
+
+
+async def test_what_a_sender_sees_of_what_has_come_is_counted_once() -> None:
+    """To count it is to fold all of a stream."""
+    counted: list[int] = []
+
+    def version_of(events: Sequence[OrderPaid]) -> int:
+        counted.append(len(events))
+        return seen(events)
+
+    async def nothing_kept(_: UUID) -> None: ...
+
+    asked = ask("1", "a")
+    request = CommandRequest(
+        id=UUID(asked.cause), fingerprint=b"f", expected=None, validate_only=False, traceparent=None
+    )
+    log = InMemoryLog(ManualClock(AT))
+    response = await Commands(log, nothing_kept).run(
+        request,
+        PAYMENTS,
+        asked.command,
+        stream=asked.stream,
+        correlation="1",
+        view=lambda outcome: outcome.state,
+        version_of=version_of,
+    )
+    assert counted == [1]
+    assert response.headers["ETag"] == log.replies[request.id].etag == '"1"'
+
+
 # --- Rehearsals
 
 

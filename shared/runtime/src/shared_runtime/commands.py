@@ -151,16 +151,16 @@ class Commands:
 
         # Whether it is a repeat is not asked before: nearly none is. Of one, the append cannot be
         # taken twice; and it is asked before a refusal, or that nothing is left to do, is told.
-        body = b""
+        body, version = b"", 0
 
         def reply(outcome: Handled[S, E]) -> Reply:
-            nonlocal body
-            body = encode_json(view(outcome))
+            nonlocal body, version
+            body, version = encode_json(view(outcome)), version_of(outcome.events)
             return Reply(
                 request_id=request.id,
                 fingerprint=request.fingerprint,
                 status=status,
-                etag=etag_of(version_of(outcome.events)),
+                etag=etag_of(version),
                 body=body,
             )
 
@@ -185,7 +185,7 @@ class Commands:
         return answer(
             Raw(body),
             status=status,
-            version=version_of(outcome.events),
+            version=version,
             headers={"Consistency-Token": outcome.token or ""},
         )
 

@@ -43,10 +43,10 @@ RATE_MIN = 0.8
 TIMES_MAX = 2.0
 TIMES_ALONE_MAX = 3.0
 READ_RATE_MIN = 1.2
-REST_LOOK_SECONDS = 0.5
-REST_SHARE_MAX = 0.5
-"""Of a core: all processes together, taking less for so long, have nothing more to do. (What they
-take when nobody asks anything is a quarter.)"""
+REST_LOOK_SECONDS = 1.0
+REST_SHARE_MAX = 0.2
+"""Of a core: all processes together, taking less for so long, have nothing more to do. (They take a
+seventh when nobody asks anything, and little while they rest between their turns.)"""
 
 
 class Stoppable(Protocol):

@@ -865,7 +865,7 @@ def test_neither_great_turns_nor_looks_that_find_nothing_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "turns"), [(10 / TURNS_A_SECOND, 10), (16 / TURNS_A_SECOND, 16), (60.0, 16)]
+    ("seconds", "turns"), [(3 / TURNS_A_SECOND, 3), (4 / TURNS_A_SECOND, 4), (60.0, 4)]
 )
 def test_the_longer_it_has_not_turned_the_more_it_may_at_once_up_to_a_bound(
     seconds: float, turns: int

@@ -76,10 +76,12 @@ APART_MAX = 4
 PREPARED_AT_ONCE = 100
 """Events that are decoded without a look at what else there is to do: about a millisecond's."""
 AHEAD_MIN = 200  # so many new events in a batch are a sign that more are waiting
-TURNS_A_SECOND = 20.0
-TURNS_AT_ONCE = 16.0
-"""A loop takes so many small turns at once, and then so many a second: whoever is busy all day with
-one event at a time takes as many together as have come meanwhile."""
+TURNS_A_SECOND = 8.0
+TURNS_AT_ONCE = 4.0
+"""A loop takes so many small turns at once, and then so many a second: who asks when nobody else
+does is served at once, and whoever is busy with one event at a time takes as many together as have
+come meanwhile. A turn costs a transaction, whatever it takes; of each order a dozen loops hear.
+"""
 
 type Why = Literal["fork", "gap", "unreadable", "parked-keys", "fault", "silent"]
 REASONS: tuple[Why, ...] = ("fork", "gap", "unreadable", "parked-keys", "fault", "silent")

@@ -29,7 +29,6 @@ from returns_service.testing import (
     reissue,
     remedy,
     say,
-    sent_back,
 )
 from returns_service.testing.stories import OPEN
 from returns_service.views import ledger_view
@@ -129,7 +128,7 @@ def test_of_a_ledger_that_is_not_open_nothing_can_move() -> None:
 # --- Asked for again
 
 
-@pytest.mark.parametrize("end", [refused("f-1"), sent_back("f-1")])
+@pytest.mark.parametrize("end", [refused("f-1"), BounceRefund(refund_id="f-1", code="CLOSED")])
 def test_what_is_reissued_takes_it_along(end: Struct) -> None:
     before = PAID if isinstance(end, BounceRefund) else ASKED
     told = (*before, say(lost("1/1"), at(4)), say(end, at(5)))

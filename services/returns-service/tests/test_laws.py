@@ -7,6 +7,7 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
+from returns_service.domain.bouncing import BounceRefund
 from returns_service.domain.failing import RetryRefund
 from returns_service.domain.ledger_rules import LEDGERS, LedgerCommand
 from returns_service.domain.ledger_state import Ledger, LedgerState, Refund
@@ -34,7 +35,6 @@ from returns_service.testing import (
     remedy,
     replaced,
     say,
-    sent_back,
     timed_out,
 )
 from shared_casework.money import ENDS_A_UNIT
@@ -129,7 +129,7 @@ def commands_of(act: Act, ledger: Ledger, number: int) -> tuple[Struct, Actor]:
         not_paid(old, attempt),
         timed_out(old, attempt),
         RetryRefund(refund_id=old),
-        sent_back(old),
+        BounceRefund(refund_id=old, code="CLOSED"),
         charged_back(f"cb-{number}", amount, *(pieces if fault else ())),
         UndoOutsideRefund(outside_id=gone),
         replaced(pieces[0], difference=amount if fault else -amount),

@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import pytest
 from local_stack.databases import Database
+from returns_service.domain.bouncing import BounceRefund
 from returns_service.domain.outside import RecordOutsideRefund, UndoOutsideRefund
 from returns_service.queries.export import PAGE_ROWS
 from returns_service.queries.refunds import (
@@ -23,7 +24,7 @@ from returns_service.queries.refunds import (
     WantedRefunds,
     page_query,
 )
-from returns_service.testing import charged_back, refused, sent_back, timed_out
+from returns_service.testing import charged_back, refused, timed_out
 from returns_service.testing.desk import Desk, ledger_path
 from shared_runtime.pages import Keyset, PageStart
 from shared_runtime.testing_http import Json, refusal
@@ -71,7 +72,7 @@ async def four(desk: Desk) -> None:
     await desk.after(HOUR)
     bounced = await asked(desk, "O-3")
     await desk.pays("O-3")
-    await desk.says("O-3", sent_back(bounced))
+    await desk.says("O-3", BounceRefund(refund_id=bounced, code="ACCOUNT_CLOSED"))
     await desk.after(HOUR)
     await asked(desk, "O-4")
     await desk.after(TICK)

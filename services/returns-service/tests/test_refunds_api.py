@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from returns_service.testing import paid, refused, sent_back, timed_out
+from returns_service.domain.bouncing import BounceRefund
+from returns_service.testing import paid, refused, timed_out
 from returns_service.testing.desk import Desk, eur, ledger_path
 from returns_service.testing.orders import cancelled, order_placed, remedy, seller_erased
 from shared_events.dispute import DisputedUnits
@@ -399,7 +400,7 @@ async def test_what_the_bank_has_sent_back_is_owed_again(desk: Desk) -> None:
     await desk.ordered()
     await desk.pays()
     (asked,) = await desk.requests()
-    await desk.says("O-1", sent_back(asked.refund_id))
+    await desk.says("O-1", BounceRefund(refund_id=asked.refund_id, code="ACCOUNT_CLOSED"))
     assert await sums(desk, desk.buyer) == {"paid": 5499, "refundable": 5499, "bounced": 2500}
     await desk.judged(desk.agent, LEDGER, f"{asked.refund_id}/reissue", {})
     await desk.pays()

@@ -1,7 +1,7 @@
 """A refund that the bank has sent back in, money that is owed again out."""
 
 from shared_casework.values import utc
-from shared_events.fields import Code, Id
+from shared_events.fields import Code
 from shared_events.returns import RefundBounced, RefundEvent
 
 from returns_service.domain.known import Sender
@@ -11,20 +11,18 @@ from returns_service.domain.totals import with_remaining
 
 
 class BounceRefund(NamesRefund, frozen=True, kw_only=True):
-    """The buyer's account is closed, say. `gateway_ref`: the gateway's own name for the payment."""
+    """The buyer's account is closed, say."""
 
-    gateway_ref: Id
     code: Code
 
 
 def bounce_refund(one: OneRefund, said: BounceRefund, by: Sender) -> list[RefundEvent]:
     """It counts no more. It is paid by its reissue; one that was not due because this one had been
-    paid after all is owed again. What the provider has paid besides, by mistake, and gets back
-    leaves the refund paid.
+    paid after all is owed again.
     """
     ledger, refund = one.ledger, one.refund
-    if refund.total_minor == 0 or said.gateway_ref != refund.word:
-        return []  # no bank has ever seen it, or it is another payment
+    if refund.total_minor == 0:
+        return []  # no bank has ever seen it
     bounced = RefundBounced(
         **ledger.ids,
         refund_id=refund.refund_id,
@@ -59,5 +57,5 @@ BOUNCE_REFUND = RefundRule(
     states=("SETTLED",),
     lapses=True,
     events=(RefundBounced,),
-    example=BounceRefund(refund_id="f-1", gateway_ref="gw-f-1", code="ACCOUNT_CLOSED"),
+    example=BounceRefund(refund_id="f-1", code="ACCOUNT_CLOSED"),
 )

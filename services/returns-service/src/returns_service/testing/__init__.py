@@ -17,7 +17,6 @@ from shared_runtime.decider import Actor
 from shared_runtime.rule import By, Sent
 from shared_runtime.testing import Played, play
 
-from returns_service.domain.bouncing import BounceRefund
 from returns_service.domain.confirming import ConfirmRefund
 from returns_service.domain.failing import FailRefund
 from returns_service.domain.goodwill import GiveGoodwill
@@ -134,10 +133,6 @@ def goodwill(refund_id: str, amount: int, reason: str | None = None) -> GiveGood
 
 def paid(refund_id: str) -> ConfirmRefund:
     return ConfirmRefund(refund_id=refund_id, gateway_ref=f"gw-{refund_id}")
-
-
-def sent_back(refund_id: str) -> BounceRefund:
-    return BounceRefund(refund_id=refund_id, gateway_ref=f"gw-{refund_id}", code="CLOSED")
 
 
 def refused(refund_id: str, attempt: int = 1) -> FailRefund:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from returns_service.domain.bouncing import BounceRefund
 from returns_service.domain.failing import RetryRefund
 from returns_service.domain.ledger_rules import LedgerCommand
 from returns_service.domain.outside import UndoOutsideRefund
@@ -24,7 +25,6 @@ from returns_service.testing import (
     reissue,
     replaced,
     say,
-    sent_back,
     timed_out,
 )
 
@@ -47,7 +47,7 @@ FAILED: Commands = (*REQUESTED, say(refused("f-1"), at(3)))
 REISSUED: Commands = (*FAILED, say(reissue("f-3", "f-1"), at(4), AGENT))
 LATE: Commands = (*REISSUED, say(paid("f-1"), at(5)))
 SETTLED: Commands = (*REQUESTED, say(paid("f-1"), at(3)))
-BOUNCED: Commands = (*SETTLED, say(sent_back("f-1"), at(4)))
+BOUNCED: Commands = (*SETTLED, say(BounceRefund(refund_id="f-1", code="CLOSED"), at(4)))
 ALL_GIVEN: Commands = (*SETTLED, say(goodwill("g-1", 10799), at(4), SELLER))
 OUTSIDE: Commands = (*OPEN, say(charged_back("cb-9", 12000), at(2)))
 UNDONE: Commands = (*OUTSIDE, say(UndoOutsideRefund(outside_id="cb-9"), at(3)))

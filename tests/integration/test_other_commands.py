@@ -172,6 +172,7 @@ def kept_for_less(order: Returning) -> Story:
         (offer_id,) = (each["offer_id"] for each in made if each["amount"]["amount"] == amount)
         order.buyer.post(f"{order.at}/offers/{offer_id}/answer", {"accept": is_enough})
     yield order.until_paid()
+    yield order.until("ReturnClosed")
     read(order.auditor, "/v1/returns/cases", "/v1/returns/statistics")
 
 
@@ -188,6 +189,7 @@ def lost_under_a_label_of_another_carrier(order: Returning) -> Story:
     read(order.seller, "/v1/returns/waiting")
     order.feed.post(f"{order.at}/losses", units)
     yield order.until_paid()
+    yield order.until("ReturnClosed")
 
 
 def rejected_and_not_wanted_back(order: Returning) -> Story:

@@ -280,7 +280,11 @@ async def test_i13_an_event_that_takes_too_long_keeps_no_other_partition_waiting
         async def is_parked() -> bool:
             return [row["key"] for row in await list_parked(pool)] == ["S1"]
 
+        async def are_there() -> bool:
+            return sum((await counts(pool)).values()) >= 2 * len(calm)
+
         await until(is_parked)
+        await until(are_there)
     assert tries == POISON_ATTEMPTS
     assert await counts(pool) == {1: 2 * len(calm)}
 

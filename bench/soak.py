@@ -155,10 +155,16 @@ class Traffic:
             "reason": "CHANGE_OF_MIND",
             "wants": "REFUND",
         }
-        url = f"{self._stack.description.urls['returns']}/v1/returns"
-        who = self._keyed("BUYER", f"buyer-of-{order_id}")
-        taken = await web.post(url, json=asked, headers=who)
-        self._soaked.returns += taken.is_success  # in a short run his time for it may be over
+        # In a short run his time for it may be over.
+        self._soaked.returns += await self._buyer_asks(web, "returns", "/v1/returns", asked)
+
+    async def _buyer_asks(
+        self, web: httpx.AsyncClient, service: str, path: str, asked: Mapping[str, object]
+    ) -> bool:
+        """Whether the buyer of the order is given a new one of these."""
+        url = f"{self._stack.description.urls[service]}{path}"
+        who = self._keyed("BUYER", f"buyer-of-{asked['order_id']}")
+        return (await web.post(url, json=asked, headers=who)).is_success
 
     async def _dispute(self, web: httpx.AsyncClient, order_id: str) -> None:
         """Nobody answers: what becomes of it is left to its deadlines."""
@@ -169,10 +175,7 @@ class Traffic:
             "outcome": "REFUND_FULL",
             "text": "It came in pieces.",
         }
-        url = f"{self._stack.description.urls['dispute']}/v1/disputes"
-        who = self._keyed("BUYER", f"buyer-of-{order_id}")
-        taken = await web.post(url, json=asked, headers=who)
-        self._soaked.disputes += taken.is_success
+        self._soaked.disputes += await self._buyer_asks(web, "dispute", "/v1/disputes", asked)
 
     async def _upload(self, web: httpx.AsyncClient, buyer: str) -> None:
         """A photo that he does not use then."""

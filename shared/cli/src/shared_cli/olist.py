@@ -130,7 +130,7 @@ class RowAccount:
 
 
 def items_by_order(rows: Iterable[CsvRow], account: RowAccount) -> dict[str, list[Item]]:
-    """The pieces of every order. Raises `Unreadable`."""
+    """The pieces of every order. Raises `UnreadableCell`."""
     by_order: dict[str, list[Item]] = {}
     for row in rows:
         account.items += 1
@@ -147,7 +147,7 @@ def items_by_order(rows: Iterable[CsvRow], account: RowAccount) -> dict[str, lis
 
 
 def reviews_by_order(rows: Iterable[CsvRow], account: RowAccount) -> dict[str, Reviewed]:
-    """The review of every order that counts. Raises `Unreadable`."""
+    """The review of every order that counts. Raises `UnreadableCell`."""
     by_order: dict[str, Reviewed] = {}
     for row in rows:
         account.reviews += 1
@@ -175,7 +175,7 @@ def categories(products: Iterable[CsvRow]) -> dict[str, str]:
 
 
 def lines(orders: Iterable[CsvRow], joined: Tables, account: RowAccount) -> Iterator[Line]:
-    """One line for each seller of each order that has items. Raises `Unreadable`."""
+    """One line for each seller of each order that has items. Raises `UnreadableCell`."""
     seen: set[str] = set()
     for row in orders:
         order_id = row["order_id"]
@@ -210,7 +210,7 @@ def logistics(score: int, delay: timedelta | None) -> int:
 
 
 def minor(column: str, text: str) -> int:
-    """`19.9` as 1990. Raises `Unreadable`."""
+    """`19.9` as 1990. Raises `UnreadableCell`."""
     try:
         amount = Decimal(text) * 100
     except InvalidOperation:

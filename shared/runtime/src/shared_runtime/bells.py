@@ -21,6 +21,8 @@ from shared_runtime.pausing import pause
 
 CHANNEL = "aftersales_log"
 NOTIFY = f"NOTIFY {CHANNEL}"
+IDLE_SECONDS_MAX = 2.0
+"""So soon it is found what nobody has heard."""
 NOTIFY_SECONDS_MIN = 0.1
 """A process tells the others no more often: they look that soon again by themselves."""
 

@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter, Gauge
 
-from shared_runtime.bells import Doze
+from shared_runtime.bells import IDLE_SECONDS_MAX, Doze
 from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.log import Decisions, PostgresLog, VersionConflict, decided_again
 from shared_runtime.parking import is_of_the_events
@@ -26,7 +26,6 @@ from shared_runtime.rows import columns
 from shared_runtime.worker import SessionLocks
 
 IDLE_SECONDS = 0.25
-IDLE_SECONDS_MAX = 1.0
 LEASE_LOOK_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
 RETRY_AFTER = timedelta(minutes=5)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import accumulate, groupby
 
-from shared_runtime.bells import Bell
+from shared_runtime.bells import IDLE_SECONDS_MAX, Bell
 from shared_runtime.delivery import PLACE_OF, Delivery, Place
 
 KEPT_MAX = 16_000
@@ -19,8 +19,6 @@ KEPT_BYTES_MAX = 8 * 1024 * 1024
 KEPT_SECONDS = 60.0
 """At least, and twice as long at most. Whoever is further behind is far behind all that is kept."""
 BUSY_PAUSE_SECONDS = 0.005
-IDLE_PAUSE_SECONDS = 1.0
-"""It is told when the log grows: this is for what nobody has heard."""
 
 type Heads = dict[Place, tuple[int, bytes]]
 """The last position of each place, and the chain hash there."""
@@ -34,7 +32,7 @@ class Tail:
     def __init__(
         self,
         kept_max: int = KEPT_MAX,
-        idle_seconds: float = IDLE_PAUSE_SECONDS,
+        idle_seconds: float = IDLE_SECONDS_MAX,
         kept_bytes_max: int = KEPT_BYTES_MAX,
         grown: Bell | None = None,
         now: Callable[[], float] = time.monotonic,

@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook
 
-from shared_runtime.bells import Doze
+from shared_runtime.bells import IDLE_SECONDS_MAX, Doze
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.decider import SubjectErased
 from shared_runtime.delivery import WORLD_FAILURES
@@ -45,7 +45,6 @@ AT_ONCE_MAX = 32
 OF_ONE_MAX = 4
 """Of these, an account's: a slow receiver is waited for by its own deliveries."""
 IDLE_SECONDS = 0.25
-IDLE_SECONDS_MAX = 1.0
 PAUSE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import asyncpg
 import structlog
+from shared_runtime.bells import IDLE_SECONDS_MAX
 from shared_runtime.delivery import WORLD_FAILURES, Connection
 from shared_runtime.pausing import pause
 from shared_runtime.rows import columns
@@ -18,7 +19,6 @@ from review_service.domain.streams import evaluation_stream
 from review_service.reactions.timers import REWEIGH
 
 PORTION = 5_000
-IDLE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -95,4 +95,4 @@ async def reweigh_the_rest(pool: asyncpg.Pool, stop: asyncio.Event) -> None:
         except WORLD_FAILURES as failure:
             log.warning("reviews not weighed again", failure=type(failure).__name__)
         if not more:
-            await pause(stop, IDLE_SECONDS)
+            await pause(stop, IDLE_SECONDS_MAX)

@@ -6,8 +6,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
+from review_service.projections.ratings import COUNT
 from shared_events.orders import OrderLine, OrderPlaced
 from shared_events.review import (
     ReviewHeld,
@@ -288,3 +290,16 @@ async def test_whatever_happens_to_reviews_the_numbers_are_those_of_the_lists(  
     assert await rebuilt()
     await hold()
     assert max(found) > 1
+
+
+async def test_a_sellers_sums_are_found_by_all_of_their_key_while_the_table_is_new(
+    pool: asyncpg.Pool,
+) -> None:
+    """A plan that has been made is kept: by another index each seller would be looked for among all
+    of them, until there are statistics."""
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("SET LOCAL search_path = public_reviews_g1")
+        rows = await db.fetch(f"EXPLAIN (COSTS OFF) {COUNT}", ["O1", "O2"])
+    plan = "\n".join(row[0] for row in rows)
+    assert "Index Scan using ratings_pkey on ratings" in plan
+    assert "ratings_of_product" not in plan

@@ -172,7 +172,7 @@ def ordered_products(order: OrderPlaced) -> OrderedProducts:
 
 PUBLIC_REVIEWS = Projection(
     name="public_reviews",
-    version=5,
+    version=6,
     topics=(orders.TOPIC, review.TOPIC),
     handles=(*get_args(PublicEvent.__value__), OrderPlaced),
     tables=("public_reviews", "ordered_products", "product_reviews", "ratings"),

@@ -6,7 +6,8 @@ sums are those of the lists at any moment, however a review is revised, hidden, 
 
 # A seller's own sums have an empty marketplace and SKU, which no product has. Of what does not
 # count (a weight of nought) there is only the number; of nothing at all there is no row, as when it
-# is built again. The carrier's stars are no part of logistics.
+# is built again. The carrier's stars are no part of logistics. The index of products has none of
+# the sellers' own: a plan made while the table is new looked for each of them among all of them.
 RATINGS_DDL = """
     CREATE TABLE ratings (
         marketplace_id text,
@@ -24,7 +25,7 @@ RATINGS_DDL = """
         logistics_weight_milli numeric NOT NULL,
         PRIMARY KEY (seller_id, marketplace_id, sku, stars)
     );
-    CREATE INDEX ratings_of_product ON ratings (marketplace_id, sku);
+    CREATE INDEX ratings_of_product ON ratings (marketplace_id, sku) WHERE sku <> '';
 """
 ADD = """
     MERGE INTO ratings USING (

@@ -14,8 +14,10 @@ RATINGS = """
     FROM read.ratings WHERE {which} GROUP BY stars
 """
 OF_SELLER = RATINGS.format(which="seller_id = $1 AND marketplace_id = '' AND sku = ''")
-OF_PRODUCT = RATINGS.format(which="marketplace_id = $1 AND sku = $2")
-OF_SELLERS_PRODUCT = RATINGS.format(which="marketplace_id = $1 AND sku = $2 AND seller_id = $3")
+OF_PRODUCT = RATINGS.format(which="marketplace_id = $1 AND sku = $2 AND sku <> ''")
+OF_SELLERS_PRODUCT = RATINGS.format(
+    which="marketplace_id = $1 AND sku = $2 AND sku <> '' AND seller_id = $3"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

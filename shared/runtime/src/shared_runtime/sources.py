@@ -39,6 +39,7 @@ from shared_runtime.delivery import (
 )
 from shared_runtime.feed import LogFeed, SourceUnreachable
 from shared_runtime.fetching import Consumer, SessionConsumer
+from shared_runtime.rows import columns
 from shared_runtime.tail import Heads, Tail
 
 BATCH_MAX = 4_000
@@ -107,9 +108,9 @@ silent_partitions = Gauge(
 )
 
 HEADS = "SELECT topic, partition, position, chain_hash FROM es.head WHERE position > 0"
-TAKE = """
+TAKE_OF = """
     SELECT event.topic, event.partition, event.position, event.body, event.chain_hash
-    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS place (topic, partition, position)
+    FROM ({places}) AS place (topic, partition, position)
     CROSS JOIN LATERAL (
         SELECT * FROM (
             SELECT *, sum(octet_length(body)) OVER (ORDER BY position) AS bytes FROM (
@@ -122,6 +123,9 @@ TAKE = """
         WHERE bytes <= $5 OR position = place.position + 1
     ) AS event
 """
+TAKE = TAKE_OF.format(places="SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])")
+TAKE_ONE = TAKE_OF.format(places="SELECT $1::text, $2::int, $3::bigint")
+"""Of arrays PostgreSQL counts the elements, and makes a new plan each time."""
 FETCH = """
     SELECT topic, partition, position, body, chain_hash FROM es.event
     WHERE topic = $1 AND partition = $2 AND position = ANY($3) ORDER BY position
@@ -225,14 +229,9 @@ class OwnLog:
     async def _read(
         self, behind: Sequence[tuple[Place, int]], per_place: int, bytes_of_one: int
     ) -> list[Delivery]:
-        rows = await self.pool.fetch(
-            TAKE,
-            [topic for (topic, _), _ in behind],
-            [partition for (_, partition), _ in behind],
-            [after for _, after in behind],
-            per_place,
-            bytes_of_one,
-        )
+        steps = [(*place, after) for place, after in behind]
+        take, places = (TAKE_ONE, steps[0]) if len(steps) == 1 else (TAKE, columns(steps, 3))
+        rows = await self.pool.fetch(take, *places, per_place, bytes_of_one)
         return [_delivery(*row) for row in rows]
 
     async def rewind(self, cursors: Mapping[Place, Cursor]) -> None:  # noqa: ARG002 - of a `Source`

@@ -1222,6 +1222,7 @@ def test_links_are_signed_by_a_key_of_their_own() -> None:
     [
         ("media_key", None, "AFTERSALES_MEDIA_KEY"),
         ("media_key", "m" * 31, "AFTERSALES_MEDIA_KEY"),
+        ("media_key", "", "AFTERSALES_MEDIA_KEY"),
         ("media_url", "memory:///", "AFTERSALES_MEDIA_URL"),
         ("media_url", "http://files", "AFTERSALES_MEDIA_URL"),
         ("clamd", "no port", "clamd"),

@@ -55,7 +55,9 @@ def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path
     [
         ("CLOCK_FILE", "/clock", "AFTERSALES_CLOCK_FILE"),
         ("CURSOR_KEY", "short", "AFTERSALES_CURSOR_KEY"),
+        ("CURSOR_KEY", "", "AFTERSALES_CURSOR_KEY"),
         ("TOKEN_KEY", "short", "AFTERSALES_TOKEN_KEY"),
+        ("TOKEN_KEY", "", "AFTERSALES_TOKEN_KEY"),
         ("JWKS_URL", "http://issuer.example/jwks", "AFTERSALES_JWKS_URL"),
         ("ENV", "staging", "env"),
         ("CORS_ORIGINS", '["*"]', "AFTERSALES_CORS_ORIGINS"),

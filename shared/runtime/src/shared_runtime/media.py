@@ -57,7 +57,7 @@ from shared_runtime.scanning import (
     examined,
 )
 from shared_runtime.sealing import DoesNotOpen
-from shared_runtime.settings import Settings
+from shared_runtime.settings import Settings, secret_of
 from shared_runtime.shape import Purpose
 
 LINK_LIFETIME = timedelta(minutes=5)
@@ -94,8 +94,7 @@ class MediaSettings(Settings):
     @property
     def media_secret(self) -> bytes:
         """The key that signs links to files."""
-        key = self.media_key.get_secret_value() if self.media_key else LOCAL_MEDIA_KEY
-        return key.encode()
+        return secret_of(self.media_key, LOCAL_MEDIA_KEY)
 
     @model_validator(mode="after")
     def _safe_media(self) -> Self:

@@ -123,14 +123,12 @@ class Settings(BaseSettings):
     @property
     def cursor_secret(self) -> bytes:
         """The key that encrypts the cursors of lists."""
-        key = self.cursor_key.get_secret_value() if self.cursor_key else LOCAL_CURSOR_KEY
-        return key.encode()
+        return secret_of(self.cursor_key, LOCAL_CURSOR_KEY)
 
     @property
     def token_secret(self) -> bytes:
         """The key that hides places in logs from parties: the same in all services."""
-        key = self.token_key.get_secret_value() if self.token_key else LOCAL_VEIL
-        return key.encode()
+        return secret_of(self.token_key, LOCAL_VEIL)
 
     @property
     def keks(self) -> Keks | None:
@@ -186,6 +184,11 @@ class Settings(BaseSettings):
             if len(secret) < KEY_LENGTH_MIN:
                 raise ValueError(f"AFTERSALES_{name} needs {KEY_LENGTH_MIN} bytes or more")
         return self
+
+
+def secret_of(told: SecretStr | None, local: str) -> bytes:
+    """What was told; else the one that is no secret. An empty one was told, and is too short."""
+    return (local if told is None else told.get_secret_value()).encode()
 
 
 def _kek(name: str, told: SecretStr) -> Kek:

@@ -94,8 +94,7 @@ def ahead_of_time(stack: Stack, process: Service, by: timedelta) -> Generator[No
         "AFTERSALES_KAFKA_SECURITY": "PLAINTEXT",
         "AFTERSALES_KAFKA_UNENCRYPTED": "true",
         "AFTERSALES_SOURCES": "{}",
-        **dict.fromkeys(("AFTERSALES_CURSOR_KEY", "AFTERSALES_TOKEN_KEY"), "k" * 32),
-        "AFTERSALES_MEDIA_KEY": "k" * 32,
+        **{f"AFTERSALES_{name}_KEY": "k" * 32 for name in ("CURSOR", "TOKEN", "MEDIA", "REF")},
         "AFTERSALES_CLAMD": "127.0.0.1:1",
     }
     program: Sequence[str | Path] = [

@@ -127,6 +127,7 @@ PRODUCTION = {
     "AFTERSALES_CURSOR_KEY": "c" * 32,
     "AFTERSALES_TOKEN_KEY": "t" * 32,
     "AFTERSALES_MEDIA_KEY": "m" * 32,
+    "AFTERSALES_REF_KEY": "r" * 32,
     "AFTERSALES_MEDIA_URL": "s3://files",
 }
 

@@ -13,7 +13,8 @@ import pytest
 from fastapi import FastAPI
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.domain.streams import review_id_of, review_ref
+from review_service.domain.streams import review_id_of
+from review_service.testing.refs import review_ref
 from shared_events.partition import partition_of
 from shared_events.review import Side
 from shared_runtime.testing import ManualClock

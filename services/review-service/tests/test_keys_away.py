@@ -12,7 +12,8 @@ from local_stack.databases import Database
 from local_stack.servers import Servers
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
-from review_service.domain.streams import review_id_of, review_ref
+from review_service.domain.streams import review_id_of
+from review_service.testing.refs import review_ref
 from shared_runtime import testing
 from shared_runtime.keys import PostgresKeyStore
 from shared_runtime.testing import ManualClock

@@ -17,9 +17,10 @@ from local_stack.databases import Database
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.domain.order import Stage
-from review_service.domain.streams import review_id_of, review_ref
+from review_service.domain.streams import review_id_of
 from review_service.queries.own_orders import WantedOrders
 from review_service.queries.own_reviews import WantedOwnReviews
+from review_service.testing.refs import review_ref
 from shared_events.orders import OrderCancelled, OrderReopened
 from shared_events.review import Side
 from shared_runtime.pages import PageStart

@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 import pytest
 from local_stack.databases import Database
-from review_service.domain.streams import review_ref
+from review_service.testing.refs import review_ref
 from shared_events.review import (
     EvaluationClosed,
     Flagger,

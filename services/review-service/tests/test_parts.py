@@ -63,6 +63,7 @@ from review_service.testing.histories import (
     withdraw,
     written,
 )
+from review_service.testing.refs import review_ref
 from review_service.views import (
     EvaluationView,
     FlagView,
@@ -621,7 +622,7 @@ HIDDEN_FOLLOW_UP = (flag_follow_up, hide_follow_up, of_follow_up)
 def view(reader: Actor, *commands: EvaluationCommand) -> EvaluationView:
     events = play(EVALUATIONS, told(*commands)).events
     by = By(actor=reader, now=NOW, known=Known(policies=policies(), facts=WORTH))
-    return evaluation_view("O1", read_by(reader, events), by)
+    return evaluation_view("O1", read_by(reader, events), by, review_ref)
 
 
 def review(reader: Actor, *commands: EvaluationCommand) -> ReviewView:

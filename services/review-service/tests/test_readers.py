@@ -52,6 +52,7 @@ from review_service.testing.histories import (
     what_is_overdue,
     written,
 )
+from review_service.testing.refs import review_ref
 from review_service.views import actions, evaluation_view, readable_history
 from shared_events.common import StatementOfReasonsIssued
 from shared_events.review import (
@@ -104,7 +105,7 @@ def sender(actor: Actor, now: datetime) -> Sender:
 
 def body(reading: Reading, now: datetime = COMPLETED) -> object:
     """What he is shown, whatever he can do about it at the moment."""
-    view = evaluation_view("O1", reading, sender(reading.actor, now))
+    view = evaluation_view("O1", reading, sender(reading.actor, now), review_ref)
     return replace(view, available_actions=[])
 
 
@@ -394,7 +395,9 @@ def test_before_the_reveal_a_reading_tells_nothing_of_what_the_other_side_does(
     assert reading.state == reading_too.state
     assert reading.version == reading_too.version
     by = sender(party, commands[-1].now)
-    assert evaluation_view("O1", reading, by) == evaluation_view("O1", reading_too, by)
+    assert evaluation_view("O1", reading, by, review_ref) == evaluation_view(
+        "O1", reading_too, by, review_ref
+    )
     for command in EVERYTHING:
         if command.actor == party:
             asked = command.at(commands[-1].now)

@@ -20,9 +20,10 @@ from PIL import Image
 from review_service.api.bulk import NDJSON
 from review_service.api.examples import LINE, line_of
 from review_service.app import workload
-from review_service.domain.streams import review_id_of, review_ref
+from review_service.domain.streams import review_id_of
 from review_service.facts import flagged_lately, lock_flaggers
 from review_service.settings import ReviewSettings
+from review_service.testing.refs import review_ref
 from shared_events.envelope import Recorded
 from shared_events.review import RevisionGranted
 from shared_runtime.log import VersionConflict

@@ -25,6 +25,8 @@ SECRETS: Mapping[str, str] = {
     "aftersales_media_key": "m" * 32,
 }
 """Of each service: the Secret `<service>-secrets`."""
+OF_REVIEWS: Mapping[str, str] = {"aftersales_ref_key": "r" * 32}
+"""Of review-service besides."""
 OF_COMPANIES: Mapping[str, str] = {
     "aftersales_payment_key": "p",
     "aftersales_payment_webhook_secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
@@ -58,7 +60,8 @@ def made_by_hand() -> frozenset[str]:
 
 
 def secrets_of(service: str) -> dict[str, str]:
-    return {**SECRETS, **(OF_COMPANIES if service == "returns" else {})}
+    besides = {"review": OF_REVIEWS, "returns": OF_COMPANIES}
+    return {**SECRETS, **besides.get(service, {})}
 
 
 def loaded(

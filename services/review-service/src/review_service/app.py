@@ -40,6 +40,7 @@ from review_service.reactions.orders import OPENING, on_own_orders
 from review_service.reactions.reweighing import reweigh_the_rest
 from review_service.reactions.timers import deadlines, on_deadlines
 from review_service.reactions.with_later_facts import on_own_evaluations
+from review_service.refs import Refs
 from review_service.settings import ReviewSettings
 from review_service.views import readable_evaluation
 from review_service.votes import forget_votes
@@ -87,6 +88,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[Router]:
     links = Links(parts.settings.media_secret, parts.now)
     files = media_of(parts, links)
     opener = Opener(parts.keys, links.url)
+    refs = Refs(parts.settings.ref_secret)
     evaluations = Evaluations(
         log=parts.log,
         pool=parts.pool,
@@ -97,6 +99,7 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[Router]:
         keys=parts.keys,
         opener=opener,
         media=files,
+        refs=refs,
     )
     placed = Orders(
         log=parts.log, commands=commands, policies=policies, cursors=cursors, now=parts.now
@@ -112,11 +115,13 @@ def routers(parts: Parts[ReviewSettings]) -> Sequence[Router]:
         erasure_router(parts.keys),
         log_router(parts.pool),
         *webhook_routers(parts.webhooks, TOPICS, cursors, local=parts.settings.is_local),
-        *lists(parts, cursors, opener),
+        *lists(parts, cursors, opener, refs),
     ]
 
 
-def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Sequence[Router]:
+def lists(
+    parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener, refs: Refs
+) -> Sequence[Router]:
     """What is read of many orders at once."""
     # Of no use to a worker either.
     from review_service.api.histories import histories_api  # noqa: PLC0415
@@ -128,12 +133,12 @@ def lists(parts: Parts[ReviewSettings], cursors: Cursors, opener: Opener) -> Seq
     from review_service.api.votes import votes_api  # noqa: PLC0415
 
     return [
-        sellers_api(parts.pool, cursors, opener.response),
-        products_api(parts.pool, cursors, opener.response),
+        sellers_api(parts.pool, cursors, opener.response, refs.of),
+        products_api(parts.pool, cursors, opener.response, refs.of),
         reviewable_api(parts.pool, cursors, parts.now),
-        moderation_api(parts.pool, cursors, parts.now, parts.instant, opener.response),
+        moderation_api(parts.pool, cursors, parts.now, parts.instant, opener.response, refs=refs),
         neutrality_api(parts.pool, parts.now),
-        votes_api(parts.pool, parts.settings.policies, parts.instant),
+        votes_api(parts.pool, parts.settings.policies, parts.instant, refs),
         histories_api(parts.pool, parts.log, cursors, opener),
     ]
 

@@ -59,8 +59,8 @@ from review_service.domain.review_state import (
     Review,
 )
 from review_service.domain.rules import RULES
-from review_service.domain.streams import review_ref
 from review_service.domain.subject import SIDES, ReviewStatus, Subject, claimant
+from review_service.refs import RefOf
 
 CALLERS: tuple[Role, ...] = ("BUYER", "SELLER", "MODERATOR", "SENIOR", "ANALYST")
 """Who is offered what he can do. Commands of timers and consumers are nobody's choice."""
@@ -181,7 +181,8 @@ class RevisionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewView:
-    """One side's review. Its weight is known from the reveal on. `ref` names it to everybody.
+    """One side's review. Its weight is known from the reveal on. `ref` names it to everybody,
+    `review_id` to its parties.
 
     While it is held or restricted, others than its author and staff find no content. Flags and
     appeals are there for their senders and staff.
@@ -239,7 +240,7 @@ class EvaluationView:
     available_actions: list[Action]
 
 
-def evaluation_view(order_id: str, reading: Reading, by: Sender) -> EvaluationView:
+def evaluation_view(order_id: str, reading: Reading, by: Sender, ref_of: RefOf) -> EvaluationView:
     """`by`: who reads, when, and what keeps him from acting beyond the evaluation itself."""
     state = reading.state
     known = None if isinstance(state, Unopened) else state.sheet
@@ -255,7 +256,7 @@ def evaluation_view(order_id: str, reading: Reading, by: Sender) -> EvaluationVi
         revealed_at=state.revealed_at if isinstance(state, Revealed) else None,
         closed_at=state.closed_at if isinstance(state, Closed) else None,
         closed_because=state.reason if isinstance(state, Closed) else None,
-        reviews=[review_view(reading, subject) for subject in subjects(reading)],
+        reviews=[review_view(reading, subject, ref_of) for subject in subjects(reading)],
         available_actions=actions(reading, by),
     )
 
@@ -286,7 +287,7 @@ def subject_of(reading: Reading, side: Side) -> Subject | None:
     return next((subject for subject in subjects(reading) if subject.side == side), None)
 
 
-def review_view(reading: Reading, subject: Subject) -> ReviewView:
+def review_view(reading: Reading, subject: Subject, ref_of: RefOf) -> ReviewView:
     side, review = subject.side, subject.review
     may = reading.may_have(side, review)
     own = reading.owns(side)
@@ -296,7 +297,7 @@ def review_view(reading: Reading, subject: Subject) -> ReviewView:
     restricted = review.standing if isinstance(review.standing, ReviewRestricted) else None
     return ReviewView(
         review_id=review.review_id,
-        ref=review_ref(subject.sheet.order_id, side),
+        ref=ref_of(subject.sheet.order_id, side),
         by=side,
         status=subject.standing,
         version=review.version,
@@ -317,7 +318,7 @@ def review_view(reading: Reading, subject: Subject) -> ReviewView:
         hold=hold_view(held) if held and own else None,
         restriction=restriction_view(restricted, review.reasons) if restricted and own else None,
         flags=[
-            flag_view(subject, flag)
+            flag_view(subject, flag, ref_of)
             for flag in review.flags.values()
             if is_senders(reading, flag.raised)
         ],
@@ -443,10 +444,10 @@ def is_senders(reading: Reading, matter: ReviewFlagged | ModerationAppealed) -> 
     return is_of(reading.actor, claimant(matter.appellant_role, matter.appellant_id))
 
 
-def flag_view(subject: Subject, flag: Flag) -> FlagView:
+def flag_view(subject: Subject, flag: Flag, ref_of: RefOf) -> FlagView:
     raised = flag.raised
     return FlagView(
-        ref=review_ref(subject.sheet.order_id, subject.side),
+        ref=ref_of(subject.sheet.order_id, subject.side),
         flag_id=raised.flag_id,
         part=raised.part,
         reason=raised.reason,
@@ -471,11 +472,11 @@ def flag_outcome(review: Review, flag: Flag) -> FlagOutcome | None:
             return "WITHDRAWN" if isinstance(review.standing, ReviewWithdrawn) else None
 
 
-def flag_of(reading: Reading, side: Side, flag_id: str) -> FlagView | None:
+def flag_of(reading: Reading, side: Side, flag_id: str, ref_of: RefOf) -> FlagView | None:
     """A flag as its sender sees it; None if nothing is known of it."""
     subject = subject_of(reading, side)
     flag = subject.review.flags.get(flag_id) if subject else None
-    return flag_view(subject, flag) if subject and flag else None
+    return flag_view(subject, flag, ref_of) if subject and flag else None
 
 
 def appeal_view(appeal: Appeal) -> AppealView:

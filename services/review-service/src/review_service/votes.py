@@ -76,9 +76,9 @@ class Votes(Struct, frozen=True, kw_only=True):
     says: bool | None
 
 
-async def find_listed(pool: asyncpg.Pool, ref: str) -> ListedOf:
-    """The buyer's review with this `ref`, if it is in the lists. Raises `NotFound`."""
-    row = await pool.fetchrow(LISTED, ref)
+async def find_listed(pool: asyncpg.Pool, digest: str) -> ListedOf:
+    """The buyer's review with this digest, if it is in the lists. Raises `NotFound`."""
+    row = await pool.fetchrow(LISTED, digest)
     if row is None:
         raise NotFound
     return ListedOf(order_id=row[0], buyer_id=row[1], seller_id=row[2])

@@ -23,8 +23,6 @@ from review_service.order_views import OrderView, order_view
 from review_service.told_order import ToldOrder, place_order
 from review_service.views import AppealView, EvaluationView, FlagView, evaluation_view
 
-REF = "5c1d1b0e-8f43-5d0b-9d7b-1f6a2f0c7a10"
-
 
 def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     """An order that was delivered, then the evaluation that its buyer has written in."""
@@ -63,7 +61,7 @@ def _example() -> tuple[OrderView, EvaluationView, EventPage]:
     reading = read_by(buyer, history)
     return (
         order_view(order, by_buyer),
-        evaluation_view(placed.order_id, reading, by_buyer),
+        evaluation_view(placed.order_id, reading, by_buyer, lambda _, __: examples.REF),
         example_page(order_history[0], at=at, actor=str(feed)),
     )
 
@@ -75,7 +73,7 @@ EVALUATION = answered(EvaluationView, example=_EVALUATION, headers=("ETag",))
 EVALUATION_COMMAND = commanded(EvaluationView, _EVALUATION)
 EVENTS = answered(EventPage, example=_EVENTS)
 _FLAG = FlagView(
-    ref=REF,
+    ref=examples.REF,
     flag_id="F-1",
     reason="PERSONAL_DATA",
     text="It names my street.",

@@ -27,7 +27,7 @@ REVIEW = "/v1/reviews/{ref}"
 
 
 def flag(at: ReviewPlace, said: FlagReview, reading: Reading) -> FlagView | None:
-    return flag_of(reading, at.subject.side, said.flag_id)
+    return flag_of(reading, at.subject.side, said.flag_id, at.evaluations.refs.of)
 
 
 def appeal(at: ReviewPlace, said: AppealModeration, reading: Reading) -> AppealView | None:

@@ -55,7 +55,7 @@ from review_service.facts import (
     read_facts,
 )
 from review_service.pairs import Pair, lock_pairs, read_pairs, write_pairs
-from review_service.refs import find_ref
+from review_service.refs import Refs, find_review
 from review_service.views import evaluation_view
 
 type History = Sequence[Recorded[EvaluationEvent]]
@@ -90,6 +90,7 @@ class Evaluations(Casework):
     policies: Policies
     keys: KeyStore
     media: MediaStore
+    refs: Refs
 
     async def read(self, order_id: str) -> tuple[Order, History]:
         """The order, and what has happened to its evaluation."""
@@ -100,7 +101,7 @@ class Evaluations(Casework):
 
     async def find(self, ref: str) -> tuple[Placed, History, Side]:
         """The order, the evaluation and the side of a review. Raises `NotFound`."""
-        if (found := await find_ref(self.pool, ref)) is None:
+        if (found := await find_review(self.pool, self.refs.digest(ref))) is None:
             raise NotFound
         order, history = await self.read(found.order_id)
         if not found.is_it:
@@ -141,7 +142,7 @@ class Evaluations(Casework):
         """An evaluation for somebody who reads it, with what he can do about it now."""
         reading = read_by(actor, [recorded.event for recorded in history])
         by = await self.by(actor, order, self.now())
-        view = evaluation_view(order.placed.order_id, reading, by)
+        view = evaluation_view(order.placed.order_id, reading, by, self.refs.of)
         return await self.answer(view, version=reading.version)
 
     async def run(
@@ -159,7 +160,7 @@ class Evaluations(Casework):
             if view:
                 return view(reading)
             by = structs.replace(before.by, now=self.now())
-            return evaluation_view(before.order_id, reading, by)
+            return evaluation_view(before.order_id, reading, by, self.refs.of)
 
         response = await self.commands.run_seen(
             request,
@@ -210,8 +211,8 @@ def rehearsal(before: Before) -> Decider[Evaluation, EvaluationCommand, Evaluati
 
 
 def nameless(event: EvaluationEvent, ref: str) -> EvaluationEvent:
-    """The review by its `ref`, and nothing of order and buyer."""
-    return structs.replace(event, order_id=ref, buyer_id=ref)
+    """The review by its `ref`, and nothing of order and buyer: its id follows from the order's."""
+    return structs.replace(event, order_id=ref, buyer_id=ref, review_id=ref)
 
 
 def is_of_one_side(event: EvaluationEvent, actor: Actor) -> bool:

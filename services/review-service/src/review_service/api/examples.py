@@ -30,6 +30,8 @@ ORDER: dict[str, Any] = {
     "deliver_by": "2026-01-20T00:00:00Z",
     "withdrawal_right": True,
 }
+REF = "b3f1a27c90d64e58812f7d3ac6045e9b"
+"""Of a review of it: made by a key, so none that follows from the order's id."""
 LINE: dict[str, Any] = {
     "order": ORDER,
     "paid": {"at": "2026-01-10T09:31:00Z", "payment_ref": "P-1"},

@@ -68,7 +68,7 @@ def me_api(evaluations: Evaluations) -> Router:
         )
         start = asked.start(cursors, wanted.name)
         await wait_for(asked.token, orders_projected)
-        return answer(await own_order_page(pool, wanted, start, now()))
+        return answer(await own_order_page(pool, wanted, start, now(), evaluations.refs.of))
 
     @router.get(
         "/reviews",
@@ -108,6 +108,7 @@ async def read_as(
             actor,
             side,
             [recorded.event for recorded in told.get(evaluation_stream(each.order_id), ())],
+            evaluations.refs.of,
         )
         for each in listed
     )

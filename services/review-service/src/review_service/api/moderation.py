@@ -20,10 +20,12 @@ from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter
 
 from review_service.api import query_answers
+from review_service.api.examples import REF
 from review_service.api.public_reviews import OpenTexts
 from review_service.projections import MODERATION_CASES
 from review_service.projections.moderation import CaseKind, ModerationCase
 from review_service.queries.moderation import CASES, DECIDES, case_page, case_view, wanted_cases
+from review_service.refs import Refs
 
 type QueueReader = Annotated[Caller, Depends(require("MODERATOR", "SENIOR", "ANALYST", "AUDITOR"))]
 type Decides = Annotated[Caller, Depends(require("MODERATOR", "SENIOR"))]
@@ -42,7 +44,7 @@ class AssignmentBody(Body):
     """
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{}, {"kind": "APPEAL"}, {"case_id": query_answers.REF}]}
+        json_schema_extra={"examples": [{}, {"kind": "APPEAL"}, {"case_id": REF}]}
     )
 
     kind: CaseKind | None = None
@@ -70,7 +72,13 @@ def assignee(caller: Caller) -> Assignee:
 
 
 def moderation_api(
-    pool: asyncpg.Pool, cursors: Cursors, now: Clock, instant: SharedClock, open_texts: OpenTexts
+    pool: asyncpg.Pool,
+    cursors: Cursors,
+    now: Clock,
+    instant: SharedClock,
+    open_texts: OpenTexts,
+    *,
+    refs: Refs,
 ) -> Router:
     """`open_texts` opens the texts of an answer. Cases are given by `instant`."""
     router = Router("/v1/moderation", tags=["moderation"])
@@ -78,7 +86,7 @@ def moderation_api(
     counter, leases = Counter(CASES, pool, now), Leases(CASES, pool)
 
     async def shown(assigned: Assigned[ModerationCase], reader: Assignee) -> Response:
-        view = case_view(assigned.case, assigned.lease, reader, await instant())
+        view = case_view(assigned.case, assigned.lease, reader, await instant(), refs.of)
         return await open_texts(answer(view, status=201 if assigned.is_new else 200))
 
     @router.get(
@@ -115,6 +123,7 @@ def moderation_api(
             reader=assignee(caller),
             counts=await counter.counts(),
             now=await instant(),
+            ref_of=refs.of,
         )
         return await open_texts(answer(page))
 
@@ -146,7 +155,8 @@ def moderation_api(
         await wait_for(token, projected)
         who = assignee(caller)
         if body.case_id is not None:
-            return await shown(await leases.take(who, body.case_id, await instant()), who)
+            case_id = refs.digest(body.case_id)
+            return await shown(await leases.take(who, case_id, await instant()), who)
         wanted = wanted_cases(body.kind, body.reason, body.seller_id)
         assigned = await leases.next(who, await instant(), wanted)
         return Response(status_code=204) if assigned is None else await shown(assigned, who)
@@ -174,7 +184,7 @@ def moderation_api(
         responses=refusals(RoleNotAllowed, NotFound) | query_answers.GIVEN_BACK,
     )
     async def return_assignment(case_id: IdStr, caller: Decides) -> Response:
-        if not await leases.give_back(caller.sub, case_id, await instant()):
+        if not await leases.give_back(caller.sub, refs.digest(case_id), await instant()):
             raise NotFound
         return Response(status_code=204)
 

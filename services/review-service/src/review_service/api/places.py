@@ -1,8 +1,7 @@
 """A path in, the evaluation or the review that it leads to and who stands before it out.
 
 A party writes about his order; anybody with an account flags what everybody may read; staff
-decide. Who flags need not be a party of the order, and a `ref` does not show it; but it has no key,
-and who guesses the order's id can check the guess.
+decide. Who flags need not be a party of the order, and nothing that he is told shows it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -29,12 +29,15 @@ from review_service.api.public_reviews import (
 from review_service.projections import PUBLIC_REVIEWS
 from review_service.queries.ratings import ratings_of_product
 from review_service.queries.reviews import of_product
+from review_service.refs import RefOf
 
 MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two products."
 SELLER = "Only what this seller has sold by the name of it."
 
 
-def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> Router:
+def products_api(
+    pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts, ref_of: RefOf
+) -> Router:
     """`open_texts` opens the texts of an answer."""
     router = Router("/v1/products", tags=["products"])
     projected = position_of(pool, PUBLIC_REVIEWS)
@@ -58,7 +61,13 @@ def products_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) ->
     ) -> Response:
         of = of_product(sku, marketplace_id, seller_id)
         return await public_reviews(
-            pool, cursors, asked, of, projected=projected, open_texts=open_texts
+            pool,
+            cursors,
+            asked,
+            of,
+            projected=projected,
+            open_texts=open_texts,
+            ref_of=ref_of,
         )
 
     @router.get(

@@ -26,6 +26,7 @@ from review_service.api.callers import EVERYBODY
 from review_service.projections import PUBLIC_REVIEWS, REVIEW_LANGUAGES
 from review_service.queries import reviews
 from review_service.queries.reviews import ListOf, Sort
+from review_service.refs import RefOf
 
 type Anybody = Annotated[Caller, Depends(require(*EVERYBODY))]
 type OpenTexts = Callable[[Response], Awaitable[Response]]
@@ -94,6 +95,7 @@ async def public_reviews(
     *,
     projected: PositionOf,
     open_texts: OpenTexts,
+    ref_of: RefOf,
 ) -> Response:
     wanted = reviews.WantedReviews(
         of=of,
@@ -111,5 +113,5 @@ async def public_reviews(
     await wait_for(asked.token, projected)
     if asked.language is not None:
         await wait_for(asked.token, position_of(pool, PUBLIC_REVIEWS, REVIEW_LANGUAGES))
-    page = await open_texts(answer(await reviews.review_page(pool, wanted, start)))
+    page = await open_texts(answer(await reviews.review_page(pool, wanted, start, ref_of)))
     return unless_seen(page, asked.seen)

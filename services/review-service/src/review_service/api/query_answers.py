@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from shared_runtime.documents import Documented, answered, answered_unless_seen
 from shared_runtime.fields import Money
 
-from review_service.domain.streams import review_ref
+from review_service.api.examples import REF
 from review_service.projections.moderation import OpenFlag
 from review_service.queries.moderation import (
     CaseCounts,
@@ -28,10 +28,8 @@ from review_service.queries.reviews import (
 from review_service.views import MediaLink, ReasonView, ReplyView, ReviewView
 
 AT = datetime(2026, 1, 17, 10, tzinfo=UTC)
-REF = review_ref("O-1001", "BUYER")
 _REVIEW = PublicReviewView(
     ref=REF,
-    review_id="R-1",
     seller_id="S-77",
     marketplace_id="market-1",
     stars=5,

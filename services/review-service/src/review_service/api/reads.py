@@ -111,7 +111,7 @@ def review_reads(evaluations: Evaluations) -> Router:
         flag = subject.review.flags.get(flag_id) if subject else None
         if flag is None or flagger_of(flag.raised) != sender_of(reading.actor):
             raise NotFound
-        return await evaluations.answer(flag_of(reading, side, flag_id))
+        return await evaluations.answer(flag_of(reading, side, flag_id, evaluations.refs.of))
 
     @router.get(
         "/appeals/{appeal_id}",

@@ -27,9 +27,12 @@ from review_service.api.public_reviews import (
 from review_service.projections import PUBLIC_REVIEWS
 from review_service.queries.ratings import ratings_of_seller
 from review_service.queries.reviews import of_seller
+from review_service.refs import RefOf
 
 
-def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> Router:
+def sellers_api(
+    pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts, ref_of: RefOf
+) -> Router:
     """`open_texts` opens the texts of an answer."""
     router = Router("/v1/sellers", tags=["sellers"])
     projected = position_of(pool, PUBLIC_REVIEWS)
@@ -44,7 +47,13 @@ def sellers_api(pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts) -> 
     async def list_seller_reviews(seller_id: IdStr, _: Anybody, asked: ReviewsAsked) -> Response:
         of = of_seller(seller_id)
         return await public_reviews(
-            pool, cursors, asked, of, projected=projected, open_texts=open_texts
+            pool,
+            cursors,
+            asked,
+            of,
+            projected=projected,
+            open_texts=open_texts,
+            ref_of=ref_of,
         )
 
     @router.get(

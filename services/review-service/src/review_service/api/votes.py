@@ -26,8 +26,9 @@ from shared_runtime.reading import answer
 from shared_runtime.routers import Router
 from shared_runtime.sealing import person
 
-from review_service.api.query_answers import REF
+from review_service.api.examples import REF
 from review_service.domain.policy import Policies
+from review_service.refs import Refs
 from review_service.votes import Votes, find_listed, vote, votes_on
 
 
@@ -58,12 +59,12 @@ OWN_VOTE = answered(VoteView, example=EXAMPLE)
 TAKEN_BACK = answered(VoteView, example=VoteView(ref=REF, helpful=11, not_helpful=1, voted=None))
 
 
-def votes_api(pool: asyncpg.Pool, policies: Policies, instant: SharedClock) -> Router:
+def votes_api(pool: asyncpg.Pool, policies: Policies, instant: SharedClock, refs: Refs) -> Router:
     router = Router("/v1/reviews/{ref}/votes", tags=["votes"])
 
     async def said(ref: str, caller: Caller, side: Side | None, helpful: bool | None) -> Response:
         asking, account = asks_as(caller, side)
-        review = await find_listed(pool, ref)
+        review = await find_listed(pool, refs.digest(ref))
         parties = parties_of(buyer_id=review.buyer_id, seller_id=review.seller_id)
         require_impartial(caller.actor(asking), Stakes(parties=parties))
         at = await instant()
@@ -101,7 +102,7 @@ def votes_api(pool: asyncpg.Pool, policies: Policies, instant: SharedClock) -> R
     )
     async def get_own_vote(ref: IdStr, caller: APartyOfOrders, side: AskedSide = None) -> Response:
         asking, account = asks_as(caller, side)
-        review = await find_listed(pool, ref)
+        review = await find_listed(pool, refs.digest(ref))
         return shown(ref, await votes_on(pool, review.order_id, voter_of(asking, account)))
 
     @router.delete(

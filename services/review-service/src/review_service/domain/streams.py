@@ -27,8 +27,9 @@ def review_id_of(order_id: str, side: Side) -> str:
     return str(uuid5(REVIEWS, f"{order_id}/{side}"))
 
 
-def review_ref(order_id: str, side: Side) -> str:
-    """The name of one side's review for everybody. It does not show the order; who guesses the
-    order's id can check the guess: it has no key, so that rows built again have the same names.
+def review_digest(order_id: str, side: Side) -> str:
+    """By which one side's review is found, in all rows: it has no key, so that rows built again are
+    the same. So who guesses an order's id could check the guess, and is told another name
+    (`Refs`).
     """
     return md5(f"{side}/{order_id}".encode(), usedforsecurity=False).hexdigest()

@@ -36,7 +36,7 @@ from shared_runtime.rows import Rows
 from shared_runtime.worklist import CASE_COLUMNS, Case, OpenItem, queue, summed_up
 
 from review_service.domain.review_state import part_of
-from review_service.domain.streams import review_ref
+from review_service.domain.streams import review_digest
 from review_service.domain.subject import SIDES
 
 type CaseKind = Literal["FLAG", "HOLD", "APPEAL"]
@@ -156,8 +156,8 @@ def of_cases(
 
 
 def case_of(event: ModerationCaseEvent) -> str:
-    """A case is named like the review that it is about."""
-    return review_ref(event.order_id, event.side)
+    """A case is found as the review is that it is about."""
+    return review_digest(event.order_id, event.side)
 
 
 def evolve(

@@ -19,6 +19,7 @@ from review_service.projections.moderation import (
     OpenFlag,
     OpenHold,
 )
+from review_service.refs import RefOf
 
 KINDS: Sequence[CaseKind] = ("FLAG", "HOLD", "APPEAL")
 CASES = WorkList(
@@ -107,6 +108,7 @@ async def case_page(
     reader: Assignee,
     counts: Counts,
     now: datetime,
+    ref_of: RefOf,
 ) -> ModerationCasePage:
     """Of orders that the reader is a party of there is no case: before the reveal, one tells that
     there is a review.
@@ -114,7 +116,7 @@ async def case_page(
     cases, more = await CASES.page(pool, start, wanted, hidden_from=reader.accounts, now=now)
     leases = await Leases(CASES, pool).of(cases, now)
     return ModerationCasePage(
-        items=[case_view(case, leases.get(case.case_id), reader, now) for case in cases],
+        items=[case_view(case, leases.get(case.case_id), reader, now, ref_of) for case in cases],
         next_cursor=more,
         counts=CaseCounts(
             cases=counts.cases,
@@ -127,7 +129,7 @@ async def case_page(
 
 
 def case_view(
-    case: ModerationCase, lease: Lease | None, reader: Assignee, now: datetime
+    case: ModerationCase, lease: Lease | None, reader: Assignee, now: datetime, ref_of: RefOf
 ) -> ModerationCaseView:
     assert case.opened_at is not None
     assert case.due_at is not None
@@ -136,7 +138,7 @@ def case_view(
         flags = [replace(flag, text=None) for flag in flags]
         appeals = [replace(appeal, text=None) for appeal in appeals]
     return ModerationCaseView(
-        case_id=case.case_id,
+        case_id=ref_of(case.order_id, case.side),
         order_id=case.order_id,
         side=case.side,
         seller_id=case.seller_id,

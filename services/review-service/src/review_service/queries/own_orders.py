@@ -12,8 +12,8 @@ from shared_runtime.fields import Money
 from shared_runtime.pages import Keyset, PageStart
 
 from review_service.domain.order import Stage
-from review_service.domain.streams import review_ref
 from review_service.projections.own_orders import OwnOrder
+from review_service.refs import RefOf
 
 # A page is taken from the index first. Whether the other side has written is not read.
 PAGE = """
@@ -101,12 +101,12 @@ class WantedOrders(Struct, frozen=True, kw_only=True):
 
 
 async def own_order_page(
-    pool: asyncpg.Pool, wanted: WantedOrders, start: PageStart, now: datetime
+    pool: asyncpg.Pool, wanted: WantedOrders, start: PageStart, now: datetime, ref_of: RefOf
 ) -> OwnOrderPage:
     sql, values = wanted.sql(start, now)
     found = [(decode(told), *more) for told, *more in await pool.fetch(sql, *values)]
     page, next_cursor = start.cut(found, lambda row: (row[0].placed_at, row[0].order_id))
-    items = [own_order_view(wanted.side, *row) for row in page]
+    items = [own_order_view(wanted.side, *row, ref_of=ref_of) for row in page]
     return OwnOrderPage(items=items, next_cursor=next_cursor)
 
 
@@ -116,6 +116,8 @@ def own_order_view(
     state: Literal["OPEN", "PAUSED"] | None,
     until: datetime | None,
     has_written: bool,
+    *,
+    ref_of: RefOf,
 ) -> OwnOrderView:
     return OwnOrderView(
         order_id=order.order_id,
@@ -132,7 +134,7 @@ def own_order_view(
         completed_at=order.completed_at,
         cancelled_at=order.cancelled_at,
         reviewable=review_window_view(state, until),
-        own_review=review_ref(order.order_id, side) if has_written else None,
+        own_review=ref_of(order.order_id, side) if has_written else None,
     )
 
 

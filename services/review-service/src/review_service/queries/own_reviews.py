@@ -24,6 +24,7 @@ from review_service.domain.evaluation_state import (
 )
 from review_service.domain.readers import read_by
 from review_service.domain.subject import OTHER
+from review_service.refs import RefOf
 from review_service.views import ReviewView, review_view, subject_of
 
 type Kind = Literal["WRITTEN", "RECEIVED"]
@@ -117,7 +118,11 @@ async def listed_reviews(
 
 
 def own_review_view(
-    listed: OwnListed, actor: Actor, side: Side, history: Sequence[EvaluationEvent]
+    listed: OwnListed,
+    actor: Actor,
+    side: Side,
+    history: Sequence[EvaluationEvent],
+    ref_of: RefOf,
 ) -> OwnReviewView | None:
     """As its reader, who is on this side, may know it; None of one withdrawn this very moment."""
     reading = read_by(actor, history)
@@ -135,5 +140,5 @@ def own_review_view(
         closes_at=state.closes_at if isinstance(state, Open) else None,
         cap_at=state.cap_at if isinstance(state, Paused) else None,
         revealed_at=state.revealed_at if isinstance(state, Revealed) else None,
-        review=review_view(reading, subject),
+        review=review_view(reading, subject, ref_of),
     )

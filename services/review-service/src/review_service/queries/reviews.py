@@ -15,7 +15,6 @@ import msgspec
 from shared_events.review import Incentive
 from shared_runtime.pages import Column, Key, Keyset, PageStart
 
-from review_service.domain.streams import review_ref
 from review_service.projections.public import (
     FollowUp,
     FormerVersion,
@@ -24,6 +23,7 @@ from review_service.projections.public import (
     shown,
 )
 from review_service.projections.stars import overall_stars
+from review_service.refs import RefOf
 from review_service.views import MediaShown, ReasonView, reason_views
 
 type Sort = Literal["newest", "oldest", "highest", "lowest", "most_useful"]
@@ -67,7 +67,6 @@ class PublicReviewView:
     """
 
     ref: str
-    review_id: str
     seller_id: str
     marketplace_id: str | None
     stars: int
@@ -234,7 +233,7 @@ class WantedReviews:
 
 
 async def review_page(
-    pool: asyncpg.Pool, wanted: WantedReviews, start: PageStart
+    pool: asyncpg.Pool, wanted: WantedReviews, start: PageStart, ref_of: RefOf
 ) -> PublicReviewPage:
     sql, values = wanted.sql(start)
     rows = await pool.fetch(sql, *values)
@@ -243,7 +242,9 @@ async def review_page(
         for tie, marketplace_id, language, told in rows
     ]
     page, more = start.cut(found, partial(key_of, wanted.sort))
-    return PublicReviewPage(items=[public_review_view(each) for each in page], next_cursor=more)
+    return PublicReviewPage(
+        items=[public_review_view(each, ref_of) for each in page], next_cursor=more
+    )
 
 
 def key_of(sort: Sort, listed: Listed) -> Key:
@@ -262,13 +263,12 @@ def key_of(sort: Sort, listed: Listed) -> Key:
             return (review.usefulness_voted, *revealed)
 
 
-def public_review_view(listed: Listed) -> PublicReviewView:
+def public_review_view(listed: Listed, ref_of: RefOf) -> PublicReviewView:
     seen = shown(listed.review)
     assert seen.revealed_at is not None
     assert seen.weight_milli is not None
     return PublicReviewView(
-        ref=review_ref(seen.order_id, "BUYER"),
-        review_id=seen.review_id,
+        ref=ref_of(seen.order_id, "BUYER"),
         seller_id=seen.seller_id,
         marketplace_id=listed.marketplace_id,
         stars=overall_stars(seen.quality, seen.logistics, seen.service),

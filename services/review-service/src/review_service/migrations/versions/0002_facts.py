@@ -75,7 +75,7 @@ FACTS = """
         seller_id text NOT NULL,
         author text NOT NULL,
         submitted_at timestamptz NOT NULL,
-        -- As `review_ref` makes it: the name by which everybody knows the review.
+        -- As `review_digest` makes it: what is under the name that everybody is told.
         ref text NOT NULL GENERATED ALWAYS AS (md5(side || '/' || order_id)) STORED,
         PRIMARY KEY (order_id, side, review_id)
     );

@@ -30,6 +30,7 @@ from shared_runtime.webhooks_api import AN_ENDPOINT
 from shared_runtime.webhooks_api import PATH as ENDPOINTS
 
 from tests.authorization import NONE, ROLES, SERVICES, entries
+from tests.guessable import guesses_confirmed, heard_by
 from tests.whose_stories import STORIES, Ids, Left, World
 
 TABLES = Path(__file__).with_name("whose")
@@ -37,6 +38,12 @@ BY_NAME = {service.name: service for service in SERVICES}
 STAFF = tuple(role for role in ROLES if role not in ("BUYER", "SELLER"))
 PARTIES = ("buyer", "seller", "member")
 STRANGERS = ("other buyer", "other seller")
+AUDIENCE = (*STRANGERS, "STOREFRONT")
+"""Who is told what anybody may know, and no more."""
+MATTERS = re.compile(r"(.*\.)?(order|dispute|inquiry|return|refund)_id|unreviewed")
+"""The names of those ids that are a party's to know."""
+PRIVATE = ("O-1", "B-5")
+"""Ids of every story."""
 CLOSED = {"role-not-allowed"}
 WITHOUT_IT = "200 without it"
 NO_ANSWER = {"not-found", *CLOSED, "precondition-required", WITHOUT_IT}
@@ -327,6 +334,7 @@ async def test_what_is_somebodys_is_told_to_him_and_not_to_strangers(
     left = await STORIES[service.name](world)
     topic = f"{service.name.removesuffix('-service')}.events"
     everybody = people(world.caller)
+    overheard = [heard_by(everybody[who]) for who in AUDIENCE]
     table: list[str] = []
     faults: list[str] = []
     for method, path in routes(paths, of_parties):
@@ -338,10 +346,22 @@ async def test_what_is_somebodys_is_told_to_him_and_not_to_strangers(
     table += await lines_for_endpoints(paths, everybody)
     made = tmp_path / f"{service.name}.txt"
     made.write_text("\n".join(table))
+    faults += guesses_confirmed(of_parties_alone(left), overheard)
     assert not faults, "\n".join(faults)
     committed = TABLES / made.name
     known = committed.read_text() if committed.exists() else ""
     assert made.read_text() == known, f"look through it, and: cp {made} {committed}"
+
+
+def of_parties_alone(left: Left) -> set[str]:
+    """The ids of what is nobody else's to know."""
+    of_story = {
+        told
+        for ids in (left.both, *left.own.values())
+        for name, told in ids.items()
+        if MATTERS.fullmatch(name)
+    }
+    return {*PRIVATE, *of_story}
 
 
 def routes(document: dict[str, Any], of_parties: set[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -82,7 +82,9 @@ def retry(refund_id: str = "f-1") -> RetryRefund:
 
 def test_the_gateways_word_is_the_fact_that_others_read() -> None:
     played(say(paid("f-1")), after=history(*REQUESTED)).then(
-        RefundSettled(**IDS, refund_id="f-1", gateway_ref="gw-f-1", settled_at=NOW),
+        RefundSettled(
+            **IDS, refund_id="f-1", gateway_ref="gw-f-1", told_by="GATEWAY", settled_at=NOW
+        ),
         RefundIssued(
             **IDS,
             refund_id="f-1",

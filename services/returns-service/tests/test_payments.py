@@ -24,7 +24,7 @@ from returns_service.ports.settings import LOCAL_WEBHOOK_SECRET
 from returns_service.testing import asks
 from returns_service.testing.till import Till
 from shared_events.orders import OrderLine
-from shared_events.returns import RefundIssued
+from shared_events.returns import RefundBounced, RefundIssued
 from shared_runtime.decider import InvalidValue
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -198,6 +198,25 @@ async def test_g23_a_bounce_that_is_heard_before_the_payment_is_not_lost(
     assert (await tells("refund.paid", made | {"status": "PAID"})).json() == {"recorded": 0}
     kinds = await till.desk.kinds(order)
     assert kinds[-3:] == ["RefundSettled", "RefundIssued", "RefundBounced"]
+
+
+async def test_a_second_payment_that_comes_back_leaves_the_refund_paid(
+    till: Till, sandbox: Sandbox, ids: Ids, tells: Tells
+) -> None:
+    order, f1, *_ = ids
+    await till.order(order)
+    await till.request(order, f1, "1/1")
+    await till.work()
+    (made,) = sandbox.book("payments", f1)
+    back = {"status": "BOUNCED", "code": "ACCOUNT_CLOSED"}
+    assert (await tells("refund.paid", made | {"id": "re_other"})).json() == {"recorded": 0}
+    other = made | back | {"id": "re_other"}
+    assert (await tells("refund.bounced", other)).json() == {"recorded": 0}
+    assert (await till.desk.kinds(order))[-1] == "RefundIssued"
+    assert (await tells("refund.bounced", made | back)).json() == {"recorded": 1}
+    bounced = (await till.desk.history(order))[-1]
+    assert isinstance(bounced, RefundBounced)
+    assert bounced.gateway_ref == made["id"]
 
 
 def charged_back(amount: int) -> RecordOutsideRefund:

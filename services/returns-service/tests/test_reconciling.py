@@ -241,6 +241,26 @@ async def test_what_the_provider_has_paid_again_on_another_day_is_named(
     assert line.gateway_refs == [first["id"], second["id"]]
 
 
+async def test_of_two_that_came_back_on_a_day_the_ledger_hears_of_both(
+    till: Till, sandbox: Sandbox, ids: Ids
+) -> None:
+    """Given a refund that is paid twice, when both payments bounce and no webhook tells of it."""
+    order, f1, *_ = ids
+    sandbox.plan("payments", f1, bounce_after_seconds=DAY.total_seconds(), lose=True)
+    await till.order(order)
+    second = make(sandbox, f1, order)
+    await till.request(order, f1, "1/1")
+    await till.work()
+    (*_, ours) = sandbox.book("payments", f1)
+    await till.desk.says(order, paid(f1, ours["id"]))
+    till.desk.clock.advance(DAY + HOUR)
+    sandbox.move_to(till.desk.clock())
+    report = await till.compared(today(till))
+    (line,) = report.paid_twice
+    assert line.gateway_refs == [second["id"], ours["id"]]
+    assert (await till.desk.kinds(order))[-1] == "RefundBounced"
+
+
 async def test_a_second_payment_that_takes_days_keeps_no_refund_open(
     till: Till, sandbox: Sandbox, ids: Ids
 ) -> None:

@@ -553,10 +553,13 @@ class RefundRequested(RefundFact, frozen=True, kw_only=True, tag="RefundRequeste
 
 
 class RefundSettled(RefundFact, frozen=True, kw_only=True, tag="RefundSettled.v1"):
-    """The payment gateway's word. `late`: after it had failed for good."""
+    """The payment gateway's word. `late`: after it had failed for good. `told_by`: whose word it
+    is; GATEWAY: `gateway_ref` is its own name for the payment, DESK: it is where its people say so.
+    """
 
     refund_id: Id
     gateway_ref: Id
+    told_by: Literal["GATEWAY", "DESK"] | None = None
     late: bool | None = None
     settled_at: Instant
 
@@ -641,11 +644,13 @@ class RefundOverpaid(RefundFact, frozen=True, kw_only=True, tag="RefundOverpaid.
 
 
 class RefundBounced(RefundFact, frozen=True, kw_only=True, tag="RefundBounced.v1"):
-    """The money came back after it had been paid. Totals as in RefundIssued. `owed_again`: what
-    stood in its place, and was not due because this one had been paid after all.
+    """The money came back after it had been paid. Totals as in RefundIssued. `gateway_ref`: the
+    payment that came back, where the gateway names it. `owed_again`: what stood in its place, and
+    was not due because this one had been paid after all.
     """
 
     refund_id: Id
+    gateway_ref: Id | None = None
     code: Code
     currency: Currency
     total_minor: Minor

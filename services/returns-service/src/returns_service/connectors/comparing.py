@@ -41,6 +41,14 @@ def by_reference(listed: Iterable[TheirRefund]) -> list[list[TheirRefund]]:
     return [sorted(each, key=lambda one: WEIGHTIEST.index(one.status)) for each in named.values()]
 
 
+def telling(theirs: Sequence[TheirRefund]) -> list[TheirRefund]:
+    """Those that tell a ledger something: the one that counts, and each that came back. Only the
+    ledger knows whether that is the payment that counts there.
+    """
+    first, *others = theirs
+    return [first, *(each for each in others if each.status == "BOUNCED")]
+
+
 def standing_of(theirs: TheirStatus, ours: RefundStatus) -> Agreement:
     """Whether the two sides say the same of a refund."""
     if ours in AGREED[theirs]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from msgspec import Struct
 from shared_events import returns
 from shared_events.envelope import Recorded
 from shared_events.returns import (
@@ -25,12 +26,14 @@ from shared_runtime.log import Decisions, PostgresLog, read_stream
 from shared_runtime.subscription import decoded
 
 from returns_service.connectors.words import AnyWord, Hearing, asked_of, refund_of, say
+from returns_service.domain.asking import STOPPED
 from returns_service.domain.ledger_rules import LEDGERS
-from returns_service.domain.ledger_state import LedgerState, Refund, Unopened
+from returns_service.domain.ledger_state import Ledger, LedgerState, Refund, Unopened
 from returns_service.domain.policy import Policies
 from returns_service.domain.stopping import UNDER_WAY, to_stop
+from returns_service.ports.line import Refused, Unknown
 from returns_service.ports.opened import with_line
-from returns_service.ports.payment import Absent, PaymentPort, Pending
+from returns_service.ports.payment import Absent, Paid, PaymentPort, Pending
 
 PORT = "payment"
 SEND = "SEND"
@@ -41,6 +44,8 @@ KEY_SURE = timedelta(hours=1)
 """So young an attempt may be sent without a look: should it be there, its key is remembered."""
 LOOK_AGAIN = timedelta(hours=1)
 LOOK_AGAIN_MAX = timedelta(hours=24)
+PAID_BEFORE = "PAID_BEFORE"
+"""The code of a reissue that is not sent: the buyer has the money of another payment."""
 HANDLED = (RefundRequested, RefundRetried, RefundSettled, RefundFailed, OutsideRefundRecorded)
 
 
@@ -108,12 +113,39 @@ def is_surely_new(errand: Errand, refund: Refund, asked_at: datetime, now: datet
     return errand.tries == 1 and refund.attempt == 1 and now - asked_at < KEY_SURE
 
 
+class PaidBefore(Struct, frozen=True, kw_only=True):
+    """It was not sent: what it stands in the place of, `refund_id`, is paid at the provider."""
+
+    refund_id: str
+    word: Paid
+
+
+type Told = AnyWord | PaidBefore
+
+
+async def not_to_be_sent(ledger: Ledger, refund: Refund, port: PaymentPort) -> Told | None:
+    """Why a reissue is not sent, if it is not: what it stands in the place of may be paid after
+    all. What has bounced was paid once; while nobody knows whether it was paid besides, this waits.
+    """
+    for before in ledger.before(refund.refund_id):
+        if before.status == "SETTLED":
+            continue  # there is room for this one all the same
+        word = await port.look(asked_of(before))
+        if isinstance(word, Paid):
+            return PaidBefore(refund_id=before.refund_id, word=word)
+        if before.status == "BOUNCED" and isinstance(word, Pending | Unknown):
+            return word
+    return None
+
+
 async def word_for(
     errand: Errand, history: Sequence[Recorded[Any]], port: PaymentPort, now: datetime
-) -> AnyWord | None:
+) -> Told | None:
     """Asks the provider. None: there is nothing to ask, as the ledger stands."""
     ledger = folded(history)
-    refund = None if isinstance(ledger, Unopened) else ledger.refunds.get(errand.key)
+    if isinstance(ledger, Unopened):
+        return None
+    refund = ledger.refunds.get(errand.key)
     if refund is None or refund.status not in UNDER_WAY:
         return None
     asked = asked_of(refund)
@@ -126,23 +158,48 @@ async def word_for(
         word = await port.look(asked)
         if not isinstance(word, Absent):
             return word
-    return await port.send(asked)
+    return await not_to_be_sent(ledger, refund, port) or await port.send(asked)
 
 
 # --- Words in, commands out
 
 
+def tell(
+    decisions: Decisions, errand: Errand, word: Told | None, *, now: datetime, policies: Policies
+) -> datetime | None:
+    """Tells the ledger, whose stream was read; when to ask again, or None."""
+    if word is None:
+        return None
+    heard = Hearing(cause=errand.cause, purpose=f"try {errand.tries}", now=now, policies=policies)
+    if isinstance(word, PaidBefore):
+        word = told_before(decisions, errand.stream, word, heard)
+    say(decisions, errand.stream, errand.key, word, heard)
+    refund = refund_of(decisions, errand.stream, errand.key)
+    return next_look(errand, refund, word, now)
+
+
 def next_look(
-    errand: Errand, refund: Refund | None, word: AnyWord | None, now: datetime
+    errand: Errand, refund: Refund | None, word: AnyWord, now: datetime
 ) -> datetime | None:
     """When to ask again, after the ledger was told; None: that is its own business now."""
-    if word is None or refund is None or refund.status not in UNDER_WAY:
+    if refund is None or refund.status not in UNDER_WAY:
         return None
     if isinstance(word, Pending) or errand.task == STOP:
         # What is stopped while the ledger waits to try again is told then: that brings it forward.
         doublings = min(errand.tries - 1, 5)
         return now + min(LOOK_AGAIN * (1 << doublings), LOOK_AGAIN_MAX)
     return None
+
+
+def told_before(decisions: Decisions, stream: str, told: PaidBefore, heard: Hearing) -> Refused:
+    """Tells of what is paid before; of the one in its place, that it never will be. If that is news
+    the ledger counts it, and what is left is asked for anew. One that has bounced counts no more,
+    whatever was paid besides: a person is to see why.
+    """
+    say(decisions, stream, told.refund_id, told.word, heard)
+    before = refund_of(decisions, stream, told.refund_id)
+    is_counted = before is not None and before.status == "SETTLED"
+    return Refused(code=STOPPED if is_counted else PAID_BEFORE)
 
 
 def payments(
@@ -153,30 +210,23 @@ def payments(
     policies: Policies,
     now: Callable[[], datetime],
     at_once: int,
-) -> Errands[AnyWord | None]:
+) -> Errands[Told | None]:
     """The loop that asks the provider, `at_once` refunds at a time."""
 
-    async def ask(errand: Errand) -> AnyWord | None:
+    async def ask(errand: Errand) -> Told | None:
         return await word_for(errand, await read_stream(own_log, errand.stream), port, now())
 
-    def tell(decisions: Decisions, errand: Errand, word: AnyWord | None) -> datetime | None:
-        if word is None:
-            return None
-        heard = Hearing(
-            cause=errand.cause, purpose=f"try {errand.tries}", now=now(), policies=policies
-        )
-        say(decisions, errand.stream, errand.key, word, heard)
-        refund = refund_of(decisions, errand.stream, errand.key)
-        return next_look(errand, refund, word, now())
+    def tell_now(decisions: Decisions, errand: Errand, word: Told | None) -> datetime | None:
+        return tell(decisions, errand, word, now=now(), policies=policies)
 
     return Errands(
-        port=PORT, pool=pool, own_log=own_log, now=now, ask=ask, tell=tell, at_once=at_once
+        port=PORT, pool=pool, own_log=own_log, now=now, ask=ask, tell=tell_now, at_once=at_once
     )
 
 
 async def ask_for_refunds(
     open_port: Callable[[], PaymentPort],
-    loop_on: Callable[[PaymentPort], Errands[AnyWord | None]],
+    loop_on: Callable[[PaymentPort], Errands[Told | None]],
     stop: asyncio.Event,
 ) -> None:
     """What the worker runs: with a line to the provider that lives as long as it does."""

@@ -20,7 +20,7 @@ from shared_runtime.log import PostgresLog, VersionConflict, read_stream
 from shared_runtime.pausing import pause
 from shared_runtime.worker import SessionLocks
 
-from returns_service.connectors.comparing import Met, by_reference, compared
+from returns_service.connectors.comparing import Met, by_reference, compared, telling
 from returns_service.connectors.words import Hearing, UnknownRefund, Words, asked_of
 from returns_service.domain.ledger_rules import LEDGERS
 from returns_service.domain.ledger_state import Refund, RefundStatus, Unopened
@@ -136,18 +136,20 @@ class Reconciling:
         first = theirs[0]
         if not (is_id(first.order_ref) and is_id(first.reference)):
             return Met(theirs=theirs, ours=None, news=False)  # no ledger has such names
-        heard = Hearing(
-            cause=derived_id(DAYS, f"{first.id}/{first.status}"),
+        try:
+            recorded = [await self._words.hear(each, self._heard(each)) for each in telling(theirs)]
+        except UnknownRefund:
+            return Met(theirs=theirs, ours=None, news=False)
+        ours = await self._refund(first.order_ref, first.reference)
+        return Met(theirs=theirs, ours=ours, news=sum(recorded) > 0)
+
+    def _heard(self, told: TheirRefund) -> Hearing:
+        return Hearing(
+            cause=derived_id(DAYS, f"{told.id}/{told.status}"),
             purpose="day",
             now=self.now(),
             policies=self.policies,
         )
-        try:
-            recorded = await self._words.hear(first, heard)
-        except UnknownRefund:
-            return Met(theirs=theirs, ours=None, news=False)
-        ours = await self._refund(first.order_ref, first.reference)
-        return Met(theirs=theirs, ours=ours, news=recorded > 0)
 
     async def _only_ours(self, day: date, listed: set[str]) -> list[ReportedRefund]:
         """What has settled here that day and is not there, on whatever day."""

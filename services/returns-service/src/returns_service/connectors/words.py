@@ -69,7 +69,7 @@ def commands_of(  # noqa: PLR0911 - one arm for each word
         case Bounced(gateway_ref=gateway_ref, code=code):
             return [
                 ConfirmRefund(refund_id=refund_id, gateway_ref=gateway_ref),
-                BounceRefund(refund_id=refund_id, code=code),
+                BounceRefund(refund_id=refund_id, gateway_ref=gateway_ref, code=code),
             ]
         case Refused(code=code):
             return [FailRefund(refund_id=refund_id, attempt=attempt, code=code, kind="REFUSED")]

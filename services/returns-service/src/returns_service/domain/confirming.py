@@ -20,7 +20,14 @@ def confirm_refund(one: OneRefund, said: ConfirmRefund, by: Sender) -> list[Refu
     told. Nobody takes it from the buyer.
     """
     late = one.status == "FAILED_FINAL"
-    return settled(one.ledger, one.refund.requested, said.gateway_ref, utc(by.now), late=late)
+    return settled(
+        one.ledger,
+        one.refund.requested,
+        said.gateway_ref,
+        utc(by.now),
+        told_by="GATEWAY",
+        late=late,
+    )
 
 
 CONFIRM_REFUND = RefundRule(

@@ -83,8 +83,9 @@ def of_refund(  # noqa: PLR0911 - one arm for each event
     match event:
         case RefundRequested():
             return requested(state, event)
-        case RefundSettled(gateway_ref=word):
-            return changed(state, refund_id, status="SETTLED", word=word)
+        case RefundSettled(gateway_ref=word, told_by=told_by):
+            payment = word if told_by == "GATEWAY" else None
+            return changed(state, refund_id, status="SETTLED", word=word, payment=payment)
         case RefundIssued():
             return state  # it is settled in the same commit
         case RefundFailed(final=final, proof_ref=word):

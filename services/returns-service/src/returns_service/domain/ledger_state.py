@@ -53,7 +53,8 @@ class Absorbed(Struct, frozen=True, kw_only=True):
 
 class Refund(Struct, frozen=True, kw_only=True):
     """`failure`: the last one. `word`: the reference of who has said that it is paid, or that it
-    never was. `reissued_by`: the one in its place; `given_by`: what had given it all when one was
+    never was. `payment`: the gateway's own name for what it has paid, if it has said so itself.
+    `reissued_by`: the one in its place; `given_by`: what had given it all when one was
     asked for. `absorbed`: goods for it are not recovered.
     """
 
@@ -62,6 +63,7 @@ class Refund(Struct, frozen=True, kw_only=True):
     attempt: int = 1
     failure: RefundFailed | None = None
     word: str | None = None
+    payment: str | None = None
     overdue_at: datetime
     reissued_by: str | None = None
     given_by: tuple[str, ...] | None = None
@@ -174,11 +176,18 @@ class Ledger(Struct, frozen=True, kw_only=True):
             if given.counts and is_of_desk(self.refunds.get(given.given_id))
         ).other_minor
 
+    def before(self, refund_id: str) -> list[Refund]:
+        """Those that this one stands in the place of, the last one first."""
+        found: list[Refund] = []
+        while reissued := self.refunds[refund_id].requested.reissues:
+            refund_id = reissued
+            found.append(self.refunds[refund_id])
+        return found
+
     def first_of(self, refund_id: str) -> str:
         """The refund that this one stands in the place of, after however many others."""
-        while before := self.refunds[refund_id].requested.reissues:
-            refund_id = before
-        return refund_id
+        before = self.before(refund_id)
+        return before[-1].refund_id if before else refund_id
 
     def has_answered(self, refund_id: str) -> bool:
         """Whether a request of this id has had its answer."""

@@ -33,7 +33,7 @@ def resolve_refund(one: OneRefund, said: ResolveRefund, by: Sender) -> list[Refu
     """Final either way. What was thereby given twice is told."""
     now = utc(by.now)
     if said.paid:
-        return settled(one.ledger, one.refund.requested, said.proof_ref, now)
+        return settled(one.ledger, one.refund.requested, said.proof_ref, now, told_by="DESK")
     return [
         RefundFailed(
             **one.ledger.ids,

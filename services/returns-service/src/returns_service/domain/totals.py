@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Literal
 
 from msgspec.structs import replace
 from shared_casework import money
@@ -37,7 +38,13 @@ def with_remaining[M: Moving](ledger: Ledger, event: M) -> M:
 
 
 def settled(
-    ledger: Ledger, asked: RefundRequested, word: str, now: datetime, *, late: bool = False
+    ledger: Ledger,
+    asked: RefundRequested,
+    word: str,
+    now: datetime,
+    *,
+    told_by: Literal["GATEWAY", "DESK"] | None = None,
+    late: bool = False,
 ) -> list[RefundEvent]:
     """What comes of somebody's word that a refund has been paid."""
     issued = with_remaining(
@@ -66,6 +73,7 @@ def settled(
             **ledger.ids,
             refund_id=asked.refund_id,
             gateway_ref=word,
+            told_by=told_by,
             late=late or None,
             settled_at=now,
         ),

@@ -131,8 +131,8 @@ def goodwill(refund_id: str, amount: int, reason: str | None = None) -> GiveGood
     return GiveGoodwill(refund_id=refund_id, goodwill_minor=amount, currency="EUR", reason=reason)
 
 
-def paid(refund_id: str) -> ConfirmRefund:
-    return ConfirmRefund(refund_id=refund_id, gateway_ref=f"gw-{refund_id}")
+def paid(refund_id: str, gateway_ref: str | None = None) -> ConfirmRefund:
+    return ConfirmRefund(refund_id=refund_id, gateway_ref=gateway_ref or f"gw-{refund_id}")
 
 
 def refused(refund_id: str, attempt: int = 1) -> FailRefund:

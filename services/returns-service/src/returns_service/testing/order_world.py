@@ -230,11 +230,8 @@ class World(OrderLog):
     def _told(self, answer: Answer) -> datetime | None:
         errand = answer.errand
         if answer.port == PAYMENT:
-            if answer.told is None:
-                return None
-            self.hear(errand.key, answer.told, errand.cause, f"try {errand.tries}")
-            refund = words.refund_of(self.decisions, errand.stream, errand.key)
-            return payments.next_look(errand, refund, answer.told, self.now)
+            log, told = self.decisions, answer.told
+            return payments.tell(log, errand, told, now=self.now, policies=POLICIES)
         tell = labels.tell if answer.port == CARRIER else replacements.tell
         return tell(self.decisions, errand, answer.told, self.now)
 

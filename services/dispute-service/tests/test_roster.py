@@ -17,14 +17,10 @@ from dispute_service.roster import (
 )
 from shared_runtime.log import Database
 from shared_runtime.rows import columns
-from shared_runtime.testing import ManualClock
+from shared_runtime.testing import ManualClock, comes_to_wait
 from shared_runtime.timers import ARM
 
 HOUR = timedelta(hours=1)
-LOCKED = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 @pytest.fixture
@@ -84,19 +80,18 @@ async def test_on_duty_is_who_has_come_until_he_goes_or_his_time_is_over(
 
 
 @pytest.mark.usefixtures("three")
-async def test_who_draws_beside_another_waits_and_does_not_draw_the_same_one(
+async def test_locks_who_draws_beside_another_waits_and_does_not_draw_the_same_one(
     pool: asyncpg.Pool, clock: ManualClock
 ) -> None:
     async with pool.acquire() as one, one.transaction():
         first = (await order(clock, one))[0]
         other = asyncio.create_task(order(clock, pool))
-        while not await pool.fetchval(LOCKED):
-            pass
+        assert await comes_to_wait(other, pool), "both see the same one first"
         await note_drawn([first], clock(), one)
     assert (first, await other) == ("a", ["b", "c", "a"])
 
 
-async def test_who_comes_on_duty_wakes_what_waits_and_waits_for_nobody_who_draws(
+async def test_locks_who_comes_on_duty_wakes_what_waits_and_waits_for_nobody_who_draws(
     pool: asyncpg.Pool, clock: ManualClock
 ) -> None:
     due = clock() + HOUR
@@ -105,8 +100,8 @@ async def test_who_comes_on_duty_wakes_what_waits_and_waits_for_nobody_who_draws
     who = Adjudicator(adjudicator_id="a", level="AGENT", on_duty_until=due)
     async with pool.acquire() as drawing, drawing.transaction():
         await drawing.execute("SELECT FROM es.timer WHERE stream_id = 'dispute-1' FOR UPDATE")
-        async with pool.acquire() as coming, coming.transaction():
-            await go_on_duty(who, clock(), coming)
+        coming = asyncio.ensure_future(go_on_duty(who, clock(), pool))
+        assert not await comes_to_wait(coming, pool), "he waits for who draws"
         assert await order(clock, drawing) == ["a"]
     dues = await pool.fetch("SELECT due_at FROM es.timer ORDER BY stream_id")
     assert [at for (at,) in dues] == [due, clock()]

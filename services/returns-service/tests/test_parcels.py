@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -24,6 +25,8 @@ from returns_service.testing.desk import Desk
 from returns_service.testing.shipments import DAY, Returning
 from returns_service.testing.shipments import LABEL as LABEL_MADE
 from returns_service.wishes import CARRIER, LABEL, RELEASE, STOCK
+from shared_casework.order_locks import lock_orders
+from shared_runtime.testing import waits_for
 from shared_runtime.testing_http import Json, refusal
 from standardwebhooks import Webhook
 
@@ -306,6 +309,13 @@ async def test_what_is_told_at_once_of_one_order_is_heard_in_turn(
     assert told == [1, 1, 0, 0], "nobody hands over what is there"
     (order, path), *_ = orders
     assert (await order.types(path))[-1] == "ReturnScanned"
+
+
+@pytest.mark.usefixtures("orders")
+async def test_i17_a_word_is_heard_while_nobody_decides_on_its_order(desk: Desk) -> None:
+    """Else it would be judged by what was known of the other returns before."""
+    lock = partial(lock_orders, ["O-1"])
+    assert await waits_for(lock, heard(desk, word(desk, 1)), desk.pool)
 
 
 async def test_a_word_that_cannot_be_recorded_keeps_nobody_elses_from_being(

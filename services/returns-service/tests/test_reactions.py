@@ -25,7 +25,7 @@ from returns_service.testing.orders import (
 )
 from shared_casework.order_locks import lock_orders
 from shared_events.returns import RefundLedgerOpened, RefundNotDue, RemedyAlreadyMet
-from shared_runtime.testing import delivery_of, waits_for
+from shared_runtime.testing import comes_to_wait, delivery_of, waits_for
 
 HOUR, DAY, TICK = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 UNDO = UndoOutsideRefund(outside_id="cb-1")
@@ -178,6 +178,22 @@ async def test_i17_a_remedy_that_is_tried_again_looks_for_its_ledger_alone(desk:
     await desk.ordered()
     again = desk.after(timedelta(minutes=10))
     assert await waits_for(partial(lock_orders, ["O-1"]), again, desk.pool)
+
+
+async def test_locks_a_ledger_that_is_opened_wakes_its_remedies_and_waits_for_none(
+    desk: Desk,
+) -> None:
+    """One that is being tried just now waits for the order's lock: they would wait for ever."""
+    await desk.ordered()
+    placed = order_placed("O-1", desk.clock())
+    async with desk.pool.acquire() as trying, trying.transaction():
+        tried = await trying.fetch("SELECT FROM es.timer WHERE name LIKE 'REMEDY/%' FOR UPDATE")
+        assert tried
+        await hear(desk, "order-O-1", placed, order_paid(placed, desk.clock()))
+        waking = asyncio.ensure_future(desk.work())
+        assert not await comes_to_wait(waking, desk.pool), "it waits for a remedy"
+    await waking
+    assert await desk.kinds() == ["RefundLedgerOpened"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from returns_service.testing.shipments import (
     WITHDRAWALS,
     Returning,
 )
+from shared_casework.order_locks import lock_orders
 from shared_events.dispute import AdjudicatorAssigned, DisputedUnits, DisputeOpened
+from shared_runtime.testing import waits_for
 from shared_runtime.testing_http import Client, done, refusal, send, uploaded
 
 BOTH_STEPS = {"DeclareWithdrawal", "ConfirmWithdrawal"}
@@ -136,6 +139,14 @@ async def test_g12_of_two_requests_at_once_one_takes_the_pieces(desk: Desk) -> N
         assert [len(done(each)["units"]) for each in won] == [2]
         assert [refusal(each) for each in lost] == ["quantity-exceeded"]
         assert lost[0].json()["free"] == 1
+
+
+async def test_i17_a_return_is_decided_on_while_nobody_else_decides_on_its_order(
+    desk: Desk, order: Returning
+) -> None:
+    """Else two would see the same piece free."""
+    lock = partial(lock_orders, [order.order_id])
+    assert await waits_for(lock, order.tries_to_ask(), desk.pool)
 
 
 # --- The answer

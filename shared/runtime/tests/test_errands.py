@@ -1,7 +1,7 @@
 """What is to be asked of a company is asked until it is answered, whoever dies on the way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -15,6 +15,7 @@ from shared_runtime.clock import system_clock
 from shared_runtime.decider import Actor, Decider
 from shared_runtime.errands import (
     RETRY_AFTER,
+    TAKE,
     Begin,
     Errand,
     ErrandEnd,
@@ -24,7 +25,7 @@ from shared_runtime.errands import (
 )
 from shared_runtime.log import Ask, Decisions, PostgresLog
 from shared_runtime.skew import SKEW_MAX
-from shared_runtime.testing import ManualClock
+from shared_runtime.testing import ManualClock, comes_to_wait
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -237,6 +238,40 @@ async def test_what_is_asked_in_its_place_meanwhile_stays(
     await loop.turn()
     assert bank.heard == [("a", "SEND", 1), ("a", "STOP", 2)]
     assert await left(pool) == []
+
+
+async def test_locks_what_is_asked_in_its_place_while_the_answer_is_recorded_stays(
+    pool: asyncpg.Pool, loop_of: Make, begin: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an answer whose errand was looked at, when another takes its place before it ends."""
+    read = Decisions.read
+    comes: list[asyncio.Future[None]] = []
+
+    async def read_late(self: Decisions, streams: Iterable[str]) -> None:
+        comes.append(asyncio.ensure_future(begin("a", "STOP", rank=1)))
+        await comes_to_wait(comes[-1], pool)
+        await read(self, streams)
+
+    loop = loop_of(Bank())
+    await begin("a")
+    monkeypatch.setattr(Decisions, "read", read_late)
+    await loop.turn()
+    await asyncio.gather(*comes)
+    assert await left(pool) == [("a", "STOP")]
+
+
+async def test_locks_of_two_who_take_at_once_each_errand_is_taken_by_one(
+    pool: asyncpg.Pool, loop_of: Make, begin: Write
+) -> None:
+    """As when a worker that was paused wakes up beside the next one."""
+    bank = Bank()
+    await begin("a")
+    async with pool.acquire() as paused, paused.transaction():
+        assert await paused.fetch(TAKE, PORT, AT, uuid4(), 10)
+        turning = asyncio.ensure_future(loop_of(bank).turn())
+        assert not await comes_to_wait(turning, pool), "it waits for what is another's"
+    await turning
+    assert bank.asked == []
 
 
 async def test_a_task_of_a_higher_rank_is_only_brought_forward(

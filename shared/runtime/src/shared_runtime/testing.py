@@ -391,7 +391,7 @@ WAITING = """
 
 
 async def waits_for(
-    lock: Callable[[Connection], Awaitable[None]], doing: Awaitable[None], pool: asyncpg.Pool
+    lock: Callable[[Connection], Awaitable[None]], doing: Awaitable[object], pool: asyncpg.Pool
 ) -> bool:
     """Whether something is done only after whoever has taken an advisory lock has let it go."""
     async with pool.acquire() as db, db.transaction():
@@ -401,6 +401,20 @@ async def waits_for(
             pass
     await task
     return bool(waiting)
+
+
+LOCKED = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+async def comes_to_wait(doing: asyncio.Future[Any], pool: asyncpg.Pool) -> bool:
+    """Whether it comes to a lock, of a row or another, that somebody has; or else ends."""
+    while not doing.done():
+        if await pool.fetchval(LOCKED):
+            return True
+    return False
 
 
 NUMBER = """

@@ -380,6 +380,25 @@ def test_one_that_costs_less_is_credited_first() -> None:
     assert moved.said.difference_minor == -300
 
 
+def test_what_was_paid_for_a_dearer_piece_does_not_swallow_what_a_cheaper_one_credits() -> None:
+    """Given two pieces, replaced ahead by two reservations: 500 were paid for one, the other costs
+    500 less. When both are accepted at once, then the buyer is credited 500.
+    """
+    dearer = reserved(500, cross_shipped=True)
+    cheaper = replace(reserved(-500, cross_shipped=True), units=[V], new_units=["1/2.r1"])
+    gone = replace(sent(-500), units=[V], new_units=["1/2.r1"])
+    history = (*EXCHANGE, dearer, PAID, cheaper, sent(500), gone, accepted(U, V))
+    of_dearer, credit, of_cheaper = after(*history)
+    assert (money(credit).source, money(credit).amount_minor) == ("EXCHANGE_DIFFERENCE", 500)
+    assert units(money(credit)) == [V]
+    moved = [each.said for each in (of_dearer, of_cheaper) if isinstance(each, ToLedger)]
+    told = [each for each in moved if isinstance(each, ReplaceUnits)]
+    assert [(each.pairs[0].old_unit, each.difference_minor) for each in told] == [
+        (U, 500),
+        (V, -500),
+    ]
+
+
 def test_a_replacement_for_goods_that_stay_takes_their_money_at_once() -> None:
     swap = requested(U, kind="CLAIM", wants="REPLACEMENT")
     (step,) = after(swap, authorized(U, **CLAIM), reserved(), sent())

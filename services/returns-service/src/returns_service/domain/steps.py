@@ -211,7 +211,18 @@ def is_sent_ahead(piece: Piece) -> bool:
 
 
 def replaced(event_id: str, pieces: Sequence[Piece], matter: Return) -> list[Step]:
-    """What the new ones cost less is credited before the rest moves."""
+    """What the new ones cost less is credited before the rest moves; all of it, whatever was paid
+    for others that cost more.
+    """
+    dearer = [each for each in pieces if matter.difference_for(each) >= 0]
+    cheaper = [each for each in pieces if each not in dearer]
+    return [
+        *replaced_alike(event_id, dearer, matter),
+        *replaced_alike(event_id, cheaper, matter),
+    ]
+
+
+def replaced_alike(event_id: str, pieces: Sequence[Piece], matter: Return) -> list[Step]:
     pairs = [
         Pair(old_unit=each.unit, new_unit=each.replacement.new_unit)
         for each in pieces

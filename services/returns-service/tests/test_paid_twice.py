@@ -3,7 +3,7 @@ order that is heard, nobody is paid once more for it, and nobody is forgotten.
 """
 
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,24 +110,32 @@ class Book(Struct):
         """What the buyer has."""
         return [each for each in self.made if each.status == "PAID"]
 
-    def pays(self, reference: str) -> TheirRefund:
+    def pays(self, reference: str, status: Any = "PAID") -> TheirRefund:  # noqa: ANN401
         told = TheirRefund(
             id=f"re_{len(self.made)}",
             reference=reference,
             order_ref="O1",
             amount_minor=5399,
             currency="EUR",
-            status="PAID",
+            status=status,
         )
         self.made.append(told)
         self.told.append(told)
         return told
 
     def gets_back(self, number: int) -> None:
-        if self.made and (told := self.made[number % len(self.made)]).status == "PAID":
-            back = replace(told, status="BOUNCED", code="ACCOUNT_CLOSED")
-            self.made[self.made.index(told)] = back
-            self.told.append(back)
+        self.becomes(number, "PAID", "BOUNCED")
+
+    def becomes(self, number: int, before: str, status: Any) -> None:  # noqa: ANN401
+        if self.made and (told := self.made[number % len(self.made)]).status == before:
+            after = replace(told, status=status, code="ACCOUNT_CLOSED")
+            self.made[number % len(self.made)] = after
+            self.told.append(after)
+
+    def ends(self) -> None:
+        """Nothing is under way any more."""
+        for number, each in enumerate(self.made):
+            self.becomes(number, "PENDING", "PAID" if each.reference != "f-1" else "REFUSED")
 
     async def look(self, asked: AskedRefund) -> Looked:
         if self.silent:
@@ -182,7 +190,9 @@ class Shop:
             self.hears(told)
 
     def resolves(self) -> None:
-        """What the provider's people say is so."""
+        """What the provider's people say is so, once nothing is under way there."""
+        if any(each.status == "PENDING" for each in self.book.made):
+            return
         paid = any(each.reference == "f-1" for each in self.book.paid)
         proof = f"desk-{self.number}"
         self.log.to_ledger(ResolveRefund(refund_id="f-1", paid=paid, proof_ref=proof), AGENT)
@@ -218,9 +228,13 @@ class Shop:
         self.later()
         match what:
             case 0 if sum(each.reference == "f-1" for each in self.book.made) < 3:
-                self.book.pays("f-1")
+                self.book.pays("f-1", "PENDING" if which % 3 == 0 else "PAID")
             case 1:
                 self.book.gets_back(which)
+            case 8:
+                self.book.becomes(which, "PENDING", "PAID")
+            case 9:
+                self.book.becomes(which, "PENDING", "REFUSED")
             case 2 | 3 if self.book.told:
                 self.hears(self.book.told[which % len(self.book.told)])
             case 4:
@@ -289,8 +303,33 @@ def test_a_reissue_is_stopped_when_what_had_failed_was_paid_after_all() -> None:
     assert shop.ledger.refunded_minor == 5399
 
 
+def test_a_reissue_waits_while_the_provider_is_still_at_what_it_has_refused() -> None:
+    """Given a refund that is there twice, one refused, the other under way."""
+    shop = Shop()
+    shop.book.pays("f-1", "PENDING")
+    shop.book.pays("f-1", "REFUSED")
+    shop.hears_all()
+    shop.reissues()
+    shop.works()
+    assert (shop.last.status, len(shop.book.made)) == ("REQUESTED", 2)
+    shop.book.becomes(0, "PENDING", "REFUSED")
+    shop.works()
+    assert (shop.last.status, len(shop.book.paid)) == ("SETTLED", 1)
+
+
+def test_a_reissue_of_what_a_person_has_ended_waits_for_nobody() -> None:
+    """Given the word of the provider's people that what is under way there is never paid."""
+    shop = Shop()
+    shop.tries()
+    shop.resolves()
+    shop.book.pays("f-1", "PENDING")
+    shop.reissues()
+    shop.works()
+    assert shop.last.status == "SETTLED"
+
+
 RUNS = 600
-deeds = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9)), min_size=4, max_size=24)
+deeds = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=24)
 
 
 @settings(max_examples=RUNS)
@@ -302,6 +341,7 @@ def test_nobody_is_paid_once_more_and_nobody_is_forgotten(doing: list[tuple[int,
     shop = Shop()
     for what, which in doing:
         shop.does(what, which)
+    shop.book.ends()
     shop.hears_all()
     if not shop.book.paid:
         assert any(each.is_owed for each in shop.ledger.refunds.values())

@@ -124,8 +124,8 @@ type Told = AnyWord | PaidBefore
 
 
 async def not_to_be_sent(ledger: Ledger, refund: Refund, port: PaymentPort) -> Told | None:
-    """Why a reissue is not sent, if it is not: what it stands in the place of may be paid after
-    all. What has bounced was paid once; while nobody knows whether it was paid besides, this waits.
+    """Why a reissue is not sent, if it is not: what it stands in the place of is paid after all, or
+    may still be. That something never will be is a person's to say.
     """
     for before in ledger.before(refund.refund_id):
         if before.status == "SETTLED":
@@ -133,9 +133,14 @@ async def not_to_be_sent(ledger: Ledger, refund: Refund, port: PaymentPort) -> T
         word = await port.look(asked_of(before))
         if isinstance(word, Paid):
             return PaidBefore(refund_id=before.refund_id, word=word)
-        if before.status == "BOUNCED" and isinstance(word, Pending | Unknown):
+        if isinstance(word, Pending | Unknown) and not is_ended_by_hand(before):
             return word
     return None
+
+
+def is_ended_by_hand(refund: Refund) -> bool:
+    failure = refund.failure
+    return refund.status == "FAILED_FINAL" and failure is not None and failure.proof_ref is not None
 
 
 async def word_for(

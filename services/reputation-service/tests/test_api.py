@@ -15,6 +15,7 @@ from local_stack.databases import Database
 from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import SecretStr
+from reputation_service.api.course import COURSES_EACH, COURSES_MAX
 from reputation_service.api.explanations import EXPLANATIONS_EACH, EXPLANATIONS_MAX
 from reputation_service.app import SERVICE
 from reputation_service.domain.facts import instant, micros
@@ -806,26 +807,59 @@ async def test_a_hidden_review_that_counts_is_one_of_five_in_a_sum(service: Serv
 # --- How much of it --------------------------------------------------------------------------
 
 
-async def test_so_many_explanations_are_worked_out_at_once_and_no_more(
-    service: Service, owner: asyncpg.Pool, until_they_wait: Callable[[int], Awaitable[None]]
+COURSES = (COURSES_MAX, COURSES_EACH, "bucket", "/v1/sellers")
+WORKED_OUT = {
+    "explain": (EXPLANATIONS_MAX, EXPLANATIONS_EACH, "concealed", "/v1/sellers/S1/score"),
+    "history": COURSES,
+    "raise": COURSES,
+}
+"""How many at once, of one caller; a table that is read meanwhile; what takes no place."""
+
+
+@pytest.mark.parametrize("what", WORKED_OUT)
+async def test_so_much_is_worked_out_at_once_and_no_more(
+    service: Service,
+    owner: asyncpg.Pool,
+    until_they_wait: Callable[[int], Awaitable[None]],
+    what: str,
 ) -> None:
     await service.tell(reviewed(1, "S1", service.clock()))
-    path = "/v1/sellers/S1/score/explain"
+    path, (most, _, table, beside) = f"/v1/sellers/S1/score/{what}", WORKED_OUT[what]
     async with owner.acquire() as db, db.transaction():
-        await db.execute("LOCK TABLE score_g1.concealed IN ACCESS EXCLUSIVE MODE")
-        callers = [service.authorization("BUYER", f"B{n}") for n in range(EXPLANATIONS_MAX)]
+        await db.execute(f"LOCK TABLE score_g1.{table} IN ACCESS EXCLUSIVE MODE")
+        callers = [service.authorization("AUDITOR", f"A{n}") for n in range(most)]
         working = [
             asyncio.create_task(service.client.get(path, headers=caller)) for caller in callers
         ]
-        await until_they_wait(EXPLANATIONS_MAX)
-        refused = await service.get(path)
+        await until_they_wait(most)
+        refused = await service.get(path, "AUDITOR")
         assert slug(refused) == (503, "unavailable")
         assert refused.headers["Retry-After"] == "1"
-        # What is not explained is told as ever.
-        assert (await service.get("/v1/sellers/S1/score")).status_code == 200
+        assert (await service.get(beside)).status_code == 200
     answers = await asyncio.gather(*working)
-    assert [answered.status_code for answered in answers] == [200] * EXPLANATIONS_MAX
-    assert (await service.get(path)).status_code == 200
+    assert [answered.status_code for answered in answers] == [200] * most
+    assert (await service.get(path, "AUDITOR")).status_code == 200
+
+
+@pytest.mark.parametrize("what", WORKED_OUT)
+async def test_one_caller_does_not_take_all_places(
+    service: Service,
+    owner: asyncpg.Pool,
+    until_they_wait: Callable[[int], Awaitable[None]],
+    what: str,
+) -> None:
+    await service.tell(reviewed(1, "S1", service.clock()))
+    path, (_, each, table, _) = f"/v1/sellers/S1/score/{what}", WORKED_OUT[what]
+    async with owner.acquire() as db, db.transaction():
+        await db.execute(f"LOCK TABLE score_g1.{table} IN ACCESS EXCLUSIVE MODE")
+        working = [asyncio.create_task(service.get(path, "AUDITOR")) for _ in range(each)]
+        await until_they_wait(each)
+        assert slug(await service.get(path, "AUDITOR")) == (503, "unavailable")
+        other = asyncio.create_task(
+            service.client.get(path, headers=service.authorization("AUDITOR", "another"))
+        )
+        await until_they_wait(each + 1)
+    assert {answered.status_code for answered in await asyncio.gather(*working, other)} == {200}
 
 
 # --- All sellers -----------------------------------------------------------------------------
@@ -1183,23 +1217,6 @@ async def test_a_level_that_is_capped_is_in_the_table_at_once_and_until_its_end(
     assert await levels() == ("ORANGE", "ORANGE")
     service.clock.advance(timedelta(hours=21))
     assert await levels() == ("GOLD", "GOLD")
-
-
-async def test_one_caller_does_not_take_all_places(
-    service: Service, owner: asyncpg.Pool, until_they_wait: Callable[[int], Awaitable[None]]
-) -> None:
-    await service.tell(reviewed(1, "S1", service.clock()))
-    path = "/v1/sellers/S1/score/explain"
-    async with owner.acquire() as db, db.transaction():
-        await db.execute("LOCK TABLE score_g1.concealed IN ACCESS EXCLUSIVE MODE")
-        working = [asyncio.create_task(service.get(path)) for _ in range(EXPLANATIONS_EACH)]
-        await until_they_wait(EXPLANATIONS_EACH)
-        assert slug(await service.get(path)) == (503, "unavailable")
-        other = asyncio.create_task(
-            service.client.get(path, headers=service.authorization("BUYER", "another"))
-        )
-        await until_they_wait(EXPLANATIONS_EACH + 1)
-    assert {answered.status_code for answered in await asyncio.gather(*working, other)} == {200}
 
 
 # --- Buyers ----------------------------------------------------------------------------------

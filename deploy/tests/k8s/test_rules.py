@@ -265,6 +265,7 @@ BROKEN: tuple[tuple[str, Break], ...] = (
         lambda a: pod(a)["volumes"].append({"name": "host", "hostPath": {"path": "/"}}),
     ),
     ("volumes_are_bounded", takes(lambda a: container(a)["volumeMounts"][0], "readOnly")),
+    ("volumes_are_bounded", puts(lambda a: container(a)["volumeMounts"][0], name="nowhere")),
     ("processes_are_looked_after", takes(container, "startupProbe")),
     (
         "processes_are_looked_after",
@@ -276,6 +277,7 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ),
     ("resources_are_asked_for", takes(lambda a: container(a)["resources"]["limits"], "memory")),
     ("resources_are_asked_for", takes(lambda a: first(a)["resources"]["requests"], "cpu")),
+    ("resources_are_asked_for", takes(lambda a: first(a)["resources"]["requests"], "memory")),
     ("resources_are_asked_for", puts(lambda a: container(a)["resources"]["limits"], cpu="1")),
     (
         "files_of_people_find_room",

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.fetch import FetchRequest, FetchRequestStruct
 from hypothesis import given
@@ -245,3 +246,33 @@ async def test_kafka_keeps_a_session_and_gives_each_record_once_whatever_is_paus
         await consumer.stop()
     assert named[0] == len(places)
     assert max(named[1:]) < len(places)
+
+
+@pytest.mark.servers
+async def test_brokers_answer_together_no_more_than_one_may(
+    kafka: str, topic: str, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed: set[int] = set()
+    shorten, brokers = Session.shorten, ClusterMetadata.brokers
+
+    def seen(session: Session, full: FetchRequestStruct) -> FetchRequestStruct:
+        allowed.add(full.max_bytes)
+        return shorten(session, full)
+
+    def as_three(cluster: ClusterMetadata) -> list[object]:
+        return 3 * [*brokers(cluster)]
+
+    monkeypatch.setattr(Session, "shorten", seen)
+    monkeypatch.setattr(ClusterMetadata, "brokers", as_three)
+    consumer = SessionConsumer(
+        bootstrap_servers=kafka, auto_offset_reset="earliest", fetch_max_bytes=6000
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, 0)])
+        await producer.send_and_wait(topic, b"1", partition=0)
+        async with asyncio.timeout(SECONDS_MAX):
+            await consumer.getone()
+    finally:
+        await consumer.stop()
+    assert allowed == {2000}

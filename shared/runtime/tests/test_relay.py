@@ -438,7 +438,7 @@ async def test_what_kafka_does_not_acknowledge_does_not_become_more(
     assert begun == [(1, [1, 2, 3]), (2, [1]), (3, [1, 2]), (4, [1])]
 
 
-async def test_what_found_no_room_is_sent_behind_what_did(
+async def test_i3_what_found_no_room_is_sent_behind_what_did(
     pool: asyncpg.Pool,
     journal: PostgresLog,
     kafka: str,

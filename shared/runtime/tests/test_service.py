@@ -1,6 +1,7 @@
 """What every process of a service does alike: it trusts no wrong clock, it forgets old answers."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from shared_runtime.database import PLANS, NoneFree, open_pool
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.idempotency import KEPT_FOR, PURGE_MAX
 from shared_runtime.parking import DISCARDED_KEPT_FOR, DISCARDED_PURGE_MAX
+from shared_runtime.projections import Apart
 from shared_runtime.service import (
     Parts,
     Service,
@@ -27,6 +29,7 @@ from shared_runtime.service import (
     log_of,
     open_parts,
     parts_for,
+    run_rebuild,
 )
 from shared_runtime.settings import Settings
 from shared_runtime.skew import SKEW_MAX, ClockSkewed, skew_seconds
@@ -52,6 +55,7 @@ PRODUCTION = Settings(
     cursor_key=SecretStr("k" * 32),
     token_key=SecretStr("t" * 32),
 )
+MIGRATING = PRODUCTION.model_copy(update={"migration_url": SecretStr("postgres://owner@db/review")})
 LOCAL = PRODUCTION.model_copy(update={"env": "local"})
 EXPIRED = """
     INSERT INTO es.reply (request_id, fingerprint, status, body, created_at)
@@ -224,3 +228,28 @@ async def test_all_that_was_given_up_for_long_enough_is_forgotten_at_once(
 
 def test_a_large_projection_is_folded_by_a_process_for_each_core_and_by_four_at_most() -> None:
     assert [parts_for(cores) for cores in (1, 2, 4, 5, 64)] == [1, 2, 4, 4, 4]
+
+
+async def test_who_rebuilds_asks_for_no_more_processes_unless_he_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folded: list[int] = []
+
+    async def rebuilt(*told: object) -> None:
+        apart = told[-1]
+        assert isinstance(apart, Apart)
+        await apart.fold(1)
+
+    async def fold(package: str, name: str, processes: int, generation: int) -> None:
+        assert (package, name, generation) == (SERVICE.package, "orders", 1)
+        folded.append(processes)
+
+    async def migrated(*_: object) -> None: ...
+
+    monkeypatch.setattr(service, "check_migrated", migrated)
+    monkeypatch.setattr(service, "_rebuild", rebuilt)
+    monkeypatch.setattr(service, "_fold_apart", fold)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 64)
+    await run_rebuild(SERVICE, MIGRATING, name="orders")
+    await run_rebuild(SERVICE, MIGRATING, name="orders", processes=9)
+    assert folded == [4, 9]

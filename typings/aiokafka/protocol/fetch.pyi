@@ -13,6 +13,7 @@ class FetchRequest:
 
 class FetchRequestStruct:
     API_VERSION: int
+    max_bytes: int
     session_id: int
     session_epoch: int
     topics: list[tuple[str, list[tuple[int, ...]]]]

@@ -1,7 +1,9 @@
 """Twenty short histories under faults, ten at once: `make campaign` has a thousand, and longer."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
+from itertools import batched
 from pathlib import Path
 from unittest.mock import Mock
 from uuid import UUID
@@ -9,16 +11,16 @@ from uuid import UUID
 import httpx
 import pytest
 from local_stack.campaign import runs
+from local_stack.campaign.asked import ASKED
 from local_stack.campaign.checks import (
     began,
     check_commands,
     check_consequences,
     check_kafka,
     check_orders,
-    not_read,
 )
-from local_stack.campaign.faults import Faults
-from local_stack.campaign.history import History, Told
+from local_stack.campaign.faults import WORKERS, Faults
+from local_stack.campaign.history import CLIENTS, History, Told
 from local_stack.campaign.plan import (
     KINDS,
     PROCESSES,
@@ -31,10 +33,11 @@ from local_stack.campaign.plan import (
     Race,
     plan_of,
 )
+from local_stack.campaign.readers import not_read
 from local_stack.campaign.runs import run, what_to_repeat
 from local_stack.databases import SERVICES
-from local_stack.oracle import ask, check_log, has_arrived
-from local_stack.people import record, until
+from local_stack.oracle import ask, check_all_rebuilt, check_log, has_arrived
+from local_stack.people import Person, record, until
 from local_stack.servers import Servers
 from local_stack.services import Stack, doubled, ephemeral_stack
 from shared_events.envelope import decode_recorded
@@ -101,6 +104,63 @@ def test_a_client_whom_one_api_does_not_answer_asks_the_other_and_leaves_it_froz
 
 def _is_frozen(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_a_worker_that_is_overtaken_in_the_middle_of_a_batch_goes_on_and_changes_nothing(
+    shaken: Stack,
+) -> None:
+    """I4: what it has read, the other one has applied meanwhile."""
+    faults, frozen = Faults(shaken), list[str]()
+    with closing(History(shaken, faults, seed=0, steps=0)) as history, ThreadPoolExecutor() as pool:
+        lines = tuple(f"overtaken-{number}" for number in range(200))
+        history.plan += [
+            Import(order_ids=some, reviewed=True) for some in batched(lines, 10, strict=True)
+        ]
+        placing = pool.submit(history.carry_out)
+        while not frozen and not placing.done():
+            faults.do(Break(fault="overtake", process="review-api"))
+            frozen = [name for name in WORKERS if _is_frozen(shaken.services[name].pid)]
+        placing.result()
+    assert len(frozen) == 1
+    faults.do(Break(fault="thaw", process=frozen[0]))
+    assert _is_frozen(shaken.services[frozen[0]].pid), "it stays so until it is overtaken"
+    faults.mend()
+    assert not _is_frozen(shaken.services[frozen[0]].pid)
+    until(lambda: not not_read(shaken), "all is read")
+    check_all_rebuilt(shaken)
+
+
+def test_a_request_that_was_refused_may_come_late_and_be_taken_then(shaken: Stack) -> None:
+    """It was sent to an API that is frozen, and to the other one then. That is told apart from what
+    is done twice.
+    """
+    faults, since, order_id = Faults(shaken), began(shaken), "told-late"
+    with closing(History(shaken, faults, seed=0, steps=0)) as history:
+        history.plan[:] = [Complete(order_id=order_id)]
+        history.carry_out()
+        until(lambda: has_arrived(shaken), "all has arrived")
+        history.plan[:] = [
+            Break(fault="freeze", process="dispute-api"),
+            Ask(order_id=order_id, what="dispute", rivals=True),
+            Ask(order_id=order_id, what="withdrawal"),
+        ]
+        try:
+            history.carry_out()
+        finally:
+            faults.mend()
+        history.settle()
+    assert history.adrift == {order_id}
+    assert history.refused == set()
+    # Most come by themselves when the API goes on.
+    buyer = Person(shaken, "BUYER", f"buyer-of-{order_id}", "dispute")
+    for client in CLIENTS:
+        key = {"Idempotency-Key": f"{client}-dispute-{order_id}"}
+        buyer.post("/v1/disputes", ASKED["dispute"].told(order_id), **key)
+    until(lambda: not not_read(shaken), "all is read")
+    check_consequences(shaken, [history], since)
+    history.adrift.clear()
+    with pytest.raises(AssertionError, match=r"more than once: .*EvaluationPaused"):
+        check_consequences(shaken, [history], since)
 
 
 def test_what_they_have_left_in_kafka_is_what_is_in_the_logs(shaken: Stack) -> None:
@@ -195,7 +255,7 @@ def test_everything_that_may_happen_happens_in_the_histories_of_the_suite() -> N
 
 @pytest.mark.parametrize("fault", ["kill", "end"])
 def test_every_process_is_killed_and_asked_to_end_in_a_campaign(fault: str) -> None:
-    planned = [step for seed in range(1, 301) for step in plan_of(seed)]
+    planned = [step for seed in range(1, 501) for step in plan_of(seed)]
     broken = {step.process for step in planned if isinstance(step, Break) and step.fault == fault}
     assert broken == set(PROCESSES)
 

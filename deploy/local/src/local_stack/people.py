@@ -25,13 +25,18 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """All is on this machine; without it, each request would read all certificates first."""
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Looks until it holds: other processes are at work, and nothing tells of them."""
+def until(holds: Callable[[], bool], what: str, come: Callable[[], int] = lambda: 0) -> None:
+    """Looks until it holds: other processes are at work, and nothing tells of them. `come`: how far
+    they have come; as long as that is ever further, they are waited for.
+    """
     began = time.monotonic()
-    deadline = began + PATIENCE_SECONDS
+    deadline, furthest = began + PATIENCE_SECONDS, come()
     while not holds():
         looked = time.monotonic()
-        assert looked < deadline, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
+        if looked >= deadline:
+            now_at = come()
+            assert now_at > furthest, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
+            deadline, furthest = looked + PATIENCE_SECONDS, now_at
         pause_after(looked - began)
         began = time.monotonic()
 

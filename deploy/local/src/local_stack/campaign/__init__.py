@@ -3,5 +3,6 @@
 plan       what the clients of a seed do, and what goes wrong meanwhile
 faults     what goes wrong, done to a stack
 history    a plan carried out: what each client was answered
+readers    how far those who read the logs have come
 checks     what must be true of the logs then
 """

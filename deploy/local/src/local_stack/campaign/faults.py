@@ -1,10 +1,14 @@
 """What goes wrong, done to a stack and undone."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import cycle
+from pathlib import Path
 from threading import RLock
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared_events.partition import PARTITIONS
 
@@ -20,6 +24,19 @@ SENT_AGAIN_MAX = 50
 READ_SECONDS = 3.0
 RESTART_SECONDS = 300.0
 """For a server, beside ten histories and sixteen processes that are all busy."""
+WORKERS = tuple(process for process in PROCESSES if "-worker" in process)
+CATCH_SECONDS = 3.0
+MISSED_SECONDS = 0.003
+OVERTAKEN_SECONDS = 15.0
+"""By then a worker that does nothing counts as gone, here and with Kafka, and another one has gone
+on with what it had."""
+# Of those who are connected from there: who has begun a batch and not moved its cursors yet.
+IN_THE_MIDDLE = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE client_port = ANY($1::int[]) AND state = 'idle in transaction'
+          AND (query LIKE 'BEGIN%' OR query LIKE '%es.projection%'))
+"""
 # A relay that has lost what it knew of the last that it sent.
 SEND_AGAIN = """
     UPDATE es.cursor AS cursor
@@ -40,11 +57,14 @@ class Faults:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._frozen: set[str] = set()
+        self._caught: dict[str, float] = {}
+        """Of the frozen, those in the middle of a batch: until when they stay so."""
         self._kafka_frozen = False
         self._one_at_a_time = RLock()
 
     def do(self, step: Break) -> None:
         with self._one_at_a_time:
+            self._let_overtaken_go()
             self._do(step)
 
     def revive(self, process: str) -> None:
@@ -61,29 +81,40 @@ class Faults:
         with self._one_at_a_time:
             self._thaw_kafka()
             for process in PROCESSES:
-                self.revive(process)
+                if process not in self._caught:
+                    self.revive(process)
+            self._wait_for_overtaken()
 
     def _do(self, step: Break) -> None:
-        servers, service = self._stack.servers, step.process.partition("-")[0]
+        process = self._stack.services[step.process]
         match step.fault:
             case "kill":
                 self._thaw(step.process)
-                process = self._stack.services[step.process]
                 process.kill()
                 process.start()
             case "end":
                 self._thaw(step.process)
-                process = self._stack.services[step.process]
                 process.stop()  # SIGTERM, as a deployment does it
                 process.start()
             case "freeze" if step.process not in self._frozen:
                 self.revive(step.process)
-                self._stack.services[step.process].freeze()
+                process.freeze()
                 self._frozen.add(step.process)
             case "thaw":
-                self._thaw(step.process)
+                if step.process not in self._caught:
+                    self._thaw(step.process)
                 self._thaw_kafka()
+            case "overtake":
+                self._thaw_kafka()
+                self._catch(step.process.replace("-api", "-worker"))
+            case _:
+                self._do_to_servers(step)
+
+    def _do_to_servers(self, step: Break) -> None:
+        servers, service = self._stack.servers, step.process.partition("-")[0]
+        match step.fault:
             case "stop-postgres" if servers.own_postgres is not None:
+                self._wait_for_overtaken()  # else what they have begun would be over
                 servers.own_postgres.stop("immediate")
                 servers.own_postgres.start()
             case "stop-kafka" if servers.own_kafka is not None:
@@ -103,7 +134,51 @@ class Faults:
             case _:
                 pass
 
+    def _catch(self, process: str) -> None:
+        """Freezes a worker in the middle of a batch, this one or whichever is found so first, and
+        sees that its other one runs: that takes over what it has, and goes on with it. What it
+        then does with its batch has to be refused.
+        """
+        free = [
+            each
+            for each in (process, *WORKERS)
+            if self._stack.services[each].running() and self._frozen.isdisjoint(_pair_of(each))
+        ]
+        if free and (caught := blocking.run(self._freeze_in_the_middle(free))):
+            self._caught[caught] = time.monotonic() + OVERTAKEN_SECONDS
+            for each in _pair_of(caught) - {caught}:
+                self.revive(each)
+
+    async def _freeze_in_the_middle(self, workers: Sequence[str]) -> str | None:
+        """Freezes one after the other for a moment; None if all were idle."""
+        db = await asyncpg.connect(self._stack.servers.postgres_url)
+        try:
+            deadline = time.monotonic() + CATCH_SECONDS
+            for worker in cycle(workers):
+                if time.monotonic() > deadline:
+                    break
+                self._stack.services[worker].freeze()
+                self._frozen.add(worker)
+                if await _is_in_the_middle(db, self._stack.services[worker].pid):
+                    return worker
+                self._thaw(worker)
+                await asyncio.sleep(MISSED_SECONDS)
+        finally:
+            await db.close()
+        return None
+
+    def _wait_for_overtaken(self) -> None:
+        if self._caught:
+            time.sleep(max(0.0, max(self._caught.values()) - time.monotonic()))
+            self._let_overtaken_go()
+
+    def _let_overtaken_go(self) -> None:
+        now = time.monotonic()
+        for process in [process for process, until in self._caught.items() if until <= now]:
+            self._thaw(process)
+
     def _thaw(self, process: str) -> None:
+        self._caught.pop(process, None)
         if process in self._frozen:
             self._stack.services[process].thaw()
             self._frozen.discard(process)
@@ -112,6 +187,27 @@ class Faults:
         if self._kafka_frozen and self._stack.servers.own_kafka is not None:
             self._stack.servers.own_kafka.thaw()
         self._kafka_frozen = False
+
+
+def _pair_of(process: str) -> set[str]:
+    """The two of a service that are of its kind."""
+    one = process.removesuffix("-2")
+    return {one, f"{one}-2"}
+
+
+async def _is_in_the_middle(db: asyncpg.Connection, pid: int) -> bool:
+    """Whether a process that is frozen has begun a batch."""
+    begun: bool = await db.fetchval(IN_THE_MIDDLE, [*_ports_of(pid)])
+    return begun
+
+
+def _ports_of(pid: int) -> Iterator[int]:
+    """Those of this machine that a process is connected from."""
+    sockets = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        told = line.split()
+        if f"socket:[{told[9]}]" in sockets:
+            yield int(told[1].rpartition(":")[2], 16)
 
 
 async def _say_twice(kafka: str, topics: Sequence[str]) -> None:

@@ -34,8 +34,9 @@ from local_stack.campaign.plan import (
     What,
     plan_of,
 )
+from local_stack.campaign.readers import until
 from local_stack.oracle import order, reviewed
-from local_stack.people import NO_TLS, now, until
+from local_stack.people import NO_TLS, now
 from local_stack.services import Stack
 
 ATTEMPTS_MAX = 200
@@ -92,6 +93,10 @@ class History:
         self.told: dict[UUID, Told] = {}
         """The commands that were acknowledged, by their ids."""
         self.refused: set[UUID] = set()
+        """Those that were refused for good: no copy of them is under way."""
+        self.adrift: set[str] = set()
+        """Orders about which a request may still come that was refused when it was sent again: an
+        API that is frozen has it, and judges it by what it then finds."""
         self.done: set[tuple[str, What]] = set()
         self._stack = stack
         self._faults = faults
@@ -102,6 +107,7 @@ class History:
         self._put_off: list[Ask] = []
         self._turns = count(seed)
         self._silent: dict[str, str] = {}
+        self._unanswered: set[UUID] = set()
 
     def carry_out(self) -> None:
         """All steps, in turn."""
@@ -124,7 +130,7 @@ class History:
     def settle(self) -> None:
         """What could not be done yet, and some of what was done once more."""
         for step in self._put_off:
-            until(partial(self._ask, step), f"{step} is answered")
+            until(self._stack, partial(self._ask, step), f"{step} is answered")
         for request, before in [*self._answers.values()][-SENT_AGAIN:]:
             self._is_the_same(request, request.kept(self._answered(request)), before)
 
@@ -230,7 +236,11 @@ class History:
         assert not any(answer.is_server_error for answer in answers), f"{step}: {said}"
         ((request, answer),) = believed
         self._note(request, answer, asked.records)
-        self.refused.update(each.cause for each in requests if each != request)
+        for refused in (each for each in requests if each != request):
+            if refused.cause in self._unanswered:
+                self.adrift.add(step.order_id)
+            else:
+                self.refused.add(refused.cause)
         self._names.setdefault(step.order_id, {}).update(asked.names(answer.json()))
         self.done.add((step.order_id, step.what))
         return True
@@ -267,7 +277,16 @@ class History:
 
     def _answered(self, request: Request) -> httpx.Response:
         headers = self._who(request.role, request.sub) | {"Idempotency-Key": request.key}
-        send = partial(self._web.post, json=request.body, headers=headers)
+
+        def send(url: str) -> httpx.Response:
+            try:
+                return self._web.post(url, json=request.body, headers=headers)
+            except httpx.ConnectError:
+                raise
+            except httpx.TransportError:
+                self._unanswered.add(request.cause)
+                raise
+
         return self._until_answered(request.service, request.path, send)
 
     def _until_answered(

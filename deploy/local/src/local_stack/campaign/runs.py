@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from local_stack.campaign.checks import began, check_histories, check_kafka, not_read
+from local_stack.campaign.checks import began, check_histories, check_kafka
 from local_stack.campaign.faults import Faults
 from local_stack.campaign.history import History
 from local_stack.campaign.plan import STEPS, plan_of
+from local_stack.campaign.readers import not_read
 from local_stack.servers import Servers, ephemeral_servers
 from local_stack.services import Stack, doubled, ephemeral_stack
 

@@ -132,6 +132,10 @@ def larger_pools(applied: Rendered) -> None:
     settings(applied)["AFTERSALES_KEYS_CONNECTIONS"] = "9"
 
 
+def more_clients(applied: Rendered) -> None:
+    settings(applied)["AFTERSALES_CLIENT_CONNECTIONS"] = "1032"
+
+
 def plain_kafka(applied: Rendered) -> None:
     told = settings(applied)
     told["AFTERSALES_KAFKA_SECURITY"] = "PLAINTEXT"
@@ -281,10 +285,11 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ("resources_are_asked_for", puts(lambda a: container(a)["resources"]["limits"], cpu="1")),
     (
         "files_of_people_find_room",
-        puts(lambda a: container(a)["resources"]["limits"], memory="2031Mi"),
+        puts(lambda a: container(a)["resources"]["limits"], memory="2303Mi"),
     ),
+    ("files_of_people_find_room", more_clients),
     ("files_of_people_find_room", puts(tmp, emptyDir={"sizeLimit": "1023Mi"})),
-    ("what_is_read_finds_room", puts(worker_limits, memory="1289Mi")),
+    ("what_is_read_finds_room", puts(worker_limits, memory="1305Mi")),
     (
         "what_is_read_finds_room",
         puts(lambda a: job(a)["containers"][0]["resources"]["limits"], memory="759Mi"),
@@ -569,8 +574,8 @@ def _relative(folder: Path) -> str:
 def test_files_of_people_have_all_the_room_that_they_may_take(production: Rendered) -> None:
     least = Rendered(deepcopy(production.resources))
     limits = container(least)["resources"]["limits"]
-    assert limits == {"memory": "2Gi"}
-    limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "2032Mi", "1Gi"
+    assert limits == {"memory": "2560Mi"}
+    limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "2304Mi", "1Gi"
     assert [*files_of_people_find_room(least)] == []
 
 
@@ -578,7 +583,7 @@ def test_what_is_read_has_all_the_room_that_it_may_take(production: Rendered) ->
     least = Rendered(deepcopy(production.resources))
     migrations = job(least)["containers"][0]["resources"]["limits"]
     assert (worker_limits(least), migrations) == ({"memory": "1536Mi"}, {"memory": "768Mi"})
-    worker_limits(least)["memory"], migrations["memory"] = "1290Mi", "760Mi"
+    worker_limits(least)["memory"], migrations["memory"] = "1306Mi", "760Mi"
     assert [*what_is_read_finds_room(least)] == []
 
 

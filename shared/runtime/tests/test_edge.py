@@ -12,10 +12,18 @@ import pytest
 import uvloop
 from fastapi import Depends, FastAPI, Request, Response
 from local_stack import issuer, processes
+from prometheus_client import REGISTRY
 from shared_runtime.auth import Verifier, require
 from shared_runtime.body_room import BodyRoom
 from shared_runtime.commands import AnyCommandRequest
-from shared_runtime.connections import HEAD_BYTES_MAX, PatientProtocol, Unread
+from shared_runtime.connections import (
+    AHEAD_MAX,
+    HEAD_BYTES_MAX,
+    HEAD_LINES_MAX,
+    PatientProtocol,
+    Unread,
+)
+from shared_runtime.crowd import SPARE
 from shared_runtime.edge import (
     COMPRESSED_ASIDE_BYTES_MIN,
     COMPRESSED_BYTES_MIN,
@@ -350,10 +358,12 @@ async def read_to_end(port: int, sent: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncGenerator[int]:
+async def served(app: FastAPI, open_max: int = 100) -> AsyncGenerator[int]:
     """The port of a server."""
     port, stop = processes.free_port(), asyncio.Event()
-    serving = asyncio.create_task(serve(app, host="127.0.0.1", port=port, stop=stop))
+    serving = asyncio.create_task(
+        serve(app, host="127.0.0.1", port=port, stop=stop, open_max=open_max)
+    )
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
         assert (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
     try:
@@ -388,6 +398,164 @@ async def test_a_head_has_a_largest_size(port: int) -> None:
     lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(HEAD_BYTES_MAX // 1000 + 9))
     said = await read_to_end(port, b"GET /livez HTTP/1.1\r\n" + lines)
     assert said.startswith(b"HTTP/1.1 400")
+
+
+async def test_a_head_that_comes_at_once_has_the_same_largest_size(port: int) -> None:
+    long = b"X-Long: %s\r\n\r\n" % (HEAD_BYTES_MAX * b"x")
+    said = await read_to_end(port, b"GET /livez HTTP/1.1\r\n" + long)
+    assert said.startswith(b"HTTP/1.1 400")
+    half = HEAD_BYTES_MAX // 2 * b"x"
+    said = await read_to_end(port, b"GET /livez?%b HTTP/1.1\r\nX-Half: %b\r\n\r\n" % (half, half))
+    assert said.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(("lines", "status"), [(HEAD_LINES_MAX, 200), (HEAD_LINES_MAX + 1, 400)])
+async def test_a_head_has_so_many_lines(port: int, lines: int, status: int) -> None:
+    head = b"GET /livez HTTP/1.1\r\nConnection: close\r\n" + b"a:\r\n" * (lines - 1) + b"\r\n"
+    said = await read_to_end(port, head)
+    assert said.startswith(b"HTTP/1.1 %d" % status)
+
+
+@pytest.mark.parametrize(("ahead", "is_too_many"), [(AHEAD_MAX, False), (AHEAD_MAX + 1, True)])
+async def test_so_many_requests_may_be_sent_ahead(port: int, ahead: int, is_too_many: bool) -> None:
+    whole = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    said = await read_to_end(port, whole * ahead + last)
+    assert (b"HTTP/1.1 400" in said) is is_too_many
+
+
+@pytest.mark.parametrize(("size", "is_too_long"), [(1000, False), (HEAD_BYTES_MAX, True)])
+async def test_a_body_that_is_sent_ahead_is_short(size: int, is_too_long: bool) -> None:
+    app = worker_health_app(title="slow", ready=asyncio.Event().wait, alive=lambda: True)
+    whole = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /livez HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+    async with served(app) as port:
+        said = await read_to_end(port, whole + head + size * b"x")
+    assert (b"HTTP/1.1 400" in said) is is_too_long
+
+
+OPEN_MAX = 16
+REQUESTS_MAX = OPEN_MAX - OPEN_MAX // SPARE
+BEGUN = (
+    b"POST /v1/notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"%bContent-Length: 9\r\n\r\n"
+)
+
+
+@asynccontextmanager
+async def opened(port: int, count: int, sent: bytes) -> AsyncGenerator[list[asyncio.StreamReader]]:
+    """So many connections on which this was sent."""
+    async with AsyncExitStack() as lines:
+        yield [await lines.enter_async_context(asked(port, sent)) for _ in range(count)]
+
+
+async def head_of(port: int, path: str) -> bytes:
+    """What a new client is answered there."""
+    said = await read_to_end(
+        port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    )
+    return said.partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost"]
+)
+async def test_a_new_client_is_answered_however_many_are_idle(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr("shared_runtime.http.KEEP_ALIVE_SECONDS", 1_000)
+    monkeypatch.setattr(PatientProtocol, "head_seconds", 1_000)
+    async with served(app, OPEN_MAX) as port, opened(port, OPEN_MAX, sent) as lines:
+        assert (await head_of(port, "/livez")).startswith(b"HTTP/1.1 200")
+        assert (await lines[0].read()).count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
+
+
+@pytest.fixture
+def begun(bearer: dict[str, str]) -> bytes:
+    """The head of a request whose body does not come."""
+    return BEGUN % f"Idempotency-Key: K\r\nAuthorization: {bearer['Authorization']}\r\n".encode()
+
+
+async def test_one_request_too_many_is_told_to_come_again_and_health_is_answered(
+    verifier: Verifier, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared_runtime.crowd.LATE_SECONDS", 1_000)
+    async with served(notes(verifier, Patience()), OPEN_MAX) as port:
+        async with opened(port, REQUESTS_MAX, begun):
+            said = await head_of(port, "/v1/notes/N1")
+            assert said.startswith(b"HTTP/1.1 503")
+            assert b"retry-after: " in said
+            assert b"connection: close" in said
+            assert (await head_of(port, "/livez")).startswith(b"HTTP/1.1 200")
+            assert (await head_of(port, "/readyz")).startswith(b"HTTP/1.1 200")
+        while not (await head_of(port, "/v1/notes/N1")).startswith(b"HTTP/1.1 401"):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def let_go() -> float:
+    """Clients that were waited for and have given way."""
+    told = {"place": "UNDER_WAY"}
+    return REGISTRY.get_sample_value("aftersales_http_let_go_total", told) or 0.0
+
+
+@pytest.mark.parametrize("at", ["body", "answer"])
+async def test_who_is_waited_for_gives_way_to_who_asks(
+    verifier: Verifier,
+    bearer: dict[str, str],
+    begun: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    at: str,
+) -> None:
+    monkeypatch.setattr("shared_runtime.crowd.LATE_SECONDS", 0)
+    monkeypatch.setattr(PatientProtocol, "unread_answers", Unread(16 * LONG, 16 * LONG))
+    long = f"{LONG_ANSWER}Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n".encode()
+    sent = begun if at == "body" else long
+    async with (
+        served(notes(verifier, Patience()), OPEN_MAX) as port,
+        opened(port, REQUESTS_MAX, sent) as lines,
+    ):
+        if at == "answer":  # it has begun
+            for reader in lines:
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        before = let_go()
+        assert (await head_of(port, "/v1/notes/N1")).startswith(b"HTTP/1.1 401")
+        assert let_go() == before + 1
+
+
+async def test_whose_body_comes_stays(
+    verifier: Verifier, bearer: dict[str, str], begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared_runtime.crowd.LATE_SECONDS", 0)
+    head = f"POST {LINES} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer['Authorization']}\r\n"
+    part = b"10000\r\n%b\r\n" % bytes(0x10000)
+    async with served(notes(verifier, Patience()), OPEN_MAX) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        async with opened(port, REQUESTS_MAX - 1, begun) as lines:
+            writer.write(part)
+            await reader.readuntil(bytes(0x1000))
+            assert (await head_of(port, "/v1/notes/N1")).startswith(b"HTTP/1.1 401")
+            assert await lines[0].read() == b""
+            writer.write(part + b"0\r\n\r\n")
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+        writer.close()
+
+
+async def test_nobody_is_worked_for_who_has_not_read_what_he_was_answered(
+    verifier: Verifier, bearer: dict[str, str]
+) -> None:
+    host = f"Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n"
+    first = f"{LONG_ANSWER}{host}"
+    sent = f"{first}GET /v1/others HTTP/1.1\r\nConnection: close\r\n{host}".encode()
+    with capture_logs() as logged:
+        async with served(notes(verifier, Patience())) as port, asked(port, sent) as reader:
+            routes: list[str] = []
+            while "/v1/notes/{note_id}/copies" not in routes:
+                await asyncio.sleep(0.01)
+                routes = [each.get("route", "") for each in logged]
+            await asyncio.sleep(0.1)
+            assert "request refused" not in {each["event"] for each in logged}
+            assert b"/problems/not-found" in (await reader.read())[-1000:]
 
 
 async def test_a_body_that_was_not_waited_for_holds_no_connection(port: int) -> None:

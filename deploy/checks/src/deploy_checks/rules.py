@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from review_service.api.bulk import BATCH_BYTES_MAX, UPLOADS_BYTES_MAX
 from review_service.bulk.intake import DECIDING_MAX
 from shared_events.partition import PARTITIONS
-from shared_runtime.budget import API_BYTES_MAX, DECODED, REBUILDING_BYTES_MAX, memory_bytes_max
+from shared_runtime.budget import DECODED, REBUILDING_BYTES_MAX, api_bytes_max, memory_bytes_max
 from shared_runtime.database import PROBE_CONNECTIONS, STATEMENT_SECONDS_MAX
 from shared_runtime.http import READY_SECONDS_MAX, SHUTDOWN_SECONDS_MAX
 from shared_runtime.keeping import DAY_MS, kept_at_most
@@ -147,10 +147,13 @@ def files_of_people_find_room(applied: Rendered) -> Iterator[str]:
     for each in applied.of("Deployment"):
         if component_of(each) != "api":
             continue
-        spec = each["spec"]["template"]["spec"]
+        template = each["spec"]["template"]
+        spec = template["spec"]
         [container] = spec["containers"]
         memory = container.get("resources", {}).get("limits", {}).get("memory")
-        taken = API_BYTES_MAX + IN_BULK.get(service_of(each["spec"]["template"]), 0)
+        settings = joined.settings_of(applied, template)
+        taken = api_bytes_max(settings.client_connections) if settings else api_bytes_max()
+        taken += IN_BULK.get(service_of(template), 0)
         if memory is not None and bytes_of(memory) < taken:
             yield f"{name_of(each)}: has {memory} of memory, {taken} bytes may be taken"
         [tmp] = [volume["emptyDir"] for volume in spec["volumes"] if volume["name"] == TMP]

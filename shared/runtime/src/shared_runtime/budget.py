@@ -1,7 +1,8 @@
 """What a process has to do in, the memory that it takes at most out.
 
     memory_bytes_max(workload)                  of a worker
-    API_BYTES_MAX, REBUILDING_BYTES_MAX         of the others
+    api_bytes_max(client_connections)           of an API
+    REBUILDING_BYTES_MAX                        of a migration
 
 A worker's readers are counted with all that they may have at once, each as far from the others as
 can be. Not counted is what is read for a batch to decide on it (histories of some events each, in
@@ -9,7 +10,8 @@ proportion to the batch) and what is made of it before it is stored: what a pod 
 """
 
 from shared_runtime.body_room import COMING_BYTES_MAX
-from shared_runtime.connections import UNREAD_BYTES_MAX
+from shared_runtime.connections import CONNECTION_BYTES_MAX, UNREAD_BYTES_MAX
+from shared_runtime.crowd import INSIDE_OPEN_MAX, OPEN_MAX
 from shared_runtime.media_api import COPIES, IDLE_BYTES, MEMORY_BYTES_MAX
 from shared_runtime.media_types import IMAGE_BYTES_MAX
 from shared_runtime.parking import RETRIES_AT_ONCE, RETRY_BYTES_MAX
@@ -34,10 +36,15 @@ FOLDING_BYTES_MAX = (
 """Of a process that builds a projection again, or a part of one."""
 REBUILDING_BYTES_MAX = (1 + PARTS_MAX) * FOLDING_BYTES_MAX
 """Of all of a migration: the process that waits for the parts goes on behind them."""
+INSIDE_BYTES_MAX = INSIDE_OPEN_MAX * CONNECTION_BYTES_MAX
+"""Of whoever asks for health or metrics."""
 
 
-API_BYTES_MAX = MEMORY_BYTES_MAX + COPIES * COMING_BYTES_MAX + UNREAD_BYTES_MAX
-"""Of an API: files, bodies, and answers that nobody has read."""
+def api_bytes_max(client_connections: int = OPEN_MAX) -> int:
+    """Of an API: files, bodies, answers that nobody has read, and so many connections."""
+    bodies = COPIES * COMING_BYTES_MAX + UNREAD_BYTES_MAX
+    connections = client_connections * CONNECTION_BYTES_MAX + INSIDE_BYTES_MAX
+    return MEMORY_BYTES_MAX + bodies + connections
 
 
 def memory_bytes_max(workload: Workload) -> int:
@@ -52,4 +59,4 @@ def memory_bytes_max(workload: Workload) -> int:
     # What brokers have answered and nobody has taken; what they have not acknowledged, of which
     # each partition has its share in any case.
     raw = on_kafka * ANSWERED_BYTES_MAX + 2 * UNDER_WAY_BYTES_MAX
-    return IDLE_BYTES + PICTURE_BYTES_MAX + DECODED * bodies + raw
+    return IDLE_BYTES + PICTURE_BYTES_MAX + DECODED * bodies + raw + INSIDE_BYTES_MAX

@@ -2,24 +2,33 @@
 
 uvicorn waits for ever for the end of a head, for a body that is announced and that nobody reads any
 more, and for a client to read what it is answered. Whoever opens connections and says little on
-each, or reads nothing, would have them all.
+each, or reads nothing, would have them all. And it has no bound for how many there are, for the
+lines of a head (a line of three bytes takes a hundred), or for requests that are sent before the
+one before them is answered.
 """
 
 import asyncio
 import math
 from collections import Counter
-from typing import Any, override
+from typing import Any, cast, override
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from shared_runtime.auth import CALLER
+from shared_runtime.crowd import At, Crowd
+from shared_runtime.telemetry import UNOBSERVED
 
 HEAD_SECONDS_MAX = 10.0
 """From the opening of a connection, or the first byte of a next request, to the end of its head;
 and from an answer to the end of a body that it did not wait for."""
 HEAD_BYTES_MAX = 64 * 1024
-"""Of a head that is not complete; one that arrives whole may have a little more."""
+"""Of a head; with the body, if it is sent before there was an answer to an earlier request."""
+HEAD_LINES_MAX = 100
+"""As many as gateways let through."""
+AHEAD_MAX = 4
+"""Requests that wait on a connection until an earlier one is answered."""
 KEEP_ALIVE_SECONDS = 5
 """How long a connection without a request stays open."""
 UNREAD_SECONDS_MAX = 60.0
@@ -34,7 +43,18 @@ UNREAD_BYTES_MAX = 32 * 1024 * 1024
 UNREAD_BYTES_OF_ONE_MAX = 8 * 1024 * 1024
 """Of those, one account's."""
 
+TOO_LARGE = "The head of the request is too large."
+CROWDED = "crowded"
+"""In the scope of a request that there is no room for."""
+CONNECTION_BYTES_MAX = 512 * 1024
+"""Of one: heads with what they become, a body of which nobody has taken anything (64 KiB, and what
+is read of a line at once, 250), as much of an answer before `Unread` counts it (64)."""
+
 log = structlog.get_logger()
+
+
+class _TooMuch(Exception):  # noqa: N818 - what it is
+    """Ends the reading of a request."""
 
 
 class Unread:
@@ -88,11 +108,14 @@ class PatientProtocol(HttpToolsProtocol):
     unread_answers = _unread
     unread_seconds = UNREAD_SECONDS_MAX
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(self, *args: Any, crowd: Crowd, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
+        self._crowd = crowd
         self._awaited: asyncio.TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
+        self._asked_bytes = 0
+        self._body_bytes = 0
         self._looks: asyncio.TimerHandle | None = None
         self._unread = math.inf
 
@@ -101,9 +124,11 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._await()
         self._look_again()
+        self._crowd.opens(self, self.loop.time())
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        self._crowd.leaves(self)
         self._await_no_more()
         if self._looks is not None:
             self._looks.cancel()
@@ -115,12 +140,14 @@ class PatientProtocol(HttpToolsProtocol):
         super().pause_writing()
         caller = self.scope.get(CALLER) if self.scope else None
         self.unread_answers.waits(self.transport, getattr(caller, "sub", ""))
+        self._come_on()
 
     @override
     def resume_writing(self) -> None:
         self._unread = math.inf
         self.unread_answers.is_read(self.transport)
         super().resume_writing()
+        self._come_on()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -129,30 +156,109 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES_MAX:
-            self.send_400_response("The head of the request is too large.")
+            self.send_400_response(TOO_LARGE)
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(TOO_LARGE if self._asked_bytes > HEAD_BYTES_MAX else msg)
 
     @override
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= AHEAD_MAX:
+            raise _TooMuch
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._asked_bytes = True, 0, 0
         self._await()
+        self._come_on()
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._takes(len(url))
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > HEAD_LINES_MAX:
+            raise _TooMuch
+        self._takes(len(name) + len(value))
 
     @override
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._await_no_more()
         super().on_headers_complete()
+        if self.pipeline:
+            return
+        self._come_on()
+        is_heard = self.scope["path"] in UNOBSERVED
+        if not (is_heard or self._crowd.has_room(self, len(self.tasks), self.loop.time())):
+            cast("Scope", self.scope)[CROWDED] = True
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        if self.pipeline:
+            self._takes(len(body))
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes >= READ_BYTES_MIN:
+            self._body_bytes = 0
+            self._crowd.goes_on(self, self.loop.time())
 
     @override
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._await_no_more()
+        self._come_on()
 
     @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
             self._await()
+        self._come_on()
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, self._once_read(app) if self.flow.write_paused else app)
+
+    def _once_read(self, app: ASGIApp) -> Any:  # noqa: ANN401 - uvicorn has its own types
+        """Whoever has not read what he was answered is not worked for: a next answer would be where
+        nobody counts it.
+        """
+
+        async def once_read(scope: Scope, receive: Receive, send: Send) -> None:
+            await self.flow.drain()
+            if not self.transport.is_closing():
+                await app(scope, receive, send)
+
+        return once_read
+
+    def let_go(self) -> None:
+        """Closes it for another one."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _takes(self, count: int) -> None:
+        self._asked_bytes += count
+        if self._asked_bytes > HEAD_BYTES_MAX:
+            raise _TooMuch
+
+    def _come_on(self) -> None:
+        if not self.transport.is_closing():
+            self._crowd.is_at(self, self._is_at(), self.loop.time())
+
+    def _is_at(self) -> At:
+        if self.flow.write_paused:
+            return At.UNDER_WAY
+        if self.pipeline:
+            return At.WORK
+        if self.cycle and not self.cycle.response_complete:
+            return At.UNDER_WAY if self.cycle.more_body else At.WORK
+        return At.REST if self.cycle and not self._in_head else At.HEAD
 
     def _await(self) -> None:
         if self._awaited is None:

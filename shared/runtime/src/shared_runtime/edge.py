@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared_runtime.auth import CALLER, Caller
 from shared_runtime.body_room import BodyRoom, Coming
+from shared_runtime.connections import CROWDED
 from shared_runtime.decider import NotFound, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.documents import NOT_STORED
@@ -35,6 +36,7 @@ from shared_runtime.problems import (
 )
 from shared_runtime.telemetry import (
     CORRELATION_HEADER,
+    REFUSALS,
     REQUEST_SECONDS,
     REQUESTS,
     UNOBSERVED,
@@ -122,6 +124,8 @@ class _Exchange:
         self._status: int | None = None
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
+        if CROWDED in self._scope:
+            app = _crowded
         try:
             await app(self._scope, receive, self._answer)
         except ClientDisconnect:
@@ -161,6 +165,13 @@ class _Exchange:
         REQUEST_SECONDS.labels(method, path).observe(seconds)
         milliseconds = round(seconds * 1000, 1)
         log.info("request", method=method, route=path, status=int(status), ms=milliseconds)
+
+
+async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
+    """There are more requests than are worked on at once: this one was not looked at."""
+    refused = Unavailable()
+    REFUSALS.labels(refused.slug()).inc()
+    await problem(refused, {"Connection": "close"})(scope, receive, send)
 
 
 type Allowed = Callable[[str], Sequence[str]]

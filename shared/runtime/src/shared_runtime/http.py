@@ -40,6 +40,7 @@ from shared_runtime.body_room import BodyRoom
 from shared_runtime.bounds import bound_of_field
 from shared_runtime.clock import Clock, system_clock
 from shared_runtime.connections import KEEP_ALIVE_SECONDS, PatientProtocol
+from shared_runtime.crowd import INSIDE_OPEN_MAX, Crowd
 from shared_runtime.decider import FieldError, InvalidValue, NotFound, PolicyUnknown, Refused
 from shared_runtime.delivery import WORLD_FAILURES
 from shared_runtime.documents import LICENCE, SERVERS, Documented, document_of, operation_id
@@ -358,13 +359,19 @@ class _Server(uvicorn.Server):
             self.should_exit = self._stop.is_set()
 
 
-async def serve(app: ASGIApp, *, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serves until `stop`; then answers what has been begun, `SHUTDOWN_SECONDS_MAX` at most."""
+async def serve(
+    app: ASGIApp, *, host: str, port: int, stop: asyncio.Event, open_max: int = INSIDE_OPEN_MAX
+) -> None:
+    """Serves until `stop`; then answers what has been begun, `SHUTDOWN_SECONDS_MAX` at most.
+    `open_max`: how many connections there are at once.
+    """
+    protocol = partial(PatientProtocol, crowd=Crowd(open_max))
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=PatientProtocol,
+        http=cast("type[asyncio.Protocol]", protocol),
+        ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_config=None,
         access_log=False,
@@ -400,7 +407,13 @@ async def serve_api(app: ASGIApp, settings: Settings, beside: Sequence[Beside] =
         group.create_task(serve(metrics, host=settings.host, port=settings.metrics_port, stop=stop))
         for task in beside:
             group.create_task(task(stop))
-        await serve(app, host=settings.host, port=settings.port, stop=stop)
+        await serve(
+            app,
+            host=settings.host,
+            port=settings.port,
+            stop=stop,
+            open_max=settings.client_connections,
+        )
         stop.set()
 
 

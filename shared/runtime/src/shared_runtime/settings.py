@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared_runtime.brokers import Account, Brokers, Certificates, Mechanism, Security
+from shared_runtime.crowd import OPEN_MAX, SPARE
 from shared_runtime.database import CONNECTIONS_MAX, CONNECTIONS_MIN, KEYS_CONNECTIONS_MAX
 from shared_runtime.keys import Kek, Keks
 
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = ()
     sources: Mapping[str, str] = {}
     source_token_file: Path | None = None
+    client_connections: int = Field(default=OPEN_MAX, ge=SPARE)
     connections: int = Field(default=CONNECTIONS_MAX, ge=CONNECTIONS_MIN)
     keys_connections: int = Field(default=KEYS_CONNECTIONS_MAX, ge=1)
     keys_backup_days: int = Field(default=14, ge=1)

@@ -864,6 +864,28 @@ def test_neither_great_turns_nor_looks_that_find_nothing_are_counted() -> None:
     assert pace.rest_after(AHEAD_MIN - 1, 0.0) > 0.0
 
 
+async def test_batches_that_are_as_large_as_they_may_be_are_not_paced(
+    pool: asyncpg.Pool, journal: PostgresLog, topic: str
+) -> None:
+    """After one that was too much they are small, and there is plenty left."""
+    rests: list[tuple[int, float]] = []
+
+    class Watched(Pace):
+        def rest_after(self, applied: int, at: float, plenty: int = AHEAD_MIN) -> float:  # noqa: ARG002 - no time passes
+            rests.append((applied, super().rest_after(applied, 0.0, plenty)))
+            if len(rests) == 8:
+                stop.set()
+            return 0.0
+
+    await write(journal, "O1", S1=100)
+    stop = asyncio.Event()
+    runner = runner_on(pool, OwnLog(pool, (topic,), tail=Tail(idle_seconds=0)), topic)
+    runner.pace, runner.batch_max = Watched(left=0.0, at=0.0), 1
+    await runner.run(stop)
+    assert rests[:6] == [(1, 0.0), (2, 0.0), (4, 0.0), (8, 0.0), (16, 0.0), (32, 0.0)]
+    assert rests[6] == (37, pytest.approx(1 / TURNS_A_SECOND))
+
+
 @pytest.mark.parametrize(
     ("seconds", "turns"), [(3 / TURNS_A_SECOND, 3), (4 / TURNS_A_SECOND, 4), (60.0, 4)]
 )

@@ -220,11 +220,13 @@ class Pace:
     left: float = TURNS_AT_ONCE
     at: float = float("-inf")
 
-    def rest_after(self, applied: int, at: float) -> float:
-        """Seconds to rest after a turn that applied so many events and ended at `at`."""
+    def rest_after(self, applied: int, at: float, plenty: int = AHEAD_MIN) -> float:
+        """Seconds to rest after a turn that applied so many events and ended at `at`. It was no
+        small one if they are `plenty`.
+        """
         self.left = min(TURNS_AT_ONCE, self.left + TURNS_A_SECOND * (at - self.at))
         self.at = at
-        if 0 < applied < AHEAD_MIN:
+        if 0 < applied < plenty:
             self.left -= 1
         return max(0.0, -self.left / TURNS_A_SECOND)
 
@@ -305,13 +307,16 @@ class Runner:
                     continue
                 if not self.cursors or failures or self._is_to_start():
                     await self.start()
+                # One that is as large as it may be is not small: after a batch that was too much.
+                plenty = min(AHEAD_MIN, self.batch_max)
                 turned = await self.turn()
                 if self.stored:
                     await self._store_put_off()
                 self._retry_parked()
                 self._ask_silent()
                 failures = 0
-                if rest := self.pace.rest_after(turned, asyncio.get_running_loop().time()):
+                at = asyncio.get_running_loop().time()
+                if rest := self.pace.rest_after(turned, at, plenty):
                     await pause(stop, rest)
             except (TakenOver, VersionConflict):
                 failures = 1

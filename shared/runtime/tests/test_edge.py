@@ -661,13 +661,14 @@ async def test_who_reads_slowly_is_waited_for(
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize("ahead", ["", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"])
 async def test_whoever_reads_none_of_many_answers_loses_the_first(
-    verifier: Verifier, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    verifier: Verifier, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch, ahead: str
 ) -> None:
     """And is answered the others: nobody else has to wait for him."""
-    monkeypatch.setattr(PatientProtocol, "unread_answers", Unread(of_one_max=LONG * 5 // 2))
+    monkeypatch.setattr(PatientProtocol, "unread_answers", Unread(8 * LONG, LONG * 17 // 8))
     host = f"Host: x\r\nAuthorization: {bearer['Authorization']}\r\n\r\n"
-    sent = f"{LONG_ANSWER}{host}".encode()
+    sent = f"{LONG_ANSWER}{host}{ahead}".encode()
     async with served(notes(verifier, Patience())) as port, AsyncExitStack() as lines:
         with capture_logs() as logged:
             for _ in range(3):

@@ -10,6 +10,7 @@ one before them is answered.
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, cast, override
 
 import structlog
@@ -116,6 +117,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._asked_bytes = 0
         self._body_bytes = 0
+        self._answered: Mapping[str, Any] | None = None  # not the last that has come
         self._looks: asyncio.TimerHandle | None = None
         self._unread = math.inf
 
@@ -138,7 +140,7 @@ class PatientProtocol(HttpToolsProtocol):
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
-        caller = self.scope.get(CALLER) if self.scope else None
+        caller = self._answered.get(CALLER) if self._answered else None
         self.unread_answers.waits(self.transport, getattr(caller, "sub", ""))
         self._come_on()
 
@@ -221,6 +223,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cast("Scope", cycle.scope)
         super()._start_asgi_task(cycle, self._once_read(app) if self.flow.write_paused else app)
 
     def _once_read(self, app: ASGIApp) -> Any:  # noqa: ANN401 - uvicorn has its own types

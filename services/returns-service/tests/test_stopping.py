@@ -1,7 +1,10 @@
 """Which refunds under way the gateway is asked to stop: those that there is no room for."""
 
+from returns_service.domain.asking import STOPPED, after_stopping
+from returns_service.domain.failing import FailRefund
 from returns_service.domain.ledger_state import Unopened
 from returns_service.domain.stopping import to_stop
+from returns_service.domain.streams import anew_id_of
 from returns_service.testing import (
     AGENT,
     SELLER,
@@ -70,3 +73,35 @@ def test_a_late_word_stops_the_reissue() -> None:
 def test_a_bounced_refund_does_not_stop_its_reissue() -> None:
 
     assert to_stop(ledger_after(*BOUNCED, say(reissue("f-3", "f-1"), at(5), AGENT))) == []
+
+
+# --- Asked for anew
+
+
+def stopped(refund_id: str) -> FailRefund:
+    return FailRefund(refund_id=refund_id, attempt=1, code=STOPPED, kind="REFUSED")
+
+
+def test_a_provider_that_stops_all_by_itself_is_not_asked_anew_for_ever() -> None:
+    """Given a refund that was stopped and asked for anew, with nothing less to give: when that is
+    stopped too, then it is the desk's.
+    """
+    said = asks("f-1", "1/1")
+    once = (opened(), say(said), say(stopped("f-1")))
+    anew = after_stopping(ledger_after(*once), "f-1", {"f-1": said})
+    assert anew
+    assert (anew.refund_id, anew.reissues) == (anew_id_of("f-1"), "f-1")
+    twice = (*once, say(anew), say(stopped(anew.refund_id)))
+    assert after_stopping(ledger_after(*twice), anew.refund_id, {"f-1": said}) is None
+    assert ledger_after(*twice).refunds[anew.refund_id].is_owed
+
+
+def test_what_is_stopped_again_because_there_is_less_to_give_is_asked_anew_again() -> None:
+    said = asks("f-1", "1/1")
+    less = (opened(), say(said), say(charged_back("cb-1", 13000)), say(stopped("f-1")))
+    anew = after_stopping(ledger_after(*less), "f-1", {"f-1": said})
+    assert anew
+    still_less = (*less, say(anew), say(charged_back("cb-2", 1000)), say(stopped(anew.refund_id)))
+    again = after_stopping(ledger_after(*still_less), anew.refund_id, {"f-1": said})
+    assert again
+    assert again.reissues == anew.refund_id

@@ -140,12 +140,23 @@ def after_stopping(
     ledger: LedgerState, refund_id: str, asked: RequestsById
 ) -> RequestRefund | None:
     """The same question, with less left to give. What a person gave of his own accord is not asked
-    for again: the desk decides on it.
+    for again: the desk decides on it. Nor is what was asked anew in vain.
     """
     if isinstance(ledger, Unopened) or not was_stopped(ledger.refunds[refund_id]):
         return None
+    if is_in_vain(ledger, refund_id):
+        return None
     said = asked.get(ledger.first_of(refund_id))
     return said and replace(said, refund_id=anew_id_of(refund_id), reissues=refund_id)
+
+
+def is_in_vain(ledger: Ledger, refund_id: str) -> bool:
+    """Whether as much as this was stopped before it: then it is not for want of room. A provider
+    that stops refunds by itself would be asked for ever.
+    """
+    before = ledger.before(refund_id)[:1]
+    total_minor = ledger.refunds[refund_id].total_minor
+    return any(was_stopped(each) and each.total_minor == total_minor for each in before)
 
 
 def was_stopped(refund: Refund) -> bool:

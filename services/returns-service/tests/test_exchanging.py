@@ -295,6 +295,8 @@ def test_the_reservation_that_has_waited_longest_is_paid_first() -> None:
     then = told(RecordDifferencePaid(payment_ref="b"), at(12), *both, *first)
     paid = [each.difference_minor for each in (*first, *then) if isinstance(each, DifferencePaid)]
     assert paid == [500, 700]
+    again = told(RecordDifferencePaid(payment_ref="a"), at(12), *both, *first)
+    assert again == [], "it is the same money"
 
 
 # --- Sending it

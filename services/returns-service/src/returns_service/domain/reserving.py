@@ -172,10 +172,16 @@ def record_difference_paid(
     ]
 
 
+def is_paid_by_it(matter: Return, said: RecordDifferencePaid, _: Sender) -> bool:
+    """However often it is told: the same money pays for nothing else."""
+    return said.payment_ref in matter.payments
+
+
 RECORD_DIFFERENCE_PAID = ReturnRule(
     RecordDifferencePaid,
     record_difference_paid,
     roles=("SYSTEM",),
+    repeated=is_paid_by_it,
     stands=some_fit(owes),
     window=until_it_falls_back,
     lapses=True,

@@ -482,8 +482,9 @@ def replaced(state: Return, event: Replacing) -> Return:
     match event:
         case ReplacementReserved():
             return reserved(state, event)
-        case DifferencePaid(ship_by=ship_by):
-            return paid(state, ship_by)
+        case DifferencePaid(ship_by=ship_by, payment_ref=payment_ref):
+            after = paid(state, ship_by)
+            return replace(after, payments=after.payments | {payment_ref})
         case ExchangeFellBack(units=units):
             return fell_back(state, units)
         case ExchangeShipped(units=units, shipped_at=at):

@@ -228,8 +228,8 @@ class Return(Struct, frozen=True, kw_only=True):
     `review`: who decides, and until when; None once it is decided. `decision_seconds`: how long the
     seller took, or was silent. `handling_seconds`: the longest that goods waited to be accepted.
     `offer`: the open one; `offers`: all that were made. `label`: the one it has; `label_void`: no
-    goods travel under it. `late`: a deadline of the seller passed; `forced`: a dispute or his
-    silence decided. `cancelled`: as a whole.
+    goods travel under it. `payments`: those by which differences were paid. `late`: a deadline of
+    the seller passed; `forced`: a dispute or his silence decided. `cancelled`: as a whole.
     """
 
     ids: Ids
@@ -255,6 +255,7 @@ class Return(Struct, frozen=True, kw_only=True):
     offer: PartialOfferMade | None = None
     offers: tuple[PartialOfferMade, ...] = ()
     reservations: tuple[ReplacementReserved, ...] = ()
+    payments: frozenset[str] = frozenset()
     decision_seconds: int | None = None
     handling_seconds: int | None = None
     late: bool = False

@@ -925,6 +925,22 @@ BROKEN = (
     ),
     Broken(
         "I19",
+        "a reissue is sent after a look for what it stands in the place of",
+        f"{RETURNS}/connectors/payments.py",
+        "    return await not_to_be_sent(ledger, refund, port) or await port.send(asked)",
+        "    return await port.send(asked)",
+        f"{OF_RETURNS}/test_paid_twice.py",
+    ),
+    Broken(
+        "I19",
+        "another payment that comes back leaves a refund paid",
+        f"{RETURNS}/domain/bouncing.py",
+        "    if refund.total_minor == 0 or is_of_another(refund, said):",
+        "    if refund.total_minor == 0:",
+        f"{OF_RETURNS}/test_paid_twice.py",
+    ),
+    Broken(
+        "I19",
         "whoever takes an errand says so before he sets out",
         f"{RUNTIME}/errands.py",
         "    UPDATE ports.errand SET holder = $3, tries = tries + 1",

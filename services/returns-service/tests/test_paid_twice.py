@@ -62,7 +62,7 @@ BY_PROOF = (
 # --- By itself, what the ledger makes of it
 
 
-def test_the_second_payment_that_comes_back_leaves_the_refund_paid() -> None:
+def test_i19_the_second_payment_that_comes_back_leaves_the_refund_paid() -> None:
     """Given a refund that is paid twice, when the second payment bounces, then nothing is owed."""
     played(B_IS_BACK, after=history(*REQUESTED, PAID_A, PAID_B)).then_nothing()
 
@@ -334,7 +334,7 @@ deeds = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, ma
 
 @settings(max_examples=RUNS)
 @given(deeds)
-def test_nobody_is_paid_once_more_and_nobody_is_forgotten(doing: list[tuple[int, int]]) -> None:
+def test_i19_nobody_is_paid_once_more_and_nobody_is_forgotten(doing: list[tuple[int, int]]) -> None:
     """Whatever is paid, comes back, is heard and is decided in whatever order. That nobody is paid
     once more the book itself sees to.
     """

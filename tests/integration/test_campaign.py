@@ -120,12 +120,12 @@ def test_a_worker_that_is_overtaken_in_the_middle_of_a_batch_goes_on_and_changes
         while not frozen and not placing.done():
             faults.do(Break(fault="overtake", process="review-api"))
             frozen = [name for name in WORKERS if _is_frozen(shaken.services[name].pid)]
+        (caught,) = frozen
+        faults.do(Break(fault="thaw", process=caught))
+        assert _is_frozen(shaken.services[caught].pid), "it stays so until it is overtaken"
         placing.result()
-    assert len(frozen) == 1
-    faults.do(Break(fault="thaw", process=frozen[0]))
-    assert _is_frozen(shaken.services[frozen[0]].pid), "it stays so until it is overtaken"
     faults.mend()
-    assert not _is_frozen(shaken.services[frozen[0]].pid)
+    assert not _is_frozen(shaken.services[caught].pid)
     until(lambda: not not_read(shaken), "all is read")
     check_all_rebuilt(shaken)
 

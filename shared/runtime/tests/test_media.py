@@ -50,12 +50,15 @@ from shared_runtime.media import (
     Upload,
 )
 from shared_runtime.media_api import (
+    BODIES_BYTES_OF_ONE_MAX,
     BODIES_MAX,
+    BODIES_OF_ONE_MAX,
     BYTES_PER_SECOND_MIN,
     DOWNLOADS_OF_ONE_MAX,
     NAME_LENGTH_MAX,
     PATH,
     TOLD_OF_DOWNLOAD,
+    UPLOADED_BYTES_OF_ONE_MAX,
     UPLOADS_OF_ONE_MAX,
     Download,
     LinkRequired,
@@ -65,6 +68,7 @@ from shared_runtime.media_api import (
 )
 from shared_runtime.media_objects import objects_at
 from shared_runtime.media_types import IMAGE_BYTES_MAX, VIDEO_BYTES_MAX
+from shared_runtime.problems import Unavailable
 from shared_runtime.routers import Router
 from shared_runtime.scanning import (
     TOGETHER_PIXELS_MAX,
@@ -935,6 +939,39 @@ async def test_who_announces_more_than_is_left_on_disk_waits_and_others_do_not(
     ):
         assert (await send(other)).status_code == 201
         assert refusal(await send(other, JPEG + b"\x00")) == (503, "unavailable")
+
+
+async def test_one_who_announces_all_that_one_may_have_on_disk_leaves_the_rest_to_others(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(media_api, "UPLOADED_BYTES_OF_ONE_MAX", IMAGE_BYTES_MAX)
+    app = shop.app()
+    async with shop.client("B1", app=app) as slow, shop.client("B2", app=app) as other:
+        async with sending_nothing_more(slow):
+            assert refusal(await send(slow)) == (503, "unavailable")
+            assert (await send(other)).status_code == 201
+        assert (await send(slow)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("files", "size"),
+    [(BODIES_OF_ONE_MAX, 1), (1, BODIES_BYTES_OF_ONE_MAX)],
+    ids=["files", "bytes"],
+)
+async def test_one_has_so_many_files_in_memory_and_so_much_of_it_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, files: int, size: int
+) -> None:
+    monkeypatch.setattr(media_api, "PATIENCE_SECONDS", 0.05)
+    ways = Ways(UPLOADS_OF_ONE_MAX, UPLOADED_BYTES_OF_ONE_MAX)
+    async with AsyncExitStack() as held:
+        for _ in range(files):
+            await held.enter_async_context(ways.body("B1", size))
+        with pytest.raises(Unavailable):
+            await held.enter_async_context(ways.body("B1", 1))
+        await held.enter_async_context(ways.body("B2", 1))
+    async with ways.body("B1", size):
+        pass
 
 
 async def test_a_file_that_finds_no_room_in_memory_is_not_taken(

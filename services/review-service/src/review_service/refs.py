@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from shared_events.review import Side
 from shared_runtime.log import Database
 
-from review_service.domain.streams import review_digest
+from review_service.domain.streams import digest_bytes
 
 REF = re.compile(r"[0-9a-f]{32}")
 NO_REVIEWS = ""
@@ -50,8 +50,7 @@ class Refs:
         self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
 
     def of(self, order_id: str, side: Side) -> str:
-        digest = bytes.fromhex(review_digest(order_id, side))
-        return self._encryptor.update(digest).hex()
+        return self._encryptor.update(digest_bytes(order_id, side)).hex()
 
     def digest(self, ref: str) -> str:
         """What is under it: of what was not made here, what no review has."""

@@ -32,4 +32,9 @@ def review_digest(order_id: str, side: Side) -> str:
     the same. So who guesses an order's id could check the guess, and is told another name
     (`Refs`).
     """
-    return md5(f"{side}/{order_id}".encode(), usedforsecurity=False).hexdigest()
+    return digest_bytes(order_id, side).hex()
+
+
+def digest_bytes(order_id: str, side: Side) -> bytes:
+    """The same, as what it is made of."""
+    return md5(f"{side}/{order_id}".encode(), usedforsecurity=False).digest()

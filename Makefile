@@ -22,7 +22,8 @@ run: tools setup  ## servers, services, demo data; prints the URLs; Ctrl-C stops
 	@$(BIN)/aftersales stack run
 
 test: tools setup  ## every test, with a real PostgreSQL and a real Kafka
-	@$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder
+	@# What pytest makes of the tests is kept: each process makes it anew for 12 seconds else.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -rs -n 3 --dist loadfile --no-loadscope-reorder
 
 test-unit: setup  ## the fast ones: no server is started
 	@$(BIN)/pytest -m "not servers and not drill and not deploy"

@@ -71,8 +71,9 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 class ByFile(LoadFileScheduling):
-    """Two processes (`make test`) share the tests file by file, as a test may go on where the one
-    before it ended; those of whole services are one piece, so that one stack does.
+    """Three processes (`make test`) share the tests file by file, as a test may go on where the one
+    before it ended; those of whole services are one piece, so that one stack does. They are one
+    more than there are cores: each waits a good part of its time.
 
     Groups by a mark would say the same, but xdist 3.8 loses them under pytest 9.2 (pytest-dev/
     pytest-xdist#1386).

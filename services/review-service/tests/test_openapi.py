@@ -2,45 +2,29 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from importlib import import_module
 from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import schemathesis
 from fastapi import FastAPI
-from hypothesis import HealthCheck, Phase, given, settings
 from review_service.api.bulk import NDJSON
 from review_service.api.callers import EVERYBODY
 from review_service.api.examples import LINE, line_of
-from schemathesis import GenerationMode
-from schemathesis.core import NotSet
 from shared_runtime.media_types import SENT_TYPES
 from shared_runtime.testing import ManualClock
 
 type Caller = Callable[..., httpx.AsyncClient]
 
 BULK = "/v1/orders/bulk"
-ORDER_ID = LINE["order"]["order_id"]
-OPENAPI: Any = import_module("schemathesis.specs.openapi.checks")  # its types are not told
-CHECKS = [
-    import_module("schemathesis.checks").not_a_server_error,
-    OPENAPI.status_code_conformance,
-    OPENAPI.content_type_conformance,
-    OPENAPI.response_schema_conformance,
-]
 ENDPOINT = "/v1/webhook-endpoints/{endpoint_id}"
 WITHOUT_BODY = {
     "/v1/media/{media_id}/links",
     *(f"{ENDPOINT}/{what}" for what in ("enabling", "disabling", "secrets", "pings")),
     f"{ENDPOINT}/deliveries/{{delivery_id}}/resend",
 }
-EXAMPLES = 4
-"""For each operation and kind of data (sound, unsound)."""
 
 
 def routes(api: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -90,67 +74,6 @@ async def test_the_examples_work(caller: Caller, clock: ManualClock) -> None:
     answer, _ = (json.loads(each) for each in brought.text.splitlines())
     assert answer["order"] == "accepted"
     assert [each["outcome"] for each in answer["reviews"]] == ["accepted", "accepted"]
-
-
-def generated(operation: Any, mode: GenerationMode) -> list[Any]:  # noqa: ANN401 - untyped there
-    """Requests of one operation: sound ones, or ones with something wrong."""
-    cases: list[Any] = []
-
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    )
-    @given(operation.as_strategy(generation_mode=mode))
-    def collect(case: object) -> None:
-        cases.append(case)
-
-    collect()
-    return cases
-
-
-def request_of(case: Any, number: int) -> dict[str, Any]:  # noqa: ANN401 - as above
-    """As it was made up, but by our caller; half of them about the order that there is."""
-    if number % 2 and "order_id" in case.path_parameters:
-        case.path_parameters["order_id"] = ORDER_ID
-    made_up = {name: value for name, value in case.headers.items() if name != "Authorization"}
-    json_body = (
-        b"" if isinstance(case.body, NotSet) else json.dumps(case.body, default=str).encode()
-    )
-    return {
-        "method": case.method,
-        "url": case.formatted_path,
-        "params": case.query,
-        "headers": {"Content-Type": case.media_type or ""}
-        | made_up
-        | {"Idempotency-Key": f"{uuid4()}"},
-        "content": case.body if isinstance(case.body, bytes) else json_body,
-    }
-
-
-async def test_whatever_is_sent_the_answer_is_one_of_those_that_are_told_of(
-    api: FastAPI, caller: Caller, clock: ManualClock
-) -> None:
-    """By somebody with every role, so that no request ends at the door."""
-    clock.at = datetime.fromisoformat("2026-01-17T00:00:00Z")
-    client = caller("SYSTEM", "B-5", *EVERYBODY, seller_id="S-77")
-    told = {name: part for name, part in LINE.items() if name != "reviews"}
-    await client.post(BULK, content=line_of(told), headers={"Content-Type": NDJSON})
-    schema: Any = schemathesis.openapi.from_dict(api.openapi())
-    statuses: Counter[int] = Counter()
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        if operation.path == BULK or not operation.path.startswith("/v1"):
-            continue
-        for mode in GenerationMode:
-            for number, case in enumerate(generated(operation, mode)):
-                answered = await client.request(**request_of(case, number))
-                statuses[answered.status_code] += 1
-                case.validate_response(answered, checks=CHECKS)
-    assert statuses.keys() >= {200, 201, 400, 404, 409, 422}
-    assert 401 not in statuses
 
 
 def posts(api: FastAPI) -> list[str]:

@@ -1,4 +1,7 @@
-"""Twenty short histories under faults, ten at once: `make campaign` has a thousand, and longer."""
+"""Twenty short histories under faults, ten at once: `make campaign` has a thousand, and longer.
+
+Its stack is its own, so it is tried beside the tests of tests/integration.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -133,7 +133,7 @@ def larger_pools(applied: Rendered) -> None:
 
 
 def more_clients(applied: Rendered) -> None:
-    settings(applied)["AFTERSALES_CLIENT_CONNECTIONS"] = "1032"
+    settings(applied)["AFTERSALES_CLIENT_CONNECTIONS"] = "713"
 
 
 def plain_kafka(applied: Rendered) -> None:
@@ -285,11 +285,11 @@ BROKEN: tuple[tuple[str, Break], ...] = (
     ("resources_are_asked_for", puts(lambda a: container(a)["resources"]["limits"], cpu="1")),
     (
         "files_of_people_find_room",
-        puts(lambda a: container(a)["resources"]["limits"], memory="2303Mi"),
+        puts(lambda a: container(a)["resources"]["limits"], memory="2463Mi"),
     ),
     ("files_of_people_find_room", more_clients),
     ("files_of_people_find_room", puts(tmp, emptyDir={"sizeLimit": "1023Mi"})),
-    ("what_is_read_finds_room", puts(worker_limits, memory="1305Mi")),
+    ("what_is_read_finds_room", puts(worker_limits, memory="1945Mi")),
     (
         "what_is_read_finds_room",
         puts(lambda a: job(a)["containers"][0]["resources"]["limits"], memory="759Mi"),
@@ -575,15 +575,15 @@ def test_files_of_people_have_all_the_room_that_they_may_take(production: Render
     least = Rendered(deepcopy(production.resources))
     limits = container(least)["resources"]["limits"]
     assert limits == {"memory": "2560Mi"}
-    limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "2304Mi", "1Gi"
+    limits["memory"], tmp(least)["emptyDir"]["sizeLimit"] = "2464Mi", "1Gi"
     assert [*files_of_people_find_room(least)] == []
 
 
 def test_what_is_read_has_all_the_room_that_it_may_take(production: Rendered) -> None:
     least = Rendered(deepcopy(production.resources))
     migrations = job(least)["containers"][0]["resources"]["limits"]
-    assert (worker_limits(least), migrations) == ({"memory": "1536Mi"}, {"memory": "768Mi"})
-    worker_limits(least)["memory"], migrations["memory"] = "1306Mi", "760Mi"
+    assert (worker_limits(least), migrations) == ({"memory": "2Gi"}, {"memory": "768Mi"})
+    worker_limits(least)["memory"], migrations["memory"] = "1946Mi", "760Mi"
     assert [*what_is_read_finds_room(least)] == []
 
 

@@ -50,6 +50,10 @@ DENSE = """
         FROM es.event GROUP BY topic, partition) AS told
 """
 
+LONGEST = """
+    SELECT max(bytes)::int FROM (
+        SELECT sum(octet_length(body)) AS bytes FROM es.event GROUP BY stream_id) AS of_one
+"""
 BESIDE = "SELECT coalesce(sum(cardinality(positions)), 0) FROM history"
 MOST_OF_A_BUYER = "SELECT max(cardinality(positions)) FROM history"
 
@@ -756,3 +760,16 @@ async def test_i10_what_cannot_be_written_beside_takes_its_own_command_with_it_a
     rows = await pool.fetch("SELECT key, cardinality(positions) FROM history ORDER BY key")
     assert [tuple(row) for row in rows] == [("B1", 1), ("B3", 1)]
     assert len(await kept(pool)) == 2
+
+
+@pytest.mark.servers
+async def test_those_whose_histories_are_too_much_together_are_decided_one_by_one(
+    journal: PostgresLog, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for order in ("O1", "O2", "O3"):
+        await handle(journal, PAYMENTS, ask(order, "P1", "P2"))
+    size: int = await pool.fetchval(LONGEST)
+    monkeypatch.setattr("shared_runtime.log.HISTORIES_BYTES_MAX", size)
+    asks = [ask(order, "P3") for order in ("O1", "O2", "O3")]
+    told = await together(Committer(journal), *asks)
+    assert [outcome.version for outcome in told] == [3, 3, 3]

@@ -28,6 +28,7 @@ from shared_runtime.log import (
     Planned,
     PostgresLog,
     Reply,
+    TooMuchHistory,
     VersionConflict,
 )
 from shared_runtime.migrate import migrate
@@ -53,6 +54,8 @@ def paid(order: str = "O1", seller: str = "S1", ref: str = "P1") -> OrderPaid:
 def reply(request: int) -> Reply:
     return Reply(request_id=UUID(int=request), fingerprint=b"f", status=201, etag=None, body=b"{}")
 
+
+SIZE = "SELECT sum(octet_length(body))::int FROM es.event WHERE stream_id = ANY($1::text[])"
 
 # --- What holds for both
 
@@ -478,3 +481,22 @@ def test_i2_the_instant_of_recording_never_falls(aftermath: Aftermath) -> None:
     for rows in partitions(aftermath).values():
         instants = [row["recorded_at"] for row in rows]
         assert instants == sorted(instants)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("streams", [["order-O1"], ["order-O1", "order-O2"]])
+async def test_so_much_history_is_read_at_once(
+    journal: PostgresLog, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch, streams: list[str]
+) -> None:
+    await journal.append(
+        [
+            *facts("order-O1", paid(ref="P1"), paid(ref="P2"), at=AT),
+            *facts("order-O2", paid("O2"), at=AT),
+        ]
+    )
+    size: int = await pool.fetchval(SIZE, streams)
+    monkeypatch.setattr("shared_runtime.log.HISTORIES_BYTES_MAX", size)
+    assert [*await journal.read(streams)] == streams
+    monkeypatch.setattr("shared_runtime.log.HISTORIES_BYTES_MAX", size - 1)
+    with pytest.raises(TooMuchHistory):
+        await journal.read(streams)

@@ -5,13 +5,16 @@
     REBUILDING_BYTES_MAX                        of a migration
 
 A worker's readers are counted with all that they may have at once, each as far from the others as
-can be. Not counted is what is read for a batch to decide on it (histories of some events each, in
-proportion to the batch) and what is made of it before it is stored: what a pod has besides.
+can be; those that decide, with the histories that they decide on. Not counted is what is made of
+them before it is stored, a second read of one batch, and places that are gone on with apart because
+their batch was too much: what a pod has besides.
 """
 
 from shared_runtime.body_room import COMING_BYTES_MAX
+from shared_runtime.committing import LANES
 from shared_runtime.connections import CONNECTION_BYTES_MAX, UNREAD_BYTES_MAX
 from shared_runtime.crowd import INSIDE_OPEN_MAX, OPEN_MAX
+from shared_runtime.log import HISTORIES_BYTES_MAX
 from shared_runtime.media_api import COPIES, IDLE_BYTES, MEMORY_BYTES_MAX
 from shared_runtime.media_types import IMAGE_BYTES_MAX
 from shared_runtime.parking import RETRIES_AT_ONCE, RETRY_BYTES_MAX
@@ -41,18 +44,23 @@ INSIDE_BYTES_MAX = INSIDE_OPEN_MAX * CONNECTION_BYTES_MAX
 
 
 def api_bytes_max(client_connections: int = OPEN_MAX) -> int:
-    """Of an API: files, bodies, answers that nobody has read, and so many connections."""
+    """Of an API: files, bodies, answers that nobody has read, so many connections, and what
+    commands are decided on.
+    """
     bodies = COPIES * COMING_BYTES_MAX + UNREAD_BYTES_MAX
     connections = client_connections * CONNECTION_BYTES_MAX + INSIDE_BYTES_MAX
-    return MEMORY_BYTES_MAX + bodies + connections
+    histories = DECODED * LANES * HISTORIES_BYTES_MAX
+    return MEMORY_BYTES_MAX + bodies + connections + histories
 
 
 def memory_bytes_max(workload: Workload) -> int:
     """Of the worker that does it."""
     own = 1 + len(workload.on_own_log) + len(workload.own_projections)  # the relay
     on_kafka = len(workload.on_kafka) + len(workload.feeds) + len(workload.kafka_projections)
+    deciding = len(workload.on_own_log) + len(workload.on_kafka) + len(workload.feeds) + 1  # timers
     bodies = (
-        BATCHES * (own * BATCH_BYTES_MAX + on_kafka * ANSWERED_BYTES_MAX)
+        deciding * HISTORIES_BYTES_MAX
+        + BATCHES * (own * BATCH_BYTES_MAX + on_kafka * ANSWERED_BYTES_MAX)
         + KEPT_BYTES_MAX
         + RETRIES_AT_ONCE * RETRY_BYTES_MAX
     )

@@ -21,7 +21,9 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import asyncpg
+import structlog
 from msgspec import Struct, structs
+from prometheus_client import Counter
 from shared_events.envelope import (
     RECORDED_TIME_OFFSET,
     Recorded,
@@ -38,6 +40,9 @@ from shared_runtime.sealing import seal_event
 from shared_runtime.skew import READ_CLOCK, ClockSkewed
 
 ATTEMPTS_MAX = 3
+HISTORIES_BYTES_MAX = 20 * 1024 * 1024
+"""Of bodies, read at once to decide on them: two thousand cases of ten events. A batch that needs
+more is tried again in smaller ones; one stream that is larger is read no more."""
 SQL_TIME_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 type Database = asyncpg.Pool | asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -54,6 +59,10 @@ class AlreadyRecorded(VersionConflict):
 
 class AlreadyAnswered(Exception):  # noqa: N818 - a race that was lost, not an error
     """A request with this id has been answered meanwhile: give its answer."""
+
+
+class TooMuchHistory(TimeoutError):  # noqa: N818 - it is met as what takes too long: by fewer
+    """Streams with more in them than is read at once. The message tells one of them."""
 
 
 class StreamsUnreadable(OSError):  # noqa: N818 - a state of a rolling deployment
@@ -150,7 +159,8 @@ class Log(Protocol):
     async def read(self, streams: Sequence[str]) -> dict[str, list[Recorded[Any]]]:
         """The histories of the streams, in order; absent streams are left out.
 
-        Raises `StreamsUnreadable`, naming each of those that this release cannot read.
+        Raises `StreamsUnreadable`, naming each of those that this release cannot read, and
+        `TooMuchHistory`.
         """
         ...
 
@@ -199,6 +209,11 @@ class AlsoWrite[A]:
     about: A
 
 
+log = structlog.get_logger()
+refused_total = Counter(
+    "aftersales_too_much_history", "Reads of streams that have more in them than is read at once"
+)
+
 type AnyUnderLock[C] = UnderLock[Any, Any, C]
 type AnyAlsoWrite = AlsoWrite[Any]
 
@@ -208,13 +223,22 @@ LOST_RACES: dict[str | None, type[Exception]] = {
     "reply_pkey": AlreadyAnswered,
 }
 """What it means that one of these keys is taken. Any other would be a broken log."""
+# With what was read before it, up to one beyond what may be: that tells that there is more.
 READ = """
-    SELECT topic, partition, position, stream_id, body FROM es.event
-    WHERE stream_id = ANY($1::text[]) ORDER BY stream_id, stream_version
+    SELECT topic, partition, position, stream_id, body FROM (
+        SELECT topic, partition, position, stream_id, stream_version, body,
+               sum(octet_length(body)) OVER (
+                   ORDER BY stream_id, stream_version ROWS UNBOUNDED PRECEDING) AS bytes
+        FROM es.event WHERE stream_id = ANY($1::text[])
+    ) AS counted WHERE bytes - octet_length(body) <= $2 ORDER BY stream_id, stream_version
 """
 READ_ONE = """
-    SELECT topic, partition, position, stream_id, body FROM es.event
-    WHERE stream_id = $1 ORDER BY stream_version
+    SELECT topic, partition, position, stream_id, body FROM (
+        SELECT topic, partition, position, stream_id, stream_version, body,
+               sum(octet_length(body)) OVER (
+                   ORDER BY stream_version ROWS UNBOUNDED PRECEDING) AS bytes
+        FROM es.event WHERE stream_id = $1
+    ) AS counted WHERE bytes - octet_length(body) <= $2 ORDER BY stream_version
 """
 """For an array PostgreSQL makes a new plan each time, which takes longer than to read a stream."""
 RECORDED = "SELECT event_id FROM es.event WHERE event_id = ANY(string_to_array($1, ',')::uuid[])"
@@ -318,9 +342,13 @@ class PostgresLog:
         histories: dict[str, list[Recorded[Any]]] = {}
         unknown: dict[str, str] = {}
         if len(streams) == 1:
-            rows = await self._db.fetch(READ_ONE, streams[0])
+            rows = await self._db.fetch(READ_ONE, streams[0], HISTORIES_BYTES_MAX)
         else:
-            rows = await self._db.fetch(READ, streams)
+            rows = await self._db.fetch(READ, streams, HISTORIES_BYTES_MAX)
+        if sum(len(row["body"]) for row in rows) > HISTORIES_BYTES_MAX:
+            refused_total.inc()
+            log.warning("too much history", streams=len(streams), first=streams[0])
+            raise TooMuchHistory(f"{len(streams)} streams from {streams[0]}")
         for topic, partition, position, stream, body in rows:
             try:
                 recorded = decode_recorded(topic, partition, position, body)

@@ -14,7 +14,7 @@ import asyncpg
 from prometheus_client import Histogram
 
 from shared_runtime.delivery import WORLD_FAILURES
-from shared_runtime.log import StreamsUnreadable
+from shared_runtime.log import StreamsUnreadable, TooMuchHistory
 
 TOGETHER_MAX = 64
 LANE_MIN = 8
@@ -43,6 +43,7 @@ class Claim:
 
 NOTHING = Claim()
 OF_SOME = (
+    TooMuchHistory,  # all of them together, or one of them
     StreamsUnreadable,  # one that this release cannot read keeps nobody else from being read
     asyncpg.TransactionRollbackError,  # they were in somebody's way, and he in theirs
     asyncpg.LockNotAvailableError,  # one of them has to wait

@@ -1,10 +1,11 @@
 """The refunds of many orders over HTTP: lists, what needs a person, the file, figures."""
 
+import asyncio
 import csv
 import io
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 from local_stack.databases import Database
+from returns_service.api.lists import EXPORTS_EACH
 from returns_service.domain.bouncing import BounceRefund
 from returns_service.domain.outside import RecordOutsideRefund, UndoOutsideRefund
 from returns_service.queries.export import PAGE_ROWS
@@ -456,3 +458,27 @@ async def test_a_file_of_many_has_each_of_them_once(desk: Desk, database: Databa
     lines = (await desk.agent.get(EXPORT, params=whole)).text.splitlines()
     assert len(lines) == many + 1
     assert len(set(lines)) == many + 1
+
+
+async def test_so_many_files_of_one_account_are_on_their_way_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, is_read = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(*_: object) -> AsyncGenerator[bytes]:
+        begun.release()
+        await is_read.wait()
+        yield b""
+
+    async def begin(who: httpx.AsyncClient) -> asyncio.Task[httpx.Response]:
+        asking = asyncio.create_task(who.get(EXPORT))
+        await begun.acquire()
+        return asking
+
+    monkeypatch.setattr("returns_service.api.lists.exported", slow)
+    under_way = [await begin(desk.seller) for _ in range(EXPORTS_EACH)]
+    assert refusal(await desk.seller.get(EXPORT)) == "unavailable"
+    under_way.append(await begin(desk.agent))
+    is_read.set()
+    assert {(await each).status_code for each in under_way} == {200}
+    assert (await desk.seller.get(EXPORT)).status_code == httpx.codes.OK

@@ -1,7 +1,8 @@
 """The refunds of many orders: page by page, as a file, by the day, and those that need a person."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, override
 
 from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
@@ -11,10 +12,12 @@ from shared_runtime.auth import Caller, require
 from shared_runtime.decider import FieldError, InvalidValue, RoleNotAllowed
 from shared_runtime.fields import Instant
 from shared_runtime.pages import PageAsked
+from shared_runtime.places import Places
 from shared_runtime.problems import NotYetVisible, refusals
 from shared_runtime.reading import ConsistencyToken, answer, position_of, wait_for
 from shared_runtime.routers import Router
 from shared_runtime.worklist import Counter, Wanted
+from starlette.types import Receive, Scope, Send
 
 from returns_service.api import query_answers
 from returns_service.api.ledgers import Ledgers
@@ -27,6 +30,11 @@ from returns_service.queries.figures import figures_of
 from returns_service.queries.refunds import RefundReader, WantedRefunds, refund_page
 
 PERIOD_DEFAULT, PERIOD_MAX = timedelta(days=31), timedelta(days=366)
+EXPORTS_MAX = 16
+EXPORTS_EACH = 2
+"""Files that are on their way at once in a process, and of one account's: of each there is a page
+of a thousand in memory while its reader takes his time.
+"""
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 type WhoCounts = Annotated[Caller, Depends(require(*STAFF, "SELLER"))]
@@ -49,6 +57,24 @@ type Until = Annotated[Instant | None, Query(description="Before then; else befo
 type AskedFormat = Annotated[
     Format, Query(alias="format", description="CSV (RFC 4180), or JSON line by line.")
 ]
+
+
+class Export(StreamingResponse):
+    """A file that has a place among those that are on their way until it is read, or let go."""
+
+    def __init__(
+        self, content: AsyncGenerator[bytes], form: Format, places: Places, account: str
+    ) -> None:
+        name = f'attachment; filename="refunds.{form}"'
+        headers = {"Content-Disposition": name}
+        super().__init__(content, media_type=MEDIA_TYPES[form], headers=headers)
+        self._places = places
+        self._account = account
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._places.one(self._account):
+            await super().__call__(scope, receive, send)
 
 
 def refund_reader(caller: Caller) -> RefundReader:
@@ -75,6 +101,7 @@ def lists_api(ledgers: Ledgers) -> Router:
     pool, now = ledgers.pool, ledgers.now
     projected = position_of(pool, LISTED_REFUNDS)
     counter = Counter(CASES, pool, now)
+    exports = Places(EXPORTS_MAX, EXPORTS_EACH, patience_seconds=0)
 
     @router.get(
         "",
@@ -139,12 +166,8 @@ def lists_api(ledgers: Ledgers) -> Router:
         begin, end = period(since, until, now())
         await wait_for(token, projected)
         wanted = WantedRefunds(reader=refund_reader(caller), since=begin, until=end)
-        name = f'attachment; filename="refunds.{form}"'
-        return StreamingResponse(
-            exported(pool, wanted, form),
-            media_type=MEDIA_TYPES[form],
-            headers={"Content-Disposition": name},
-        )
+        account = wanted.reader.seller_id or caller.sub  # a seller's members have one
+        return Export(exported(pool, wanted, form), form, exports, account)
 
     @router.get(
         "/figures",

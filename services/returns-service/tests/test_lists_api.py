@@ -477,7 +477,8 @@ async def test_so_many_files_of_one_account_are_on_their_way_at_once(
 
     monkeypatch.setattr("returns_service.api.lists.exported", slow)
     under_way = [await begin(desk.seller) for _ in range(EXPORTS_EACH)]
-    assert refusal(await desk.seller.get(EXPORT)) == "unavailable"
+    async with asyncio.timeout(20):
+        assert refusal(await desk.seller.get(EXPORT)) == "unavailable"
     under_way.append(await begin(desk.agent))
     is_read.set()
     assert {(await each).status_code for each in under_way} == {200}

@@ -1,8 +1,10 @@
 """Who is calling: only a token that proves it goes on, and only to routes of the caller's roles."""
 
 import asyncio
+import gc
 import hmac
 import json
+import tracemalloc
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -207,6 +209,21 @@ async def test_more_tokens_than_are_known_again_are_taken_all_the_same(
     monkeypatch.setattr(auth, "SIGNED_MAX", 2)
     several = [token(jti=f"{n}") for n in range(4)] * 2
     assert {await status(client, each) for each in several} == {200}
+
+
+async def test_of_a_token_no_more_is_kept_than_whom_it_speaks_for(verifier: Verifier) -> None:
+    groups = [f"group {n}" for n in range(300)]
+    several = [token(jti=f"{n}", groups=groups) for n in range(100)]
+    await verifier.verify(token())
+    tracemalloc.start()
+    try:
+        for each in several:
+            await verifier.verify(each)
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < len(several) * 4_000
 
 
 async def test_a_signature_of_another_key_is_no_proof(client: httpx.AsyncClient) -> None:

@@ -57,6 +57,7 @@ JWKS_PART_BYTES = 16 * 1024
 TOKEN_LENGTH_MAX = 8 * 1024
 SIGNED_MAX = 4096
 """So many tokens whose signatures were verified are known again, by their digests."""
+TIMES = ("exp", "nbf", "iat")
 PROTECTED = "/v1"
 SIGNED = f"{PROTECTED}/webhooks"
 """What companies tell is signed by them: they have no tokens of ours."""
@@ -134,6 +135,17 @@ class _Registry(jws.JWSRegistry):
         return self.algorithms[name]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proved:
+    """What of a token is kept to know it again: who it speaks for, and when. What else it claims
+    may be many times as much, and is the issuer's business.
+    """
+
+    key: Key
+    times: dict[str, Any]
+    caller: Caller
+
+
 class Verifier:
     """Verifies tokens of one issuer for one audience, with keys from file:///… or https://….
 
@@ -152,7 +164,10 @@ class Verifier:
             sub={"essential": True},
             exp={"essential": True},
         )
-        self._signed: dict[bytes, tuple[Key, dict[str, Any]]] = {}
+        self._times = jwt.JWTClaimsRegistry(
+            now=lambda: int(now().timestamp()), leeway=LEEWAY_SECONDS, exp={"essential": True}
+        )
+        self._signed: dict[bytes, _Proved] = {}
         self._keys: KeySet | None = None
         self._fetched_at: datetime | None = None
         self._tried_at: datetime | None = None
@@ -166,25 +181,28 @@ class Verifier:
             raise InvalidToken
         kid = _named_key(token)
         try:
-            claims = self._proved(token, await self._key(kid))
-            self._claims.validate(claims)
+            proved = self._proved(token, await self._key(kid))
+            self._times.validate(proved.times)
         except (JoseError, ValueError) as error:
             raise InvalidToken from error
-        return _caller(claims)
+        return proved.caller
 
-    def _proved(self, token: str, key: Key) -> dict[str, Any]:
-        """What it claims, if this key has signed it. That it has is known for requests that come
-        with the same token; whether its time is over is looked at each time.
+    def _proved(self, token: str, key: Key) -> _Proved:
+        """Whom it speaks for, if this key has signed it. That it has is known for requests that
+        come with the same token; whether its time is over is looked at each time.
         """
         digest = hashlib.sha256(token.encode()).digest()
         known = self._signed.get(digest)
-        if known is not None and known[0] is key:
-            return known[1]
+        if known is not None and known.key is key:
+            return known
         claims = jwt.decode(token, key, registry=self._registry).claims
+        self._claims.validate(claims)
+        times = {name: claims[name] for name in TIMES if name in claims}
+        proved = _Proved(key=key, times=times, caller=_caller(claims))
         if len(self._signed) >= SIGNED_MAX:
             del self._signed[next(iter(self._signed))]
-        self._signed[digest] = key, claims
-        return claims
+        self._signed[digest] = proved
+        return proved
 
     async def _key(self, kid: str | None) -> Key:
         """The key of this name. Who names one that is not known waits for newer ones; others do

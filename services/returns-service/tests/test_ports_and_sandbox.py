@@ -1,14 +1,25 @@
 """The adapters, and the sandboxes in a process of their own, over HTTP."""
 
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import httpx
 import pytest
 from local_stack import companies
 from local_stack.sandbox_kit import Sandbox, sandbox_process
 from returns_service.ports.carrier import AskedLabel, CarrierPort, Label, Voided
-from returns_service.ports.line import NotNow, Refused, Unknown, line_to
+from returns_service.ports.line import (
+    ANSWER_BYTES_MAX,
+    UNREADABLE,
+    Heard,
+    Line,
+    NotNow,
+    Refused,
+    Unknown,
+    line_to,
+)
 from returns_service.ports.payment import (
     READS_MAX,
     Absent,
@@ -233,3 +244,24 @@ async def test_of_what_is_kept_a_part_is_given_back_once_and_what_was_kept_twice
     assert await port.reserve(six, sent_before=False) == OutOfStock()
     assert isinstance(await port.reserve(five, sent_before=False), Reserved)
     await port.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "is_read"),
+    [
+        (ANSWER_BYTES_MAX * b"1", {}, True),
+        (ANSWER_BYTES_MAX * b"1" + b"1", {}, False),
+        (gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, False),
+    ],
+)
+async def test_an_answer_is_as_long_as_it_comes(
+    body: bytes, headers: dict[str, str], is_read: bool
+) -> None:
+    def answered(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
+
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(answered), base_url="https://pay"
+    ) as client:
+        heard = await Line(client, seconds=SECONDS).get("/refunds")
+    assert heard == (Heard(status=200, body=body) if is_read else Unknown(code=UNREADABLE))

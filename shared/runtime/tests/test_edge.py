@@ -470,6 +470,28 @@ async def test_a_new_client_is_answered_however_many_are_idle(
         assert (await lines[0].read()).count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
 
 
+async def test_who_begins_to_ask_again_is_not_idle(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared_runtime.http.KEEP_ALIVE_SECONDS", 1_000)
+    monkeypatch.setattr(PatientProtocol, "head_seconds", 1_000)
+    whole = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with served(app, OPEN_MAX) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole)
+        await reader.readuntil(b"}")
+        async with opened(port, OPEN_MAX - 1, whole) as lines:
+            for line in lines:
+                await line.readuntil(b"}")
+            writer.write(whole[:20])
+            await asyncio.sleep(0.05)
+            assert (await head_of(port, "/livez")).startswith(b"HTTP/1.1 200")
+            assert await lines[0].read() == b""
+            writer.write(whole[20:])
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 @pytest.fixture
 def begun(bearer: dict[str, str]) -> bytes:
     """The head of a request whose body does not come."""

@@ -156,6 +156,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
             return
+        self._come_on()  # not of each head: most come whole
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES_MAX:
             self.send_400_response(TOO_LARGE)
@@ -171,7 +172,6 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head, self._head_bytes, self._asked_bytes = True, 0, 0
         self._await()
-        self._come_on()
 
     @override
     def on_url(self, url: bytes) -> None:

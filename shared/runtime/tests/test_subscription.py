@@ -883,7 +883,9 @@ async def test_batches_that_are_as_large_as_they_may_be_are_not_paced(
     runner.pace, runner.batch_max = Watched(left=0.0, at=0.0), 1
     await runner.run(stop)
     assert rests[:6] == [(1, 0.0), (2, 0.0), (4, 0.0), (8, 0.0), (16, 0.0), (32, 0.0)]
-    assert rests[6] == (37, pytest.approx(1 / TURNS_A_SECOND))
+    taken, rest = rests[6]
+    assert taken == 37
+    assert rest == pytest.approx(1 / TURNS_A_SECOND)
 
 
 @pytest.mark.parametrize(

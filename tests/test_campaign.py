@@ -36,7 +36,7 @@ from local_stack.campaign.plan import (
     Race,
     plan_of,
 )
-from local_stack.campaign.readers import not_read
+from local_stack.campaign.readers import not_read, until_all_is_read
 from local_stack.campaign.runs import run, what_to_repeat
 from local_stack.databases import SERVICES
 from local_stack.oracle import ask, check_all_rebuilt, check_log, has_arrived
@@ -82,7 +82,7 @@ def test_each_of_two_workers_has_its_part(shaken: Stack) -> None:
 
 
 def test_who_has_not_read_to_the_end_is_named_with_what_is_found(shaken: Stack) -> None:
-    until(lambda: not not_read(shaken), "all is read")
+    until_all_is_read(shaken)
     ask(shaken, "dispute", PARKED)
     (told,) = not_read(shaken)
     assert told.startswith("dispute relay dispute.events/3: ")
@@ -129,7 +129,7 @@ def test_a_worker_that_is_overtaken_in_the_middle_of_a_batch_goes_on_and_changes
         placing.result()
     faults.mend()
     assert not _is_frozen(shaken.services[caught].pid)
-    until(lambda: not not_read(shaken), "all is read")
+    until_all_is_read(shaken)
     check_all_rebuilt(shaken)
 
 
@@ -159,7 +159,7 @@ def test_a_request_that_was_refused_may_come_late_and_be_taken_then(shaken: Stac
     for client in CLIENTS:
         key = {"Idempotency-Key": f"{client}-dispute-{order_id}"}
         buyer.post("/v1/disputes", ASKED["dispute"].told(order_id), **key)
-    until(lambda: not not_read(shaken), "all is read")
+    until_all_is_read(shaken)
     check_consequences(shaken, [history], since)
     history.adrift.clear()
     with pytest.raises(AssertionError, match=r"more than once: .*EvaluationPaused"):

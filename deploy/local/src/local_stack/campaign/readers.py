@@ -29,6 +29,14 @@ def until(stack: Stack, holds: Callable[[], bool], what: str) -> None:
     people.until(holds, what, come=partial(come_to, stack))
 
 
+def until_all_is_read(stack: Stack) -> None:
+    """Raises AssertionError, which tells who has not come to the end of what."""
+    try:
+        until(stack, lambda: not not_read(stack), "all is read")
+    except AssertionError as late:
+        raise AssertionError(f"{late}; {not_read(stack)}") from None
+
+
 def come_to(stack: Stack) -> int:
     """All positions together: of the ends of logs, and of whoever reads them."""
     return sum(int(ask(stack, service, COME)[0][0]) for service in SERVICES)

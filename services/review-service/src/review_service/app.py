@@ -128,13 +128,17 @@ def lists(
     from review_service.api.moderation import moderation_api  # noqa: PLC0415
     from review_service.api.neutrality import neutrality_api  # noqa: PLC0415
     from review_service.api.products import products_api  # noqa: PLC0415
+    from review_service.api.public_reviews import PublicReviews  # noqa: PLC0415
     from review_service.api.reviewable import reviewable_api  # noqa: PLC0415
     from review_service.api.sellers import sellers_api  # noqa: PLC0415
     from review_service.api.votes import votes_api  # noqa: PLC0415
 
+    public = PublicReviews(
+        pool=parts.pool, cursors=cursors, open_texts=opener.response, ref_of=refs.of
+    )
     return [
-        sellers_api(parts.pool, cursors, opener.response, refs.of),
-        products_api(parts.pool, cursors, opener.response, refs.of),
+        sellers_api(public),
+        products_api(public),
         reviewable_api(parts.pool, cursors, parts.now),
         moderation_api(parts.pool, cursors, parts.now, parts.instant, opener.response, refs=refs),
         neutrality_api(parts.pool, parts.now),

@@ -26,7 +26,7 @@ from shared_runtime.subscription import decoded
 
 DUE_MAX = 2_000
 IDLE_SECONDS = 0.25
-IDLE_SECONDS_MAX = 1.0
+CLOCK_LOOK_SECONDS = 1.0
 """So soon it is seen that somebody has moved the clock."""
 APART_SECONDS = 5.0
 APART = 8
@@ -292,10 +292,10 @@ class Timers:
     async def run(self, stop: asyncio.Event) -> None:
         """Fires until `stop`."""
         limit = DUE_MAX
-        doze = self.own_log.bells.applied.doze(IDLE_SECONDS, IDLE_SECONDS_MAX)
+        doze = self.own_log.bells.applied.doze(IDLE_SECONDS, CLOCK_LOOK_SECONDS)
         while not stop.is_set():
             self.turned_at = asyncio.get_running_loop().time()
-            fired, seconds = 0, IDLE_SECONDS_MAX
+            fired, seconds = 0, CLOCK_LOOK_SECONDS
             try:
                 seconds = await self._seconds_to_next()
                 if seconds <= 0:
@@ -317,5 +317,5 @@ class Timers:
         """Zero or less if one is due."""
         due: datetime | None = await self.pool.fetchval(NEXT_DUE)
         if due is None:
-            return IDLE_SECONDS_MAX
+            return CLOCK_LOOK_SECONDS
         return (due - await self.own_log.instant(self.now)).total_seconds()

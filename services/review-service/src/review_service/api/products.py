@@ -2,15 +2,12 @@
 
 from typing import Annotated
 
-import asyncpg
 from fastapi import Query, Response
 from shared_runtime.fields import IdStr
 from shared_runtime.reading import (
     ConsistencyToken,
-    Cursors,
     IfNoneMatch,
     answer,
-    position_of,
     unless_seen,
     wait_for,
 )
@@ -22,25 +19,18 @@ from review_service.api.public_reviews import (
     RATINGS_RESPONSES,
     RESPONSES,
     Anybody,
-    OpenTexts,
+    PublicReviews,
     ReviewsAsked,
-    public_reviews,
 )
-from review_service.projections import PUBLIC_REVIEWS
 from review_service.queries.ratings import ratings_of_product
 from review_service.queries.reviews import of_product
-from review_service.refs import RefOf
 
 MARKETPLACE = "Where it was ordered: two marketplaces may use one SKU for two products."
 SELLER = "Only what this seller has sold by the name of it."
 
 
-def products_api(
-    pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts, ref_of: RefOf
-) -> Router:
-    """`open_texts` opens the texts of an answer."""
-    router = Router("/v1/products", tags=["products"])
-    projected = position_of(pool, PUBLIC_REVIEWS)
+def products_api(public: PublicReviews) -> Router:
+    router, pool = Router("/v1/products", tags=["products"]), public.pool
 
     @router.get(
         "/{sku}/reviews",
@@ -60,15 +50,7 @@ def products_api(
         seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
     ) -> Response:
         of = of_product(sku, marketplace_id, seller_id)
-        return await public_reviews(
-            pool,
-            cursors,
-            asked,
-            of,
-            projected=projected,
-            open_texts=open_texts,
-            ref_of=ref_of,
-        )
+        return await public.page(asked, of)
 
     @router.get(
         "/{sku}/ratings",
@@ -86,7 +68,7 @@ def products_api(
         marketplace_id: Annotated[IdStr, Query(description=MARKETPLACE)],
         seller_id: Annotated[IdStr | None, Query(description=SELLER)] = None,
     ) -> Response:
-        await wait_for(token, projected)
+        await wait_for(token, public.projected)
         ratings = await ratings_of_product(pool, sku, marketplace_id, seller_id)
         return unless_seen(answer(ratings), seen)
 

@@ -87,31 +87,36 @@ class ReviewQuery(PageQuery):
 type ReviewsAsked = Annotated[ReviewQuery, Depends(query_of(ReviewQuery))]
 
 
-async def public_reviews(
-    pool: asyncpg.Pool,
-    cursors: Cursors,
-    asked: ReviewQuery,
-    of: ListOf,
-    *,
-    projected: PositionOf,
-    open_texts: OpenTexts,
-    ref_of: RefOf,
-) -> Response:
-    wanted = reviews.WantedReviews(
-        of=of,
-        sort=asked.sort,
-        stars=asked.stars,
-        text=asked.text,
-        media=asked.media,
-        language=asked.language,
-        since=asked.since,
-        until=asked.until,
-        verified=asked.verified,
-    )
-    check_period(asked.since, asked.until)
-    start = asked.start(cursors, wanted.name)
-    await wait_for(asked.token, projected)
-    if asked.language is not None:
-        await wait_for(asked.token, position_of(pool, PUBLIC_REVIEWS, REVIEW_LANGUAGES))
-    page = await open_texts(answer(await reviews.review_page(pool, wanted, start, ref_of)))
-    return unless_seen(page, asked.seen)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicReviews:
+    """All that the routes about reviews of a seller, or of a product, need."""
+
+    pool: asyncpg.Pool
+    cursors: Cursors
+    open_texts: OpenTexts
+    ref_of: RefOf
+
+    @property
+    def projected(self) -> PositionOf:
+        """How far their rows are."""
+        return position_of(self.pool, PUBLIC_REVIEWS)
+
+    async def page(self, asked: ReviewQuery, of: ListOf) -> Response:
+        wanted = reviews.WantedReviews(
+            of=of,
+            sort=asked.sort,
+            stars=asked.stars,
+            text=asked.text,
+            media=asked.media,
+            language=asked.language,
+            since=asked.since,
+            until=asked.until,
+            verified=asked.verified,
+        )
+        check_period(asked.since, asked.until)
+        start = asked.start(self.cursors, wanted.name)
+        await wait_for(asked.token, self.projected)
+        if asked.language is not None:
+            await wait_for(asked.token, position_of(self.pool, PUBLIC_REVIEWS, REVIEW_LANGUAGES))
+        found = await reviews.review_page(self.pool, wanted, start, self.ref_of)
+        return unless_seen(await self.open_texts(answer(found)), asked.seen)

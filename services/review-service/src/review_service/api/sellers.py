@@ -1,14 +1,11 @@
 """What buyers say of a seller: revealed reviews in the order that is asked for, and their sums."""
 
-import asyncpg
 from fastapi import Response
 from shared_runtime.fields import IdStr
 from shared_runtime.reading import (
     ConsistencyToken,
-    Cursors,
     IfNoneMatch,
     answer,
-    position_of,
     unless_seen,
     wait_for,
 )
@@ -20,22 +17,15 @@ from review_service.api.public_reviews import (
     RATINGS_RESPONSES,
     RESPONSES,
     Anybody,
-    OpenTexts,
+    PublicReviews,
     ReviewsAsked,
-    public_reviews,
 )
-from review_service.projections import PUBLIC_REVIEWS
 from review_service.queries.ratings import ratings_of_seller
 from review_service.queries.reviews import of_seller
-from review_service.refs import RefOf
 
 
-def sellers_api(
-    pool: asyncpg.Pool, cursors: Cursors, open_texts: OpenTexts, ref_of: RefOf
-) -> Router:
-    """`open_texts` opens the texts of an answer."""
-    router = Router("/v1/sellers", tags=["sellers"])
-    projected = position_of(pool, PUBLIC_REVIEWS)
+def sellers_api(public: PublicReviews) -> Router:
+    router, pool = Router("/v1/sellers", tags=["sellers"]), public.pool
 
     @router.get(
         "/{seller_id}/reviews",
@@ -46,15 +36,7 @@ def sellers_api(
     )
     async def list_seller_reviews(seller_id: IdStr, _: Anybody, asked: ReviewsAsked) -> Response:
         of = of_seller(seller_id)
-        return await public_reviews(
-            pool,
-            cursors,
-            asked,
-            of,
-            projected=projected,
-            open_texts=open_texts,
-            ref_of=ref_of,
-        )
+        return await public.page(asked, of)
 
     @router.get(
         "/{seller_id}/ratings",
@@ -66,7 +48,7 @@ def sellers_api(
     async def get_seller_ratings(
         seller_id: IdStr, _: Anybody, token: ConsistencyToken, seen: IfNoneMatch
     ) -> Response:
-        await wait_for(token, projected)
+        await wait_for(token, public.projected)
         return unless_seen(answer(await ratings_of_seller(pool, seller_id)), seen)
 
     return router
